@@ -1,0 +1,1 @@
+"""One module a method; `README.md` is their method card."""

@@ -1,0 +1,96 @@
+"""Whole files or none: everything is written under a temporary name, flushed to disk and renamed."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from augmix.errors import UserError
+
+
+def _sync(path: Path) -> None:
+    """Flush a file, or a folder's list of names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def atomic(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success fsync it, rename it to `path` and fsync the folder.
+
+    When the block raises, the temporary file is removed and `path` stays as it was. A full disk or a missing
+    permission becomes a `UserError` that names the file.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)
+        _sync(path.parent)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write `text` as UTF-8, whole or not at all."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write `value` as indented JSON, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read a JSON file; a missing or damaged one is a `UserError` that names it."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing") from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is not readable JSON ({error}); delete it to have it made again") from error
+
+
+def write_array(path: Path | str, array: np.ndarray) -> None:
+    """Write a `.npy` file, whole or not at all."""
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+
+
+def read_array(
+    path: Path | str, dtype: type | None = None, shape: tuple[int | None, ...] | None = None
+) -> np.ndarray:
+    """Memory-map a `.npy` file read-only and check it; `None` in `shape` accepts any length.
+
+    Raises `UserError` naming the file when it is missing, cut short, or of another dtype or shape.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path} is missing")
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} is not a whole .npy file ({error}); delete it to have it made again"
+        ) from error
+    if dtype is not None and array.dtype != dtype:
+        raise UserError(f"{path} holds {array.dtype}, expected {np.dtype(dtype)}")
+    if shape is not None and (
+        array.ndim != len(shape)
+        or any(e is not None and e != n for e, n in zip(shape, array.shape, strict=True))
+    ):
+        expected = "×".join("any" if e is None else str(e) for e in shape)
+        raise UserError(f"{path} has shape {'×'.join(map(str, array.shape))}, expected {expected}")
+    return array
