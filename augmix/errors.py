@@ -5,5 +5,5 @@ class UserError(Exception):
     """Bad input. Its message says what is wrong, where, and what to do; the command line exits 2."""
 
 
-class RunFailed(Exception):
+class RunError(Exception):
     """A run ended without a result (diverged, refused by a lock, …). The command line exits 1."""
