@@ -82,14 +82,11 @@ def read_array(
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path} is not a whole .npy file ({error}); delete it to have it made again"
-        ) from error
+        raise UserError(f"{path} is not a whole .npy file ({error}); delete it to have it made again") from error
     if dtype is not None and array.dtype != dtype:
         raise UserError(f"{path} holds {array.dtype}, expected {np.dtype(dtype)}")
     if shape is not None and (
-        array.ndim != len(shape)
-        or any(e is not None and e != n for e, n in zip(shape, array.shape, strict=True))
+        array.ndim != len(shape) or any(e is not None and e != n for e, n in zip(shape, array.shape, strict=True))
     ):
         expected = "×".join("any" if e is None else str(e) for e in shape)
         raise UserError(f"{path} has shape {'×'.join(map(str, array.shape))}, expected {expected}")

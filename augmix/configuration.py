@@ -1,0 +1,175 @@
+"""Read an experiment's YAML strictly: YAML 1.2 scalars, unique keys, a line number in every complaint."""
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+
+from augmix.errors import UserError
+
+Position = tuple[str | int, ...]
+Lines = dict[Position, str]
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML follows YAML 1.1, where `no` is False, `010` is 8 and `1e-4` a string; this one follows 1.2."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("int", r"[-+]?[0-9]+", "-+0123456789"),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
+    ("float", r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", "-+."),
+    ("merge", r"<<", "<"),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
+
+
+def nearest(name: object, valid: Iterable[str]) -> str:
+    """A half-sentence that helps with a misspelt name: the nearest valid one, or all of them."""
+    choices = sorted(valid)
+    match = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.5)
+    return f"did you mean '{match[0]}'?" if match else f"valid: {', '.join(choices)}"
+
+
+def describe(position: Position) -> str:
+    """`("methods", 2, "name")` as `methods[2].name`."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in position)
+    return text.lstrip(".") or "the experiment"
+
+
+def read(path: Path | str) -> tuple[dict[str, Any], Lines]:
+    """Read one YAML file with its `extends:` chain merged underneath (mappings deeply, lists replaced).
+
+    Returns the mapping and, for each position in it, the `file:line` it was written at.
+    """
+    return _read(Path(path), ())
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], Lines]:
+    if path.resolve() in seen:
+        raise UserError(f"{path}: 'extends' goes round in a circle")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        there = sorted(file.name for file in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+        hint = f"; {path.parent}/ has {', '.join(there)}" if there else ""
+        raise UserError(f"configuration {path} does not exist{hint}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"configuration {path} cannot be read: {error}") from None
+    lines: Lines = {}
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        value = _construct(loader, node, (), lines, path) if node else {}
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise UserError(f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
+    except RecursionError:
+        raise UserError(f"{path}: nested too deeply") from None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: expected a mapping of settings, found {type(value).__name__}")
+    parent = value.pop("extends", None)
+    if parent is None:
+        return value, lines
+    if not isinstance(parent, str):
+        raise UserError(f"{lines[('extends',)]}: 'extends' takes the name of one YAML file")
+    base, base_lines = _read(path.parent / parent, (*seen, path.resolve()))
+    return merge(base, value), {**base_lines, **lines}
+
+
+def _construct(loader: _Loader, node: yaml.Node, position: Position, lines: Lines, path: Path) -> Any:
+    where = lines[position] = f"{path}:{node.start_mark.line + 1}"
+    if isinstance(node, yaml.MappingNode):
+        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        for key, _ in node.value:
+            if keys.count(key.value) > 1:
+                raise UserError(f"{path}:{key.start_mark.line + 1}: key '{key.value}' is given twice")
+        loader.flatten_mapping(node)
+        mapping = {}
+        for key, child in node.value:
+            name = loader.construct_object(key)
+            if not isinstance(name, str):
+                raise UserError(f"{path}:{key.start_mark.line + 1}: key {key.value} must be a name; quote it")
+            mapping[name] = _construct(loader, child, (*position, name), lines, path)
+            lines[(*position, name)] = f"{path}:{key.start_mark.line + 1}"
+        return mapping
+    if isinstance(node, yaml.SequenceNode):
+        return [_construct(loader, child, (*position, i), lines, path) for i, child in enumerate(node.value)]
+    try:
+        value = loader.construct_object(node)
+    except (yaml.YAMLError, ValueError) as error:
+        raise UserError(f"{where}: {node.value!r} cannot be read ({error})") from None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{where}: {describe(position)} must be a finite number")
+    return value
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` on top of `base`: mappings are merged deeply, everything else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def validate(config: Mapping[str, Any], schema: Mapping[str, Any], lines: Lines) -> None:
+    """Check `config` against a JSON schema; the first fault is a `UserError` of one line with its place."""
+    import jsonschema
+
+    base = jsonschema.Draft202012Validator
+    # JSON Schema calls 15.0 an integer; an epoch count written so is more likely a slip.
+    checker = base.TYPE_CHECKER.redefine("integer", lambda _, v: isinstance(v, int) and not isinstance(v, bool))
+    validator = jsonschema.validators.extend(base, type_checker=checker)(schema)
+    fault = min(validator.iter_errors(config), key=lambda e: [str(part) for part in e.absolute_path], default=None)
+    if fault is not None:
+        position = tuple(fault.absolute_path)
+        raise UserError(f"{place(position, lines)}: {_explain(fault, position)}")
+
+
+def place(position: Position, lines: Lines) -> str:
+    """The `file:line` of the innermost enclosing position that was written in a file."""
+    while position and position not in lines:
+        position = position[:-1]
+    return lines.get(position, "configuration")
+
+
+def _explain(fault: Any, position: Position) -> str:
+    name, value = describe(position), fault.instance
+    match fault.validator:
+        case "additionalProperties":
+            known = fault.schema.get("properties", {})
+            unknown = next(key for key in value if key not in known)
+            return f"unknown key '{unknown}' in {name}; {nearest(unknown, known)}"
+        case "required":
+            missing = next(key for key in fault.validator_value if key not in value)
+            return f"{name} lacks '{missing}'"
+        case "enum":
+            return f"{name} is {value!r}; {nearest(value, map(str, fault.validator_value))}"
+        case "type":
+            wanted = fault.validator_value
+            wanted = " or ".join(wanted) if isinstance(wanted, list) else wanted
+            return f"{name} must be of type {wanted}, not {value!r}"
+        case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
+            sign = {"minimum": "≥", "maximum": "≤", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}[
+                fault.validator
+            ]
+            return f"{name} is {value}; it must be {sign} {fault.validator_value}"
+        case "pattern" | "propertyNames":
+            return f"{name} is {value!r}; a name has letters, digits, '_', '-', '.' and begins with neither sign"
+        case "uniqueItems":
+            return f"{name} names something twice"
+        case "minItems" | "minProperties":
+            return f"{name} is empty; give at least {fault.validator_value}"
+        case _:
+            return f"{name}: {fault.message}"

@@ -1,0 +1,78 @@
+"""Data sets, one module each; `prepare` turns any of them into the same four arrays.
+
+A module defines `load(**options) -> Arrays`, `side(**options) -> int` (the images' side in pixels) and
+`check(**options)`, a quick look before any job that raises `UserError`. None of them imports torch.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from augmix.errors import UserError
+from augmix.files import read_array, read_json, write_array, write_json
+from augmix.registry import loader_module
+
+SPLITS = ("train", "test")
+
+
+class Arrays(NamedTuple):
+    """A whole data set: uint8 (N, H, W, 3) images, int64 (N,) labels, and the classes' names."""
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    classes: list[str]
+
+
+class Split(NamedTuple):
+    """One split as it lies on disk."""
+
+    images: np.ndarray
+    """uint8 (N, H, W, 3), memory-mapped."""
+    labels: np.ndarray
+    """int64 (N,)."""
+
+
+def evenly(count: int, wanted: int | None) -> np.ndarray:
+    """Indices of at most `wanted` of `count` images, evenly spaced: balanced also when sorted by class."""
+    return np.arange(count) if wanted is None or wanted >= count else np.arange(wanted) * count // wanted
+
+
+def prepare(settings: Mapping[str, Any], folder: Path) -> None:
+    """Load a data set and write `<folder>/{train,test}_{images,labels}.npy` and `dataset.json`.
+
+    `settings` has `loader`, `options` and `subset`. Nothing is written when anything is wrong with the source.
+    """
+    data = loader_module(settings["loader"]).load(**settings["options"])
+    record: dict[str, Any] = {"classes": data.classes, **settings, "sha256": {}}
+    for split, images, labels in (
+        ("train", data.train_images, data.train_labels),
+        ("test", data.test_images, data.test_labels),
+    ):
+        chosen = evenly(len(images), settings["subset"][split])
+        for kind, array in (
+            ("images", np.ascontiguousarray(images[chosen], np.uint8)),
+            ("labels", labels[chosen].astype(np.int64)),
+        ):
+            write_array(folder / f"{split}_{kind}.npy", array)
+            record["sha256"][f"{split}_{kind}"] = hashlib.sha256(array.data).hexdigest()
+    write_json(folder / "dataset.json", record)
+
+
+def read(folder: Path, split: str) -> Split:
+    """Memory-map a prepared split and check that its files belong together."""
+    images = read_array(folder / f"{split}_images.npy", np.uint8, (None, None, None, 3))
+    labels = read_array(folder / f"{split}_labels.npy", np.int64, (len(images),))
+    return Split(images, np.asarray(labels))
+
+
+def record(folder: Path) -> dict[str, Any]:
+    """What `prepare` noted of a data set: its classes, settings and checksums."""
+    noted = read_json(folder / "dataset.json")
+    if not isinstance(noted, dict) or not {"classes", "loader", "sha256"} <= set(noted):
+        raise UserError(f"{folder / 'dataset.json'} is not a data set's record; run `augmix prepare` again")
+    return noted

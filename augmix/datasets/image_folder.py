@@ -1,0 +1,94 @@
+"""Your own images: `<folder>/train/<class>/*` and `<folder>/test/<class>/*`, in any format that Pillow reads.
+
+Each image is scaled so that its shorter side is `side` pixels, and its centre is cut out; an image of that size
+is taken as it is. Classes are numbered in the order of their names, and images keep the order of theirs.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+from tqdm import tqdm
+
+from augmix.datasets import SPLITS, Arrays
+from augmix.errors import UserError
+
+
+def check(folder: str, side: int = 32) -> None:
+    """Refuse a folder that is missing, empty, of one class, or whose splits disagree about the classes."""
+    if not isinstance(side, int) or isinstance(side, bool) or not 8 <= side <= 1024:
+        raise UserError(f"image_folder: side is {side!r}; 8 to 1024 pixels are accepted")
+    root = Path(folder).expanduser()
+    if not root.is_dir():
+        raise UserError(f"image folder {root} does not exist; it should hold train/<class>/* and test/<class>/*")
+    classes = {split: _classes(root, split) for split in SPLITS}
+    for one, other in (("train", "test"), ("test", "train")):
+        if odd := sorted(set(classes[one]) - set(classes[other])):
+            raise UserError(
+                f"{root}: class '{odd[0]}' is in {one}/ but not in {other}/; both need the same classes"
+            )
+    if len(classes["train"]) < 2:
+        raise UserError(f"{root}: only one class ('{classes['train'][0]}'); at least two are needed")
+
+
+def _classes(root: Path, split: str) -> list[str]:
+    if not (root / split).is_dir():
+        raise UserError(f"{root / split} does not exist; put its images at {root / split}/<class>/*")
+    names = _names(root / split)
+    for name in names:
+        if not (root / split / name).is_dir():
+            raise UserError(f"{root / split / name} is not a class folder; images go to {root / split}/<class>/")
+        if not _names(root / split / name):
+            raise UserError(f"{root / split / name} is empty: a class needs at least one image")
+    if not names:
+        raise UserError(f"{root / split} is empty; put its images at {root / split}/<class>/*")
+    return names
+
+
+def _names(folder: Path) -> list[str]:
+    """What lies in a folder, in order, but for hidden files such as .DS_Store."""
+    try:
+        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except OSError as error:
+        raise UserError(f"cannot read {folder}: {error.strerror}") from error
+
+
+def side(folder: str, side: int = 32) -> int:
+    """The images' side in pixels."""
+    return side
+
+
+def load(folder: str, side: int = 32) -> Arrays:
+    """Decode every image; the first that cannot be decoded is a `UserError` that names it."""
+    check(folder, side)
+    root = Path(folder).expanduser()
+    classes = _classes(root, "train")
+    arrays: list[np.ndarray] = []
+    for split in SPLITS:
+        files = [
+            (root / split / name / file, label)
+            for label, name in enumerate(classes)
+            for file in _names(root / split / name)
+        ]
+        images = np.empty((len(files), side, side, 3), np.uint8)
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+            decoded = pool.map(lambda entry: _decode(entry[0], side), files)
+            for i, image in enumerate(tqdm(decoded, f"{split} images", len(files), unit="image", mininterval=1)):
+                images[i] = image
+        arrays += [images, np.array([label for _, label in files], np.int64)]
+    return Arrays(*arrays, classes)
+
+
+def _decode(file: Path, side: int) -> np.ndarray:
+    """One image as uint8 (side, side, 3), turned as its EXIF orientation says."""
+    try:
+        with Image.open(file) as opened:
+            image = ImageOps.exif_transpose(opened).convert("RGB")
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = "not an image" if isinstance(error, UnidentifiedImageError) else f"damaged ({error})"
+        raise UserError(f"{file} is {reason}; repair or remove it") from error
+    if image.size != (side, side):
+        image = ImageOps.fit(image, (side, side), Image.Resampling.BICUBIC)
+    return np.asarray(image)

@@ -1,0 +1,282 @@
+"""An experiment: its YAML, checked and resolved, and the runs it asks for. Free of torch: it loads fast."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import yaml
+
+from augmix.configuration import Lines, Position, merge, nearest, place, read, validate
+from augmix.errors import UserError
+from augmix.registry import (
+    find_package,
+    loader_module,
+    method_names,
+    method_parameters,
+    method_parts,
+    module_names,
+)
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+SCHEMA = CHECKOUT / "workflow" / "schemas" / "experiment.schema.yaml"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: what it is named and every setting that decides its result."""
+
+    dataset: str
+    architecture: str
+    method: str
+    seed: int
+    training: Mapping[str, Any]
+    """Settings of `augmix train`, JSON-able."""
+    evaluation: Mapping[str, Any]
+    """Settings of `augmix evaluate`, JSON-able."""
+
+    @property
+    def path(self) -> str:
+        """The run's folder below the experiment's."""
+        return f"{self.dataset}/{self.architecture}/{self.method}/seed{self.seed}"
+
+
+class Experiment:
+    """A resolved configuration: every default filled in, every name checked.
+
+    `config` is the mapping that `experiment.yaml` records.
+    """
+
+    def __init__(self, config: dict[str, Any], lines: Lines | None = None) -> None:
+        lines = lines or {}
+        config = _spell_out(config)
+        schema = _schema()
+        validate(config, schema, lines)
+        self.config: dict[str, Any] = _fill(config, schema, schema)
+        self._check_names(lines)
+
+    @property
+    def name(self) -> str:
+        return str(self.config["experiment"])
+
+    @property
+    def folder(self) -> Path:
+        """Where this experiment's results go."""
+        return self.results / self.name
+
+    @property
+    def results(self) -> Path:
+        return Path(self.config["folders"]["results"]).expanduser()
+
+    @property
+    def data(self) -> Path:
+        return Path(self.config["folders"]["data"]).expanduser()
+
+    @property
+    def datasets(self) -> dict[str, dict[str, Any]]:
+        return dict(self.config["datasets"])
+
+    def dataset_settings(self, dataset: str) -> dict[str, Any]:
+        """What decides the content of `<data>/<dataset>`: the settings of `augmix prepare`."""
+        entry = self.datasets[dataset]
+        return {key: entry[key] for key in ("loader", "options", "subset")}
+
+    def benchmark_settings(self, dataset: str, benchmark: str) -> dict[str, Any]:
+        """What decides the content of `<data>/<dataset>-C` or `-P` but for the shift's name."""
+        entry = self.datasets[dataset]
+        images = entry["corruption_images" if benchmark == "C" else "perturbation_images"]
+        return {"images": images, "preset": entry["preset"], "seed": self.config["benchmarks"]["seed"]}
+
+    @property
+    def corruptions(self) -> list[str]:
+        """The -C corruptions to generate and evaluate, in the paper's order."""
+        from augmix.corruptions import CORRUPTIONS
+
+        chosen = self.config["benchmarks"]["corruptions"]
+        return list(CORRUPTIONS if chosen is None else chosen)
+
+    def perturbations(self, dataset: str) -> list[str]:
+        """The -P sequences of a data set; which ten enter the mFP depends on the parameter set."""
+        from augmix.perturbations import perturbations_of
+
+        chosen = self.config["benchmarks"]["perturbations"]
+        return list(perturbations_of(self.preset(dataset)) if chosen is None else chosen)
+
+    def preset(self, dataset: str) -> str:
+        """The benchmarks' parameter set: the configured one, or that of the loader's image side."""
+        entry = self.datasets[dataset]
+        if entry["preset"] is not None:
+            return str(entry["preset"])
+        from augmix.filters import preset_of
+
+        return preset_of(loader_module(entry["loader"]).side(**entry["options"]))
+
+    @cached_property
+    def runs(self) -> list[Run]:
+        """Every training the experiment asks for, in the configured order."""
+        return [
+            Run(
+                dataset,
+                architecture["name"],
+                method["name"],
+                seed,
+                {
+                    "dataset": dataset,
+                    "data": str(self.data / dataset),
+                    "flip": entry["flip"],
+                    "architecture": architecture["name"],
+                    "method": {key: method[key] for key in method if key != "training"},
+                    "method_packages": self.config["method_packages"],
+                    "seed": seed,
+                    "training": merge(
+                        merge(self.config["training"], architecture.get("training", {})),
+                        method.get("training", {}),
+                    ),
+                },
+                {
+                    "data": str(self.data / dataset),
+                    "corruptions": self.corruptions,
+                    "perturbations": self.perturbations(dataset),
+                },
+            )
+            for dataset, entry in self.datasets.items()
+            for architecture in self.config["architectures"]
+            for method in self.config["methods"]
+            for seed in self.config["seeds"]
+        ]
+
+    def run(self, path: str) -> Run:
+        """The run with this path, such as `digits/smallnet/augmix/seed0`."""
+        for run in self.runs:
+            if run.path == path.strip("/"):
+                return run
+        raise UserError(
+            f"experiment '{self.name}' has no run '{path}'; {nearest(path, (r.path for r in self.runs))}"
+        )
+
+    def _check_names(self, lines: Lines) -> None:
+        def refuse(position: Position, what: str, name: str, valid: Sequence[str]) -> None:
+            if name not in valid:
+                raise UserError(f"{place(position, lines)}: unknown {what} '{name}'; {nearest(name, valid)}")
+
+        packages = self.config["method_packages"]
+        for i, package in enumerate(packages):
+            if find_package(package) is None:
+                where = place(("method_packages", i), lines)
+                raise UserError(f"{where}: no Python package '{package}' (looked along PYTHONPATH)")
+        methods = method_names(packages)
+        for dataset, entry in self.datasets.items():
+            position = ("datasets", dataset, "loader")
+            refuse(position, "data set loader", entry["loader"], module_names("augmix.datasets"))
+            module = loader_module(entry["loader"])
+            _check_options(entry["options"], module, ("datasets", dataset, "options"), lines)
+        for i, architecture in enumerate(self.config["architectures"]):
+            refuse(("architectures", i), "architecture", architecture["name"], module_names("augmix.models"))
+        for i, method in enumerate(self.config["methods"]):
+            for part, name, parameters in _parts(method, place(("methods", i), lines)):
+                refuse(("methods", i), f"method in '{part}'" if part != "preset" else "method", name, methods)
+                for parameter in parameters:
+                    position = ("methods", i, part, name, parameter)
+                    refuse(
+                        position,
+                        f"parameter of method '{name}'",
+                        parameter,
+                        method_parameters(name, packages),
+                    )
+        for key in ("architectures", "methods"):
+            names = [entry["name"] for entry in self.config[key]]
+            for i, name in enumerate(names):
+                if name in names[:i]:
+                    raise UserError(f"{place((key, i), lines)}: {key} lists the name '{name}' twice")
+        self._check_benchmarks(refuse)
+
+    def _check_benchmarks(self, refuse: Any) -> None:
+        from augmix import corruptions, perturbations
+
+        for key, valid in (
+            ("corruptions", (*corruptions.CORRUPTIONS, *corruptions.EXTRA_CORRUPTIONS)),
+            ("perturbations", perturbations.ALL_PERTURBATIONS),
+        ):
+            for i, name in enumerate(self.config["benchmarks"][key] or ()):
+                refuse(("benchmarks", key, i), key[:-1], name, valid)
+
+
+def load(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Experiment:
+    """Read, merge and check an experiment's YAML; `overrides` go on top (Snakemake's `--config`).
+
+    Raises `UserError` with the file and line of the first fault.
+    """
+    config, lines = read(path)
+    return Experiment(merge(config, overrides or {}), lines)
+
+
+def _parts(method: Mapping[str, Any], where: str) -> list[tuple[str, str, Mapping[str, Any]]]:
+    """(part, method name, parameters) of each part, after checking that the entry is a preset or a triple."""
+    composed = [part for part in ("views", "mix", "loss") if part in method]
+    if "preset" in method and not composed:
+        return [("preset", method["preset"], method.get("parameters", {}))]
+    if "preset" in method or len(composed) < 3 or method.get("parameters"):
+        raise UserError(
+            f"{where}: method '{method['name']}' takes a 'preset', or all of 'views', 'mix' and 'loss'"
+        )
+    return [(part, *source) for part, source in method_parts(method).items()]
+
+
+def _check_options(options: Mapping[str, Any], module: ModuleType, position: Position, lines: Lines) -> None:
+    parameters = inspect.signature(module.load).parameters
+    for option in options:
+        if option not in parameters:
+            where = place((*position, option), lines)
+            raise UserError(f"{where}: unknown option '{option}'; {nearest(option, parameters)}")
+    for name, parameter in parameters.items():
+        if parameter.default is parameter.empty and name not in options:
+            raise UserError(f"{place(position, lines)}: this loader needs the option '{name}'")
+
+
+def _spell_out(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Bare names as mappings: `smallnet` is `{name: smallnet}`, `augmix` also gets `preset: augmix`."""
+    config = dict(config)
+    datasets = config.get("datasets")
+    if isinstance(datasets, list) and all(isinstance(name, str) for name in datasets):
+        config["datasets"] = {name: {"loader": name} for name in datasets}
+    for key in ("architectures", "methods"):
+        entries = config.get(key)
+        if isinstance(entries, list):
+            config[key] = [{"name": entry} if isinstance(entry, str) else entry for entry in entries]
+    for i, method in enumerate(config["methods"] if isinstance(config.get("methods"), list) else ()):
+        if isinstance(method, dict) and not {"preset", "views", "mix", "loss"} & set(method):
+            config["methods"][i] = {"parameters": {}, **method, "preset": method.get("name")}
+    return config
+
+
+def _fill(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
+    """`value` with the schema's defaults filled in, but for the partial recipes inside lists."""
+    schema = _resolve(schema, root)
+    if not isinstance(value, Mapping):
+        return value
+    filled = dict(value)
+    for key, reference in schema.get("properties", {}).items():
+        child = _resolve(reference, root)
+        if key in filled or "properties" in child:
+            filled[key] = _fill(filled.get(key, {}), child, root)
+        elif "default" in child:
+            filled[key] = child["default"]
+    if isinstance(every := schema.get("additionalProperties"), Mapping):
+        filled = {key: _fill(child, every, root) for key, child in filled.items()}
+    return filled
+
+
+def _resolve(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    reference = schema.get("$ref")
+    return root["$defs"][reference.rsplit("/", 1)[1]] if reference else schema
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    if not SCHEMA.is_file():
+        raise UserError(f"{SCHEMA} is missing: experiments run from a checkout of the repository")
+    loaded: dict[str, Any] = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    return loaded

@@ -1,0 +1,64 @@
+"""Find things by file name: data sets, architectures, methods. A new one is a new file, and nothing else."""
+
+import ast
+import importlib.util
+import pkgutil
+from collections.abc import Mapping, Sequence
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from augmix.configuration import nearest
+from augmix.errors import UserError
+
+
+def find_package(package: str) -> ModuleSpec | None:
+    """The spec of a package or module, or None; the package itself is not imported."""
+    try:
+        return importlib.util.find_spec(package)
+    except (ModuleNotFoundError, ValueError):
+        return None
+
+
+def module_names(package: str) -> list[str]:
+    """The public modules of a package, found without importing any of them."""
+    spec = find_package(package)
+    locations = spec.submodule_search_locations if spec else None
+    return [m.name for m in pkgutil.iter_modules(locations) if not m.name.startswith("_")] if locations else []
+
+
+def method_names(packages: Sequence[str]) -> list[str]:
+    """Every method there is: the file names of `augmix.methods` and of the given packages."""
+    return [name for package in ("augmix.methods", *packages) for name in module_names(package)]
+
+
+def method_module(name: str, packages: Sequence[str]) -> str:
+    """The dotted name of the module that defines method `name`; the first package that has it."""
+    for package in ("augmix.methods", *packages):
+        if name in module_names(package):
+            return f"{package}.{name}"
+    raise UserError(f"unknown method '{name}'; {nearest(name, method_names(packages))}")
+
+
+def method_parameters(name: str, packages: Sequence[str]) -> list[str]:
+    """The parameters of a method's `method(...)`, read from its source: importing it would import torch."""
+    spec = importlib.util.find_spec(method_module(name, packages))
+    assert spec is not None
+    assert spec.origin is not None
+    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name == "method":
+            return [argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)]
+    raise UserError(f"{spec.origin} defines no function 'method'; see augmix/methods/__init__.py")
+
+
+def loader_module(name: str) -> ModuleType:
+    """A data set's module of `augmix.datasets`."""
+    return importlib.import_module(f"augmix.datasets.{name}")
+
+
+def method_parts(method: Mapping[str, Any]) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """Where each of a method's parts comes from: `{"views": (method, parameters), "mix": …, "loss": …}`."""
+    if "preset" in method:
+        return dict.fromkeys(("views", "mix", "loss"), (method["preset"], method.get("parameters", {})))
+    return {part: next(iter(method[part].items())) for part in ("views", "mix", "loss")}
