@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from numbers import Integral
 
 import numpy as np
 
@@ -36,7 +35,7 @@ def check_choice(argument: str, value: object, accepted: Sequence[str]) -> None:
 
 def check_integer(argument: str, value: object, lowest: int | None = None, highest: int | None = None) -> None:
     """Raise unless `value` is an integer (not a bool) in the given range."""
-    if isinstance(value, bool) or not isinstance(value, Integral):
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(f"{argument} must be an integer, not {value!r}")
     if (lowest is not None and value < lowest) or (highest is not None and value > highest):
         accepted = f"at least {lowest}" if highest is None else f"{lowest} … {highest}"
