@@ -1,0 +1,176 @@
+"""AugMix (Hendrycks et al., ICLR 2020, section 3): sample a plan, apply it, and the transform that does both."""
+
+import sys
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional
+
+from augmix import operations
+
+
+class Plan(NamedTuple):
+    """Everything random about AugMix on a batch of N images; K chains of at most D operations.
+
+    `operations` (N, K, D): ids, `operations.IDENTITY` beyond a chain's depth. `parameters` (N, K, D): what
+    `operations.apply` takes. `weights` (N, K): the chains' convex weights. `m` (N,): the weight of the chains
+    together against the image itself.
+    """
+
+    operations: np.ndarray
+    parameters: np.ndarray
+    weights: np.ndarray
+    m: np.ndarray
+
+
+def apply(images: torch.Tensor, plan: Plan) -> torch.Tensor:
+    """Return (1 − m)·x + m·Σ wᵢ·chainᵢ(x) for uint8 images (N, C, H, W): float32 in [0, 255], not rounded."""
+    _check_plan(images, plan)
+    weights = np.concatenate([1 - plan.m[:, None], plan.m[:, None] * plan.weights], axis=1)
+    return operations.mix(images, plan.operations, plan.parameters, weights)
+
+
+def apply_chain(images: torch.Tensor, plan: Plan) -> torch.Tensor:
+    """Return each image's first chain alone, without mixing: uint8 (N, C, H, W)."""
+    _check_plan(images, plan)
+    return operations.chain(images, plan.operations[:, 0], plan.parameters[:, 0])
+
+
+def _check_plan(images: torch.Tensor, plan: Plan) -> None:
+    if len(images) != len(plan.m):
+        raise ValueError(f"the plan is for {len(plan.m)} images, got {len(images)}")
+
+
+class AugMix(v2.Transform):
+    """Mix an image with randomly augmented versions of itself (Hendrycks et al., ICLR 2020, algorithm 1).
+
+    Takes a PIL image (L or RGB), a uint8 tensor or tv_tensors.Image (C, H, W), or a batch (N, C, H, W) whose
+    images are augmented independently; C = 1 or 3. Returns the same kind, with the mix rounded to uint8:
+    `sample` and `apply` give it as float, which is what the paper trains on. Randomness follows
+    `torch.manual_seed`.
+
+    Args:
+        width: number of augmentation chains.
+        depth: operations in a chain; -1 draws it from {1, 2, 3} for each chain.
+        alpha: α of Dirichlet(α, …, α), which weighs the chains, and of Beta(α, α), which mixes in the image.
+        severity: upper end, in (0, 10], of the level drawn for each operation from U(0.1, severity).
+        all_ops: also use color, contrast, brightness and sharpness, which overlap with the corruptions of -C.
+    """
+
+    def __init__(
+        self, width: int = 3, depth: int = -1, alpha: float = 1.0, severity: float = 3, all_ops: bool = False
+    ) -> None:
+        super().__init__()
+        _check_integer("width", width, 1, "an integer of at least 1")
+        _check_integer("depth", depth, -1, "-1 (random) or an integer of at least 1")
+        _check_number("alpha", alpha, sys.float_info.max, "a finite number above 0")
+        _check_number("severity", severity, 10, "a number in (0, 10]")
+        self.width = width
+        self.depth = depth
+        self.alpha = alpha
+        self.severity = severity
+        self.all_ops = all_ops
+
+    def sample(self, batch: int, size: tuple[int, int], rng: np.random.Generator) -> Plan:
+        """Draw the plan of a batch of images of `size` (height, width)."""
+        available = operations.ALL if self.all_ops else operations.AUGMIX
+        longest = 3 if self.depth == -1 else self.depth
+        shape = (batch, self.width, longest)
+        ids = available[rng.integers(len(available), size=shape)]
+        if self.depth == -1:
+            depths = rng.integers(1, 4, size=(batch, self.width, 1))
+            ids = np.where(np.arange(longest) < depths, ids, operations.IDENTITY)
+        levels = rng.uniform(0.1, self.severity, shape)
+        signs = rng.integers(2, size=shape)
+        return Plan(
+            operations=ids,
+            parameters=operations.parameters(ids, levels, signs, size),
+            weights=rng.dirichlet(np.full(self.width, float(self.alpha)), batch),
+            m=rng.beta(self.alpha, self.alpha, batch),
+        )
+
+    def check_inputs(self, flat_inputs: list[Any]) -> None:
+        """Raise TypeError unless the sample holds an image and nothing that would have to move with it."""
+        _check_sample(flat_inputs)
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw the seed that all images of a sample share, from torch's generator."""
+        return {"seed": _draw_seed()}
+
+    def transform(self, inpt: Image.Image | torch.Tensor, params: dict[str, Any]) -> Any:
+        """Augment one image, or a batch of them, and return the same kind."""
+        image = functional.pil_to_tensor(_check_mode(inpt)) if isinstance(inpt, Image.Image) else inpt
+        batch = image.as_subclass(torch.Tensor)
+        if image.ndim == 3:
+            batch = batch[None]
+        operations.check_images(batch)
+        height, width = batch.shape[-2:]
+        plan = self.sample(len(batch), (height, width), np.random.default_rng(params["seed"]))
+        mixed = apply(batch, plan).round_().to(torch.uint8).reshape(image.shape)
+        if isinstance(inpt, Image.Image):
+            return functional.to_pil_image(mixed)
+        return tv_tensors.wrap(mixed, like=inpt) if isinstance(inpt, tv_tensors.Image) else mixed
+
+
+class AugMixViews(v2.Transform):
+    """Return [image, view 1, …, view n]: the image as it is and `n` views of it by `AugMix(**parameters)`.
+
+    These are the views of the Jensen-Shannon loss, `losses.jensen_shannon`. Takes what `AugMix` takes.
+    """
+
+    def __init__(self, n: int = 2, **parameters: Any) -> None:
+        super().__init__()
+        _check_integer("n", n, 1, "an integer of at least 1")
+        self.n = n
+        self.augmix = AugMix(**parameters)
+
+    def check_inputs(self, flat_inputs: list[Any]) -> None:
+        """Raise TypeError unless the sample holds an image and nothing that would have to move with it."""
+        _check_sample(flat_inputs)
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw a seed for each view, from torch's generator."""
+        return {"seeds": [_draw_seed() for _ in range(self.n)]}
+
+    def transform(self, inpt: Image.Image | torch.Tensor, params: dict[str, Any]) -> list[Any]:
+        """Return the image and its views, all of one kind."""
+        return [inpt, *(self.augmix.transform(inpt, {"seed": seed}) for seed in params["seeds"])]
+
+
+def _draw_seed() -> int:
+    # torch's generator is seeded differently in each DataLoader worker, numpy's global one is not.
+    return int(torch.randint(2**63 - 1, ()).item())
+
+
+def _check_sample(flat_inputs: list[Any]) -> None:
+    for value in flat_inputs:
+        if isinstance(value, tv_tensors.TVTensor) and not isinstance(value, tv_tensors.Image):
+            raise TypeError(f"AugMix augments images alone, the sample holds {type(value).__name__}")
+    if not any(isinstance(value, torch.Tensor | Image.Image) for value in flat_inputs):
+        kinds = ", ".join(sorted({type(value).__name__ for value in flat_inputs})) or "nothing"
+        raise TypeError(f"image must be a PIL image, a uint8 tensor or a tv_tensors.Image, got {kinds}")
+
+
+def _check_mode(image: Image.Image) -> Image.Image:
+    if image.mode not in ("L", "RGB"):
+        raise ValueError(f"image must have mode L or RGB, got {image.mode}: use image.convert('RGB')")
+    return image
+
+
+def _check_integer(name: str, value: Any, minimum: int, accepted: str) -> None:
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(f"{name} must be {accepted}, got {value!r}")
+    if value < minimum or value == 0:
+        raise ValueError(f"{name} must be {accepted}, got {value!r}")
+
+
+def _check_number(name: str, value: Any, maximum: float, accepted: str) -> None:
+    if not isinstance(value, int | float | np.number) or isinstance(value, bool):
+        raise TypeError(f"{name} must be {accepted}, got {value!r}")
+    if not 0 < value <= maximum:
+        raise ValueError(f"{name} must be {accepted}, got {value!r}")

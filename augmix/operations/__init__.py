@@ -1,0 +1,84 @@
+"""The image operations of AugMix and AutoAugment on batches of uint8 images, equal to Pillow's to the bit."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from augmix.operations import compiled, eager
+from augmix.operations.table import ALL, AUGMIX, IDENTITY, IDS, OPERATIONS, POSTERIZE, ids, parameters
+
+__all__ = ["ALL", "AUGMIX", "IDENTITY", "IDS", "OPERATIONS", "apply", "chain", "ids", "mix", "parameters"]
+
+
+def check_images(images: torch.Tensor) -> None:
+    """Raise TypeError or ValueError unless `images` is a uint8 (N, C, H, W) tensor with N > 0 and C = 1 or 3."""
+    if not isinstance(images, torch.Tensor):
+        raise TypeError(f"images must be a uint8 tensor, got {type(images).__name__}")
+    if images.dtype != torch.uint8:
+        raise TypeError(f"images must be uint8 in [0, 255], got {images.dtype}")
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape:
+        raise ValueError(
+            "images must have shape (N, C, H, W), with C = 1 or 3 and none of them empty, "
+            f"got {tuple(images.shape)}"
+        )
+
+
+def apply(name: str, images: torch.Tensor, parameter: Any = 0.0, fill: int = 0) -> torch.Tensor:
+    """Apply one operation to uint8 images (N, C, H, W), C = 1 or 3, and return as many of the same shape.
+
+    `parameter` is one number for all images or N of them, in Pillow's meaning: `rotate` degrees counter-clockwise,
+    `translate_x`, `translate_y` pixels, `shear_x`, `shear_y` the coefficient of the affine matrix, `solarize` a
+    threshold, `posterize` bits (1 to 8), and the factor of ImageEnhance for `color`, `contrast`, `brightness`
+    and `sharpness`; `autocontrast`, `equalize`, `invert` and `identity` do not read it. Geometry resamples
+    bilinearly, and what comes from outside the image is the grey value `fill`.
+
+    Raises ValueError on an unknown name, a shape or a value that is not accepted, TypeError on other dtypes.
+    """
+    check_images(images)
+    values = np.broadcast_to(np.asarray(parameter, dtype=np.float64).reshape(-1), len(images))
+    operations = np.repeat(ids([name]), len(images))
+    return chain(images, operations[:, None], values[:, None], fill)
+
+
+def chain(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, fill: int = 0) -> torch.Tensor:
+    """Apply to each uint8 image (N, C, H, W) its own operations one after another.
+
+    `operations` (N, D) holds ids (`ids(names)`, `IDENTITY` does nothing), `parameters` (N, D) what `apply` takes.
+    """
+    check_images(images)
+    operations, parameters = _check_operations(operations, parameters, len(images))
+    if not 0 <= fill <= 255:
+        raise ValueError(f"fill must be in [0, 255], got {fill}")
+    executor = compiled if images.device.type == "cpu" else eager
+    return executor.chain(images, operations, parameters, fill)
+
+
+def mix(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, weights: np.ndarray) -> torch.Tensor:
+    """Return weights[:, 0] · images + Σ weights[:, i] · chain_i as float32 (N, C, H, W), not rounded.
+
+    `operations` and `parameters` (N, K, D) describe K chains of operations for each image, `weights` is
+    (N, K + 1).
+    """
+    check_images(images)
+    operations, parameters = _check_operations(operations, parameters, len(images))
+    executor = compiled if images.device.type == "cpu" else eager
+    return executor.mix(images, operations, parameters, np.ascontiguousarray(weights, dtype=np.float32))
+
+
+def _check_operations(operations: np.ndarray, parameters: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    operations = np.ascontiguousarray(operations, dtype=np.int64)
+    parameters = np.ascontiguousarray(parameters, dtype=np.float64)
+    if operations.shape != parameters.shape or len(operations) != count:
+        raise ValueError(
+            f"operations and parameters must have one row for each of {count} images, "
+            f"got shapes {operations.shape} and {parameters.shape}"
+        )
+    if not np.isfinite(parameters).all():
+        raise ValueError("parameters must be finite")
+    if operations.min() < 0 or operations.max() >= len(OPERATIONS):
+        raise ValueError(f"operations must be ids in [0, {len(OPERATIONS) - 1}]")
+    bits = parameters[operations == POSTERIZE]
+    if ((bits < 1) | (bits > 8)).any():
+        raise ValueError("the parameter of posterize must be 1 to 8 bits")
+    return operations, parameters
