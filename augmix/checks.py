@@ -47,5 +47,9 @@ def choose_preset(preset: str | None, images: np.ndarray) -> str:
     if preset is not None:
         check_choice("preset", preset, tuple(PRESETS))
         return preset
-    side = min(images.shape[1:3])
+    return nearest_preset(min(images.shape[1:3]))
+
+
+def nearest_preset(side: int) -> str:
+    """Return the parameter set made for the image side nearest to `side`."""
     return min(PRESETS, key=lambda name: abs(PRESETS[name] - side))

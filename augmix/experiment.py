@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from augmix.checks import nearest_preset
 from augmix.configuration import Lines, Position, merge, nearest, place, read, validate
 from augmix.errors import UserError
 from augmix.registry import (
@@ -110,9 +111,7 @@ class Experiment:
         entry = self.datasets[dataset]
         if entry["preset"] is not None:
             return str(entry["preset"])
-        from augmix.filters import preset_of
-
-        return preset_of(loader_module(entry["loader"]).side(**entry["options"]))
+        return nearest_preset(loader_module(entry["loader"]).side(**entry["options"]))
 
     @cached_property
     def runs(self) -> list[Run]:

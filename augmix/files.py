@@ -1,7 +1,9 @@
 """Whole files or none: everything is written under a temporary name, flushed to disk and renamed."""
 
+import fcntl
 import json
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from augmix.errors import UserError
+from augmix.errors import RunError, UserError
 
 
 def _sync(path: Path) -> None:
@@ -91,3 +93,38 @@ def read_array(
         expected = "×".join("any" if e is None else str(e) for e in shape)
         raise UserError(f"{path} has shape {'×'.join(map(str, array.shape))}, expected {expected}")
     return array
+
+
+@contextmanager
+def locked(path: Path, what: str) -> Iterator[None]:
+    """Hold an exclusive lock on the file `path`; it dies with the process, however that ends.
+
+    Raises `RunError` when another process holds it, saying which. `what` describes what is locked.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+")
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise RunError(f"{what} is in use by {file.read().strip()}; wait for it to end, or stop it") from None
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        yield
+
+
+def is_locked(path: Path) -> bool:
+    """Whether some process holds the lock on the file `path`."""
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False

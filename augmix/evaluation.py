@@ -1,0 +1,118 @@
+"""Evaluate a trained run on the clean test set, -C and -P: four numbers an image, from which all metrics follow."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from torch import nn
+from tqdm import tqdm
+
+from augmix import datasets, models, provenance
+from augmix.errors import UserError
+from augmix.files import atomic, read_array, read_json, write_json
+from augmix.generation import SEVERITIES
+from augmix.runs import DAMAGED
+from augmix.training import choose_device, device_name
+
+NUMBERS = np.dtype(
+    [("prediction", "<i4"), ("confidence", "<f4"), ("true_probability", "<f4"), ("squared_sum", "<f4")]
+)
+"""Of one image: the predicted class, its probability, the true class's, and Σ_k p_k²."""
+BATCH = 512
+
+
+def evaluate(settings: Mapping[str, Any], folder: Path) -> None:
+    """Write `<folder>/predictions/{clean,C,P}.npz` and `evaluation.json` for the run in `folder`.
+
+    `settings` is a `Run.evaluation` of `augmix.experiment`. Each archive maps a shift's name to a `NUMBERS` array,
+    of shape (N,) for clean, (5, N) for a corruption and (N, T) for a perturbation; `labels` and `source` stand
+    beside them. Raises `UserError` naming the file that is missing, damaged or does not fit.
+    """
+    started = time.time()
+    run = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    device = choose_device(run["training"]["device"])
+    torch.set_num_threads(run["training"]["threads"])
+    data = Path(settings["data"])
+    noted = datasets.record(data)
+    net = load_net(folder / "model.pt", run["architecture"], len(noted["classes"]), device)
+    test = datasets.read(data, "test")
+    shape = test.images.shape[1:]
+
+    archives: dict[str, dict[str, np.ndarray]] = {
+        "clean": {"clean": numbers(net, test.images, test.labels, device), "labels": test.labels}
+    }
+    archives["clean"]["source"] = np.array(noted["loader"])
+    total = len(settings["corruptions"]) + len(settings["perturbations"])
+    with tqdm(desc=f"evaluating {folder.parent.name}", total=total, unit="shift") as bar:
+        for benchmark, names in (("C", settings["corruptions"]), ("P", settings["perturbations"])):
+            where = data.with_name(f"{data.name}-{benchmark}")
+            archives[benchmark] = archive = {}
+            if names:
+                archive["labels"] = labels = _labels(where, len(noted["classes"]))
+                archive["source"] = np.array(source(where))
+            for name in names:
+                if benchmark == "C":
+                    images = read_array(where / f"{name}.npy", np.uint8, (len(labels), *shape))
+                    archive[name] = numbers(net, images, labels, device).reshape(len(SEVERITIES), -1)
+                else:
+                    frames = read_array(where / f"{name}.npy", np.uint8, (len(labels), None, *shape))
+                    flat = frames.reshape(-1, *shape)
+                    repeated = np.repeat(labels, frames.shape[1])
+                    archive[name] = numbers(net, flat, repeated, device).reshape(frames.shape[:2])
+                bar.update()
+    for name, archive in archives.items():
+        with atomic(folder / "predictions" / f"{name}.npz") as temporary, temporary.open("wb") as file:
+            np.savez(file, **archive)  # type: ignore[arg-type]
+    described = {**provenance.describe(run["method_packages"]), "device": device_name(device)}
+    write_json(folder / "evaluation.json", {**described, "started": started, "seconds": time.time() - started})
+
+
+@torch.inference_mode()
+def numbers(net: nn.Module, images: np.ndarray, labels: np.ndarray, device: torch.device) -> np.ndarray:
+    """The four numbers of each uint8 (N, H, W, 3) image, as a `NUMBERS` array (N,)."""
+    net.eval()
+    out = np.empty(len(images), NUMBERS)
+    for start in range(0, len(images), BATCH):
+        part = slice(start, start + BATCH)
+        # A copy: the array is a read-only map of the file. The permuted view is channels-last as it stands.
+        batch = torch.from_numpy(np.array(images[part])).to(device).permute(0, 3, 1, 2)
+        p = net(batch).softmax(1)
+        confidence, prediction = p.max(1)
+        true = p.gather(1, torch.from_numpy(labels[part].astype(np.int64)).to(device)[:, None])[:, 0]
+        for field, value in zip(NUMBERS.names or (), (prediction, confidence, true, (p * p).sum(1)), strict=True):
+            out[field][part] = value.cpu().numpy()
+    return out
+
+
+def load_net(path: Path, architecture: str, classes: int, device: torch.device) -> models.Normalised:
+    """The trained net of a `model.pt`; raises `UserError` when the file is not one, or is of another net."""
+    net = models.Normalised(models.build(architecture, classes))
+    if not path.is_file():
+        raise UserError(f"{path} is missing: train this run first")
+    try:
+        net.net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    except DAMAGED as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{path} does not hold weights of {architecture} with {classes} classes: {reason}"
+        ) from error
+    return net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def source(folder: Path) -> str:
+    """Where a benchmark's files come from: ours say so in `source.json`, the published ones have none."""
+    path = folder / "source.json"
+    return str(read_json(path)["source"]) if path.exists() else "published"
+
+
+def _labels(folder: Path, classes: int) -> np.ndarray:
+    labels = np.asarray(read_array(folder / "labels.npy", shape=(None,)))
+    if labels.dtype.kind not in "iu" or not len(labels):
+        raise UserError(f"{folder / 'labels.npy'} holds {labels.dtype} (or nothing); integer labels are expected")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise UserError(f"{folder / 'labels.npy'} has labels outside 0 … {classes - 1}")
+    return labels.astype(np.int64)

@@ -1,0 +1,205 @@
+"""What has come of an experiment: the state of each run, and the tidy `metrics.csv` and `runs.csv`."""
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import yaml
+
+from augmix import metrics
+from augmix.corruptions import CORRUPTIONS
+from augmix.errors import UserError
+from augmix.experiment import Experiment, Run
+from augmix.files import is_locked, read_json, write_text
+from augmix.perturbations import NOISE_PERTURBATIONS, perturbations_of
+
+COLUMNS = ("dataset", "arch", "method", "seed", "benchmark", "source", "shift", "severity", "metric", "value")
+RUN_COLUMNS = (
+    "dataset", "arch", "method", "seed", "status", "message", "epochs", "parameters", "train_seconds",
+    "evaluate_seconds", "source_hash", "commit", "dirty", "device", "threads", "torch", "python", "platform",
+)  # fmt: skip
+PREDICTIONS = ("clean", "C", "P")
+
+
+class State(NamedTuple):
+    """How far a run has come."""
+
+    status: str
+    """done, running, failed, diverged, interrupted (a checkpoint waits) or pending."""
+    message: str = ""
+
+
+def state(folder: Path) -> State:
+    """The state of the run in `folder`, from its files and its lock."""
+    trained = (folder / "model.pt").exists()
+    if trained and all((folder / "predictions" / f"{name}.npz").exists() for name in PREDICTIONS):
+        return State("done")
+    if is_locked(folder / ".lock"):
+        return State("running")
+    if (folder / "diverged.json").exists():
+        noted = read_json(folder / "diverged.json")
+        return State("diverged", f"loss {noted['loss']} in epoch {noted['epoch']}, step {noted['step']}")
+    for stage in ("evaluate", "train"):
+        if complaint := last_error(folder / f"{stage}.log"):
+            return State("failed", complaint)
+    if (folder / "checkpoint.pt").exists():
+        return State("interrupted")
+    return State("pending")
+
+
+def last_error(log: Path) -> str:
+    """The error that a job's log ends with, or an empty string."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1].partition("error: ")[2] if lines else ""
+
+
+def collect(experiment: Experiment) -> list[str]:
+    """Write `experiment.yaml`, `metrics.csv` and `runs.csv`; returns the paths of the runs without a result.
+
+    Raises `UserError` naming a run whose recorded settings are not those the experiment asks for.
+    """
+    rows: list[tuple[Any, ...]] = []
+    records: list[dict[str, Any]] = []
+    for run in experiment.runs:
+        folder = experiment.folder / run.path
+        record = _record(folder)
+        if record["status"] == "done":
+            _compare(folder / "config.yaml", run.training)
+            preset = experiment.preset(run.dataset)
+            key = (run.dataset, run.architecture, run.method, run.seed)
+            rows += [(*key, *row) for row in run_metrics(folder, run, perturbations_of(preset))]
+        records.append(
+            {"dataset": run.dataset, "arch": run.architecture, "method": run.method, "seed": run.seed, **record}
+        )
+    folder = experiment.folder
+    write_text(folder / "experiment.yaml", yaml.safe_dump(experiment.config, sort_keys=False, allow_unicode=True))
+    write_text(folder / "metrics.csv", _csv(COLUMNS, rows))
+    write_text(folder / "runs.csv", _csv(RUN_COLUMNS, [[r.get(c, "") for c in RUN_COLUMNS] for r in records]))
+    return [run.path for run, record in zip(experiment.runs, records, strict=True) if record["status"] != "done"]
+
+
+def run_metrics(
+    folder: Path, run: Run, ten: tuple[str, ...]
+) -> Iterator[tuple[str, str, str, int | str, str, float]]:
+    """The rows (benchmark, source, shift, severity, metric, value) of one evaluated run.
+
+    An empty severity means all of them, or none. `ten` are the perturbations that enter the mFP.
+    """
+    clean = read_predictions(folder, "clean", ["clean"])
+    for metric, value in _scores(clean["clean"], clean["labels"]).items():
+        yield "clean", str(clean["source"]), "clean", "", metric, value
+    if names := run.evaluation["corruptions"]:
+        yield from _corruption_rows(read_predictions(folder, "C", names), names)
+    if names := run.evaluation["perturbations"]:
+        yield from _perturbation_rows(read_predictions(folder, "P", names), names, ten)
+
+
+def _corruption_rows(
+    archive: Mapping[str, np.ndarray], names: list[str]
+) -> Iterator[tuple[str, str, str, int | str, str, float]]:
+    source = str(archive["source"])
+    labels = archive["labels"].reshape(5, -1)
+    cells = {
+        name: [_scores(archive[name][s], labels[s]) for s in range(5)]
+        for name in names
+    }  # fmt: skip
+    for name, severities in cells.items():
+        for severity, scores in enumerate(severities, 1):
+            for metric, value in scores.items():
+                yield "C", source, name, severity, metric, value
+        for metric in severities[0]:
+            yield "C", source, name, "", metric, float(np.mean([scores[metric] for scores in severities]))
+    entering = [name for name in names if name in CORRUPTIONS]
+    if not entering:
+        return
+    for metric in cells[entering[0]][0]:
+        by_severity = [np.mean([cells[name][s][metric] for name in entering]) for s in range(5)]
+        for severity, mean in enumerate(by_severity, 1):
+            yield "C", source, "mean", severity, metric, float(mean)
+        shift = "mCE" if metric == "error" else "mean"
+        if shift == "mean" or len(entering) == len(CORRUPTIONS):
+            yield "C", source, shift, "", metric, float(np.mean(by_severity))
+    pooled = np.concatenate([archive[name] for name in entering], axis=1)
+    correct = pooled["prediction"] == np.tile(labels, len(entering))
+    value = metrics.rms_calibration_error(pooled["confidence"], correct)
+    yield "C", source, "pooled", "", "rms_calibration", value
+
+
+def _perturbation_rows(
+    archive: Mapping[str, np.ndarray], names: list[str], ten: tuple[str, ...]
+) -> Iterator[tuple[str, str, str, int | str, str, float]]:
+    source = str(archive["source"])
+    flips = {
+        name: metrics.flip_probability(archive[name]["prediction"], against_first=name in NOISE_PERTURBATIONS)
+        for name in names
+    }
+    for name, value in flips.items():
+        yield "P", source, name, "", "flip_probability", value
+    if set(ten) <= set(flips):
+        mean = metrics.mean_flip_probability({name: flips[name] for name in ten})
+        yield "P", source, "mFP", "", "flip_probability", mean
+
+
+def _scores(numbers: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    correct = numbers["prediction"] == labels
+    return {
+        "error": metrics.error(numbers["prediction"], labels),
+        "brier": metrics.brier_score(numbers["true_probability"], numbers["squared_sum"]),
+        "rms_calibration": metrics.rms_calibration_error(numbers["confidence"], correct),
+    }
+
+
+def read_predictions(folder: Path, benchmark: str, names: list[str]) -> dict[str, np.ndarray]:
+    """A run's predictions on one benchmark; raises `UserError` when the file is damaged or lacks a shift."""
+    path = folder / "predictions" / f"{benchmark}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            loaded = dict(archive)
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path} is damaged ({error}); delete it to have it made again") from error
+    if missing := [name for name in (*names, "labels", "source") if name not in loaded]:
+        raise UserError(f"{path} lacks '{missing[0]}'; delete it to have it made again")
+    return loaded
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    """A run's row of `runs.csv`."""
+    status, message = state(folder)
+    if status != "done":
+        return {"status": status if status in ("diverged", "failed") else "missing", "message": message}
+    noted, evaluated = read_json(folder / "provenance.json"), read_json(folder / "evaluation.json")
+    history = (folder / "history.csv").read_text(encoding="utf-8").strip().splitlines()
+    return {
+        **{key: noted.get(key, "") for key in RUN_COLUMNS[4:]},
+        "status": status,
+        "message": message,
+        "epochs": len(history) - 1,
+        "evaluate_seconds": evaluated["seconds"],
+        "torch": noted["packages"].get("torch", ""),
+    }
+
+
+def _compare(path: Path, requested: Mapping[str, Any]) -> None:
+    """Refuse a run whose recorded settings differ from the requested ones (its folder was copied, say)."""
+    recorded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for key in requested:
+        if key != "data" and recorded.get(key) != requested[key]:
+            raise UserError(
+                f"{path} was trained with {key} {recorded.get(key)!r}, but the experiment asks for {requested[key]!r}; "
+                f"delete {path.parent} to have it trained again"
+            )
+
+
+def _csv(columns: tuple[str, ...], rows: list[Any]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,139 @@
+"""A run's folder: its checkpoints, history and progress. `augmix/training.py` is the loop that uses them."""
+
+import csv
+import io
+import os
+import pickle
+import signal
+import sys
+import time
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from augmix.files import atomic, write_json, write_text
+
+DAMAGED = (RuntimeError, OSError, EOFError, KeyError, TypeError, pickle.UnpicklingError, zipfile.BadZipFile)
+HISTORY = ("epoch", "step", "learning_rate", "train_loss", "train_error", "test_error", "seconds", "timestamp")
+
+
+class Interrupted(Exception):  # noqa: N818 - an exit asked for, not an error
+    """SIGTERM or SIGINT arrived; `signal` is its number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.signal = number
+
+
+class Signals:
+    """Notes SIGTERM and SIGINT, so that a loop can stop between two steps; a second SIGINT is not held back."""
+
+    def __init__(self) -> None:
+        self._received: int | None = None
+
+    def __enter__(self) -> "Signals":
+        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self._received == signal.SIGINT and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self._received = number
+
+    def received(self) -> int | None:
+        """The signal's number, or None."""
+        return self._received
+
+
+def save(path: Path, value: Any) -> None:
+    """`torch.save`, whole or not at all."""
+    with atomic(path) as temporary:
+        torch.save(value, temporary)
+
+
+class Checkpoints:
+    """The newest checkpoint and the one before it, each with the fingerprint of the run it belongs to."""
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self.newest = folder / "checkpoint.pt"
+        self.previous = folder / "checkpoint.previous.pt"
+        self.fingerprint = fingerprint
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Write a checkpoint; until it is whole on disk, the one before it stays."""
+        if self.newest.exists():
+            os.replace(self.newest, self.previous)
+        save(self.newest, {**state, "fingerprint": self.fingerprint})
+
+    def load(self) -> dict[str, Any] | None:
+        """The newest whole checkpoint of this very run, on the CPU, or None.
+
+        One that is damaged is passed over with a warning; one of other settings, data or code is set aside.
+        """
+        for path in (self.newest, self.previous):
+            if not path.exists():
+                continue
+            try:
+                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+                belongs = state["fingerprint"] == self.fingerprint
+            except DAMAGED:
+                tell(f"warning: {path} is damaged; going back to the checkpoint before it")
+                continue
+            if belongs:
+                return state
+            aside = path.with_suffix(".stale.pt")
+            os.replace(path, aside)
+            tell(f"{path} is of other settings, data or code: set aside as {aside.name}, training starts afresh")
+        return None
+
+
+def tell(line: str) -> None:
+    """One line for the person watching, clear of any progress bar."""
+    from tqdm import tqdm
+
+    tqdm.write(line, file=sys.stderr)
+
+
+def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+    """Rewrite `history.csv` from the checkpoint's history."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, HISTORY, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    write_text(path, text.getvalue())
+
+
+class Progress:
+    """Writes `progress.json` for `augmix status`, at most every two seconds."""
+
+    def __init__(self, path: Path, epochs: int, steps: int) -> None:
+        self.path, self.epochs, self.steps = path, epochs, steps
+        self._written = 0.0
+        self._started, self._done = time.time(), 0
+
+    def step(self, epoch: int, step: int) -> None:
+        """Note that `step` steps of `epoch` (both counted from 1) are done."""
+        self._done += 1
+        now = time.time()
+        if now - self._written < 2 and (epoch, step) != (self.epochs, self.steps):
+            return
+        self._written = now
+        write_json(
+            self.path,
+            {
+                "epoch": epoch,
+                "epochs": self.epochs,
+                "step": step,
+                "steps": self.steps,
+                "seconds_per_epoch": (now - self._started) / self._done * self.steps,
+                "updated": now,
+            },
+        )
