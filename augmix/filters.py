@@ -3,7 +3,7 @@
 The definitions are those of the -C and -P benchmarks (Hendrycks & Dietterich, ICLR 2019).
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -31,33 +31,57 @@ def gaussian_blur(images: np.ndarray, sigma: float, truncate: float = 4.0) -> np
 
 
 @njit(nogil=True, cache=True)
-def _motion_blur(
-    images: np.ndarray, weights: np.ndarray, rows: np.ndarray, columns: np.ndarray, out: np.ndarray
+def _correlate(
+    images: np.ndarray,
+    taps: tuple[np.ndarray, np.ndarray, np.ndarray],
+    sources: tuple[np.ndarray, np.ndarray],
+    margin: float,
+    out: np.ndarray,
 ) -> None:
-    """Sum the taps of every line of pixels; `images` and `out` are (N, H, W, C)."""
+    """Sum the taps line by line; `sources` are the rows and columns that an extended image reads."""
     count, height, width, channels = images.shape
+    weights, rows, columns = taps
+    source_rows, source_columns = sources
+    lines = np.empty((height, source_columns.size * channels))
     total = np.empty(width * channels)
     for n in range(count):
         for y in range(height):
+            for x in range(source_columns.size):
+                for c in range(channels):
+                    lines[y, x * channels + c] = images[n, y, source_columns[x], c]
+        for y in range(height):
             total[:] = 0
             for tap in range(weights.size):
-                weight, dx = weights[tap], columns[n, tap]
-                line = images[n, min(max(y + rows[n, tap], 0), height - 1)].reshape(-1)
-                start = min(max(-dx, 0), width)
-                stop = max(min(width - dx, width), start)
-                for x in range(start):
-                    for c in range(channels):
-                        total[x * channels + c] += weight * line[c]
-                shift = dx * channels
-                for i in range(start * channels, stop * channels):
-                    total[i] += weight * line[i + shift]
-                for x in range(stop, width):
-                    for c in range(channels):
-                        total[x * channels + c] += weight * line[(width - 1) * channels + c]
+                start = columns[n, tap] * channels
+                line = lines[source_rows[y + rows[n, tap]], start : start + total.size]
+                weight = weights[tap]
+                for i in range(total.size):
+                    total[i] += weight * line[i]
             result = out[n, y].reshape(-1)
-            for i in range(width * channels):
-                # ImageMagick rounds to 16 bits, then truncates to 8.
-                result[i] = int(257 * total[i] + 0.5) // 257
+            for i in range(total.size):
+                result[i] = int(min(total[i] + margin, 255.0))
+
+
+def correlate(
+    images: np.ndarray,
+    weights: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    border: Literal["edge", "reflect"],
+    margin: float = 0.0,
+) -> np.ndarray:
+    """Return ⌊Σ weights[t] · image[y + rows[n, t], x + columns[n, t]] + margin⌋ for uint8 images (N, H, W[, C]).
+
+    `rows` and `columns` (N, T) are whole offsets; beyond the border the edge pixel repeats, or the image is
+    mirrored in its edge pixels.
+    """
+    pixels = np.require(images, np.uint8, ["C", "W"]).reshape(*images.shape[:3], -1)
+    reach = int(max(np.abs(rows).max(), np.abs(columns).max()))
+    height, width = pixels.shape[1:3]
+    sources = np.pad(np.arange(height), reach, border), np.pad(np.arange(width), reach, border)
+    out = np.empty_like(pixels)
+    _correlate(pixels, (weights, rows + reach, columns + reach), sources, margin, out)
+    return out.reshape(images.shape)
 
 
 def motion_blur(images: np.ndarray, radius: int, sigma: float, angles: np.ndarray) -> np.ndarray:
@@ -71,10 +95,8 @@ def motion_blur(images: np.ndarray, radius: int, sigma: float, angles: np.ndarra
     radians = np.deg2rad(np.asarray(angles, float))[:, None]
     rows = np.ceil(taps * np.sin(radians) - 0.5).astype(np.int64)
     columns = np.ceil(taps * np.cos(radians) - 0.5).astype(np.int64)
-    pixels = np.require(images, np.uint8, ["C", "W"]).reshape(*images.shape[:3], -1)
-    out = np.empty_like(pixels)
-    _motion_blur(pixels, weights / weights.sum(), rows, columns, out)
-    return out.reshape(images.shape)
+    # ImageMagick truncates a value rounded to 16 bits: ⌊⌊257·s + ½⌋ / 257⌋ = ⌊s + 1/514⌋.
+    return correlate(images, weights / weights.sum(), rows, columns, "edge", 1 / 514)
 
 
 def zoom_taps(size: int, factor: float) -> tuple[np.ndarray, np.ndarray]:
@@ -148,7 +170,7 @@ _EMBOSS = np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]])
 
 def _water_mask(layer: np.ndarray) -> np.ndarray:
     """Return how much water covers each pixel, with maximum 1 (0 everywhere where no water is)."""
-    liquid = (layer * 255).astype(np.uint8)
+    liquid = (np.minimum(layer, 1) * 255).astype(np.uint8)
     distance = cv2.distanceTransform(255 - cv2.Canny(liquid, 50, 150), cv2.DIST_L2, 5)
     distance = cv2.blur(np.minimum(distance, 20), (3, 3)).astype(np.uint8)
     relief = cv2.filter2D(cv2.equalizeHist(distance), cv2.CV_8U, _EMBOSS)
@@ -157,7 +179,7 @@ def _water_mask(layer: np.ndarray) -> np.ndarray:
 
 
 def add_water(images: np.ndarray, layers: np.ndarray, weight: float) -> np.ndarray:
-    """Spatter water, as the layers float (N, H, W) in [0, 1) lay it, on uint8 images (N, H, W, 3)."""
+    """Spatter water, where the float layers (N, H, W) are above 0,, on uint8 images (N, H, W, 3)."""
     out = np.empty(images.shape, np.uint8)
     for image, layer, wet in zip(images, layers, out, strict=True):
         water = weight * _water_mask(layer)[..., None] * _WATER_COLOR

@@ -1,0 +1,107 @@
+"""The blurs: defocus, glass, motion, zoom and Gaussian; each is (images, keys, parameters) -> images."""
+
+from functools import lru_cache
+from typing import Any
+
+import cv2
+import numpy as np
+from numba import njit
+
+from augmix import filters
+from augmix.noise import draw, uniforms
+
+
+def to_uint8(values: np.ndarray) -> np.ndarray:
+    """Clip floats in [0, 1] and truncate them to uint8 (the published sets do not round)."""
+    return (np.clip(values, 0, 1) * 255).astype(np.uint8)
+
+
+@lru_cache(64)
+def _disk(radius: float, sigma: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the weights, rows and columns of a smoothed disk."""
+    reach = max(8, int(radius))
+    axis = np.arange(-reach, reach + 1)
+    disk = (axis[:, None] ** 2 + axis**2 <= radius**2).astype(np.float32)
+    side = 3 if radius <= 8 else 5
+    disk = cv2.GaussianBlur(disk / disk.sum(), (side, side), sigma)
+    rows, columns = np.nonzero(disk > 1e-12)
+    return disk[rows, columns].astype(np.float64), rows - reach, columns - reach
+
+
+def defocus_blur(images: np.ndarray, keys: np.ndarray, parameters: tuple[float, float]) -> np.ndarray:
+    """Correlate with a smoothed disk (radius, standard deviation of its smoothing); borders mirror."""
+    weights, rows, columns = _disk(*parameters)
+    rows, columns = np.tile(rows, (len(images), 1)), np.tile(columns, (len(images), 1))
+    return filters.correlate(images, weights, rows, columns, "reflect")
+
+
+@njit(nogil=True, cache=True)
+def _move_pixels(images: np.ndarray, keys: np.ndarray, reach: int, passes: int) -> None:
+    """Give each pixel in turn a neighbour's colour, in place.
+
+    The published script means to swap the two; its swap of array views leaves the neighbour's colour in both.
+    """
+    count, height, width, channels = images.shape
+    span = np.uint64(2 * reach)
+    low = np.uint64(0xFFFFFFFF)
+    for n in range(count):
+        position = 0
+        for _ in range(passes):
+            for y in range(height - reach, reach, -1):
+                for x in range(width - reach, reach, -1):
+                    bits = draw(keys[n], position)
+                    position += 1
+                    from_y = y - reach + int(((bits >> np.uint64(32)) * span) >> np.uint64(32))
+                    from_x = x - reach + int(((bits & low) * span) >> np.uint64(32))
+                    for c in range(channels):
+                        images[n, y, x, c] = images[n, from_y, from_x, c]
+
+
+def glass_blur(images: np.ndarray, keys: np.ndarray, parameters: tuple[float, int, int]) -> np.ndarray:
+    """Blur, move pixels by up to `reach` in some passes, blur again (standard deviation, reach, passes)."""
+    sigma, reach, passes = parameters
+    moved = gaussian_blur(images, keys, sigma)
+    _move_pixels(moved, keys, reach, passes)
+    return gaussian_blur(moved, keys, sigma)
+
+
+def motion_blur(images: np.ndarray, keys: np.ndarray, parameters: tuple[int, float]) -> np.ndarray:
+    """Blur along a line at U(−45°, 45°) (radius, standard deviation)."""
+    return filters.motion_blur(images, *parameters, angles=90 * uniforms(keys, 1)[:, 0] - 45)
+
+
+@lru_cache(16)
+def _zoom_operator(height: int, width: int, step: float, count: int) -> Any:
+    """Return the mean of the image and its zooms as one sparse matrix over the pixels."""
+    from scipy import sparse
+
+    def axis(size: int, factor: float) -> Any:
+        index, fraction = filters.zoom_taps(size, factor)
+        rows = np.arange(size)
+        entries = (
+            np.concatenate([1 - fraction, fraction]),
+            (np.tile(rows, 2), np.concatenate([index, index + 1])),
+        )
+        return sparse.csr_matrix(entries, shape=(size, size))
+
+    total = sparse.identity(height * width, format="csr")
+    # Not 1 + step·k: the published script's `arange` gives 1.25 + 2e-16, which rounds 32 pixels to 33.
+    for factor in np.arange(1, 1 + step * (count - 0.5), step):
+        total = total + sparse.kron(axis(height, factor), axis(width, factor), format="csr")
+    return total / (count + 1)
+
+
+def zoom_blur(images: np.ndarray, keys: np.ndarray, parameters: tuple[float, int]) -> np.ndarray:
+    """Average the image and its zooms by 1, 1 + step, … (step, how many); the image counts twice."""
+    count, height, width, channels = images.shape
+    operator = _zoom_operator(height, width, *parameters)
+    pixels = images.reshape(count, height * width, channels).transpose(1, 0, 2)
+    blurred = operator @ pixels.reshape(height * width, -1).astype(np.float64)
+    # The margin is rounding's: an even area keeps its value.
+    result = (blurred + 1e-9).astype(np.uint8).reshape(pixels.shape)
+    return result.transpose(1, 0, 2).reshape(images.shape)
+
+
+def gaussian_blur(images: np.ndarray, keys: np.ndarray, sigma: float) -> np.ndarray:
+    """Blur with a Gaussian of standard deviation `sigma`."""
+    return to_uint8(filters.gaussian_blur(images / 255, sigma))
