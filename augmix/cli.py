@@ -51,7 +51,7 @@ def _run(args: argparse.Namespace) -> tuple[int, str]:
         if (number := getattr(error, "signal", None)) is not None:
             return (
                 128 + number,
-                f"interrupted by {error}; the checkpoint is saved, the next start continues from it",
+                f"interrupted by {error}; the next start continues from the checkpoint",
             )
         traceback.print_exc()
         return 1, f"error: {type(error).__name__}: {error}"
@@ -80,7 +80,7 @@ def _log(path: str | None) -> Iterator[TextIO | None]:
         return
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        log = Path(path).open("w", encoding="utf-8")
+        log = Path(path).open("w", encoding="utf-8")  # noqa: SIM115
     except OSError as error:
         print(f"augmix: error: cannot write the log {path}: {error.strerror}", file=sys.stderr)
         sys.exit(2)
@@ -371,9 +371,7 @@ def _add_track(commands: Any) -> None:
     )
     _add_config(command)
     command.add_argument("action", choices=("sync", "ui"))
-    command.add_argument(
-        "--port", type=int, default=5000, help="of the page, on this machine only (default: 5000)"
-    )
+    command.add_argument("--port", type=int, default=5000, help="of the page; this machine only (default: 5000)")
 
 
 def _track(args: argparse.Namespace) -> None:

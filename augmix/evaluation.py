@@ -1,4 +1,4 @@
-"""Evaluate a trained run on the clean test set, -C and -P: four numbers an image, from which all metrics follow."""
+"""Evaluate a trained run on the clean test set, -C and -P: four numbers an image, enough for every metric."""
 
 import time
 from collections.abc import Mapping

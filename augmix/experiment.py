@@ -147,6 +147,12 @@ class Experiment:
             for seed in self.config["seeds"]
         ]
 
+    def record(self) -> dict[str, Any]:
+        """The configuration with the shifts named: what `experiment.yaml` says and the report reads."""
+        perturbations = {name: None for dataset in self.datasets for name in self.perturbations(dataset)}
+        shifts = {"corruptions": self.corruptions, "perturbations": list(perturbations)}
+        return merge(self.config, {"benchmarks": shifts})
+
     def run(self, path: str) -> Run:
         """The run with this path, such as `digits/smallnet/augmix/seed0`."""
         for run in self.runs:
@@ -197,18 +203,22 @@ class Experiment:
 
         for key, valid in (
             ("corruptions", (*corruptions.CORRUPTIONS, *corruptions.EXTRA_CORRUPTIONS)),
-            ("perturbations", perturbations.ALL_PERTURBATIONS),
+            ("perturbations", (*perturbations.PERTURBATIONS, *perturbations.EXTRA_PERTURBATIONS)),
         ):
             for i, name in enumerate(self.config["benchmarks"][key] or ()):
                 refuse(("benchmarks", key, i), key[:-1], name, valid)
 
 
-def load(path: Path | str, overrides: Mapping[str, Any] | None = None) -> Experiment:
-    """Read, merge and check an experiment's YAML; `overrides` go on top (Snakemake's `--config`).
+def load(*paths: Path | str, overrides: Mapping[str, Any] | None = None) -> Experiment:
+    """Read and check an experiment: its YAML files merged in order, `overrides` on top (Snakemake's `--config`).
 
     Raises `UserError` with the file and line of the first fault.
     """
-    config, lines = read(path)
+    config: dict[str, Any] = {}
+    lines: Lines = {}
+    for path in paths:
+        settings, places = read(path)
+        config, lines = merge(config, settings), {**lines, **places}
     return Experiment(merge(config, overrides or {}), lines)
 
 
@@ -245,6 +255,7 @@ def _spell_out(config: Mapping[str, Any]) -> dict[str, Any]:
         entries = config.get(key)
         if isinstance(entries, list):
             config[key] = [{"name": entry} if isinstance(entry, str) else entry for entry in entries]
+            config[key] = [{"training": {}, **e} if isinstance(e, dict) else e for e in config[key]]
     for i, method in enumerate(config["methods"] if isinstance(config.get("methods"), list) else ()):
         if isinstance(method, dict) and not {"preset", "views", "mix", "loss"} & set(method):
             config["methods"][i] = {"parameters": {}, **method, "preset": method.get("name")}

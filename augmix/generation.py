@@ -82,7 +82,7 @@ def _chunk(shape: list[int]) -> int:
 
 
 def _describe(folder: Path, labels: np.ndarray, preset: str | None, images: np.ndarray, seed: int) -> None:
-    """Every job of a folder writes the same two files; each is renamed into place, so that none sees half a one."""
+    """Every job of a folder writes the same two files, whole, so it does not matter which one is last."""
     write_array(folder / "labels.npy", labels)
     source = {
         "source": f"generated (augmix {__version__})",

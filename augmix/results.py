@@ -17,6 +17,8 @@ from augmix.experiment import Experiment, Run
 from augmix.files import is_locked, read_json, write_text
 from augmix.perturbations import NOISE_PERTURBATIONS, perturbations_of
 
+Row = tuple[str, str, str, int | str, str, float]
+"""(benchmark, source, shift, severity, metric, value) of one run; an empty severity means all of them, or none."""
 COLUMNS = ("dataset", "arch", "method", "seed", "benchmark", "source", "shift", "severity", "metric", "value")
 RUN_COLUMNS = (
     "dataset", "arch", "method", "seed", "status", "message", "epochs", "parameters", "train_seconds",
@@ -79,19 +81,16 @@ def collect(experiment: Experiment) -> list[str]:
             {"dataset": run.dataset, "arch": run.architecture, "method": run.method, "seed": run.seed, **record}
         )
     folder = experiment.folder
-    write_text(folder / "experiment.yaml", yaml.safe_dump(experiment.config, sort_keys=False, allow_unicode=True))
+    write_text(
+        folder / "experiment.yaml", yaml.safe_dump(experiment.record(), sort_keys=False, allow_unicode=True)
+    )
     write_text(folder / "metrics.csv", _csv(COLUMNS, rows))
     write_text(folder / "runs.csv", _csv(RUN_COLUMNS, [[r.get(c, "") for c in RUN_COLUMNS] for r in records]))
     return [run.path for run, record in zip(experiment.runs, records, strict=True) if record["status"] != "done"]
 
 
-def run_metrics(
-    folder: Path, run: Run, ten: tuple[str, ...]
-) -> Iterator[tuple[str, str, str, int | str, str, float]]:
-    """The rows (benchmark, source, shift, severity, metric, value) of one evaluated run.
-
-    An empty severity means all of them, or none. `ten` are the perturbations that enter the mFP.
-    """
+def run_metrics(folder: Path, run: Run, ten: tuple[str, ...]) -> Iterator[Row]:
+    """The rows of one evaluated run; `ten` are the perturbations that enter the mFP."""
     clean = read_predictions(folder, "clean", ["clean"])
     for metric, value in _scores(clean["clean"], clean["labels"]).items():
         yield "clean", str(clean["source"]), "clean", "", metric, value
@@ -101,9 +100,7 @@ def run_metrics(
         yield from _perturbation_rows(read_predictions(folder, "P", names), names, ten)
 
 
-def _corruption_rows(
-    archive: Mapping[str, np.ndarray], names: list[str]
-) -> Iterator[tuple[str, str, str, int | str, str, float]]:
+def _corruption_rows(archive: Mapping[str, np.ndarray], names: list[str]) -> Iterator[Row]:
     source = str(archive["source"])
     labels = archive["labels"].reshape(5, -1)
     cells = {
@@ -132,9 +129,7 @@ def _corruption_rows(
     yield "C", source, "pooled", "", "rms_calibration", value
 
 
-def _perturbation_rows(
-    archive: Mapping[str, np.ndarray], names: list[str], ten: tuple[str, ...]
-) -> Iterator[tuple[str, str, str, int | str, str, float]]:
+def _perturbation_rows(archive: Mapping[str, np.ndarray], names: list[str], ten: tuple[str, ...]) -> Iterator[Row]:
     source = str(archive["source"])
     flips = {
         name: metrics.flip_probability(archive[name]["prediction"], against_first=name in NOISE_PERTURBATIONS)
@@ -191,8 +186,9 @@ def _compare(path: Path, requested: Mapping[str, Any]) -> None:
     recorded = yaml.safe_load(path.read_text(encoding="utf-8"))
     for key in requested:
         if key != "data" and recorded.get(key) != requested[key]:
+            found, wanted = recorded.get(key), requested[key]
             raise UserError(
-                f"{path} was trained with {key} {recorded.get(key)!r}, but the experiment asks for {requested[key]!r}; "
+                f"{path} was trained with {key} {found!r}, the experiment asks for {wanted!r}; "
                 f"delete {path.parent} to have it trained again"
             )
 

@@ -1,0 +1,64 @@
+# Data sets become arrays; their test images become -C and -P benchmarks.
+
+
+rule prepare:
+    output:
+        [f"{DATA}/{{dataset}}/{split}_{kind}.npy" for split in ("train", "test") for kind in ("images", "labels")],
+        f"{DATA}/{{dataset}}/dataset.json",
+    log:
+        f"{DATA}/logs/prepare-{{dataset}}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        settings=lambda wildcards: as_json(experiment.dataset_settings(wildcards.dataset)),
+        folder=lambda wildcards, output: Path(output[0]).parent,
+    shell:
+        "augmix prepare --settings {params.settings:q} --output {params.folder:q} --log {log:q}"
+
+
+def benchmark_options(benchmark):
+    """The options of `augmix corrupt` or `perturb`, from the data set's settings."""
+
+    def options(wildcards):
+        settings = experiment.benchmark_settings(wildcards.dataset, benchmark)
+        return " ".join(f"--{key} {value}" for key, value in settings.items() if value is not None)
+
+    return options
+
+
+rule corrupt:
+    input:
+        f"{DATA}/{{dataset}}/test_images.npy",
+        f"{DATA}/{{dataset}}/test_labels.npy",
+    output:
+        f"{DATA}/{{dataset}}-C/{{shift}}.npy",
+    log:
+        f"{DATA}/logs/corrupt-{{dataset}}-{{shift}}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        data=lambda wildcards, input: Path(input[0]).parent,
+        folder=lambda wildcards, output: Path(output[0]).parent,
+        options=benchmark_options("C"),
+    shell:
+        "augmix corrupt {params.data:q} --corruption {wildcards.shift} {params.options}"
+        " --output {params.folder:q} --log {log:q}"
+
+
+rule perturb:
+    input:
+        f"{DATA}/{{dataset}}/test_images.npy",
+        f"{DATA}/{{dataset}}/test_labels.npy",
+    output:
+        f"{DATA}/{{dataset}}-P/{{shift}}.npy",
+    log:
+        f"{DATA}/logs/perturb-{{dataset}}-{{shift}}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        data=lambda wildcards, input: Path(input[0]).parent,
+        folder=lambda wildcards, output: Path(output[0]).parent,
+        options=benchmark_options("P"),
+    shell:
+        "augmix perturb {params.data:q} --perturbation {wildcards.shift} {params.options}"
+        " --output {params.folder:q} --log {log:q}"

@@ -1,0 +1,53 @@
+# From predictions to metrics.csv, the report and MLflow's mirror. These are cheap, so their own sources are inputs:
+# an edited template makes a new report.
+
+SETTINGS = as_json(experiment.config)
+
+
+rule collect:
+    input:
+        [f"{RESULTS}/{path}/predictions/{name}.npz" for path in RUNS for name in ("clean", "C", "P")],
+        sources=["augmix/results.py", "augmix/metrics.py"],
+    output:
+        [f"{RESULTS}/{name}" for name in ("metrics.csv", "runs.csv", "experiment.yaml")],
+    log:
+        f"{RESULTS}/logs/collect.log",
+    conda:
+        ENVIRONMENT
+    params:
+        settings=SETTINGS,
+    shell:
+        "augmix collect --settings {params.settings:q} --log {log:q}"
+
+
+rule report:
+    input:
+        rules.collect.output,
+        sources=sorted(map(str, Path("reports").glob("*.*"))),
+    output:
+        report(f"{RESULTS}/report.pdf", category="Report"),
+        report(directory(f"{RESULTS}/figures"), patterns=["{name}.png"], category="Figures"),
+        report(directory(f"{RESULTS}/tables"), patterns=["{name}.csv"], category="Tables"),
+    log:
+        f"{RESULTS}/logs/report.log",
+    conda:
+        ENVIRONMENT
+    params:
+        settings=SETTINGS,
+    shell:
+        "augmix report --settings {params.settings:q} --log {log:q}"
+
+
+rule track:
+    input:
+        rules.report.output,
+    output:
+        touch(f"{RESULTS}/mlflow.synced"),
+    log:
+        f"{RESULTS}/logs/track.log",
+    conda:
+        ENVIRONMENT
+    params:
+        settings=SETTINGS,
+    shell:
+        "augmix track sync --settings {params.settings:q} --log {log:q}"

@@ -1,0 +1,22 @@
+# One job a run. Its checkpoint and history are no outputs: Snakemake deletes a rule's outputs before it runs again,
+# and a killed run continues from its checkpoint.
+
+
+rule train:
+    input:
+        f"{DATA}/{{dataset}}/train_images.npy",
+        f"{DATA}/{{dataset}}/train_labels.npy",
+        f"{DATA}/{{dataset}}/test_images.npy",
+        f"{DATA}/{{dataset}}/test_labels.npy",
+    output:
+        f"{RUN}/model.pt",
+    log:
+        f"{RUN}/train.log",
+    conda:
+        ENVIRONMENT
+    threads: lambda wildcards: run_of(wildcards).training["training"]["threads"]
+    params:
+        settings=lambda wildcards: as_json(run_of(wildcards).training),
+        folder=lambda wildcards, output: Path(output[0]).parent,
+    shell:
+        "augmix train --settings {params.settings:q} --output {params.folder:q} --log {log:q}"
