@@ -23,3 +23,13 @@ def as_json(settings):
 
 def run_of(wildcards):
     return RUNS[f"{wildcards.dataset}/{wildcards.architecture}/{wildcards.method}/seed{wildcards.seed}"]
+
+
+def benchmark_options(benchmark):
+    """The options of `augmix corrupt` or `perturb`, from the data set's settings."""
+
+    def options(wildcards):
+        settings = experiment.benchmark_settings(wildcards.dataset, benchmark)
+        return " ".join(f"--{key} {value}" for key, value in settings.items() if value is not None)
+
+    return options

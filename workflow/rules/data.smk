@@ -16,16 +16,6 @@ rule prepare:
         "augmix prepare --settings {params.settings:q} --output {params.folder:q} --log {log:q}"
 
 
-def benchmark_options(benchmark):
-    """The options of `augmix corrupt` or `perturb`, from the data set's settings."""
-
-    def options(wildcards):
-        settings = experiment.benchmark_settings(wildcards.dataset, benchmark)
-        return " ".join(f"--{key} {value}" for key, value in settings.items() if value is not None)
-
-    return options
-
-
 rule corrupt:
     input:
         f"{DATA}/{{dataset}}/test_images.npy",
