@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from augmix.losses import cross_entropy
 from augmix.methods import Method, unmixed
-from augmix.mixing import AugMix
+from augmix.mixing import AugMix, apply
 
 
 def method(
@@ -26,4 +26,4 @@ def one_view(
 ) -> list[Tensor]:
     """A single augmixed version of each image; the clean one is not seen."""
     batch, _, height, width = images.shape
-    return [augmix.apply(images, augmix.sample(batch, (height, width), rng))]
+    return [apply(images, augmix.sample(batch, (height, width), rng))]

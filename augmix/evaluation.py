@@ -9,14 +9,13 @@ import numpy as np
 import torch
 import yaml
 from torch import nn
-from tqdm import tqdm
 
-from augmix import datasets, models, provenance
+from augmix import datasets, devices, models, provenance
 from augmix.errors import UserError
 from augmix.files import atomic, read_array, read_json, write_json
 from augmix.generation import SEVERITIES
+from augmix.progress import bar
 from augmix.runs import DAMAGED
-from augmix.training import choose_device, device_name
 
 NUMBERS = np.dtype(
     [("prediction", "<i4"), ("confidence", "<f4"), ("true_probability", "<f4"), ("squared_sum", "<f4")]
@@ -34,8 +33,7 @@ def evaluate(settings: Mapping[str, Any], folder: Path) -> None:
     """
     started = time.time()
     run = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    device = choose_device(run["training"]["device"])
-    torch.set_num_threads(run["training"]["threads"])
+    device = devices.set_up(run["training"])
     data = Path(settings["data"])
     noted = datasets.record(data)
     net = load_net(folder / "model.pt", run["architecture"], len(noted["classes"]), device)
@@ -47,7 +45,7 @@ def evaluate(settings: Mapping[str, Any], folder: Path) -> None:
     }
     archives["clean"]["source"] = np.array(noted["loader"])
     total = len(settings["corruptions"]) + len(settings["perturbations"])
-    with tqdm(desc=f"evaluating {folder.parent.name}", total=total, unit="shift") as bar:
+    with bar(desc=f"evaluating {folder.parent.name}", total=total, unit="shift") as shown:
         for benchmark, names in (("C", settings["corruptions"]), ("P", settings["perturbations"])):
             where = data.with_name(f"{data.name}-{benchmark}")
             archives[benchmark] = archive = {}
@@ -63,11 +61,11 @@ def evaluate(settings: Mapping[str, Any], folder: Path) -> None:
                     flat = frames.reshape(-1, *shape)
                     repeated = np.repeat(labels, frames.shape[1])
                     archive[name] = numbers(net, flat, repeated, device).reshape(frames.shape[:2])
-                bar.update()
+                shown.update()
     for name, archive in archives.items():
         with atomic(folder / "predictions" / f"{name}.npz") as temporary, temporary.open("wb") as file:
             np.savez(file, **archive)  # type: ignore[arg-type]
-    described = {**provenance.describe(run["method_packages"]), "device": device_name(device)}
+    described = {**provenance.describe(run["method_packages"]), "device": devices.describe(device)}
     write_json(folder / "evaluation.json", {**described, "started": started, "seconds": time.time() - started})
 
 

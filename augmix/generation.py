@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from augmix import __version__, corruptions, datasets, perturbations
 from augmix.checks import choose_preset
 from augmix.datasets import evenly
 from augmix.errors import UserError
 from augmix.files import atomic, write_array, write_json
+from augmix.progress import bar
 
 SEVERITIES = (1, 2, 3, 4, 5)
 CHUNK_BYTES = 64 * 2**20
@@ -29,7 +29,7 @@ def write_corruption(
     with atomic(folder / f"{name}.npy") as temporary:
         out = _create(temporary, (5 * count, *shape))
         step = _chunk(shape)
-        for severity in tqdm(SEVERITIES, name, unit="severity", leave=False):
+        for severity in bar(SEVERITIES, desc=name, unit="severity", leave=False):
             for start in range(0, count, step):
                 part = _call(
                     corruptions.corrupt, chosen[start : start + step], name, severity, seed, preset, first=start
@@ -50,7 +50,7 @@ def write_perturbation(
     with atomic(folder / f"{name}.npy") as temporary:
         out = _create(temporary, (count, frames, *shape))
         step = _chunk([frames, *shape])
-        for start in tqdm(range(0, count, step), name, unit="chunk", leave=False):
+        for start in bar(range(0, count, step), desc=name, unit="chunk", leave=False):
             part = _call(perturbations.perturb, chosen[start : start + step], name, seed, preset, first=start)
             out[start : start + len(part)] = part
         out.flush()

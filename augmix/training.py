@@ -16,11 +16,11 @@ import torch
 import torch.nn.functional as F
 import yaml
 from torch import Tensor, nn
-from tqdm import tqdm
 
-from augmix import datasets, methods, models, provenance
+from augmix import datasets, devices, methods, models, provenance
 from augmix.errors import RunError, UserError
 from augmix.files import atomic, locked, read_json, write_json, write_text
+from augmix.progress import bar
 from augmix.runs import Checkpoints, Interrupted, Progress, Signals, save, tell, write_history
 
 PAD = 4
@@ -33,9 +33,7 @@ def train(settings: Mapping[str, Any], folder: Path) -> None:
     Raises `RunError` when the loss stops being finite, and `Interrupted` after SIGTERM or SIGINT, with a
     checkpoint on disk either way it can be continued.
     """
-    device = choose_device(settings["training"]["device"])
-    torch.set_num_threads(settings["training"]["threads"])
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    device = devices.set_up(settings["training"])
     with locked(folder / ".lock", str(folder)):
         trainer = Trainer(settings, folder, device)
         write_text(folder / "config.yaml", yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True))
@@ -59,7 +57,7 @@ class Trainer:
         self.provenance = {
             **described,
             "fingerprint": self.fingerprint,
-            "device": device_name(device),
+            "device": devices.describe(device),
             "threads": self.recipe["threads"],
             "seed": settings["seed"],
             "data_sha256": record["sha256"],
@@ -94,15 +92,15 @@ class Trainer:
         done, total = self.epoch * self.steps + self.step, self.epochs * self.steps
         with (
             Signals() as signals,
-            tqdm(desc=self.folder.parent.name, initial=done, total=total, unit="step") as bar,
+            bar(desc=self.folder.parent.name, initial=done, total=total, unit="step") as shown,
         ):
             while self.epoch < self.epochs:
                 self._train_one_step()
                 progress.step(self.epoch + 1, self.step)
-                bar.update()
+                shown.update()
                 if self.step == self.steps:
                     self._end_epoch()
-                    bar.set_postfix(test_error=f"{self.history[-1]['test_error']:.1%}")
+                    shown.set_postfix(test_error=f"{self.history[-1]['test_error']:.1%}")
                 if (number := signals.received()) is not None and self.epoch < self.epochs:
                     self._checkpoint()
                     raise Interrupted(number)
@@ -234,23 +232,10 @@ def predict(net: nn.Module, images: Tensor, batch: int = 500) -> np.ndarray:
     return torch.cat([net(part) for part in images.split(batch)]).cpu().numpy()
 
 
-def choose_device(name: str) -> torch.device:
-    """The configured device; `auto` takes an accelerator where there is one."""
-    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if name != "auto" and not found[name]:
-        raise RunError(f"device '{name}' is not available here; set training.device to auto or cpu")
-    return torch.device(next(kind for kind, there in found.items() if there) if name == "auto" else name)
-
-
-def device_name(device: torch.device) -> str:
-    """What the device is, for people."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
 def _on_device(split: datasets.Split, device: torch.device) -> tuple[Tensor, Tensor]:
     """The whole split on the device: (N, C, H, W) uint8 and (N,) int64."""
     images = torch.from_numpy(np.ascontiguousarray(split.images.transpose(0, 3, 1, 2)))
-    return images.to(device), torch.from_numpy(split.labels).to(device)
+    return images.to(device), torch.from_numpy(split.labels.copy()).to(device)
 
 
 def _diverged(folder: Path, fingerprint: str, epoch: int, step: int, loss: float) -> RunError:

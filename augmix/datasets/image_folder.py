@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
-from tqdm import tqdm
 
 from augmix.datasets import SPLITS, Arrays
 from augmix.errors import UserError
+from augmix.progress import bar
 
 
 def check(folder: str, side: int = 32) -> None:
@@ -75,7 +75,7 @@ def load(folder: str, side: int = 32) -> Arrays:
         images = np.empty((len(files), side, side, 3), np.uint8)
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
             decoded = pool.map(lambda entry: _decode(entry[0], side), files)
-            for i, image in enumerate(tqdm(decoded, f"{split} images", len(files), unit="image", mininterval=1)):
+            for i, image in enumerate(bar(decoded, desc=f"{split} images", total=len(files), unit="image")):
                 images[i] = image
         arrays += [images, np.array([label for _, label in files], np.int64)]
     return Arrays(*arrays, classes)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from augmix import losses
 from augmix.methods import Method, unmixed
-from augmix.mixing import AugMix
+from augmix.mixing import AugMix, apply
 
 
 def method(
@@ -38,4 +38,4 @@ def augmixed(
     """The clean images and `count` independently augmixed versions of each."""
     batch, _, height, width = images.shape
     plans = (augmix.sample(batch, (height, width), rng) for _ in range(count))
-    return [images, *(augmix.apply(images, plan) for plan in plans)]
+    return [images, *(apply(images, plan) for plan in plans)]
