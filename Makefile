@@ -1,0 +1,59 @@
+# Two commands do everything: `make reproduce` and `make test`. Each sets up .venv first, once.
+PYTHON ?= python3
+EXPERIMENT ?= digits
+CORES ?= all
+PORT ?= 5000
+VENV := .venv
+BIN := $(VENV)/bin
+CONFIG := config/$(EXPERIMENT).yaml
+
+.PHONY: help reproduce status test lint format ui lock clean
+.DEFAULT_GOAL := help
+
+help: ## show this list
+	@echo "make TARGET [EXPERIMENT=digits] [CORES=all] [PROFILE=slurm]"
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
+	@echo "experiments: $$(ls config | sed -n 's/\.yaml$$//p' | tr '\n' ' ')"
+
+reproduce: $(VENV)/.ready ## run EXPERIMENT from data to results/<experiment>/report.pdf
+	@$(BIN)/augmix reproduce --config $(CONFIG) --cores $(CORES) $(if $(PROFILE),--profile $(PROFILE))
+
+status: $(VENV)/.ready ## show which runs are done, running, failed or pending
+	@$(BIN)/augmix status --config $(CONFIG)
+
+test: $(VENV)/.ready ## run the tests
+	$(BIN)/python -m pytest $(TESTS)
+
+lint: $(VENV)/.ready ## check style, types and the workflow
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	PATH=$(CURDIR)/$(BIN):$$PATH snakemake --lint
+
+format: $(VENV)/.ready ## bring the sources into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+ui: $(VENV)/.ready ## open MLflow's page on this machine, PORT=5000
+	@$(BIN)/augmix track ui --config $(CONFIG) --port $(PORT)
+
+lock: $(VENV)/.ready ## pin the newest versions that pyproject.toml admits (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header \
+		--extra suite --extra development pyproject.toml -o requirements.lock
+	echo "imagecorruptions-imaug==1.1.5" >> requirements.lock
+
+clean: ## remove .venv and every cache; data/ and results/ stay
+	rm -rf $(VENV) .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --no-deps: the lock is complete, and imagecorruptions-imaug asks for a second OpenCV that needs libGL.
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "augmix needs Python 3.11 or newer; name one with PYTHON=python3.11" >&2; exit 2; }
+	@echo "Setting up $(VENV): about 3 minutes and 7 GB, once."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
