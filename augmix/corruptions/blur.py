@@ -70,7 +70,7 @@ def motion_blur(images: np.ndarray, keys: np.ndarray, parameters: tuple[int, flo
     return filters.motion_blur(images, *parameters, angles=90 * uniforms(keys, 1)[:, 0] - 45)
 
 
-@lru_cache(16)
+@lru_cache(8)
 def _zoom_operator(height: int, width: int, step: float, count: int) -> Any:
     """Return the mean of the image and its zooms as one sparse matrix over the pixels."""
     from scipy import sparse
