@@ -1,7 +1,5 @@
 """AugMix (Hendrycks et al., ICLR 2020, section 3): sample a plan, apply it, and the transform that does both."""
 
-import sys
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +10,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from augmix import operations
+from augmix.checks import check_integer
 
 
 class Plan(NamedTuple):
@@ -30,20 +29,13 @@ class Plan(NamedTuple):
 
 def apply(images: torch.Tensor, plan: Plan) -> torch.Tensor:
     """Return (1 − m)·x + m·Σ wᵢ·chainᵢ(x) for uint8 images (N, C, H, W): float32 in [0, 255], not rounded."""
-    _check_plan(images, plan)
     weights = np.concatenate([1 - plan.m[:, None], plan.m[:, None] * plan.weights], axis=1)
     return operations.mix(images, plan.operations, plan.parameters, weights)
 
 
 def apply_chain(images: torch.Tensor, plan: Plan) -> torch.Tensor:
     """Return each image's first chain alone, without mixing: uint8 (N, C, H, W)."""
-    _check_plan(images, plan)
     return operations.chain(images, plan.operations[:, 0], plan.parameters[:, 0])
-
-
-def _check_plan(images: torch.Tensor, plan: Plan) -> None:
-    if len(images) != len(plan.m):
-        raise ValueError(f"the plan is for {len(plan.m)} images, got {len(images)}")
 
 
 class AugMix(v2.Transform):
@@ -66,10 +58,14 @@ class AugMix(v2.Transform):
         self, width: int = 3, depth: int = -1, alpha: float = 1.0, severity: float = 3, all_ops: bool = False
     ) -> None:
         super().__init__()
-        _check_integer("width", width, 1, "an integer of at least 1")
-        _check_integer("depth", depth, -1, "-1 (random) or an integer of at least 1")
-        _check_number("alpha", alpha, sys.float_info.max, "a finite number above 0")
-        _check_number("severity", severity, 10, "a number in (0, 10]")
+        check_integer("width", width, 1)
+        check_integer("depth", depth)
+        if depth == 0 or depth < -1:
+            raise ValueError(f"depth must be -1 (drawn from 1, 2, 3) or at least 1, not {depth}")
+        _check_positive("alpha", alpha, 1e6)
+        _check_positive("severity", severity, 10)
+        if not isinstance(all_ops, bool):
+            raise TypeError(f"all_ops must be True or False, not {all_ops!r}")
         self.width = width
         self.depth = depth
         self.alpha = alpha
@@ -85,7 +81,7 @@ class AugMix(v2.Transform):
         if self.depth == -1:
             depths = rng.integers(1, 4, size=(batch, self.width, 1))
             ids = np.where(np.arange(longest) < depths, ids, operations.IDENTITY)
-        levels = rng.uniform(0.1, self.severity, shape)
+        levels = rng.uniform(min(0.1, self.severity), self.severity, shape)
         signs = rng.integers(2, size=shape)
         return Plan(
             operations=ids,
@@ -120,12 +116,14 @@ class AugMix(v2.Transform):
 class AugMixViews(v2.Transform):
     """Return [image, view 1, …, view n]: the image as it is and `n` views of it by `AugMix(**parameters)`.
 
-    These are the views of the Jensen-Shannon loss, `losses.jensen_shannon`. Takes what `AugMix` takes.
+    These are the views of the Jensen-Shannon loss, `losses.jensen_shannon`. Takes what `AugMix` takes and returns
+    a list of the same kind. Where torchvision transforms follow, give it PIL images or tv_tensors.Image: of a list
+    of plain tensors they transform the first alone.
     """
 
     def __init__(self, n: int = 2, **parameters: Any) -> None:
         super().__init__()
-        _check_integer("n", n, 1, "an integer of at least 1")
+        check_integer("n", n, 1)
         self.n = n
         self.augmix = AugMix(**parameters)
 
@@ -162,15 +160,8 @@ def _check_mode(image: Image.Image) -> Image.Image:
     return image
 
 
-def _check_integer(name: str, value: Any, minimum: int, accepted: str) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool):
-        raise TypeError(f"{name} must be {accepted}, got {value!r}")
-    if value < minimum or value == 0:
-        raise ValueError(f"{name} must be {accepted}, got {value!r}")
-
-
-def _check_number(name: str, value: Any, maximum: float, accepted: str) -> None:
-    if not isinstance(value, int | float | np.number) or isinstance(value, bool):
-        raise TypeError(f"{name} must be {accepted}, got {value!r}")
-    if not 0 < value <= maximum:
-        raise ValueError(f"{name} must be {accepted}, got {value!r}")
+def _check_positive(argument: str, value: Any, highest: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise TypeError(f"{argument} must be a number in (0, {highest:g}], not {value!r}")
+    if not 0 < value <= highest:
+        raise ValueError(f"{argument} must be in (0, {highest:g}], not {value}")

@@ -1,10 +1,14 @@
-"""The image operations of AugMix and AutoAugment on batches of uint8 images, equal to Pillow's to the bit."""
+"""The image operations of AugMix and AutoAugment on batches of uint8 images, equal to Pillow's to the bit.
+
+Two executors give the same bits: compiled kernels on the CPU, plain torch on other devices.
+"""
 
 from typing import Any
 
 import numpy as np
 import torch
 
+from augmix.checks import check_integer
 from augmix.operations import compiled, eager
 from augmix.operations.table import ALL, AUGMIX, IDENTITY, IDS, OPERATIONS, POSTERIZE, ids, parameters
 
@@ -36,9 +40,13 @@ def apply(name: str, images: torch.Tensor, parameter: Any = 0.0, fill: int = 0) 
     Raises ValueError on an unknown name, a shape or a value that is not accepted, TypeError on other dtypes.
     """
     check_images(images)
-    values = np.broadcast_to(np.asarray(parameter, dtype=np.float64).reshape(-1), len(images))
+    if isinstance(parameter, torch.Tensor):
+        parameter = parameter.cpu()
+    values = np.asarray(parameter, dtype=np.float64)
+    if values.shape not in ((), (len(images),)):
+        raise ValueError(f"parameter must be one number or {len(images)}, got shape {values.shape}")
     operations = np.repeat(ids([name]), len(images))
-    return chain(images, operations[:, None], values[:, None], fill)
+    return chain(images, operations[:, None], np.broadcast_to(values, len(images))[:, None], fill)
 
 
 def chain(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, fill: int = 0) -> torch.Tensor:
@@ -47,36 +55,43 @@ def chain(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, 
     `operations` (N, D) holds ids (`ids(names)`, `IDENTITY` does nothing), `parameters` (N, D) what `apply` takes.
     """
     check_images(images)
-    operations, parameters = _check_operations(operations, parameters, len(images))
-    if not 0 <= fill <= 255:
-        raise ValueError(f"fill must be in [0, 255], got {fill}")
-    executor = compiled if images.device.type == "cpu" else eager
-    return executor.chain(images, operations, parameters, fill)
+    check_integer("fill", fill, 0, 255)
+    operations, parameters = _check_operations(operations, parameters, (len(images), -1))
+    return _executor(images).chain(images, operations, parameters, fill)
 
 
 def mix(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, weights: np.ndarray) -> torch.Tensor:
-    """Return weights[:, 0] · images + Σ weights[:, i] · chain_i as float32 (N, C, H, W), not rounded.
+    """Return weights[:, 0] · images + Σ weights[:, k] · chain_k as float32 (N, C, H, W), not rounded.
 
-    `operations` and `parameters` (N, K, D) describe K chains of operations for each image, `weights` is
-    (N, K + 1).
+    `operations` and `parameters` (N, K, D) describe K chains for each uint8 image, as in `chain`; `weights` is
+    (N, K + 1), not negative, and each row's sum is 1.
     """
     check_images(images)
-    operations, parameters = _check_operations(operations, parameters, len(images))
-    executor = compiled if images.device.type == "cpu" else eager
-    return executor.mix(images, operations, parameters, np.ascontiguousarray(weights, dtype=np.float32))
+    count = len(images)
+    weights = np.ascontiguousarray(weights, dtype=np.float32)
+    if weights.ndim != 2 or len(weights) != count or weights.shape[1] < 2:
+        raise ValueError(f"weights must have shape ({count}, chains + 1), got {weights.shape}")
+    operations, parameters = _check_operations(operations, parameters, (count, weights.shape[1] - 1, -1))
+    return _executor(images).mix(images, operations, parameters, weights)
 
 
-def _check_operations(operations: np.ndarray, parameters: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _executor(images: torch.Tensor) -> Any:
+    return compiled if images.device.type == "cpu" else eager
+
+
+def _check_operations(
+    operations: np.ndarray, parameters: np.ndarray, shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return both as contiguous arrays of `shape`, whose last side is free, or raise ValueError."""
     operations = np.ascontiguousarray(operations, dtype=np.int64)
     parameters = np.ascontiguousarray(parameters, dtype=np.float64)
-    if operations.shape != parameters.shape or len(operations) != count:
-        raise ValueError(
-            f"operations and parameters must have one row for each of {count} images, "
-            f"got shapes {operations.shape} and {parameters.shape}"
-        )
+    for name, array in (("operations", operations), ("parameters", parameters)):
+        if array.shape != (*shape[:-1], operations.shape[-1]):
+            expected = ", ".join(map(str, shape[:-1]))
+            raise ValueError(f"{name} must have shape ({expected}, depth), got {array.shape}")
     if not np.isfinite(parameters).all():
         raise ValueError("parameters must be finite")
-    if operations.min() < 0 or operations.max() >= len(OPERATIONS):
+    if operations.min(initial=0) < 0 or operations.max(initial=0) >= len(OPERATIONS):
         raise ValueError(f"operations must be ids in [0, {len(OPERATIONS) - 1}]")
     bits = parameters[operations == POSTERIZE]
     if ((bits < 1) | (bits > 8)).any():

@@ -13,6 +13,10 @@ from augmix.operations import table
 from augmix.operations.affine import matrices
 
 
+def _to(device: torch.device, array: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(array).to(device, non_blocking=True)
+
+
 def _bands(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return red, green and blue (M, 1, H, W); of a grey image, the grey three times."""
     last = images.shape[1] - 1
@@ -23,8 +27,8 @@ def _autocontrast(images: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor
     low = images.amin((2, 3), keepdim=True).double()
     high = images.amax((2, 3), keepdim=True).double()
     # Tensor by tensor: a number by a tensor is computed as a reciprocal and a product, in other bits.
-    scale = torch.where(high > low, torch.full_like(low, 255.0) / (high - low), 1.0)
-    offset = torch.where(high > low, -low * scale, 0.0)
+    scale = (torch.full_like(low, 255.0) / (high - low)).masked_fill(high == low, 1.0)
+    offset = (-low * scale).masked_fill(high == low, 0.0)
     return (images * scale + offset).clamp(0, 255).to(torch.uint8)
 
 
@@ -114,7 +118,7 @@ def _affine(images: torch.Tensor, matrix: torch.Tensor, fill: int) -> torch.Tens
     upper = north + (neighbour(top, right) - north) * dx
     lower = south + (neighbour(bottom, right) - south) * dx
     values = (upper + (lower - upper) * dy).to(torch.uint8)
-    return torch.where(inside[:, None], values, fill)
+    return values.masked_fill(~inside[:, None], fill)
 
 
 _FUNCTIONS: dict[int, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
@@ -135,26 +139,26 @@ def chain(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, 
     """Apply each image's operations (N, D) in order to uint8 (N, C, H, W)."""
     device = images.device
     height, width = images.shape[-2:]
-    matrix = torch.from_numpy(matrices(operations, parameters, height, width)).to(device)
-    parameter = torch.from_numpy(parameters).to(device)
+    matrix = _to(device, matrices(operations, parameters, height, width))
+    parameter = _to(device, parameters)
     result = images.clone()
     for i in range(operations.shape[1]):
         step = operations[:, i]
         for operation, function in _FUNCTIONS.items():
             chosen = np.flatnonzero(step == operation)
             if chosen.size:
-                rows = torch.from_numpy(chosen).to(device)
+                rows = _to(device, chosen)
                 result[rows] = function(result[rows], parameter[rows, i].view(-1, 1, 1, 1))
         chosen = np.flatnonzero(np.isin(step, _AFFINE))
         if chosen.size:
-            rows = torch.from_numpy(chosen).to(device)
+            rows = _to(device, chosen)
             result[rows] = _affine(result[rows], matrix[rows, i], fill)
     return result
 
 
 def mix(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, weights: np.ndarray) -> torch.Tensor:
     """Return Σ weights[:, i] · chain_i as float32, chain 0 the images themselves; operations (N, K, D)."""
-    weight = torch.from_numpy(weights).to(images.device)[..., None, None, None]
+    weight = _to(images.device, weights)[..., None, None, None]
     mixed = weight[:, 0] * images
     for k in range(operations.shape[1]):
         mixed += weight[:, k + 1] * chain(images, operations[:, k], parameters[:, k], 0)

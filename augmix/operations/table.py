@@ -5,6 +5,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from augmix.checks import check_choice
+
+# The compiled kernels hold these ids as constants, also in numba's cache: add new ones, never renumber.
 IDENTITY: Final = 0
 AUTOCONTRAST: Final = 1
 EQUALIZE: Final = 2
@@ -82,7 +85,6 @@ def parameters(operations: np.ndarray, levels: np.ndarray, signs: np.ndarray, si
 
 def ids(names: Sequence[str]) -> np.ndarray:
     """Return the ids of operation names; an unknown name is a ValueError."""
-    unknown = [name for name in names if name not in IDS]
-    if unknown:
-        raise ValueError(f"unknown operation {unknown[0]!r}; the operations are {', '.join(IDS)}")
+    for name in names:
+        check_choice("operation", name, tuple(IDS))
     return np.array([IDS[name] for name in names], dtype=np.int64)

@@ -1,0 +1,313 @@
+"""The compiled kernels: serial, one image at a time while it is hot in the cache.
+
+An image is held as (H, W) uint32 pixels, red | green << 8 | blue << 16. A grey image has three equal channels, and
+every operation then does to it what Pillow does to its mode L. No fastmath: a fused multiply-add changes bits.
+All kernels are in one file because numba's cache notices a change only in the file of the kernel that is called.
+"""
+
+import numpy as np
+from numba import njit
+
+from augmix.operations import table
+
+_compiled = njit(nogil=True, cache=True, error_model="numpy")
+
+
+@_compiled
+def _load(image: np.ndarray, pixels: np.ndarray) -> None:
+    """Pack a (C, H, W) image into pixels."""
+    last = image.shape[0] - 1
+    red, green, blue = image[0].ravel(), image[last // 2].ravel(), image[last].ravel()
+    for i in range(pixels.size):
+        pixels[i] = np.uint32(red[i]) | (np.uint32(green[i]) << 8) | (np.uint32(blue[i]) << 16)
+
+
+@_compiled
+def _store(pixels: np.ndarray, image: np.ndarray) -> None:
+    """Unpack pixels into a (C, H, W) image."""
+    for channel in range(image.shape[0]):
+        plane = image[channel].ravel()
+        for i in range(pixels.size):
+            plane[i] = (pixels[i] >> (8 * channel)) & 255
+
+
+@_compiled
+def _look_up(pixels: np.ndarray, lut: np.ndarray) -> None:
+    """Replace each channel's values by its row of `lut` (3, 256), whose values are shifted into place."""
+    for i in range(pixels.size):
+        pixel = pixels[i]
+        pixels[i] = lut[0, pixel & 255] | lut[1, (pixel >> 8) & 255] | lut[2, (pixel >> 16) & 255]
+
+
+@_compiled
+def _autocontrast(pixels: np.ndarray, lut: np.ndarray) -> None:
+    for channel in range(3):
+        shift = 8 * channel
+        low, high = 255, 0
+        for i in range(pixels.size):
+            value = int((pixels[i] >> shift) & 255)
+            low, high = min(low, value), max(high, value)
+        scale, offset = 1.0, 0.0
+        if high > low:
+            scale = 255.0 / (high - low)
+            offset = -low * scale
+        for value in range(256):
+            stretched = min(max(int(value * scale + offset), 0), 255)
+            lut[channel, value] = np.uint32(stretched) << shift
+    _look_up(pixels, lut)
+
+
+@_compiled
+def _equalize(pixels: np.ndarray, lut: np.ndarray) -> None:
+    counts = np.zeros((3, 256), np.int32)
+    for i in range(pixels.size):
+        pixel = pixels[i]
+        counts[0, pixel & 255] += 1
+        counts[1, (pixel >> 8) & 255] += 1
+        counts[2, (pixel >> 16) & 255] += 1
+    for channel in range(3):
+        shift = 8 * channel
+        last = 255
+        while counts[channel, last] == 0:
+            last -= 1
+        step = (pixels.size - counts[channel, last]) // 255
+        position = step // 2
+        for value in range(256):
+            equalized = value
+            if step > 0:
+                equalized = min(int(position / step), 255)
+            lut[channel, value] = np.uint32(equalized) << shift
+            position += counts[channel, value]
+    _look_up(pixels, lut)
+
+
+@_compiled
+def _solarize(pixels: np.ndarray, threshold: float) -> None:
+    values = pixels.view(np.uint8)
+    for i in range(values.size):
+        values[i] = values[i] if values[i] < threshold else 255 - values[i]
+
+
+@_compiled
+def _posterize(pixels: np.ndarray, bits: float) -> None:
+    mask = np.uint32((256 - (1 << (8 - int(bits)))) * 0x010101)
+    for i in range(pixels.size):
+        pixels[i] &= mask
+
+
+@_compiled
+def _invert(pixels: np.ndarray) -> None:
+    for i in range(pixels.size):
+        pixels[i] ^= np.uint32(0xFFFFFF)
+
+
+@_compiled
+def _pad(pixels: np.ndarray, padded: np.ndarray, fill: int) -> None:
+    """Copy pixels (H, W) into `padded` (H + 4, W + 2): the edges repeated around them, then two rows of `fill`."""
+    height, width = pixels.shape
+    for y in range(height + 2):
+        source, target = pixels[min(max(y - 1, 0), height - 1)], padded[y]
+        target[0] = source[0]
+        for x in range(width):
+            target[x + 1] = source[x]
+        target[width + 1] = source[width - 1]
+    padded[height + 2 :] = np.uint32(fill * 0x010101)
+
+
+@_compiled
+def _translate(pixels: np.ndarray, padded: np.ndarray, x: int, y: int, fill: int) -> None:
+    """Copy the pixels from x to the right and y below; where there are none, `fill`."""
+    _pad(pixels, padded, fill)
+    height, width = pixels.shape
+    first, last = min(max(-x, 0), width), max(min(width - x, width), 0)
+    pixels[:] = padded[height + 2, 0]
+    for row in range(max(-y, 0), min(height - y, height)):
+        source, target = padded[row + y + 1], pixels[row]
+        for column in range(first, last):
+            target[column] = source[column + x + 1]
+
+
+@_compiled
+def _locate(
+    matrix: np.ndarray, y: int, height: int, width: int, corner: np.ndarray, dx: np.ndarray, dy: np.ndarray
+) -> None:
+    """Find where row `y` comes from: the padded index of each pixel's upper left neighbour, and the way from it.
+
+    A pixel that comes from outside the image is sent to the rows of fill, where all four neighbours are equal.
+    """
+    a, b, c, d, e, f = matrix[0], matrix[1], matrix[2], matrix[3], matrix[4], matrix[5]
+    right, below = np.float64(width), np.float64(height)
+    stride, outside = np.int32(width + 2), np.int32((height + 2) * (width + 2))
+    y_out = y + 0.5
+    for x in range(width):
+        x_out = np.float64(np.int32(x)) + 0.5
+        x_in = a * x_out + b * y_out + c
+        y_in = d * x_out + e * y_out + f
+        inside = (x_in >= 0) & (x_in < right) & (y_in >= 0) & (y_in < below)
+        left, top = np.floor(x_in - 0.5), np.floor(y_in - 0.5)
+        dx[x], dy[x] = x_in - 0.5 - left, y_in - 0.5 - top
+        index = np.int32(top + 1) * stride + np.int32(left + 1)
+        corner[x] = index if inside else outside
+
+
+@_compiled
+def _affine(pixels: np.ndarray, padded: np.ndarray, matrix: np.ndarray, fill: int) -> None:
+    """Resample bilinearly in double precision; a pixel that comes from outside the image becomes `fill`."""
+    _pad(pixels, padded, fill)
+    height, width = pixels.shape
+    source, stride = padded.ravel(), np.uint64(width + 2)
+    corner = np.empty(width, np.uint32)
+    dx, dy = np.empty(width), np.empty(width)
+    neighbours = np.empty((4, width), np.uint32)
+    nw, ne, sw, se = neighbours[0], neighbours[1], neighbours[2], neighbours[3]
+    # Three short loops a row, with unsigned indices and 32-bit integers: each becomes vector instructions.
+    for y in range(height):
+        _locate(matrix, y, height, width, corner, dx, dy)
+        for x in range(width):
+            index = np.uint64(corner[x])
+            nw[x], ne[x] = source[index], source[index + np.uint64(1)]
+            sw[x], se[x] = source[index + stride], source[index + stride + np.uint64(1)]
+        for x in range(width):
+            pixel = np.uint32(0)
+            for shift in (0, 8, 16):
+                v00, v01 = np.int32((nw[x] >> shift) & 255), np.int32((ne[x] >> shift) & 255)
+                v10, v11 = np.int32((sw[x] >> shift) & 255), np.int32((se[x] >> shift) & 255)
+                upper = v00 + np.int32(v01 - v00) * dx[x]
+                lower = v10 + np.int32(v11 - v10) * dx[x]
+                pixel |= np.uint32(np.int32(upper + (lower - upper) * dy[x])) << shift
+            pixels[y, x] = pixel
+
+
+@_compiled
+def _grey(pixel: int) -> int:
+    return (19595 * (pixel & 255) + 38470 * ((pixel >> 8) & 255) + 7471 * ((pixel >> 16) & 255) + 32768) >> 16
+
+
+@_compiled
+def _blend(degenerate: int, value: int, factor: np.float32) -> np.uint32:
+    """Move from `degenerate` to `value` and, where factor > 1, beyond, in single precision."""
+    blended = np.float32(degenerate) + factor * np.float32(value - degenerate)
+    return np.uint32(np.int32(min(max(blended, np.float32(0)), np.float32(255))))
+
+
+@_compiled
+def _blend_with_grey(pixels: np.ndarray, operation: int, factor: np.float32) -> None:
+    """Colour blends with each pixel's own grey, contrast with the mean grey, brightness with black."""
+    mean = 0
+    if operation == table.CONTRAST:
+        for i in range(pixels.size):
+            mean += _grey(pixels[i])
+        mean = (2 * mean + pixels.size) // (2 * pixels.size)
+    for i in range(pixels.size):
+        grey = _grey(pixels[i]) if operation == table.COLOR else mean
+        pixel = np.uint32(0)
+        for shift in (0, 8, 16):
+            pixel |= _blend(grey, (pixels[i] >> shift) & 255, factor) << shift
+        pixels[i] = pixel
+
+
+@_compiled
+def _sharpness(pixels: np.ndarray, padded: np.ndarray, factor: np.float32) -> None:
+    """Blend with the image smoothed by the 3×3 mean with a centre of 5; the border is not smoothed."""
+    _pad(pixels, padded, 0)
+    height, width = pixels.shape
+    for y in range(1, height - 1):
+        for x in range(1, width - 1):
+            pixel = np.uint32(0)
+            for shift in (0, 8, 16):
+                total = 4 * ((pixels[y, x] >> shift) & 255)
+                for row in range(3):
+                    for column in range(3):
+                        total += (padded[y + row, x + column] >> shift) & 255
+                smooth = (2 * total + 13) // 26
+                pixel |= _blend(smooth, (padded[y + 1, x + 1] >> shift) & 255, factor) << shift
+            pixels[y, x] = pixel
+
+
+@_compiled
+def _operate(
+    operation: int,
+    parameter: float,
+    matrix: np.ndarray,
+    fill: int,
+    pixels: np.ndarray,
+    padded: np.ndarray,
+    lut: np.ndarray,
+) -> None:
+    """Apply one operation to pixels, in place; `padded` and `lut` are scratch."""
+    flat = pixels.ravel()
+    if operation == table.AUTOCONTRAST:
+        _autocontrast(flat, lut)
+    elif operation == table.EQUALIZE:
+        _equalize(flat, lut)
+    elif operation == table.POSTERIZE:
+        _posterize(flat, parameter)
+    elif operation == table.SOLARIZE:
+        _solarize(flat, parameter)
+    elif operation == table.INVERT:
+        _invert(flat)
+    elif operation == table.SHARPNESS:
+        _sharpness(pixels, padded, np.float32(parameter))
+    elif operation in (table.COLOR, table.CONTRAST, table.BRIGHTNESS):
+        _blend_with_grey(flat, operation, np.float32(parameter))
+    elif operation in (table.TRANSLATE_X, table.TRANSLATE_Y) and parameter == int(parameter):
+        _translate(pixels, padded, int(matrix[2]), int(matrix[5]), fill)
+    elif operation != table.IDENTITY:
+        _affine(pixels, padded, matrix, fill)
+
+
+@_compiled
+def chain(
+    images: np.ndarray,
+    operations: np.ndarray,
+    parameters: np.ndarray,
+    matrices: np.ndarray,
+    fill: int,
+    result: np.ndarray,
+) -> None:
+    """Write to `result` each image (N, C, H, W) after its operations (N, D)."""
+    count, _, height, width = images.shape
+    pixels = np.empty((height, width), np.uint32)
+    padded = np.empty((height + 4, width + 2), np.uint32)
+    lut = np.empty((3, 256), np.uint32)
+    for n in range(count):
+        _load(images[n], pixels.ravel())
+        for i in range(operations.shape[1]):
+            _operate(operations[n, i], parameters[n, i], matrices[n, i], fill, pixels, padded, lut)
+        _store(pixels.ravel(), result[n])
+
+
+@_compiled
+def _add(pixels: np.ndarray, channel: int, weight: np.float32, mixed: np.ndarray) -> None:
+    """Add one channel of a chain's result to the mix, which stays within 255 whatever the rounding."""
+    shift = np.uint32(8 * channel)
+    for i in range(pixels.size):
+        value = np.float32(np.int32((pixels[i] >> shift) & np.uint32(255)))
+        mixed[i] = min(mixed[i] + weight * value, np.float32(255))
+
+
+@_compiled
+def mix(
+    images: np.ndarray,
+    operations: np.ndarray,
+    parameters: np.ndarray,
+    matrices: np.ndarray,
+    weights: np.ndarray,
+    result: np.ndarray,
+) -> None:
+    """Write to `result` Σ weights[:, i] · chain_i: chain 0 is the image, the others its operations (N, K, D)."""
+    count, channels, height, width = images.shape
+    pixels = np.empty((height, width), np.uint32)
+    padded = np.empty((height + 4, width + 2), np.uint32)
+    lut = np.empty((3, 256), np.uint32)
+    flat = pixels.ravel()
+    for n in range(count):
+        mixed = result[n].reshape(channels, height * width)
+        mixed[:] = 0
+        for k in range(-1, operations.shape[1]):
+            _load(images[n], flat)
+            for i in range(operations.shape[2] if k >= 0 else 0):
+                operation, parameter, matrix = operations[n, k, i], parameters[n, k, i], matrices[n, k, i]
+                _operate(operation, parameter, matrix, 0, pixels, padded, lut)
+            for channel in range(channels):
+                _add(flat, channel, weights[n, k + 1], mixed[channel])

@@ -1,0 +1,282 @@
+"""The operations equal Pillow's to the bit, in both executors, wherever they are called from."""
+
+import io
+import multiprocessing
+import tarfile
+from collections.abc import Iterator
+from itertools import islice
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageEnhance, ImageOps
+
+from augmix import operations
+from augmix.operations import compiled, eager
+
+PHOTOGRAPHS = Path(__file__).parents[2].parent / "shared" / "data" / "cifar10-imagefolder.tar.gz"
+EXECUTORS = {"compiled": compiled, "eager": eager}
+FACTORS = np.concatenate([[0, 0.1, 0.64, 1, 1.9], np.linspace(-0.5, 2.5, 31)])
+SHEARS = np.concatenate([[0, 0.25, -0.5], np.linspace(-1.1, 1.1, 37)])
+SHIFTS = np.concatenate([np.arange(-40, 41, 3), [0.5, -3.25, 7.77, -1e-3, 31.999]])
+
+
+def parameters_of(name: str) -> np.ndarray:
+    """The operation's whole range, and some way beyond."""
+    match name:
+        case "posterize":
+            return np.arange(1.0, 9.0)
+        case "rotate":
+            return np.concatenate([np.arange(-30, 31), [45, 90, -90, 180, 270, 360, 725.5, 0.1, -29.99, 133.7]])
+        case "solarize":
+            return np.concatenate([np.arange(0, 260, 8), [1, 127.5, 255, 256, -3]])
+        case "shear_x" | "shear_y":
+            return SHEARS
+        case "translate_x" | "translate_y":
+            return SHIFTS
+        case "color" | "contrast" | "brightness" | "sharpness":
+            return FACTORS
+    return np.zeros(24)
+
+
+def pillow(name: str, image: Image.Image, parameter: float, fill: int = 0) -> Image.Image:
+    """The definition: what Pillow does."""
+    colour = (fill,) * len(image.getbands()) if fill else None
+    bilinear = Image.Resampling.BILINEAR
+    affine = {
+        "shear_x": (1, parameter, 0, 0, 1, 0),
+        "shear_y": (1, 0, 0, parameter, 1, 0),
+        "translate_x": (1, 0, parameter, 0, 1, 0),
+        "translate_y": (1, 0, 0, 0, 1, parameter),
+    }
+    if name in affine:
+        return image.transform(image.size, Image.Transform.AFFINE, affine[name], bilinear, fillcolor=colour)
+    match name:
+        case "rotate":
+            return image.rotate(parameter, bilinear, fillcolor=colour)
+        case "posterize":
+            return ImageOps.posterize(image, int(parameter))
+        case "solarize":
+            return ImageOps.solarize(image, parameter)  # type: ignore[arg-type]
+        case "autocontrast" | "equalize" | "invert":
+            return getattr(ImageOps, name)(image)
+        case "identity":
+            return image
+    return getattr(ImageEnhance, name.capitalize())(image).enhance(parameter)
+
+
+def to_pil(image: np.ndarray) -> Image.Image:
+    return Image.fromarray(image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0)))
+
+
+def from_pil(image: Image.Image) -> np.ndarray:
+    array = np.asarray(image)
+    return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+
+
+def synthetic(count: int, channels: int, height: int, width: int) -> np.ndarray:
+    """Noise, smooth images, low contrast, few levels and constant images, in turn."""
+    rng = np.random.default_rng(height * width + channels)
+    images = rng.integers(0, 256, (count, channels, height, width))
+    waves = np.sin(
+        np.linspace(0, 7, height)[:, None] + np.linspace(0, 5, width) * rng.uniform(0.2, 3, (count, 1, 1))
+    )
+    smooth = 128 + 120 * waves[:, None] * rng.uniform(0.1, 1, (count, channels, 1, 1))
+    images[1::5] = smooth[1::5]
+    images[2::5] = images[2::5] // 16 + rng.integers(0, 240, (len(images[2::5]), channels, 1, 1))
+    images[3::5] = images[3::5] // 100 * 127
+    images[4::5] = rng.integers(0, 256, (len(images[4::5]), channels, 1, 1))
+    return images.astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def photographs() -> np.ndarray:
+    """128 real photographs, uint8 (N, 3, 32, 32)."""
+    if not PHOTOGRAPHS.is_file():
+        pytest.skip(f"{PHOTOGRAPHS} is not here")
+
+    def decoded() -> Iterator[np.ndarray]:
+        with tarfile.open(PHOTOGRAPHS) as archive:
+            for member in archive:
+                file = archive.extractfile(member) if member.name.endswith(".jpg") else None
+                if file is not None:
+                    yield from_pil(Image.open(io.BytesIO(file.read())).convert("RGB"))
+
+    return np.stack(list(islice(decoded(), 128)))
+
+
+def check(name: str, images: np.ndarray, parameters: np.ndarray, fill: int = 0) -> None:
+    """Compare both executors with Pillow, image by image, and name the parameters that differ."""
+    ids = np.repeat(operations.ids([name]), len(images))[:, None]
+    expected = [
+        from_pil(pillow(name, to_pil(image), float(parameter), fill))
+        for image, parameter in zip(images, parameters, strict=True)
+    ]
+    for executor_name, executor in EXECUTORS.items():
+        result = executor.chain(torch.from_numpy(images), ids, parameters[:, None], fill).numpy()
+        differ = (result != np.stack(expected)).any((1, 2, 3))
+        assert not differ.any(), f"{executor_name} differs at parameters {parameters[differ]}"
+
+
+@pytest.mark.parametrize("name", operations.IDS)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(28, 28), (32, 32), (33, 45), (64, 64), (224, 224)], ids="{0[0]}x{0[1]}".format)
+def test_equals_pillow(name: str, channels: int, size: tuple[int, int]) -> None:
+    parameters = parameters_of(name)
+    if size[0] > 64:
+        parameters = np.random.default_rng(0).choice(parameters, 10)
+    check(name, synthetic(len(parameters), channels, *size), parameters)
+
+
+@pytest.mark.parametrize("name", operations.IDS)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_equals_pillow_on_photographs(name: str, channels: int, photographs: np.ndarray) -> None:
+    parameters = np.resize(parameters_of(name), len(photographs))
+    check(name, np.ascontiguousarray(photographs[:, :channels]), parameters)
+
+
+@pytest.mark.parametrize("name", ["rotate", "shear_x", "shear_y", "translate_x", "translate_y"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_fills_with_grey(name: str, channels: int) -> None:
+    parameters = parameters_of(name)
+    check(name, synthetic(len(parameters), channels, 30, 37), parameters, fill=128)
+
+
+@pytest.mark.parametrize("name", operations.IDS)
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (4, 1), (2, 3), (3, 3)], ids="{0[0]}x{0[1]}".format)
+def test_equals_pillow_on_tiny_images(name: str, size: tuple[int, int]) -> None:
+    parameters = parameters_of(name)
+    check(name, synthetic(len(parameters), 3, *size), parameters)
+
+
+def test_chain_applies_each_images_operations_in_order() -> None:
+    images = torch.from_numpy(synthetic(4, 3, 20, 24))
+    names = [("rotate", "equalize"), ("equalize", "rotate"), ("identity", "invert"), ("identity", "identity")]
+    ids = np.array([operations.ids(pair) for pair in names])
+    result = operations.chain(images, ids, np.full((4, 2), 15.0))
+    for i, pair in enumerate(names):
+        expected = images[i : i + 1]
+        for name in pair:
+            expected = operations.apply(name, expected, 15.0)
+        assert torch.equal(result[i : i + 1], expected)
+    assert not torch.equal(
+        operations.chain(images[:1], ids[:1], np.full((1, 2), 15.0)),
+        operations.chain(images[:1], ids[1:2], np.full((1, 2), 15.0)),
+    )
+
+
+def test_apply_takes_one_parameter_or_one_for_each_image() -> None:
+    images = torch.from_numpy(synthetic(3, 3, 16, 16))
+    one = operations.apply("rotate", images, 20)
+    assert torch.equal(one, operations.apply("rotate", images, torch.tensor([20.0, 20.0, 20.0])))
+    mixed = operations.apply("rotate", images, [20, 0, 20])
+    assert torch.equal(mixed[0], one[0])
+    assert torch.equal(mixed[1], images[1])
+
+
+def test_reads_any_memory_layout_and_leaves_the_input_alone() -> None:
+    images = torch.from_numpy(synthetic(6, 3, 17, 21))
+    before = images.clone()
+    expected = operations.apply("shear_x", images, 0.3)
+    assert torch.equal(operations.apply("shear_x", images.to(memory_format=torch.channels_last), 0.3), expected)
+    assert torch.equal(operations.apply("shear_x", images.flip(0)[::2], 0.3), expected.flip(0)[::2])
+    operations.apply("invert", images)
+    assert torch.equal(images, before)
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+@pytest.mark.usefixtures("two_threads")
+def test_threads_do_not_change_the_result(count: int) -> None:
+    images = torch.from_numpy(synthetic(count, 3, 32, 32))
+    two = operations.apply("rotate", images, np.linspace(-30, 30, count))
+    torch.set_num_threads(1)
+    assert torch.equal(operations.apply("rotate", images, np.linspace(-30, 30, count)), two)
+
+
+def rotate_and_send(images: torch.Tensor, connection: Connection) -> None:
+    connection.send(operations.apply("rotate", images, 20.0).numpy())
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+@pytest.mark.usefixtures("two_threads")
+def test_works_in_a_forked_process_after_use_in_its_parent() -> None:
+    images = torch.from_numpy(synthetic(8, 3, 32, 32))
+    expected = operations.apply("rotate", images, 20.0).numpy()
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    child = multiprocessing.get_context("fork").Process(target=rotate_and_send, args=(images, sender))
+    child.start()
+    try:
+        assert receiver.poll(30), "the forked process hangs"
+        assert np.array_equal(receiver.recv(), expected)
+        child.join(30)
+        assert child.exitcode == 0
+    finally:
+        child.kill()
+    assert np.array_equal(operations.apply("rotate", images, 20.0).numpy(), expected)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("name", operations.IDS)
+def test_equals_the_compiled_executor_on_a_device_without_waiting_for_it(name: str) -> None:
+    parameters = parameters_of(name)
+    images = torch.from_numpy(synthetic(len(parameters), 3, 32, 32))
+    on_device = images.cuda()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        result = operations.apply(name, on_device, parameters)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert torch.equal(result.cpu(), operations.apply(name, images, parameters))
+
+
+IMAGES = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize(
+    ("name", "images", "parameter", "error", "message"),
+    [
+        ("blur", IMAGES, 0, ValueError, "operation 'blur'"),
+        ("rotate", IMAGES.float(), 0, TypeError, "images must be uint8"),
+        ("rotate", IMAGES.numpy(), 0, TypeError, "images must be a uint8 tensor"),
+        ("rotate", IMAGES[:, :2], 0, ValueError, r"images must have shape \(N, C, H, W\)"),
+        ("rotate", torch.zeros(2, 5, 8, 8, dtype=torch.uint8), 0, ValueError, "C = 1 or 3"),
+        ("rotate", IMAGES[0], 0, ValueError, "images must have shape"),
+        ("rotate", IMAGES[:0], 0, ValueError, "images must have shape"),
+        ("rotate", IMAGES[..., :0], 0, ValueError, "images must have shape"),
+        ("rotate", IMAGES, [1, 2, 3], ValueError, "parameter must be one number or 2"),
+        ("rotate", IMAGES, float("nan"), ValueError, "parameters must be finite"),
+        ("posterize", IMAGES, 0, ValueError, "posterize must be 1 to 8 bits"),
+        ("posterize", IMAGES, [8, 9], ValueError, "posterize must be 1 to 8 bits"),
+    ],
+)
+def test_refuses_bad_input(
+    name: str, images: torch.Tensor, parameter: object, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        operations.apply(name, images, parameter)
+
+
+def test_refuses_a_bad_fill_and_bad_plans() -> None:
+    with pytest.raises(ValueError, match="fill must be 0 … 255"):
+        operations.apply("rotate", IMAGES, 3, fill=256)
+    with pytest.raises(ValueError, match=r"operations must have shape \(2, depth\)"):
+        operations.chain(IMAGES, np.zeros((3, 1)), np.zeros((3, 1)))
+    with pytest.raises(ValueError, match=r"parameters must have shape \(2, depth\)"):
+        operations.chain(IMAGES, np.zeros((2, 2)), np.zeros((2, 1)))
+    with pytest.raises(ValueError, match="operations must be ids"):
+        operations.chain(IMAGES, np.full((2, 1), len(operations.OPERATIONS)), np.zeros((2, 1)))
+    with pytest.raises(ValueError, match=r"weights must have shape \(2, chains \+ 1\)"):
+        operations.mix(IMAGES, np.zeros((2, 3, 1)), np.zeros((2, 3, 1)), np.ones((3, 4)))
+    with pytest.raises(ValueError, match=r"operations must have shape \(2, 2, depth\)"):
+        operations.mix(IMAGES, np.zeros((2, 3, 1)), np.zeros((2, 3, 1)), np.ones((2, 3)))
