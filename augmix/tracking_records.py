@@ -1,0 +1,239 @@
+"""What an experiment's files say about each run, in the form that the MLflow mirror takes."""
+
+import csv
+import hashlib
+import io
+import json
+import math
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from augmix.errors import UserError
+
+CURVES = ("train_loss", "train_error", "test_error", "learning_rate", "seconds")
+REPORT = "report"  # stands for a path in the record of what belongs to the whole experiment
+_REPORT_FILES = ("experiment.yaml", "metrics.csv", "runs.csv", "report.pdf", "tables/*", "figures/*")
+_METRICS_COLUMNS = (
+    "dataset", "arch", "method", "seed", "benchmark", "source", "shift", "severity", "metric", "value"
+)  # fmt: skip
+
+# MLflow's limits on the length of a name, a parameter and a tag.
+_NAME_LENGTH, _PARAMETER_LENGTH, _TAG_LENGTH = 250, 6000, 5000
+
+
+class Point(NamedTuple):
+    """One value of one curve, as MLflow takes it. `timestamp` is in milliseconds."""
+
+    key: str
+    value: float
+    timestamp: int
+    step: int
+
+
+class Scores(NamedTuple):
+    """What `metrics.csv` says about one run: the final metrics, and the source of each benchmark."""
+
+    values: dict[str, float]
+    sources: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the files say about one run; `epochs` holds the points of each epoch, in order."""
+
+    path: str
+    status: str
+    parameters: dict[str, str]
+    tags: dict[str, str]
+    epochs: list[list[Point]]
+    scores: dict[str, float]
+    artifacts: dict[str, bytes]
+
+    @cached_property
+    def configuration(self) -> str:
+        """The hash of the parameters: with the path, what identifies an MLflow run."""
+        return checksum(self.parameters)
+
+    @cached_property
+    def digest(self) -> str:
+        """The hash of the whole record."""
+        artifacts = {name: hashlib.sha256(data).hexdigest() for name, data in self.artifacts.items()}
+        return checksum([self.status, self.parameters, self.tags, self.epochs, self.scores, artifacts])
+
+    def points(self) -> list[Point]:
+        """The curves, then the final metrics at the time of the last epoch."""
+        points = [point for epoch in self.epochs for point in epoch]
+        last = points[-1] if points else Point("", 0.0, 0, 0)
+        return points + [Point(key, value, last.timestamp, last.step) for key, value in self.scores.items()]
+
+
+def read_record(folder: Path, path: str, scores: Scores, scored: float) -> Record:
+    """Read a run's folder; `scored` is when `scores` were collected, in unix seconds.
+
+    Raises `UserError` naming the file that is missing, damaged or of an earlier training, or where no epoch
+    is finished yet.
+    """
+    status = "FINISHED" if (folder / "model.pt").exists() else "RUNNING"
+    if (folder / "diverged.json").exists():
+        status = "FAILED"
+    files = [name for name in ("provenance.json", "history.csv") if _belongs(folder, name, status)]
+    artifacts = {name: _read(folder / name) for name in ("config.yaml", *files)}
+    config = _mapping(folder / "config.yaml", artifacts["config.yaml"])
+    dataset, architecture, method, seed = path.split("/")
+    tags = {"dataset": dataset, "architecture": architecture, "method": method}
+    tags["seed"] = seed.removeprefix("seed")
+    if "provenance.json" in artifacts:
+        provenance = _mapping(folder / "provenance.json", artifacts["provenance.json"])
+        tags |= _flatten(provenance, "provenance", _TAG_LENGTH)
+    history = artifacts.get("history.csv")
+    epochs = [] if history is None else _parse_history(folder / "history.csv", history)
+    expected = config["training"].get("epochs") if isinstance(config.get("training"), dict) else None
+    if status == "FAILED":
+        diverged = _mapping(folder / "diverged.json", _read(folder / "diverged.json"))
+        tags |= _flatten(diverged, "diverged", _TAG_LENGTH)
+        expected = diverged["epoch"] - 1 if isinstance(diverged.get("epoch"), int) else None
+    if status == "RUNNING" and not epochs:
+        raise UserError(f"{folder} has no finished epoch yet")
+    if status != "RUNNING" and expected not in (None, len(epochs)):
+        raise UserError(
+            f"{folder / 'history.csv'} holds {len(epochs)} epochs, expected {expected}: it is of another training"
+        )
+    # Scores from before the last epoch are of an earlier training of the same run.
+    if status == "FINISHED" and epochs and scored * 1000 >= epochs[-1][-1].timestamp:
+        tags |= {f"source.{benchmark}": source for benchmark, source in scores.sources.items()}
+    else:
+        scores = Scores({}, {})
+    parameters = _flatten(config, "", _PARAMETER_LENGTH)
+    return Record(path, status, parameters, tags, epochs, scores.values, artifacts)
+
+
+def _belongs(folder: Path, name: str, status: str) -> bool:
+    """Tell whether a file is there and of the training that `config.yaml` describes.
+
+    A finished run must have it. A new training writes its config first: what is older is of an earlier one.
+    """
+    if status == "FINISHED":
+        return True
+    file, config = folder / name, folder / "config.yaml"
+    if not file.exists():
+        return False
+    return status == "FAILED" or not config.exists() or file.stat().st_mtime >= config.stat().st_mtime
+
+
+def read_report(folder: Path) -> Record:
+    """Read what belongs to the whole experiment: the tables, the figures and the report."""
+    files = sorted(file for pattern in _REPORT_FILES for file in folder.glob(pattern) if file.is_file())
+    artifacts = {file.relative_to(folder).as_posix(): _read(file) for file in files}
+    return Record(REPORT, "FINISHED", {}, {}, [], {}, artifacts)
+
+
+def _parse_history(path: Path, data: bytes) -> list[list[Point]]:
+    """Read the points of each epoch; an empty cell is no point, a value that is not finite becomes NaN."""
+    rows = _rows(path, data, ("epoch", "timestamp", *CURVES))
+    epochs = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            timestamp = round(float(row["timestamp"]) * 1000)
+            values = {key: float(row[key]) for key in CURVES if row[key]}
+            if int(row["epoch"]) != number or timestamp < 0 or not values:
+                raise ValueError
+        except (ValueError, OverflowError) as error:
+            raise UserError(f"{path} is damaged at epoch {number}: {','.join(row.values())}") from error
+        points = [(key, value if math.isfinite(value) else math.nan) for key, value in values.items()]
+        epochs.append([Point(key, value, timestamp, number) for key, value in points])
+    if not epochs:
+        raise UserError(f"{path} holds no epoch yet")
+    return epochs
+
+
+def read_metrics(path: Path) -> tuple[dict[str, Scores], float]:
+    """Read the rows of `metrics.csv` that hold for all severities, by run; and when they were collected."""
+    if not path.exists():
+        return {}, 0.0
+    scores: dict[str, Scores] = defaultdict(lambda: Scores({}, {}))
+    for line, row in enumerate(_rows(path, _read(path), _METRICS_COLUMNS), start=2):
+        if row["severity"]:
+            continue
+        run = scores[f"{row['dataset']}/{row['arch']}/{row['method']}/seed{row['seed']}"]
+        name = _score_name(row["benchmark"], row["shift"], row["metric"])
+        try:
+            value = float(row["value"])
+        except ValueError as error:
+            raise UserError(f"{path} line {line}: value is {row['value']!r}, expected a number") from error
+        if name in run.values or run.sources.setdefault(_clean(row["benchmark"]), row["source"]) != row["source"]:
+            raise UserError(f"{path} line {line}: a second value or source of {name} for one run")
+        run.values[name] = value if math.isfinite(value) else math.nan
+    return scores, path.stat().st_mtime
+
+
+def _score_name(benchmark: str, shift: str, metric: str) -> str:
+    """Name a final metric; MLflow's UI groups the charts by what stands before the last slash."""
+    benchmark, shift, metric = _clean(benchmark), _clean(shift), _clean(metric)
+    if shift == benchmark:
+        return f"{benchmark}/{metric}"
+    if shift in ("mCE", "mFP"):
+        return f"{benchmark}/{shift}"
+    if shift in ("mean", "pooled"):
+        return f"{benchmark}/{shift}_{metric}"
+    return f"{benchmark}/{metric}/{shift}"
+
+
+def _clean(name: str) -> str:
+    """Spell each character that MLflow refuses in a name as its hexadecimal code: `50%` is `50_25_`."""
+    pattern = r"[^\w .:-]" if name.strip(".") else r"."
+    return re.sub(pattern, lambda match: f"_{ord(match[0]):x}_", name)
+
+
+def _flatten(value: Any, prefix: str, limit: int) -> dict[str, str]:
+    """Name the leaves of a tree of mappings by their dotted path; longer texts than `limit` are cut."""
+    if isinstance(value, dict) and (value or not prefix):
+        leaves: dict[str, str] = {}
+        for key, child in value.items():
+            leaves |= _flatten(child, f"{prefix}.{_clean(str(key))}" if prefix else _clean(str(key)), limit)
+        return leaves
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    return {prefix[:_NAME_LENGTH]: text if len(text) <= limit else f"{text[: limit - 1]}…"}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} is missing or unreadable ({error.strerror})") from error
+
+
+def _rows(path: Path, data: bytes, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    """Read a CSV file whole; a missing column, a short row or a cut last line is a `UserError`."""
+    try:
+        text = data.decode()
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"{path} is not a CSV file ({error})") from error
+    header = text.partition("\n")[0].strip().split(",")
+    if missing := [column for column in columns if column not in header]:
+        raise UserError(f"{path} lacks the column {missing[0]}")
+    if not text.endswith("\n") or any(None in row or None in row.values() for row in rows):
+        raise UserError(f"{path} is cut short or has a row of another length")
+    return rows
+
+
+def _mapping(path: Path, data: bytes) -> dict[str, Any]:
+    """Read YAML or JSON whose top level is a mapping."""
+    try:
+        value = json.loads(data) if path.suffix == ".json" else yaml.safe_load(data)
+    except (ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path} is damaged ({str(error).splitlines()[0]})") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path} is damaged: it holds no mapping")
+    return value
+
+
+def checksum(value: Any) -> str:
+    """Return the sha256 of a JSON-able value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
