@@ -23,8 +23,7 @@ def check_images(images: torch.Tensor) -> None:
         raise TypeError(f"images must be uint8 in [0, 255], got {images.dtype}")
     if images.ndim != 4 or images.shape[1] not in (1, 3) or 0 in images.shape:
         raise ValueError(
-            "images must have shape (N, C, H, W), with C = 1 or 3 and none of them empty, "
-            f"got {tuple(images.shape)}"
+            f"images must have shape (N, C, H, W), with C = 1 or 3 and none of them empty, got {tuple(images.shape)}"
         )
 
 
