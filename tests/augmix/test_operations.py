@@ -80,9 +80,7 @@ def synthetic(count: int, channels: int, height: int, width: int) -> np.ndarray:
     """Noise, smooth images, low contrast, few levels and constant images, in turn."""
     rng = np.random.default_rng(height * width + channels)
     images = rng.integers(0, 256, (count, channels, height, width))
-    waves = np.sin(
-        np.linspace(0, 7, height)[:, None] + np.linspace(0, 5, width) * rng.uniform(0.2, 3, (count, 1, 1))
-    )
+    waves = np.sin(np.linspace(0, 7, height)[:, None] + np.linspace(0, 5, width) * rng.uniform(0.2, 3, (count, 1, 1)))
     smooth = 128 + 120 * waves[:, None] * rng.uniform(0.1, 1, (count, channels, 1, 1))
     images[1::5] = smooth[1::5]
     images[2::5] = images[2::5] // 16 + rng.integers(0, 240, (len(images[2::5]), channels, 1, 1))
