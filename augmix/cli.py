@@ -22,12 +22,10 @@ DEFAULT_CONFIG = "config/digits.yaml"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status: 0 done, 1 failed, 2 bad input, 128 + n ended by signal n."""
     args = build_parser().parse_args(arguments)
-    with _log(args.log) as log:
+    with _log(args.log):
         status, line = _run(args)
         if line:
             print(f"augmix {args.command}: {line}", file=sys.stderr)
-            if log:
-                print(f"augmix {args.command}: {line}", file=log)
     return status
 
 
@@ -74,9 +72,9 @@ class _Tee:
 
 
 @contextlib.contextmanager
-def _log(path: str | None) -> Iterator[TextIO | None]:
+def _log(path: str | None) -> Iterator[None]:
     if path is None:
-        yield None
+        yield
         return
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -84,8 +82,8 @@ def _log(path: str | None) -> Iterator[TextIO | None]:
     except OSError as error:
         print(f"augmix: error: cannot write the log {path}: {error.strerror}", file=sys.stderr)
         sys.exit(2)
-    with log, contextlib.redirect_stderr(_Tee(sys.stderr, log)):  # type: ignore[type-var]
-        yield log
+    with log, contextlib.redirect_stderr(_Tee(sys.stderr, log)):
+        yield
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -216,9 +214,7 @@ def _add_benchmark(
 ) -> None:
     command = _command(commands, name, run, f"generate a {suffix} benchmark from prepared test images", example)
     command.add_argument("data", help="a prepared data set's folder, such as data/digits")
-    command.add_argument(
-        f"--{kind}", action="append", dest="names", metavar="NAME", help="only this one (repeatable)"
-    )
+    command.add_argument(f"--{kind}", action="append", dest="names", metavar="NAME", help="only this one (repeatable)")
     command.add_argument("--output", metavar="FOLDER", help=f"default: the data set's folder with {suffix} added")
     command.add_argument("--images", type=int, metavar="N", help="at most N test images, evenly spaced")
     command.add_argument("--preset", choices=("cifar", "tiny", "imagenet"), help="default: by the images' side")
@@ -252,9 +248,7 @@ def _perturb(args: argparse.Namespace) -> None:
     height, width = read(Path(args.data), "test").images.shape[1:3]
     ten = perturbations_of(args.preset or nearest_preset(min(height, width)))
     for name in args.names or ten:
-        write_perturbation(
-            Path(args.data), _benchmark_folder(args, "P"), name, args.images, args.preset, args.seed
-        )
+        write_perturbation(Path(args.data), _benchmark_folder(args, "P"), name, args.images, args.preset, args.seed)
 
 
 def _benchmark_folder(args: argparse.Namespace, suffix: str) -> Path:

@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -18,7 +18,7 @@ Lines = dict[Position, str]
 class _Loader(yaml.SafeLoader):
     """PyYAML follows YAML 1.1, where `no` is False, `010` is 8 and `1e-4` a string; this one follows 1.2."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+    yaml_implicit_resolvers = {}  # noqa: RUF012 - as PyYAML declares it
 
 
 for _tag, _pattern, _first in (
@@ -30,7 +30,7 @@ for _tag, _pattern, _first in (
     ("merge", r"<<", "<"),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))
 
 
 def nearest(name: object, valid: Iterable[str]) -> str:
@@ -73,7 +73,8 @@ def _read(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], Lines]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise UserError(f"{where}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
+        reason = " ".join(str(getattr(error, "problem", None) or error).split())
+        raise UserError(f"{where}: not valid YAML: {reason}") from None
     except RecursionError:
         raise UserError(f"{path}: nested too deeply") from None
     if not isinstance(value, dict):
@@ -90,9 +91,9 @@ def _read(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], Lines]:
 def _construct(loader: _Loader, node: yaml.Node, position: Position, lines: Lines, path: Path) -> Any:
     where = lines[position] = f"{path}:{node.start_mark.line + 1}"
     if isinstance(node, yaml.MappingNode):
-        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        for key, _ in node.value:
-            if keys.count(key.value) > 1:
+        keys = [key.value for key, _ in node.value]
+        for i, (key, _) in enumerate(node.value):
+            if key.value in keys[:i]:
                 raise UserError(f"{path}:{key.start_mark.line + 1}: key '{key.value}' is given twice")
         loader.flatten_mapping(node)
         mapping = {}
@@ -161,9 +162,7 @@ def _explain(fault: Any, position: Position) -> str:
             wanted = " or ".join(wanted) if isinstance(wanted, list) else wanted
             return f"{name} must be of type {wanted}, not {value!r}"
         case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
-            sign = {"minimum": "≥", "maximum": "≤", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}[
-                fault.validator
-            ]
+            sign = {"minimum": "≥", "maximum": "≤", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}[fault.validator]
             return f"{name} is {value}; it must be {sign} {fault.validator_value}"
         case "pattern" | "propertyNames":
             return f"{name} is {value!r}; a name has letters, digits, '_', '-', '.' and begins with neither sign"

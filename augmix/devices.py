@@ -19,9 +19,9 @@ def set_up(recipe: Mapping[str, Any]) -> torch.device:
     torch.use_deterministic_algorithms(True, warn_only=True)
     if sys.platform == "linux":
         # glibc returns every large tensor's memory to the kernel at once; keeping it saves a third of a step.
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        for parameter, value in _MALLOPT.items() if mallopt else ():
-            mallopt(parameter, value)
+        libc = ctypes.CDLL(None)
+        for parameter, value in _MALLOPT.items() if hasattr(libc, "mallopt") else ():
+            libc.mallopt(parameter, value)
     return choose(recipe["device"])
 
 

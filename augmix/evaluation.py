@@ -17,9 +17,7 @@ from augmix.generation import SEVERITIES
 from augmix.progress import bar
 from augmix.runs import DAMAGED
 
-NUMBERS = np.dtype(
-    [("prediction", "<i4"), ("confidence", "<f4"), ("true_probability", "<f4"), ("squared_sum", "<f4")]
-)
+NUMBERS = np.dtype([("prediction", "<i4"), ("confidence", "<f4"), ("true_probability", "<f4"), ("squared_sum", "<f4")])
 """Of one image: the predicted class, its probability, the true class's, and Σ_k p_k²."""
 BATCH = 512
 
@@ -95,10 +93,8 @@ def load_net(path: Path, architecture: str, classes: int, device: torch.device) 
         net.net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except DAMAGED as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"{path} does not hold weights of {architecture} with {classes} classes: {reason}"
-        ) from error
-    return net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+        raise UserError(f"{path} does not hold weights of {architecture} with {classes} classes: {reason}") from error
+    return net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def source(folder: Path) -> str:

@@ -158,14 +158,12 @@ class Experiment:
         for run in self.runs:
             if run.path == path.strip("/"):
                 return run
-        raise UserError(
-            f"experiment '{self.name}' has no run '{path}'; {nearest(path, (r.path for r in self.runs))}"
-        )
+        raise UserError(f"experiment '{self.name}' has no run '{path}'; {nearest(path, (r.path for r in self.runs))}")
 
     def _check_names(self, lines: Lines) -> None:
-        def refuse(position: Position, what: str, name: str, valid: Sequence[str]) -> None:
+        def refuse(at: Position, what: str, name: str, valid: Sequence[str]) -> None:
             if name not in valid:
-                raise UserError(f"{place(position, lines)}: unknown {what} '{name}'; {nearest(name, valid)}")
+                raise UserError(f"{place(at, lines)}: unknown {what} '{name}'; {nearest(name, valid)}")
 
         packages = self.config["method_packages"]
         for i, package in enumerate(packages):
@@ -182,15 +180,11 @@ class Experiment:
             refuse(("architectures", i), "architecture", architecture["name"], module_names("augmix.models"))
         for i, method in enumerate(self.config["methods"]):
             for part, name, parameters in _parts(method, place(("methods", i), lines)):
-                refuse(("methods", i), f"method in '{part}'" if part != "preset" else "method", name, methods)
+                what = "method" if part == "preset" else f"method in '{part}'"
+                refuse(("methods", i), what, name, methods)
                 for parameter in parameters:
-                    position = ("methods", i, part, name, parameter)
-                    refuse(
-                        position,
-                        f"parameter of method '{name}'",
-                        parameter,
-                        method_parameters(name, packages),
-                    )
+                    valid = method_parameters(name, packages)
+                    refuse(("methods", i, part, name), f"parameter of method '{name}'", parameter, valid)
         for key in ("architectures", "methods"):
             names = [entry["name"] for entry in self.config[key]]
             for i, name in enumerate(names):
@@ -228,9 +222,7 @@ def _parts(method: Mapping[str, Any], where: str) -> list[tuple[str, str, Mappin
     if "preset" in method and not composed:
         return [("preset", method["preset"], method.get("parameters", {}))]
     if "preset" in method or len(composed) < 3 or method.get("parameters"):
-        raise UserError(
-            f"{where}: method '{method['name']}' takes a 'preset', or all of 'views', 'mix' and 'loss'"
-        )
+        raise UserError(f"{where}: method '{method['name']}' takes a 'preset', or all of 'views', 'mix' and 'loss'")
     return [(part, *source) for part, source in method_parts(method).items()]
 
 

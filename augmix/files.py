@@ -4,8 +4,9 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ def atomic(path: Path | str) -> Iterator[Path]:
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def write_text(path: Path | str, text: str) -> None:
@@ -71,9 +73,7 @@ def write_array(path: Path | str, array: np.ndarray) -> None:
         np.save(file, array, allow_pickle=False)
 
 
-def read_array(
-    path: Path | str, dtype: type | None = None, shape: tuple[int | None, ...] | None = None
-) -> np.ndarray:
+def read_array(path: Path | str, dtype: type | None = None, shape: tuple[int | None, ...] | None = None) -> np.ndarray:
     """Memory-map a `.npy` file read-only and check it; `None` in `shape` accepts any length.
 
     Raises `UserError` naming the file when it is missing, cut short, or of another dtype or shape.
@@ -96,9 +96,10 @@ def read_array(
 
 
 @contextmanager
-def locked(path: Path, what: str) -> Iterator[None]:
+def locked(path: Path, what: str) -> Iterator[int]:
     """Hold an exclusive lock on the file `path`; it dies with the process, however that ends.
 
+    Yields the open file's descriptor: a child process that inherits it holds the lock as well.
     Raises `RunError` when another process holds it, saying which. `what` describes what is locked.
     """
     try:
@@ -107,15 +108,24 @@ def locked(path: Path, what: str) -> Iterator[None]:
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise RunError(f"{what} is in use by {file.read().strip()}; wait for it to end, or stop it") from None
+        for attempt in range(10):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                # Who only asks, with `is_locked`, is gone in an instant.
+                if attempt == 9:
+                    raise RunError(f"{what} is in use by {holder(path)}; wait for it to end, or stop it") from None
+                time.sleep(0.02)
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}")
         file.flush()
-        yield
+        yield file.fileno()
+
+
+def holder(path: Path) -> str:
+    """Who last locked the file `path`: `process 123 on host`."""
+    return path.read_text(encoding="utf-8").strip()
 
 
 def is_locked(path: Path) -> bool:

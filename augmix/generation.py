@@ -1,5 +1,6 @@
 """Generate -C and -P benchmarks from a prepared data set's test images, in the layout of the published files."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def _chosen(data: Path, images: int | None) -> tuple[np.ndarray, np.ndarray]:
 
 def _chunk(shape: list[int]) -> int:
     """How many images are worked on at once: float32 intermediates of about `CHUNK_BYTES`."""
-    return int(max(CHUNK_BYTES // (4 * np.prod(shape)), 1))
+    return max(CHUNK_BYTES // (4 * math.prod(shape)), 1)
 
 
 def _describe(folder: Path, labels: np.ndarray, preset: str | None, images: np.ndarray, seed: int) -> None:

@@ -17,9 +17,7 @@ def error(prediction: ArrayLike, label: ArrayLike) -> float:
     return float(np.mean(np.asarray(prediction) != np.asarray(label)))
 
 
-def corruption_error(
-    errors: Mapping[str, ArrayLike], reference: Mapping[str, float] | None = None
-) -> dict[str, float]:
+def corruption_error(errors: Mapping[str, ArrayLike], reference: Mapping[str, float] | None = None) -> dict[str, float]:
     """CE of each corruption from its errors at severities 1 to 5; their mean over corruptions is the mCE.
 
     Unnormalised as on CIFAR-C, or divided by a `reference` net's mean error of the same corruption (AlexNet on

@@ -3,6 +3,7 @@
 import csv
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,13 +26,15 @@ RUN_COLUMNS = (
     "evaluate_seconds", "source_hash", "commit", "dirty", "device", "threads", "torch", "python", "platform",
 )  # fmt: skip
 PREDICTIONS = ("clean", "C", "P")
+FINISHED_ONLY = "AUGMIX_FINISHED_ONLY"
+"""The environment variable that has the workflow report on the finished runs alone."""
 
 
 class State(NamedTuple):
     """How far a run has come."""
 
     status: str
-    """done, running, failed, diverged, interrupted (a checkpoint waits) or pending."""
+    """done, running, failed, diverged, trained (not evaluated), interrupted (a checkpoint waits) or pending."""
     message: str = ""
 
 
@@ -48,6 +51,8 @@ def state(folder: Path) -> State:
     for stage in ("evaluate", "train"):
         if complaint := last_error(folder / f"{stage}.log"):
             return State("failed", complaint)
+    if trained:
+        return State("trained")
     if (folder / "checkpoint.pt").exists():
         return State("interrupted")
     return State("pending")
@@ -81,9 +86,7 @@ def collect(experiment: Experiment) -> list[str]:
             {"dataset": run.dataset, "arch": run.architecture, "method": run.method, "seed": run.seed, **record}
         )
     folder = experiment.folder
-    write_text(
-        folder / "experiment.yaml", yaml.safe_dump(experiment.record(), sort_keys=False, allow_unicode=True)
-    )
+    write_text(folder / "experiment.yaml", yaml.safe_dump(experiment.record(), sort_keys=False, allow_unicode=True))
     write_text(folder / "metrics.csv", _csv(COLUMNS, rows))
     write_text(folder / "runs.csv", _csv(RUN_COLUMNS, [[r.get(c, "") for c in RUN_COLUMNS] for r in records]))
     return [run.path for run, record in zip(experiment.runs, records, strict=True) if record["status"] != "done"]
@@ -157,7 +160,7 @@ def read_predictions(folder: Path, benchmark: str, names: list[str]) -> dict[str
     try:
         with np.load(path, allow_pickle=False) as archive:
             loaded = dict(archive)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, LookupError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path} is damaged ({error}); delete it to have it made again") from error
     if missing := [name for name in (*names, "labels", "source") if name not in loaded]:
         raise UserError(f"{path} lacks '{missing[0]}'; delete it to have it made again")

@@ -5,6 +5,7 @@ import io
 import os
 import pickle
 import signal
+import struct
 import sys
 import time
 import zipfile
@@ -17,7 +18,11 @@ import torch
 
 from augmix.files import atomic, write_json, write_text
 
-DAMAGED = (RuntimeError, OSError, EOFError, KeyError, TypeError, pickle.UnpicklingError, zipfile.BadZipFile)
+# What reading a damaged file as a checkpoint or an archive can end in.
+DAMAGED = (
+    ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, TypeError, ValueError,
+    pickle.UnpicklingError, struct.error, zipfile.BadZipFile,
+)  # fmt: skip
 HISTORY = ("epoch", "step", "learning_rate", "train_loss", "train_error", "test_error", "seconds", "timestamp")
 
 

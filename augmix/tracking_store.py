@@ -192,9 +192,7 @@ def serve(results: Path, port: int = 5000) -> None:
     previous = [signal.signal(number, signal.default_int_handler) for number in signals]
     with TemporaryFile() as log:
         # A session of its own: Ctrl-C reaches only this process, which then ends the server's whole group.
-        server = subprocess.Popen(
-            command, env=os.environ | switches, stdout=log, stderr=log, start_new_session=True
-        )
+        server = subprocess.Popen(command, env=os.environ | switches, stdout=log, stderr=log, start_new_session=True)
         try:
             _wait_until_it_answers(server, port, log)
             print(f"MLflow UI: http://{_HOST}:{port} (Ctrl-C ends it)", flush=True)

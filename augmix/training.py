@@ -24,6 +24,8 @@ from augmix.progress import bar
 from augmix.runs import Checkpoints, Interrupted, Progress, Signals, save, tell, write_history
 
 PAD = 4
+# What a generator is for comes first in its seed: NumPy pads seeds with zeros, so (s, e) would equal (s, e, 0).
+ORDER, STEP = 1, 2
 
 
 def train(settings: Mapping[str, Any], folder: Path) -> None:
@@ -61,12 +63,9 @@ class Trainer:
             "threads": self.recipe["threads"],
             "seed": settings["seed"],
             "data_sha256": record["sha256"],
-            "started": time.time(),
         }
         self.classes = len(record["classes"])
-        self.train_set, self.test_set = (
-            _on_device(datasets.read(data, split), device) for split in datasets.SPLITS
-        )
+        self.train_set, self.test_set = (_on_device(datasets.read(data, split), device) for split in datasets.SPLITS)
         self.method = methods.build(settings["method"], settings["method_packages"])
         torch.manual_seed(settings["seed"])
         net = models.Normalised(models.build(settings["architecture"], self.classes))
@@ -87,7 +86,12 @@ class Trainer:
 
     def run(self) -> None:
         """Train every step that is left, and write the results."""
-        self._resume()
+        if not self._resume():
+            for name in ("model.pt", "history.csv", *(f"predictions/{name}.npz" for name in ("clean", "C", "P"))):
+                (self.folder / name).unlink(missing_ok=True)  # of other settings, if they are there
+        parameters = sum(p.numel() for p in self.net.parameters())
+        outcome = {**self.provenance, "started": time.time(), "parameters": parameters}
+        write_json(self.folder / "provenance.json", outcome)
         progress = Progress(self.folder / "progress.json", self.epochs, self.steps)
         done, total = self.epoch * self.steps + self.step, self.epochs * self.steps
         with (
@@ -104,26 +108,22 @@ class Trainer:
                 if (number := signals.received()) is not None and self.epoch < self.epochs:
                     self._checkpoint()
                     raise Interrupted(number)
-        parameters = sum(p.numel() for p in self.net.parameters())
         seconds = sum(row["seconds"] for row in self.history)
-        outcome = {**self.provenance, "parameters": parameters, "train_seconds": seconds}
-        write_json(self.folder / "provenance.json", outcome)
+        write_json(self.folder / "provenance.json", {**outcome, "train_seconds": seconds})
         save(self.folder / "model.pt", {name: value.cpu() for name, value in self.net.net.state_dict().items()})
 
     def _train_one_step(self) -> None:
         began = time.perf_counter()
         seed, batch_size = self.settings["seed"], self.recipe["batch_size"]
         images, labels = self.train_set
-        order = np.random.default_rng([seed, self.epoch]).permutation(len(images))
+        order = np.random.default_rng([ORDER, seed, self.epoch]).permutation(len(images))
         chosen = torch.from_numpy(order[self.step * batch_size : (self.step + 1) * batch_size]).to(self.device)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.recipe, self.epoch * self.steps + self.step, self.epochs * self.steps)
-        rng = np.random.default_rng([seed, self.epoch, self.step])
+        rng = np.random.default_rng([STEP, seed, self.epoch, self.step])
         torch.manual_seed(int(rng.integers(2**63)))  # dropout's draws
         batch = crop_and_flip(images[chosen], rng, self.settings["flip"])
-        loss, wrong = training_step(
-            self.net, self.method, self.optimizer, batch, labels[chosen], self.classes, rng
-        )
+        loss, wrong = training_step(self.net, self.method, self.optimizer, batch, labels[chosen], self.classes, rng)
         if not math.isfinite(loss):
             raise _diverged(self.folder, self.fingerprint, self.epoch + 1, self.step + 1, loss)
         new = (loss * len(chosen), wrong, time.perf_counter() - began)
@@ -133,6 +133,9 @@ class Trainer:
     def _end_epoch(self) -> None:
         images, labels = self.test_set
         count = len(self.train_set[0])
+        logits = predict(self.net, images)
+        if not np.isfinite(logits).all():
+            raise _diverged(self.folder, self.fingerprint, self.epoch + 1, self.step, math.nan)
         self.epoch, self.step = self.epoch + 1, 0
         self.history.append(
             {
@@ -141,7 +144,7 @@ class Trainer:
                 "learning_rate": self.optimizer.param_groups[0]["lr"],
                 "train_loss": self.totals[0] / count,
                 "train_error": self.totals[1] / count,
-                "test_error": float(np.mean(predict(self.net, images).argmax(1) != labels.cpu().numpy())),
+                "test_error": float(np.mean(logits.argmax(1) != labels.cpu().numpy())),
                 "seconds": self.totals[2],
                 "timestamp": time.time(),
             }
@@ -155,9 +158,10 @@ class Trainer:
         weights = {"net": self.net.state_dict(), "optimizer": self.optimizer.state_dict()}
         self.checkpoints.save({**position, **weights})
 
-    def _resume(self) -> None:
+    def _resume(self) -> bool:
+        """Go back to the checkpoint, if this very run has one."""
         if (state := self.checkpoints.load()) is None:
-            return
+            return False
         self.net.load_state_dict(state["net"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.step, self.totals, self.history = (
@@ -165,6 +169,7 @@ class Trainer:
         )
         write_history(self.folder / "history.csv", self.history)
         tell(f"{self.folder}: resuming at epoch {min(self.epoch + 1, self.epochs)}, step {self.step + 1}")
+        return True
 
 
 def _adopt(folder: Path, fingerprint: str) -> bool:
@@ -215,11 +220,10 @@ def crop_and_flip(images: Tensor, rng: np.random.Generator, flip: bool) -> Tenso
     """Shift each uint8 (B, C, H, W) image by up to 4 pixels with zero fill; mirror half of them when `flip`."""
     batch, _, height, width = images.shape
     top, left = rng.integers(0, 2 * PAD + 1, (2, batch))
-    columns = np.arange(width) + np.zeros((batch, 1), np.int64)
-    if flip:
-        columns = np.where(rng.random((batch, 1)) < 0.5, columns[:, ::-1], columns)
+    mirrored = rng.random((batch, 1)) < 0.5 if flip else np.zeros((batch, 1), bool)
+    across = left[:, None] + np.where(mirrored, np.arange(width)[::-1], np.arange(width))
     rows = torch.from_numpy(top[:, None] + np.arange(height)).to(images.device)[:, None, :, None]
-    columns = torch.from_numpy(left[:, None] + columns).to(images.device)[:, None, None, :]
+    columns = torch.from_numpy(across).to(images.device)[:, None, None, :]
     image = torch.arange(batch, device=images.device)[:, None, None, None]
     channel = torch.arange(images.shape[1], device=images.device)[None, :, None, None]
     return F.pad(images, (PAD,) * 4)[image, channel, rows, columns]
@@ -240,9 +244,7 @@ def _on_device(split: datasets.Split, device: torch.device) -> tuple[Tensor, Ten
 
 def _diverged(folder: Path, fingerprint: str, epoch: int, step: int, loss: float) -> RunError:
     """Record that the run diverged; what to raise."""
-    write_json(
-        folder / "diverged.json", {"fingerprint": fingerprint, "epoch": epoch, "step": step, "loss": str(loss)}
-    )
+    write_json(folder / "diverged.json", {"fingerprint": fingerprint, "epoch": epoch, "step": step, "loss": str(loss)})
     return RunError(f"{folder} diverged: loss {loss} in epoch {epoch}, step {step}; try a lower learning_rate")
 
 
@@ -254,6 +256,4 @@ def _refuse_diverged(folder: Path, fingerprint: str) -> None:
     if (noted := read_json(path))["fingerprint"] != fingerprint:
         path.unlink()
         return
-    raise RunError(
-        f"{folder} diverged in epoch {noted['epoch']}, step {noted['step']}, and would again; change it"
-    )
+    raise RunError(f"{folder} diverged in epoch {noted['epoch']}, step {noted['step']}, and would again; change it")

@@ -31,8 +31,6 @@ def load() -> Arrays:
     small = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
     large = [np.asarray(Image.fromarray(image).resize((28, 28), Image.Resampling.BICUBIC)) for image in small]
     images = np.repeat(np.pad(np.stack(large), ((0, 0), (2, 2), (2, 2)))[..., None], 3, axis=3)
-    train, test = train_test_split(
-        np.arange(len(images)), test_size=TEST_IMAGES, stratify=bunch.target, random_state=0
-    )
+    train, test = train_test_split(np.arange(len(images)), test_size=TEST_IMAGES, stratify=bunch.target, random_state=0)
     labels = bunch.target.astype(np.int64)
     return Arrays(images[train], labels[train], images[test], labels[test], [str(digit) for digit in range(10)])

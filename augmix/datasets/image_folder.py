@@ -26,9 +26,7 @@ def check(folder: str, side: int = 32) -> None:
     classes = {split: _classes(root, split) for split in SPLITS}
     for one, other in (("train", "test"), ("test", "train")):
         if odd := sorted(set(classes[one]) - set(classes[other])):
-            raise UserError(
-                f"{root}: class '{odd[0]}' is in {one}/ but not in {other}/; both need the same classes"
-            )
+            raise UserError(f"{root}: class '{odd[0]}' is in {one}/ but not in {other}/; both need the same classes")
     if len(classes["train"]) < 2:
         raise UserError(f"{root}: only one class ('{classes['train'][0]}'); at least two are needed")
 
@@ -65,20 +63,22 @@ def load(folder: str, side: int = 32) -> Arrays:
     check(folder, side)
     root = Path(folder).expanduser()
     classes = _classes(root, "train")
-    arrays: list[np.ndarray] = []
-    for split in SPLITS:
-        files = [
-            (root / split / name / file, label)
-            for label, name in enumerate(classes)
-            for file in _names(root / split / name)
-        ]
-        images = np.empty((len(files), side, side, 3), np.uint8)
-        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-            decoded = pool.map(lambda entry: _decode(entry[0], side), files)
-            for i, image in enumerate(bar(decoded, desc=f"{split} images", total=len(files), unit="image")):
-                images[i] = image
-        arrays += [images, np.array([label for _, label in files], np.int64)]
-    return Arrays(*arrays, classes)
+    (train_images, train_labels), (test_images, test_labels) = (_load(root, s, classes, side) for s in SPLITS)
+    return Arrays(train_images, train_labels, test_images, test_labels, classes)
+
+
+def _load(root: Path, split: str, classes: list[str], side: int) -> tuple[np.ndarray, np.ndarray]:
+    files = [
+        (root / split / name / file, label)
+        for label, name in enumerate(classes)
+        for file in _names(root / split / name)
+    ]
+    images = np.empty((len(files), side, side, 3), np.uint8)
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        decoded = pool.map(lambda entry: _decode(entry[0], side), files)
+        for i, image in enumerate(bar(decoded, desc=f"{split} images", total=len(files), unit="image")):
+            images[i] = image
+    return images, np.array([label for _, label in files], np.int64)
 
 
 def _decode(file: Path, side: int) -> np.ndarray:

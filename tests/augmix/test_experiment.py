@@ -1,0 +1,105 @@
+"""Experiments: defaults, names, and the runs they expand to."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from augmix.corruptions import CORRUPTIONS
+from augmix.errors import UserError
+from augmix.experiment import Experiment, load
+
+CHECKOUT = Path(__file__).parents[2]
+WriteConfig = Callable[..., Path]
+
+
+@pytest.mark.parametrize("path", sorted((CHECKOUT / "config").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_shipped_experiment_is_valid(path: Path) -> None:
+    experiment = load(path)
+    assert experiment.name == path.stem
+    assert experiment.runs
+
+
+def test_defaults_are_filled_in(write_config: WriteConfig) -> None:
+    experiment = load(write_config(benchmarks={}, training={}))
+    assert experiment.corruptions == list(CORRUPTIONS)
+    assert len(experiment.perturbations("digits")) == 10
+    assert experiment.config["training"]["weight_decay"] == 5e-4
+    assert experiment.config["datasets"]["digits"]["corruption_images"] is None
+
+
+def test_runs_are_the_product_and_recipes_stack(write_config: WriteConfig) -> None:
+    architectures = ["smallnet", {"name": "wideresnet", "training": {"epochs": 7, "weight_decay": 1e-4}}]
+    methods = ["standard", {"name": "long", "preset": "standard", "training": {"epochs": 9}}]
+    runs = load(write_config(architectures=architectures, methods=methods, seeds=[3, 1])).runs
+    assert [run.path for run in runs[:3]] == [
+        "digits/smallnet/standard/seed3", "digits/smallnet/standard/seed1", "digits/smallnet/long/seed3",
+    ]  # fmt: skip
+    assert len(runs) == 8
+    recipe = runs[-1].training["training"]
+    assert (recipe["epochs"], recipe["weight_decay"], recipe["batch_size"]) == (9, 1e-4, 32)
+
+
+def test_a_new_seed_leaves_the_other_runs_settings_alone(write_config: WriteConfig) -> None:
+    before = load(write_config()).runs[0]
+    after = load(write_config(seeds=[0, 5], title="another")).runs[0]
+    assert before == after
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"metods": ["augmix"]}, "unknown key 'metods' in the experiment; did you mean 'methods'?"),
+        ({"training": {"epoch": 3}}, "unknown key 'epoch' in training; did you mean 'epochs'?"),
+        ({"training": {"epochs": 15.0}}, "training.epochs must be of type integer, not 15.0"),
+        ({"training": {"epochs": 0}}, "training.epochs is 0; it must be ≥ 1"),
+        ({"training": {"learning_rate": 0}}, "training.learning_rate is 0; it must be > 0"),
+        ({"training": {"device": "gpu"}}, "training.device is 'gpu'"),
+        ({"methods": ["augmux"]}, "unknown method 'augmux'; did you mean 'augmix'?"),
+        ({"methods": []}, "methods is empty"),
+        ({"methods": ["augmix", "augmix"]}, "methods lists the name 'augmix' twice"),
+        ({"architectures": ["smalnet"]}, "unknown architecture 'smalnet'; did you mean 'smallnet'?"),
+        ({"datasets": {"d": {"loader": "digit"}}}, "unknown data set loader 'digit'; did you mean 'digits'?"),
+        ({"datasets": {"d-C": {"loader": "digits"}}}, "'d-C'"),
+        ({"datasets": {"d": {"loader": "image_folder"}}}, "this loader needs the option 'folder'"),
+        (
+            {"datasets": {"d": {"loader": "image_folder", "options": {"foldr": "x", "folder": "y"}}}},
+            "unknown option 'foldr'; did you mean 'folder'?",
+        ),
+        ({"benchmarks": {"corruptions": ["frog"]}}, "unknown corruption 'frog'; did you mean"),
+        ({"benchmarks": {"perturbations": ["tild"]}}, "unknown perturbation 'tild'; did you mean 'tilt'?"),
+        ({"method_packages": ["no_such_package"]}, "no Python package 'no_such_package'"),
+        ({"seeds": [1, 1]}, "seeds names something twice"),
+        ({"seeds": [True]}, "seeds[0] must be of type integer"),
+        (
+            {"methods": [{"name": "m", "preset": "augmix", "parameters": {"sevrity": 3}}]},
+            "unknown parameter of method 'augmix' 'sevrity'; did you mean 'severity'?",
+        ),
+        ({"methods": [{"name": "m", "views": {"augmix": {}}}]}, "takes a 'preset', or all of 'views', 'mix'"),
+        ({"methods": [{"name": "m", "views": {"augmx": {}}, "mix": {"standard": {}}, "loss": {"augmix": {}}}]},
+         "unknown method in 'views' 'augmx'"),
+        ({"experiment": "../up"}, "experiment is '../up'"),
+    ],
+)  # fmt: skip
+def test_faults_name_place_and_remedy(write_config: WriteConfig, changes: dict[str, Any], complaint: str) -> None:
+    path = write_config(**changes)
+    with pytest.raises(UserError) as caught:
+        load(path)
+    message = str(caught.value)
+    assert complaint in message
+    assert "\n" not in message
+    assert message.startswith(str(path) + ":")
+
+
+def test_run_lookup_suggests(write_config: WriteConfig) -> None:
+    experiment = load(write_config())
+    assert experiment.run("digits/smallnet/standard/seed0").seed == 0
+    with pytest.raises(UserError, match="did you mean 'digits/smallnet/standard/seed0'"):
+        experiment.run("digits/smallnet/standrd/seed0")
+
+
+def test_a_resolved_configuration_resolves_to_itself(write_config: WriteConfig) -> None:
+    experiment = load(write_config())
+    assert Experiment(experiment.config).config == experiment.config
+    assert [run.training for run in Experiment(experiment.record()).runs] == [r.training for r in experiment.runs]

@@ -1,0 +1,77 @@
+"""Whole files or none, and locks that die with their process."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from augmix.errors import RunError, UserError
+from augmix.files import atomic, is_locked, locked, read_array, read_json, write_array, write_json, write_text
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(ZeroDivisionError), atomic(path) as temporary:
+        _ = temporary.write_text("half") / 0
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    with pytest.raises(UserError, match=r"cannot write .*a\.txt: No space left on device"), atomic(path):
+        raise OSError(28, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_place_of_the_folder_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file")
+    with pytest.raises(UserError, match="cannot write"):
+        write_json(tmp_path / "results" / "x.json", {})
+
+
+def test_arrays_are_checked(tmp_path: Path) -> None:
+    path = tmp_path / "images.npy"
+    array = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    write_array(path, array)
+    assert np.array_equal(read_array(path, np.uint8, (None, 4, 3)), array)
+    with pytest.raises(UserError, match="holds uint8, expected int64"):
+        read_array(path, np.int64)
+    with pytest.raises(UserError, match=r"has shape 2×4×3, expected any×5×3"):
+        read_array(path, np.uint8, (None, 5, 3))
+    with pytest.raises(UserError, match=r"missing\.npy is missing"):
+        read_array(tmp_path / "missing.npy")
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(UserError, match="not a whole"):
+        read_array(path)
+
+
+def test_json_faults_name_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("{")
+    with pytest.raises(UserError, match=r"a\.json is not readable JSON"):
+        read_json(tmp_path / "a.json")
+    with pytest.raises(UserError, match=r"b\.json is missing"):
+        read_json(tmp_path / "b.json")
+
+
+def test_a_lock_excludes_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "run" / ".lock"
+    code = "import sys, time; from pathlib import Path; from augmix.files import locked\n"
+    code += f"with locked(Path({str(path)!r}), 'x'): print('held', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        assert is_locked(path)
+        with (
+            pytest.raises(RunError, match=rf"the run is in use by process {holder.pid} on "),
+            locked(path, "the run"),
+        ):
+            pass
+        holder.kill()
+        holder.wait()
+    assert not is_locked(path)
+    with locked(path, "the run"):
+        assert is_locked(path)

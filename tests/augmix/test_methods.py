@@ -1,0 +1,100 @@
+"""Methods: every preset makes a training step; any views, mix and loss combine; faults name the parameter."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from augmix import methods, models
+from augmix.errors import UserError
+from augmix.mixing import AugMix, apply
+from augmix.registry import method_names
+from augmix.training import training_step
+
+PACKAGES = ["baselines", "ablations"]
+
+
+@pytest.fixture(scope="module")
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(0)
+    return torch.from_numpy(rng.integers(0, 256, (8, 3, 32, 32), np.uint8)), torch.arange(8) % 4
+
+
+def preset(name: str, **parameters: Any) -> methods.Method:
+    return methods.build({"name": name, "preset": name, "parameters": parameters}, PACKAGES)
+
+
+@pytest.mark.parametrize("name", method_names(PACKAGES))
+def test_every_preset_takes_a_step(name: str, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+    torch.manual_seed(0)
+    net = models.Normalised(models.build("smallnet", 4))
+    before = [p.clone() for p in net.parameters()]
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    loss, wrong = training_step(net, preset(name), optimizer, *batch, 4, np.random.default_rng(0))
+    assert np.isfinite(loss)
+    assert 0 <= wrong <= 8
+    assert any(not torch.equal(old, new) for old, new in zip(before, net.parameters(), strict=True))
+
+
+def test_augmix_views_are_the_clean_images_and_independent_mixes(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+    views = preset("augmix", views=3).views(*batch, torch.nn.Identity(), np.random.default_rng(1))
+    assert len(views) == 4
+    assert torch.equal(views[0], batch[0])
+    rng = np.random.default_rng(1)
+    expected = [apply(batch[0], AugMix().sample(8, (32, 32), rng)) for _ in range(3)]
+    for view, mixed in zip(views[1:], expected, strict=True):
+        assert torch.equal(view, mixed)
+    assert not torch.equal(views[1], views[2])
+
+
+def test_no_jsd_sees_one_augmixed_view(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+    views = preset("no_jsd").views(*batch, torch.nn.Identity(), np.random.default_rng(1))
+    expected = apply(batch[0], AugMix().sample(8, (32, 32), np.random.default_rng(1)))
+    assert len(views) == 1
+    assert torch.equal(views[0], expected)
+
+
+def test_parts_of_several_methods_combine(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+    settings = {
+        "name": "views_without_consistency",
+        "views": {"augmix": {"views": 1}}, "mix": {"standard": {}}, "loss": {"standard": {}},
+    }  # fmt: skip
+    method = methods.build(settings, PACKAGES)
+    views = method.views(*batch, torch.nn.Identity(), np.random.default_rng(0))
+    logits = [torch.randn(8, 4) for _ in views]
+    targets = torch.nn.functional.one_hot(batch[1], 4).float()
+    assert len(views) == 2
+    assert torch.equal(method.loss(logits, targets), torch.nn.functional.cross_entropy(logits[0], targets))
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "complaint"),
+    [
+        ("augmix", {"width": 0}, "method 'augmix': augmix: width"),
+        ("augmix", {"severity": 11}, "severity"),
+        ("augmix", {"alpha": 0}, "alpha"),
+        ("augmix", {"depth": 0}, "depth"),
+        ("augmix", {"views": 0}, "views is 0; it must be at least 1"),
+        ("augmix", {"weight": -1}, "weight is -1; it must be at least 0"),
+        ("no_jsd", {"weight": 12}, "unexpected keyword argument 'weight'"),
+    ],
+)
+def test_faults_name_method_and_parameter(name: str, parameters: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
+        preset(name, **parameters)
+
+
+def test_a_method_from_outside_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "inverted.py").write_text(
+        "from augmix.losses import cross_entropy\n"
+        "from augmix.methods import Method, unmixed\n"
+        "def method():\n"
+        "    return Method(lambda images, labels, net, rng: [255 - images], unmixed, cross_entropy)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    method = methods.build({"name": "inverted", "preset": "inverted"}, ["mine"])
+    views = method.views(torch.zeros(1, 3, 2, 2, dtype=torch.uint8), torch.zeros(1), None, None)  # type: ignore[arg-type]
+    assert views[0].min() == 255

@@ -1,0 +1,56 @@
+"""The metrics against hand-made cases and plain loops."""
+
+import math
+
+import numpy as np
+import pytest
+
+from augmix import metrics
+
+
+def test_error() -> None:
+    assert metrics.error([1, 2, 3, 4], [1, 2, 0, 0]) == 0.5
+
+
+def test_corruption_error_is_the_mean_over_severities() -> None:
+    errors = {"fog": [0.1, 0.2, 0.3, 0.4, 0.5], "snow": [0.0] * 5}
+    assert metrics.corruption_error(errors) == pytest.approx({"fog": 0.3, "snow": 0.0})
+    assert metrics.corruption_error(errors, {"fog": 0.6, "snow": 0.5}) == pytest.approx({"fog": 0.5, "snow": 0.0})
+    with pytest.raises(ValueError, match="no error for snow"):
+        metrics.corruption_error(errors, {"fog": 0.6})
+
+
+def test_flip_probability_compares_neighbours_or_the_first() -> None:
+    frames = [[1, 1, 2, 1], [0, 0, 0, 0]]
+    assert metrics.flip_probability(frames) == pytest.approx(2 / 6)
+    assert metrics.flip_probability(frames, against_first=True) == pytest.approx(1 / 6)
+    assert metrics.mean_flip_probability({"a": 0.1, "b": 0.3}) == pytest.approx(0.2)
+    with pytest.raises(ValueError, match="at least 2 frames"):
+        metrics.flip_probability([[1], [2]])
+
+
+def test_brier_score_equals_its_definition() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.ones(5), 200)
+    labels = rng.integers(5, size=200)
+    expected = ((p - np.eye(5)[labels]) ** 2).sum(1).mean()
+    assert metrics.brier_score(p[np.arange(200), labels], (p**2).sum(1)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("count", [50, 100, 199, 200, 1234])
+def test_calibration_equals_a_plain_loop(count: int) -> None:
+    rng = np.random.default_rng(count)
+    confidence = rng.choice(np.linspace(0.1, 1, 37), count)
+    correct = rng.random(count) < confidence**2
+    order = sorted(range(count), key=lambda i: confidence[i])
+    bins = max(count // 100, 1)
+    total = 0.0
+    for b in range(bins):
+        members = order[b * 100 : count if b == bins - 1 else (b + 1) * 100]
+        gap = np.mean([confidence[i] for i in members]) - np.mean([correct[i] for i in members])
+        total += len(members) * gap**2
+    assert metrics.rms_calibration_error(confidence, correct) == pytest.approx(math.sqrt(total / count))
+
+
+def test_calibration_of_nothing_is_nan() -> None:
+    assert math.isnan(metrics.rms_calibration_error([], []))

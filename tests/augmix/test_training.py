@@ -1,0 +1,199 @@
+"""The training loop: exact resume, divergence on record, whole files, and the crop, flip and schedule it uses."""
+
+import csv
+import hashlib
+import json
+import signal
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from augmix import training
+from augmix.errors import RunError, UserError
+from augmix.experiment import Experiment
+from augmix.files import locked
+from augmix.runs import Interrupted
+
+MakeExperiment = Callable[..., Experiment]
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def weights(path: Path) -> dict[str, Any]:
+    return dict(torch.load(path, weights_only=True))
+
+
+def same(one: Path, other: Path) -> bool:
+    a, b = weights(one), weights(other)
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def without_times(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return [{k: v for k, v in row.items() if k not in ("seconds", "timestamp")} for row in csv.DictReader(file)]
+
+
+def run_settings(make: MakeExperiment, **changes: Any) -> dict[str, Any]:
+    changes = {"methods": ["augmix"], "training": {"epochs": 2, "batch_size": 32}, **changes}
+    return dict(make(**changes).runs[0].training)
+
+
+def folder(root: Path, name: str) -> Path:
+    return root / name / "digits" / "smallnet" / "augmix" / "seed0"
+
+
+def test_a_run_writes_everything_and_repeats_to_the_bit(small_experiment: MakeExperiment, tmp_path: Path) -> None:
+    settings = run_settings(small_experiment)
+    one, other = folder(tmp_path / "a", "x"), folder(tmp_path / "b", "x")
+    training.train(settings, one)
+    training.train(settings, other)
+    assert same(one / "model.pt", other / "model.pt")
+    assert digest(one / "model.pt") == digest(other / "model.pt")
+    assert without_times(one / "history.csv") == without_times(other / "history.csv")
+    assert [row["epoch"] for row in without_times(one / "history.csv")] == ["1", "2"]
+    assert yaml.safe_load((one / "config.yaml").read_text()) == settings
+    noted = json.loads((one / "provenance.json").read_text())
+    assert noted["seed"] == 0
+    assert noted["threads"] == 1
+    assert noted["parameters"] == 112_938
+    assert noted["data_sha256"]["train_images"]
+    assert json.loads((one / "progress.json").read_text())["epoch"] == 2
+    assert not [path for path in one.iterdir() if path.name.endswith(".tmp")]
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3, 4, 5])
+def test_interrupted_anywhere_it_ends_in_the_same_bits(
+    small_experiment: MakeExperiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
+) -> None:
+    settings = run_settings(small_experiment)
+    whole, broken = folder(tmp_path, "whole"), folder(tmp_path / "other", "broken")
+    training.train(settings, whole)
+    calls = 0
+    step = training.training_step
+
+    def interrupting(*arguments: Any) -> tuple[float, float]:
+        nonlocal calls
+        calls += 1
+        if calls == stop:
+            signal.raise_signal(signal.SIGTERM)
+        return step(*arguments)
+
+    monkeypatch.setattr(training, "training_step", interrupting)
+    with pytest.raises(Interrupted) as caught:
+        training.train(settings, broken)
+    assert caught.value.signal == signal.SIGTERM
+    assert not (broken / "model.pt").exists()
+    training.train(settings, broken)
+    assert calls == 6, "steps already done are not done again"
+    assert digest(whole / "model.pt") == digest(broken / "model.pt")
+    assert without_times(whole / "history.csv") == without_times(broken / "history.csv")
+
+
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(
+    small_experiment: MakeExperiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = run_settings(small_experiment)
+    run = folder(tmp_path, "x")
+    training.train(settings, run)
+    expected = digest(run / "model.pt")
+    (run / "model.pt").unlink()
+    newest = run / "checkpoint.pt"
+    newest.write_bytes(newest.read_bytes()[:1000])
+    training.train(settings, run)
+    assert "checkpoint.pt is damaged; going back" in capsys.readouterr().err
+    assert digest(run / "model.pt") == expected
+
+
+def test_a_checkpoint_of_other_settings_is_set_aside(
+    small_experiment: MakeExperiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = folder(tmp_path, "x")
+    training.train(run_settings(small_experiment), run)
+    training.train(run_settings(small_experiment, training={"epochs": 1, "batch_size": 32}), run)
+    assert "set aside" in capsys.readouterr().err
+    assert len(without_times(run / "history.csv")) == 1
+    assert (run / "checkpoint.stale.pt").exists()
+
+
+def test_an_identical_run_of_another_experiment_is_taken_over(
+    small_experiment: MakeExperiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = run_settings(small_experiment)
+    training.train(settings, folder(tmp_path, "first"))
+    monkeypatch.setattr(training, "training_step", lambda *_: pytest.fail("trained again"))
+    training.train(settings, folder(tmp_path, "second"))
+    assert digest(folder(tmp_path, "first") / "model.pt") == digest(folder(tmp_path, "second") / "model.pt")
+    assert (folder(tmp_path, "second") / "config.yaml").exists()
+
+
+def test_divergence_is_recorded_and_not_repeated(
+    small_experiment: MakeExperiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = folder(tmp_path, "x")
+    huge = run_settings(small_experiment, training={"epochs": 2, "batch_size": 32, "learning_rate": 1e30})
+    with pytest.raises(RunError, match=r"diverged: loss (nan|inf) in epoch 1, step"):
+        training.train(huge, run)
+    assert not (run / "model.pt").exists()
+    assert json.loads((run / "diverged.json").read_text())["epoch"] == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "training_step", lambda *_: pytest.fail("trained again"))
+        with pytest.raises(RunError, match="and would again"):
+            training.train(huge, run)
+    training.train(run_settings(small_experiment), run)
+    assert not (run / "diverged.json").exists()
+
+
+def test_a_second_process_does_not_write_beside_the_first(small_experiment: MakeExperiment, tmp_path: Path) -> None:
+    run = folder(tmp_path, "x")
+    with locked(run / ".lock", "held"), pytest.raises(RunError, match="is in use by process"):
+        training.train(run_settings(small_experiment), run)
+
+
+def test_missing_data_is_named(small_experiment: MakeExperiment, tmp_path: Path) -> None:
+    settings = {**run_settings(small_experiment), "data": str(tmp_path / "nowhere")}
+    with pytest.raises(UserError, match=r"nowhere/dataset\.json is missing"):
+        training.train(settings, folder(tmp_path, "x"))
+
+
+def test_training_learns(small_experiment: MakeExperiment, tmp_path: Path) -> None:
+    settings = run_settings(small_experiment, methods=["standard"], training={"epochs": 12, "batch_size": 16})
+    training.train(settings, folder(tmp_path, "x"))
+    history = without_times(folder(tmp_path, "x") / "history.csv")
+    assert float(history[-1]["train_loss"]) < 0.5 * float(history[0]["train_loss"])
+    assert float(history[-1]["test_error"]) < 0.6
+
+
+def test_crop_and_flip_shift_whole_images_and_mirror_half() -> None:
+    images = torch.arange(1, 65, dtype=torch.uint8).reshape(1, 1, 8, 8).expand(4000, 3, 8, 8)
+    cropped = training.crop_and_flip(images, np.random.default_rng(0), flip=True).numpy()
+    padded = np.pad(images[0, 0].numpy(), training.PAD)
+    windows = {
+        window.tobytes(): flipped
+        for top in range(9)
+        for left in range(9)
+        for window in [padded[top : top + 8, left : left + 8]]
+        for flipped, window in enumerate((window, window[:, ::-1]))
+    }
+    flips = [windows[image.tobytes()] for image in cropped[:, 0]]
+    assert 0.46 < np.mean(flips) < 0.54
+    assert len({image.tobytes() for image in cropped[:, 0]}) > 150  # of 162
+    assert np.array_equal(cropped[:, 0], cropped[:, 2])
+    unflipped = training.crop_and_flip(images[:500], np.random.default_rng(0), flip=False).numpy()
+    assert not any(windows[image.tobytes()] for image in unflipped[:, 0])
+
+
+def test_learning_rate_is_a_cosine() -> None:
+    recipe = {"learning_rate": 0.1, "minimum_learning_rate": 1e-6}
+    rates = [training.learning_rate(recipe, step, 100) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[50] == pytest.approx((0.1 + 1e-6) / 2)
+    assert rates[100] == pytest.approx(1e-6)
+    assert all(a > b for a, b in pairwise(rates))

@@ -1,0 +1,63 @@
+"""What several rooms' tests share: a small real data set, prepared once, and folders of shared data."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from augmix.datasets import prepare
+from augmix.experiment import Experiment, load
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def small_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared `data/digits` with 96 training and 40 test images; treat it as read-only."""
+    folder = tmp_path_factory.mktemp("data") / "digits"
+    prepare({"loader": "digits", "options": {}, "subset": {"train": 96, "test": 40}}, folder)
+    return folder
+
+
+@pytest.fixture
+def write_config(tmp_path: Path) -> Callable[..., Path]:
+    """Write `<tmp_path>/small.yaml`: one epoch of three methods on a few digits; keywords replace its keys."""
+
+    def write(**changes: Any) -> Path:
+        config: dict[str, Any] = {
+            "experiment": "small",
+            "datasets": {
+                "digits": {
+                    "loader": "digits",
+                    "flip": False,
+                    "subset": {"train": 96, "test": 40},
+                    "perturbation_images": 10,
+                }
+            },
+            "architectures": ["smallnet"],
+            "methods": ["standard"],
+            "seeds": [0],
+            "training": {"epochs": 1, "batch_size": 32},
+            "benchmarks": {"corruptions": ["fog", "pixelate"], "perturbations": ["gaussian_noise", "tilt"]},
+            "folders": {"data": str(tmp_path / "data"), "results": str(tmp_path / "results")},
+        }
+        path = tmp_path / "small.yaml"
+        path.write_text(yaml.safe_dump({**config, **changes}, sort_keys=False))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def small_experiment(write_config: Callable[..., Path], small_digits: Path) -> Callable[..., Experiment]:
+    """The experiment of `write_config`, reading `small_digits`."""
+
+    def make(**changes: Any) -> Experiment:
+        experiment = load(write_config(**changes))
+        text = json.dumps(experiment.config).replace(str(experiment.data), str(small_digits.parent))
+        return Experiment(json.loads(text))
+
+    return make
