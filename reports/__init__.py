@@ -1,0 +1,1 @@
+"""From metrics to paper: tables, figures and a typeset report of one experiment."""

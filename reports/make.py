@@ -1,0 +1,57 @@
+"""Make the report of an experiment: tables/, figures/ and report.pdf in its results folder."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from augmix.errors import UserError
+from augmix.files import atomic
+from reports.document import document, latest
+from reports.figures import draw_all
+from reports.layout import write_table
+from reports.results import load
+from reports.samples import draw_samples
+from reports.tables import all_tables
+
+HERE = Path(__file__).parent
+
+
+def build_report(experiment_folder: Path, data_folder: Path) -> Path:
+    """Make the report of results/<experiment>/ from its metrics and histories; returns the path of report.pdf.
+
+    `data_folder` holds the images of the sample sheets; sheets without their arrays are left out. The same inputs
+    give the same bytes. Raises `UserError` naming the file that is missing or malformed, and what to do.
+    """
+    results = load(experiment_folder, data_folder)
+    for name in ("tables", "figures"):
+        (experiment_folder / name).mkdir(exist_ok=True)
+    tables = all_tables(results)
+    for table in tables:
+        write_table(experiment_folder / "tables", table)
+    folder = experiment_folder / "figures"
+    samples = draw_samples(results, data_folder, folder)
+    plots = draw_all(results, folder)
+    figures = {dataset: [*samples[dataset], *plots[dataset]] for dataset in results.datasets}
+    content = document(results, data_folder, tables, figures)
+    names = [drawing.name for drawn in figures.values() for drawing in drawn]
+    path = experiment_folder / "report.pdf"
+    with tempfile.TemporaryDirectory() as scratch, atomic(path) as temporary:
+        root = Path(scratch)
+        shutil.copy(HERE / "report.typ", root)
+        shutil.copy(HERE / "references.yaml", root)
+        for name in names:
+            shutil.copy(folder / f"{name}.pdf", root)
+        (root / "report.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+        temporary.write_bytes(typeset(root, int(latest(results) or 0)))
+    return path
+
+
+def typeset(root: Path, timestamp: int) -> bytes:
+    """Compile `root`/report.typ, which reads report.json beside it, with Typst's own fonts."""
+    import typst
+
+    try:
+        return bytes(typst.compile(root / "report.typ", root=root, ignore_system_fonts=True, timestamp=timestamp))
+    except typst.TypstError as error:
+        raise UserError(f"the report cannot be typeset: {' '.join(str(error).split())}") from error

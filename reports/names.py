@@ -1,0 +1,148 @@
+"""What things are called in print: methods (from their own docstrings), architectures, corruptions, columns."""
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from augmix.errors import UserError
+from augmix.registry import find_package, method_module, method_parts
+
+LONGEST_TITLE = 24
+"""Characters; a longer title would not fit a table's column."""
+
+ARCHITECTURES = {
+    "smallnet": "SmallNet",
+    "allconv": "AllConvNet",
+    "densenet": "DenseNet",
+    "wideresnet": "WideResNet",
+    "resnext": "ResNeXt",
+    "resnet50": "ResNet-50",
+    "vit": "ViT",
+}
+
+# Groups and order as in Hendrycks & Dietterich (2019); the held-out extras stand apart.
+CORRUPTION_GROUPS = {
+    "Noise": {"gaussian_noise": "Gauss.", "shot_noise": "Shot", "impulse_noise": "Impulse"},
+    "Blur": {"defocus_blur": "Defocus", "glass_blur": "Glass", "motion_blur": "Motion", "zoom_blur": "Zoom"},
+    "Weather": {"snow": "Snow", "frost": "Frost", "fog": "Fog", "brightness": "Bright."},
+    "Digital": {
+        "contrast": "Contr.",
+        "elastic_transform": "Elastic",
+        "pixelate": "Pixel.",
+        "jpeg_compression": "JPEG",
+    },
+}
+HELD_OUT = "Held out"
+CORRUPTION_TITLES = {name: title for group in CORRUPTION_GROUPS.values() for name, title in group.items()}
+EXTRA_TITLES = {
+    "speckle_noise": "Speckle",
+    "gaussian_blur": "G. blur",
+    "spatter": "Spatter",
+    "saturate": "Saturate",
+}
+PERTURBATION_TITLES = {
+    "gaussian_noise": "Gauss.",
+    "shot_noise": "Shot",
+    "motion_blur": "Motion",
+    "zoom_blur": "Zoom",
+    "snow": "Snow",
+    "spatter": "Spatter",
+    "brightness": "Bright.",
+    "translate": "Translate",
+    "rotate": "Rotate",
+    "tilt": "Tilt",
+    "scale": "Scale",
+    "speckle_noise": "Speckle",
+    "gaussian_blur": "G. blur",
+    "shear": "Shear",
+}
+
+
+class Method(NamedTuple):
+    """A configured method as the report speaks of it."""
+
+    name: str
+    title: str
+    description: str
+    preset: str | None
+    """The module it is an unchanged preset of; None when parameters or parts differ."""
+
+
+WORDS = {
+    "augmix": "AugMix", "autoaugment": "AutoAugment", "cutmix": "CutMix", "fmix": "FMix", "jsd": "JSD",
+    "kl": "KL", "pgd": "PGD",
+}  # fmt: skip
+
+
+def titled(name: str) -> str:
+    """A method's name as a title: `fmix_autoaugment` as `FMix AutoAugment`, `no_jsd` as `No JSD`."""
+    words = " ".join(WORDS.get(word, word) for word in name.split("_"))
+    return words[:1].upper() + words[1:]
+
+
+def spaced(name: str) -> str:
+    """`gaussian_noise` as `gaussian noise`."""
+    return name.replace("_", " ")
+
+
+def group_of(corruption: str) -> str:
+    """The corruption's group in the benchmark."""
+    return next((group for group, names in CORRUPTION_GROUPS.items() if corruption in names), HELD_OUT)
+
+
+def methods_of(config: Mapping[str, Any]) -> list[Method]:
+    """The configured methods, titled by their modules; a title that two of them share gives way to the names."""
+    methods = [_method(entry, config.get("method_packages") or []) for entry in config["methods"]]
+    titles = [method.title for method in methods]
+    return [m if titles.count(m.title) == 1 else m._replace(title=titled(m.name)) for m in methods]
+
+
+def _method(entry: Mapping[str, Any], packages: Sequence[str]) -> Method:
+    name = entry["name"]
+    parts = method_parts(entry)
+    if "preset" not in entry:
+        said = "; ".join(f"{part} of {_given(source, p)}" for part, (source, p) in parts.items())
+        return Method(name, titled(name), f"A composition: {said}.", None)
+    preset, parameters = parts["views"]
+    title, description = _docstring(preset, packages)
+    if parameters:
+        return Method(name, titled(name), f"{title} with {_settings(parameters)}. {description}", None)
+    if name != preset:
+        title = titled(name)
+    return Method(name, title, description, preset)
+
+
+def _given(source: str, parameters: Mapping[str, Any]) -> str:
+    return f"{titled(source)} ({_settings(parameters)})" if parameters else titled(source)
+
+
+def _settings(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"{spaced(key)} {value}" for key, value in parameters.items())
+
+
+def _docstring(preset: str, packages: Sequence[str]) -> tuple[str, str]:
+    """Title and description from the first line of the method's module docstring, without importing it.
+
+    `Cutout (DeVries & Taylor, 2017): one square hole per image.` is titled "Cutout".
+    """
+    text = None
+    try:
+        package, _, name = method_module(preset, packages).rpartition(".")
+        spec = find_package(package)
+        for folder in (spec.submodule_search_locations or ()) if spec else ():
+            file = Path(folder) / f"{name}.py"
+            file = file if file.is_file() else Path(folder) / name / "__init__.py"
+            text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+    except (UserError, OSError, SyntaxError):
+        pass  # The results may come from another checkout: the report is made all the same.
+    if not text:
+        return titled(preset), ""
+    line = text.splitlines()[0].strip()
+    head, colon, rest = line.partition(": ")
+    source = re.search(r"\s*\([^)]*\)", head)
+    title = head.replace(source[0], "") if source else head
+    if not colon or len(title) > LONGEST_TITLE:
+        return titled(preset), line
+    return title, f"{rest[:1].upper()}{rest[1:].rstrip('.')}{source[0] if source else ''}."

@@ -1,0 +1,150 @@
+"""Our figures beside the published ones of reports/paper_results.yaml, where data set, net and method match."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from statistics import mean
+from typing import Any, NamedTuple
+
+import yaml
+
+from reports.names import CORRUPTION_TITLES
+from reports.results import CLEAN_ERROR, MCE, Cell, Place, Quantity, Results, summarise, whole
+
+PAPER = "AugMix paper"
+ABLATIONS = {  # Table 4's names in ours
+    "random_autoaugment": "random_autoaugment",
+    "random_autoaugment_jsd": "no_mixing",
+    "augmix_no_jsd": "no_jsd",
+}
+EPOCHS = {"allconv": 100, "wideresnet": 100, "densenet": 200, "resnext": 200}
+IMAGENET_PERTURBATIONS = (
+    "gaussian_noise", "shot_noise", "motion_blur", "zoom_blur", "snow", "brightness", "translate", "rotate",
+    "tilt", "scale",
+)  # fmt: skip
+
+
+class Published(NamedTuple):
+    """A published figure in percent."""
+
+    loader: str
+    architecture: str
+    method: str
+    measure: str
+    value: float
+    source: str
+
+
+class Comparison(NamedTuple):
+    """Our figure beside a published one, and what our set-up does otherwise."""
+
+    place: Place
+    published: Published
+    ours: Cell
+    differs: str
+
+
+@cache
+def paper_results() -> dict[str, Any]:
+    """The published figures as they are kept in paper_results.yaml."""
+    loaded: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "paper_results.yaml").read_text(encoding="utf-8"))
+    return loaded
+
+
+def comparisons(results: Results) -> Iterator[Comparison]:
+    """Every published figure that one of our configured methods has a counterpart for."""
+    published = list(_published())
+    for dataset, entry in results.datasets.items():
+        for architecture in results.architectures:
+            for method in results.methods:
+                place = Place(dataset, architecture, method.name)
+                for figure in published:
+                    if figure[:3] == (entry["loader"], architecture, method.preset):
+                        ours = _ours(results, place, figure.measure)
+                        if ours is not None:
+                            yield Comparison(place, figure, ours, _differs(results, place, figure))
+
+
+def _published() -> Iterator[Published]:
+    paper = paper_results()
+    tables = paper["augmix_iclr2020"]
+    for loader in ("cifar10", "cifar100"):
+        table = tables[f"table1_{loader}c"]
+        for architecture in EPOCHS:
+            for method, value in zip(table["columns"], table[architecture], strict=True):
+                yield Published(loader, architecture, method, "mCE", value, f"{PAPER}, Table 1")
+        for name, ours in ABLATIONS.items():
+            value = tables["table4_ablation_wrn40_2"][name][loader == "cifar100"]
+            yield Published(loader, "wideresnet", ours, "mCE", value, f"{PAPER}, Table 4")
+    robustbench = paper["robustbench_corruptions"]
+    for key, loader, architecture in (
+        ("augmix_wrn40_2_cifar10", "cifar10", "wideresnet"),
+        ("augmix_resnext29_cifar10", "cifar10", "resnext"),
+        ("augmix_wrn40_2_cifar100", "cifar100", "wideresnet"),
+    ):
+        for measure, accuracy in (("clean error", "clean_acc"), ("mCE", "corruption_acc")):
+            error = round(100 - robustbench[key][accuracy], 2)
+            yield Published(loader, architecture, "augmix", measure, error, "RobustBench")
+    for name, measure in (
+        ("table2_imagenetc_resnet50", "mCE (AlexNet-normalised)"),
+        ("table3_imagenetp_resnet50", "mFR (AlexNet-normalised)"),
+    ):
+        table = tables[name]
+        for method in (key for key in table if key not in ("checked", "columns")):
+            source = f"{PAPER}, Table {name[5]}"
+            if name[5] == "2":
+                yield Published("imagenet", "resnet50", method, "clean error", table[method][0], source)
+            yield Published("imagenet", "resnet50", method, measure, table[method][-1], source)
+
+
+def _ours(results: Results, place: Place, measure: str) -> Cell | None:
+    """Our cell for a published measure; None where this benchmark was not evaluated on the data set."""
+    if measure.endswith("(AlexNet-normalised)"):
+        return _normalised(results, place, measure)
+    quantity = CLEAN_ERROR if measure == "clean error" else MCE
+    return results.cell(place, quantity) if results.has(quantity, place.dataset) else None
+
+
+def _normalised(results: Results, place: Place, measure: str) -> Cell | None:
+    """mCE or mFR: the mean over the shifts of our error or flip probability divided by AlexNet's."""
+    quantity: Callable[[str], Quantity]
+    if measure.startswith("mCE"):
+        divisors: Mapping[str, float] = paper_results()["alexnet_imagenetc_error"]
+        shifts: tuple[str, ...] = tuple(CORRUPTION_TITLES)
+        quantity = lambda shift: Quantity("C", shift, "error")  # noqa: E731
+    else:
+        divisors = {k: v / 100 for k, v in paper_results()["alexnet_imagenetp_flip_rate"].items()}
+        shifts = IMAGENET_PERTURBATIONS
+        quantity = lambda shift: Quantity("P", shift, "flip_probability")  # noqa: E731
+    if not all(results.has(quantity(shift), place.dataset) for shift in shifts):
+        return None
+    per = {shift: results.seeds(place, quantity(shift)) for shift in shifts}
+    common = set.intersection(*(set(values) for values in per.values()))
+    ratios = [mean(per[shift][seed] / divisors[shift] for shift in shifts) for seed in sorted(common)]
+    missing = results.cell(place, quantity(shifts[0]))
+    return summarise(ratios, missing.asked, missing.word or "missing")
+
+
+def _differs(results: Results, place: Place, figure: Published) -> str:
+    """What our run does otherwise than the published one, as far as the configuration shows."""
+    entry = results.datasets[place.dataset]
+    said = []
+    benchmark = "P" if figure.measure.startswith("mFR") else "C"
+    sources = results.sources.get((place.dataset, benchmark), [])
+    if figure.measure != "clean error" and any(source.startswith("generated") for source in sources):
+        said.append(f"generated -{benchmark}")
+    images = entry.get("perturbation_images" if benchmark == "P" else "corruption_images")
+    if figure.measure != "clean error" and images:
+        said.append(f"-{benchmark} of {images:,} images")
+    subset = entry.get("subset") or {}
+    if subset.get("train"):
+        said.append(f"{subset['train']:,} training images")
+    if subset.get("test"):
+        said.append(f"{subset['test']:,} test images")
+    theirs = EPOCHS.get(place.architecture)
+    if place.architecture == "resnet50":
+        theirs = 180 if place.method in ("augmix", "autoaugment") else 90
+    ours = {whole(run["epochs"]) for run in results.runs_at(place) if run["status"] == "done"} - {""}
+    if theirs is not None and ours and ours != {str(theirs)}:
+        said.append(f"{'/'.join(sorted(ours))} epochs, not {theirs}")
+    return "; ".join(said) or "–"
