@@ -1,4 +1,4 @@
-"""The checks that `corrupt` and `perturb` share: each error names the argument and what it accepts."""
+"""Checks of arguments that several modules share: each error names the argument and what it accepts."""
 
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -40,6 +40,21 @@ def check_integer(argument: str, value: object, lowest: int | None = None, highe
     if (lowest is not None and value < lowest) or (highest is not None and value > highest):
         accepted = f"at least {lowest}" if highest is None else f"{lowest} … {highest}"
         raise ValueError(f"{argument} must be {accepted}, not {value}")
+
+
+def check_number(argument: str, value: object, lowest: float, highest: float, *, above: bool = False) -> None:
+    """Raise unless `value` is a number (not a bool) in [lowest, highest], or in (lowest, highest] where `above`."""
+    accepted = f"in {'(' if above else '['}{lowest:g}, {highest:g}]"
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+        raise TypeError(f"{argument} must be a number {accepted}, not {value!r}")
+    if not lowest <= value <= highest or (above and value == lowest):
+        raise ValueError(f"{argument} must be {accepted}, not {value}")
+
+
+def check_flag(argument: str, value: object) -> None:
+    """Raise unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{argument} must be True or False, not {value!r}")
 
 
 def choose_preset(preset: str | None, images: np.ndarray) -> str:

@@ -10,7 +10,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from augmix import operations
-from augmix.checks import check_integer
+from augmix.checks import check_flag, check_integer, check_number
 
 
 class Plan(NamedTuple):
@@ -62,10 +62,9 @@ class AugMix(v2.Transform):
         check_integer("depth", depth)
         if depth == 0 or depth < -1:
             raise ValueError(f"depth must be -1 (drawn from 1, 2, 3) or at least 1, not {depth}")
-        _check_positive("alpha", alpha, 1e6)
-        _check_positive("severity", severity, 10)
-        if not isinstance(all_ops, bool):
-            raise TypeError(f"all_ops must be True or False, not {all_ops!r}")
+        check_number("alpha", alpha, 0, 1e6, above=True)
+        check_number("severity", severity, 0, 10, above=True)
+        check_flag("all_ops", all_ops)
         self.width = width
         self.depth = depth
         self.alpha = alpha
@@ -158,10 +157,3 @@ def _check_mode(image: Image.Image) -> Image.Image:
     if image.mode not in ("L", "RGB"):
         raise ValueError(f"image must have mode L or RGB, got {image.mode}: use image.convert('RGB')")
     return image
-
-
-def _check_positive(argument: str, value: Any, highest: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number):
-        raise TypeError(f"{argument} must be a number in (0, {highest:g}], not {value!r}")
-    if not 0 < value <= highest:
-        raise ValueError(f"{argument} must be in (0, {highest:g}], not {value}")
