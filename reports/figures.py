@@ -45,7 +45,7 @@ def _shift_bars(results: Results, folder: Path, dataset: str, architecture: str,
     places = {m: Place(dataset, architecture, m.name) for m in results.methods}
     if not any(results.seeds(place, q) for place in places.values() for q in quantities.values()):
         return
-    panels = _panels(list(quantities), len(results.methods))
+    panels = panels_of(list(quantities), len(results.methods))
     kind = {"C": "corruptions", "P": "perturbations"}[benchmark]
     name = f"{kind}_{dataset}_{architecture}"
     with saved(folder, name, WIDTH, 0.45 + 1.55 * len(panels)) as figure:
@@ -64,7 +64,7 @@ def _shift_bars(results: Results, folder: Path, dataset: str, architecture: str,
     )
 
 
-def _panels(shifts: list[str], methods: int) -> list[list[str]]:
+def panels_of(shifts: list[str], methods: int) -> list[list[str]]:
     """The shifts cut into rows, so that names do not touch and no bar is thinner than about a millimetre."""
     per_row = max(4, min(11, 96 // methods))
     rows = -(-len(shifts) // per_row)
@@ -188,7 +188,7 @@ def _label_ends(results: Results, ax: Axes, height: float) -> None:
 
 
 def spread(positions: Sequence[float], gap: float) -> list[float]:
-    """Ascending positions moved as little as needed to be `gap` apart and, if they all fit, within [0, 1]."""
+    """Ascending positions moved as little as needed to be `gap` apart, from 0 up and, if they fit, to 1."""
     placed: list[list[float]] = []  # clusters as [centre, count]
     for position in positions:
         placed.append([position, 1])
@@ -196,10 +196,9 @@ def spread(positions: Sequence[float], gap: float) -> list[float]:
             (a, n), (b, m) = placed[-2:]
             placed[-2:] = [[(a * n + b * m) / (n + m), n + m]]
     result = [centre + gap * (i - (n - 1) / 2) for centre, n in placed for i in range(int(n))]
-    over = max(0.0, max(result, default=0.0) - 1)
-    result = [position - over for position in result]
-    under = max(0.0, -min(result, default=0.0))
-    return [position + under for position in result]
+    last = len(result) - 1
+    result = [min(position, 1 - gap * (last - i)) for i, position in enumerate(result)]
+    return [max(position, gap * i) for i, position in enumerate(result)]
 
 
 def _training(results: Results, folder: Path, dataset: str, architecture: str) -> Iterator[Drawing]:

@@ -103,9 +103,9 @@ def _method(entry: Mapping[str, Any], packages: Sequence[str]) -> Method:
     name = entry["name"]
     parts = method_parts(entry)
     if "preset" not in entry:
-        said = "; ".join(f"{part} of {_given(source, p)}" for part, (source, p) in parts.items())
+        said = "; ".join(f"{part} of {', then '.join(_given(*s) for s in sources)}" for part, sources in parts.items())
         return Method(name, titled(name), f"A composition: {said}.", None)
-    preset, parameters = parts["views"]
+    [(preset, parameters)] = parts["views"]
     title, description = _docstring(preset, packages)
     if parameters:
         return Method(name, titled(name), f"{title} with {_settings(parameters)}. {description}", None)

@@ -1,6 +1,6 @@
 """Our figures beside the published ones of reports/paper_results.yaml, where data set, net and method match."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from statistics import mean
@@ -107,22 +107,21 @@ def _ours(results: Results, place: Place, measure: str) -> Cell | None:
 
 def _normalised(results: Results, place: Place, measure: str) -> Cell | None:
     """mCE or mFR: the mean over the shifts of our error or flip probability divided by AlexNet's."""
-    quantity: Callable[[str], Quantity]
+    paper = paper_results()
     if measure.startswith("mCE"):
-        divisors: Mapping[str, float] = paper_results()["alexnet_imagenetc_error"]
-        shifts: tuple[str, ...] = tuple(CORRUPTION_TITLES)
-        quantity = lambda shift: Quantity("C", shift, "error")  # noqa: E731
+        divisors = {shift: paper["alexnet_imagenetc_error"][shift] for shift in CORRUPTION_TITLES}
+        quantities = {shift: Quantity("C", shift, "error") for shift in divisors}
     else:
-        divisors = {k: v / 100 for k, v in paper_results()["alexnet_imagenetp_flip_rate"].items()}
-        shifts = IMAGENET_PERTURBATIONS
-        quantity = lambda shift: Quantity("P", shift, "flip_probability")  # noqa: E731
-    if not all(results.has(quantity(shift), place.dataset) for shift in shifts):
+        percent = paper["alexnet_imagenetp_flip_rate"]
+        divisors = {shift: percent[shift] / 100 for shift in IMAGENET_PERTURBATIONS}
+        quantities = {shift: Quantity("P", shift, "flip_probability") for shift in divisors}
+    if not all(results.has(quantity, place.dataset) for quantity in quantities.values()):
         return None
-    per = {shift: results.seeds(place, quantity(shift)) for shift in shifts}
+    per = {shift: results.seeds(place, quantity) for shift, quantity in quantities.items()}
     common = set.intersection(*(set(values) for values in per.values()))
-    ratios = [mean(per[shift][seed] / divisors[shift] for shift in shifts) for seed in sorted(common)]
-    missing = results.cell(place, quantity(shifts[0]))
-    return summarise(ratios, missing.asked, missing.word or "missing")
+    ratios = [mean(per[shift][seed] / divisors[shift] for shift in divisors) for seed in sorted(common)]
+    cell = results.cell(place, next(iter(quantities.values())))
+    return summarise(ratios, cell.asked, cell.word or "missing")
 
 
 def _differs(results: Results, place: Place, figure: Published) -> str:

@@ -194,9 +194,11 @@ def load(folder: Path, data: Path) -> Results:
     config = _config(folder / "experiment.yaml")
     runs = _read_csv(folder / "runs.csv", RUN_COLUMNS, "augmix collect")
     for run in runs:
-        if run["status"] not in STATUSES:
-            path = folder / "runs.csv"
-            raise UserError(f"{path}: status '{run['status']}' is none of {', '.join(STATUSES)}; run `augmix collect`")
+        if run["status"] not in STATUSES or not run["seed"].isdigit():
+            raise UserError(
+                f"{folder / 'runs.csv'} has a run of seed '{run['seed']}' with the status '{run['status']}'; "
+                f"valid: a whole number, and one of {', '.join(STATUSES)}; run `augmix collect`"
+            )
     done = {(place_of(run), run["seed"]) for run in runs if run["status"] == "done"}
     values, sources = _metrics(folder / "metrics.csv", config, done)
     images = {dataset: _test_images(data / dataset) for dataset in config["datasets"]}
@@ -226,30 +228,32 @@ def _metrics(
     """The metrics of the runs that are done, and the source of every benchmark."""
     values: dict[tuple[Place, Quantity], dict[int, float]] = {}
     sources: dict[tuple[str, str], list[str]] = {}
-    known = Place(
-        *({e["name"] for e in config[key]} if key != "datasets" else set(config[key]) for key in _AXES)  # type: ignore[arg-type]
-    )
+    known = {
+        "datasets": set(config["datasets"]),
+        "architectures": {entry["name"] for entry in config["architectures"]},
+        "methods": {entry["name"] for entry in config["methods"]},
+    }
     for row in _read_csv(path, METRIC_COLUMNS, "augmix collect"):
         place = place_of(row)
-        for axis, name, names in zip(_AXES, place, known, strict=True):
+        for (axis, names), name in zip(known.items(), place, strict=True):
             if name not in names:
                 raise UserError(f"{path}: '{name}' is not among the {axis} of experiment.yaml; run `augmix collect`")
         value = _number(row, "value", path)
         if (place, row["seed"]) not in done or math.isnan(value):
             continue
         severity = int(_number(row, "severity", path)) if row["severity"] else None
-        seeds = values.setdefault((place, Quantity(row["benchmark"], row["shift"], row["metric"], severity)), {})
-        seed = int(_number(row, "seed", path))
-        if seed in seeds:
-            raise UserError(f"{path} has two values for one cell ({row}); run `augmix collect` again")
-        seeds[seed] = value
+        quantity = Quantity(row["benchmark"], row["shift"], row["metric"], severity)
+        seeds = values.setdefault((place, quantity), {})
+        if int(row["seed"]) in seeds:
+            raise UserError(
+                f"{path} has two values of {quantity.metric} on {quantity.shift} for {'/'.join(place)}, "
+                f"seed {row['seed']}; run `augmix collect`"
+            )
+        seeds[int(row["seed"])] = value
         listed = sources.setdefault((place.dataset, row["benchmark"]), [])
         if row["source"] not in listed:
             listed.append(row["source"])
     return values, sources
-
-
-_AXES = ("datasets", "architectures", "methods")
 
 
 def _config(path: Path) -> dict[str, Any]:
@@ -259,7 +263,7 @@ def _config(path: Path) -> dict[str, Any]:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path} is not readable YAML ({' '.join(str(error).split())}); run `augmix collect`") from None
-    needed = ("experiment", *_AXES, "seeds", "training")
+    needed = ("experiment", "datasets", "architectures", "methods", "seeds", "training")
     lacking = [key for key in needed if not isinstance(config, dict) or not config.get(key)]
     if lacking:
         raise UserError(f"{path} lacks '{lacking[0]}'; run `augmix collect` to write it again")

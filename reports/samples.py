@@ -1,6 +1,6 @@
 """Sample sheets: what AugMix, the corruptions and the perturbations do to an image."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ VIEWS = 8
 ROWS = 3
 ACROSS = 3
 """Strips side by side."""
+GAP = 0.15
+"""Inches between them."""
 
 
 def draw_samples(results: Results, data: Path, folder: Path) -> dict[str, list[Drawing]]:
@@ -29,36 +31,21 @@ def _of_dataset(results: Results, data: Path, folder: Path, dataset: str) -> Ite
         return
     images = read_array(path, np.uint8, (None, None, None, 3))
     name = f"views_{dataset}"
-    _strips(folder, name, augmix_views(images[_distinct(data / dataset, len(images))]), across=1)
+    views = augmix_views(images[_distinct(data / dataset, len(images))])
+    _strips(folder, name, [("", row) for row in views], 1)
     yield Drawing(
-        "views",
-        name,
-        f"{title}: test images (left) and {VIEWS} views of each by AugMix with its default parameters.",
+        "views", name, f"{title}: test images (left) and {VIEWS} views of each by AugMix with its default parameters."
     )
-    corrupted = {
-        shift: _severities(data / f"{dataset}-C" / f"{shift}.npy")
-        for shift in results.shifts("C", dataset)
-        if (data / f"{dataset}-C" / f"{shift}.npy").is_file()
-    }
-    if corrupted:
-        _strips(folder, name := f"corruption_sample_{dataset}", corrupted, ACROSS)
-        yield Drawing(
-            "corruption_sample",
-            name,
-            f"{title}-C: one test image under each corruption, severities 1 to 5 from left to right.",
-        )
-    perturbed = {
-        shift: _frames(data / f"{dataset}-P" / f"{shift}.npy")
-        for shift in results.shifts("P", dataset)
-        if (data / f"{dataset}-P" / f"{shift}.npy").is_file()
-    }
-    if perturbed:
-        _strips(folder, name := f"perturbation_sample_{dataset}", perturbed, ACROSS)
-        yield Drawing(
-            "perturbation_sample",
-            name,
-            f"{title}-P: one test image under each perturbation, {FRAMES} frames from the first to the last.",
-        )
+    for benchmark, kind, read, caption in (
+        ("C", "corruption_sample", _severities, "corruption, severities 1 to 5 from left to right"),
+        ("P", "perturbation_sample", _frames, f"perturbation, {FRAMES} frames from the first to the last"),
+    ):
+        paths = {s: data / f"{dataset}-{benchmark}" / f"{s}.npy" for s in results.shifts(benchmark, dataset)}
+        strips = [(shift, read(path)) for shift, path in paths.items() if path.is_file()]
+        if strips:
+            name = f"{kind}_{dataset}"
+            _strips(folder, name, strips, ACROSS)
+            yield Drawing(kind, name, f"{title}-{benchmark}: one test image under each {caption}.")
 
 
 def _distinct(folder: Path, count: int) -> list[int]:
@@ -70,20 +57,20 @@ def _distinct(folder: Path, count: int) -> list[int]:
     return sorted(first.tolist())[:ROWS]
 
 
-def augmix_views(images: np.ndarray) -> dict[str, np.ndarray]:
-    """Each image (uint8, HWC) followed by its views under AugMix, as rows without a title; seeded."""
+def augmix_views(images: np.ndarray) -> list[np.ndarray]:
+    """Each image (uint8, HWC) followed by its views under AugMix; always the same ones."""
     import torch
 
     from augmix import AugMix
 
-    torch.manual_seed(0)
-    np.random.seed(0)
     transform = AugMix()
-    rows = {}
-    for i, image in enumerate(np.array(images)):
-        batch = torch.from_numpy(image).permute(2, 0, 1).expand(VIEWS, -1, -1, -1).contiguous()
-        views = transform(batch).permute(0, 2, 3, 1).numpy()
-        rows["\u200b" * i] = np.concatenate([image[None], np.clip(np.rint(views), 0, 255).astype(np.uint8)])
+    rows = []
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for image in np.array(images):
+            copies = torch.from_numpy(image).permute(2, 0, 1).repeat(VIEWS, 1, 1, 1)
+            views = transform(copies).permute(0, 2, 3, 1).numpy()
+            rows.append(np.concatenate([image[None], views]))
     return rows
 
 
@@ -99,28 +86,21 @@ def _frames(path: Path) -> np.ndarray:
     return np.array(sequences[0, np.linspace(0, sequences.shape[1] - 1, FRAMES).round().astype(int)])
 
 
-def _strips(folder: Path, name: str, strips: Mapping[str, np.ndarray], across: int) -> None:
-    """Titled strips of images, `across` of them side by side."""
+def _strips(folder: Path, name: str, strips: Sequence[tuple[str, np.ndarray]], across: int) -> None:
+    """Strips of images with their titles, `across` of them side by side."""
     rows = -(-len(strips) // across)
-    count = max(map(len, strips.values()))
-    titled = any(title.strip("\u200b") for title in strips)
-    strip = (WIDTH - 0.15 * (across - 1)) / across
-    height = strip / count + (0.23 if titled else 0.04)
+    count = max(len(images) for _, images in strips)
+    strip = (WIDTH - GAP * (across - 1)) / across
+    height = strip / count + (0.23 if any(title for title, _ in strips) else 0.04)
     with saved(folder, name, WIDTH, rows * height) as figure:
         figure.set_layout_engine("none")
-        for i, (title, images) in enumerate(strips.items()):
+        for i, (title, images) in enumerate(strips):
             row, column = divmod(i, across)
-            box = (
-                column * (strip + 0.15) / WIDTH,
-                1 - ((row + 1) * height) / (rows * height),
-                strip / WIDTH * len(images) / count,
-                (strip / count) / (rows * height),
-            )
-            ax = figure.add_axes(box)
+            left, bottom = column * (strip + GAP) / WIDTH, 1 - (row + 1) / rows
+            ax = figure.add_axes((left, bottom, strip / WIDTH * len(images) / count, strip / count / (rows * height)))
             ax.imshow(_joined(list(images)), interpolation="nearest", aspect="auto")
             ax.set_axis_off()
-            if title.strip("\u200b"):
-                ax.set_title(spaced(title).replace("jpeg", "JPEG"), fontsize=8, pad=2, loc="left")
+            ax.set_title(spaced(title).replace("jpeg", "JPEG"), fontsize=8, pad=2, loc="left")
 
 
 def _joined(images: Sequence[np.ndarray]) -> np.ndarray:

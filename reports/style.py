@@ -1,7 +1,7 @@
 """The look of the figures: colours that the colour-blind can tell apart, type, and files without dates."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,10 +56,15 @@ class Drawing(NamedTuple):
     caption: str
 
 
+def styled() -> AbstractContextManager[None]:
+    """Matplotlib's defaults with our style on top, whatever the user's own settings are."""
+    return mpl.rc_context({**mpl.rcParamsDefault, **STYLE})
+
+
 @contextmanager
 def saved(folder: Path, name: str, width: float, height: float) -> Iterator[Figure]:
     """Draw on a figure of that many inches; it is then written to `folder` as PNG and PDF, free of dates."""
-    with mpl.rc_context({**mpl.rcParamsDefault, **STYLE}):
+    with styled():
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure
         with atomic(folder / f"{name}.png") as path:

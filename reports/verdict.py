@@ -70,7 +70,7 @@ def _opening(results: Results) -> str:
     datasets = _listed([results.dataset_title(name) for name in results.datasets])
     architectures = _listed([architecture_title(name) for name in results.architectures])
     done, asked = sum(run["status"] == "done" for run in results.runs), len(results.runs)
-    outcome = f"{number(done)} of {_counted(asked, 'run')} finished"
+    outcome = f"{number(done) if done else 'none'} of {_counted(asked, 'run')} finished"
     over = "; figures are means over the architectures" if len(results.architectures) > 1 else ""
     return (
         f"We train {_counted(len(results.methods), 'method')} on {datasets} with {architectures} "

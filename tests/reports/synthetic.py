@@ -1,0 +1,182 @@
+"""Synthetic results folders in the formats that `augmix collect` and the data commands write."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from reports.names import CORRUPTION_TITLES
+from reports.results import METRIC_COLUMNS, RUN_COLUMNS
+
+CORRUPTIONS = tuple(CORRUPTION_TITLES)
+PERTURBATIONS = (
+    "gaussian_noise", "shot_noise", "motion_blur", "zoom_blur", "spatter", "brightness", "translate", "rotate",
+    "tilt", "scale",
+)  # fmt: skip
+BASE = {"standard": 0.30, "augmix": 0.14, "no_jsd": 0.18}
+Metrics = list[tuple[str, str, str, Any, str, float]]
+
+
+class Synthetic:
+    """An experiment to be written; change its attributes first."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "results" / "trial"
+        self.data = folder / "data"
+        self.datasets: dict[str, dict[str, Any]] = {"digits": {"loader": "digits", "title": "Digits"}}
+        self.architectures: Sequence[str] = ("smallnet",)
+        self.methods: list[dict[str, Any]] = [{"name": name, "preset": name} for name in BASE]
+        self.seeds: Sequence[int] = (0, 1)
+        self.status: dict[tuple[str, int], str] = {}  # (method, seed) to anything but done
+        self.benchmarks: Sequence[str] = ("clean", "C", "P")
+        self.perturbations: Sequence[str] = PERTURBATIONS
+        self.calibrated = True
+        self.source = "generated (augmix 0.1.0)"
+        self.run_changes: dict[int, dict[str, Any]] = {}  # row number in runs.csv to columns
+        self.metrics: list[dict[str, Any]] = []
+
+    def write(self) -> Path:
+        """Write everything but arrays; returns the experiment's folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.metrics = []
+        training: dict[str, Any] = {
+            "epochs": 4,
+            "batch_size": 128,
+            "learning_rate": 0.1,
+            "minimum_learning_rate": 1e-6,
+        }
+        training |= {"momentum": 0.9, "weight_decay": 5e-4, "threads": 1, "device": "auto"}
+        config = {
+            "experiment": "trial",
+            "title": "A trial of #1 & $2_@",
+            "datasets": self.datasets,
+            "architectures": [{"name": name, "training": {}} for name in self.architectures],
+            "methods": self.methods,
+            "seeds": list(self.seeds),
+            "method_packages": ["baselines", "ablations"],
+            "training": training,
+            "benchmarks": {"corruptions": list(CORRUPTIONS), "perturbations": list(self.perturbations), "seed": 0},
+            "folders": {"data": "data", "results": "results"},
+        }
+        (self.folder / "experiment.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+        runs = list(self._runs())
+        for row, changes in self.run_changes.items():
+            runs[row].update(changes)
+        _write_csv(self.folder / "runs.csv", RUN_COLUMNS, runs)
+        self.rewrite_metrics()
+        return self.folder
+
+    def rewrite_metrics(self) -> None:
+        """Write `metrics` again, after a change."""
+        _write_csv(self.folder / "metrics.csv", METRIC_COLUMNS, self.metrics)
+
+    def write_arrays(self, side: int = 8) -> None:
+        """Write the images that the sample sheets show."""
+        rng = np.random.default_rng(0)
+        for dataset in self.datasets:
+            arrays: dict[str, tuple[int, ...]]
+            arrays = {f"{dataset}/test_images": (6, side, side, 3), f"{dataset}/train_images": (9, side, side, 3)}
+            arrays |= {f"{dataset}-C/{name}": (30, side, side, 3) for name in CORRUPTIONS}
+            arrays |= {f"{dataset}-P/{name}": (2, 7, side, side, 3) for name in self.perturbations}
+            for name, shape in arrays.items():
+                path = self.data / f"{name}.npy"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                np.save(path, rng.integers(256, size=shape).astype(np.uint8))
+            np.save(self.data / dataset / "test_labels.npy", np.arange(6) % 4)
+            (self.data / dataset / "dataset.json").write_text(json.dumps({"classes": list("0123")}))
+
+    def value(self, **row: Any) -> float:
+        """The value of the one metrics row that matches."""
+        found = [r["value"] for r in self.metrics if all(r[key] == row[key] for key in row)]
+        assert len(found) == 1, (row, found)
+        return float(found[0])
+
+    def _runs(self) -> Any:
+        rng = np.random.default_rng(7)
+        for dataset in self.datasets:
+            for a, architecture in enumerate(self.architectures):
+                for i, entry in enumerate(self.methods):
+                    for seed in self.seeds:
+                        status = self.status.get((entry["name"], seed), "done")
+                        key = {"dataset": dataset, "arch": architecture, "method": entry["name"], "seed": seed}
+                        base = BASE.get(entry["name"], 0.2 + 0.013 * i) + 0.01 * a
+                        if status == "done":
+                            for row in self._metrics(base, rng):
+                                self.metrics.append(key | dict(zip(METRIC_COLUMNS[4:], row, strict=True)))
+                        if status != "missing":
+                            self._write_run(key, base, rng)
+                        yield key | self._run_record(status)
+
+    def _run_record(self, status: str) -> dict[str, Any]:
+        if status != "done":
+            return {"status": status, "message": "loss nan in epoch 2" if status == "diverged" else ""}
+        return {
+            "status": status, "message": "", "epochs": 4, "parameters": 136_282, "train_seconds": 61.5,
+            "evaluate_seconds": 12.25, "source_hash": "0123456789abcdef", "commit": "f" * 40, "dirty": False,
+            "device": "cpu", "threads": 1, "torch": "2.9.0", "python": "3.11.9", "platform": "Linux-x86_64",
+        }  # fmt: skip
+
+    def _metrics(self, base: float, rng: np.random.Generator) -> Metrics:
+        def noisy(value: float) -> float:
+            return float(value * rng.uniform(0.9, 1.1))
+
+        rows: Metrics = []
+        names = ["error", "brier"] + (["rms_calibration"] if self.calibrated else [])
+        for metric in names:
+            rows.append(("clean", "digits", "clean", "", metric, noisy(base / 4)))
+        if "C" in self.benchmarks:
+            for metric in names:
+                cells = {c: [noisy(base * (0.5 + 0.2 * s)) for s in range(1, 6)] for c in CORRUPTIONS}
+                for c, values in cells.items():
+                    rows += [("C", self.source, c, s, metric, v) for s, v in enumerate(values, 1)]
+                    rows.append(("C", self.source, c, "", metric, float(np.mean(values))))
+                grid = np.array(list(cells.values()))
+                rows += [("C", self.source, "mean", s + 1, metric, float(grid[:, s].mean())) for s in range(5)]
+                rows.append(("C", self.source, "mCE" if metric == "error" else "mean", "", metric, float(grid.mean())))
+            rows.append(("C", self.source, "pooled", "", "rms_calibration", noisy(base / 3)))
+        if "P" in self.benchmarks:
+            flips = {p: noisy(base / 5) for p in self.perturbations}
+            rows += [("P", self.source, p, "", "flip_probability", v) for p, v in flips.items()]
+            rows.append(("P", self.source, "mFP", "", "flip_probability", float(np.mean(list(flips.values())))))
+        return rows
+
+    def _write_run(self, key: dict[str, Any], base: float, rng: np.random.Generator) -> None:
+        folder = self.folder / key["dataset"] / key["arch"] / key["method"] / f"seed{key['seed']}"
+        folder.mkdir(parents=True, exist_ok=True)
+        columns = (
+            "epoch",
+            "step",
+            "learning_rate",
+            "train_loss",
+            "train_error",
+            "test_error",
+            "seconds",
+            "timestamp",
+        )
+        rows = [
+            (e, 12 * e, 0.1, 2 / e + base, 0.9 / e, base / 4 + 0.5 / e**2 + rng.uniform(0, 0.02), 15, 1.7e9 + e)
+            for e in range(1, 5)
+        ]
+        table = [dict(zip(columns, row, strict=True)) for row in rows]
+        _write_csv(folder / "history.csv", columns, table)
+        (folder / "provenance.json").write_text(
+            json.dumps(
+                {
+                    "augmix": "0.1.0",
+                    "packages": {"torch": "2.9.0", "numpy": "2.3.0"},
+                    "started": "2026-01-02T03:04:05+00:00",
+                    "data_sha256": {"train_images": "ab" * 32},
+                }
+            )
+        )
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

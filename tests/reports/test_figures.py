@@ -1,0 +1,182 @@
+"""Figures that are there, that can be read, and that show what they should."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import combinations, pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.container import BarContainer
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+
+from reports import figures, samples, style
+from reports.figures import draw_all, panels_of, spread
+from reports.results import load
+from reports.samples import augmix_views, draw_samples
+from tests.reports.synthetic import CORRUPTIONS, Synthetic
+
+TWELVE = (
+    "standard", "cutout", "mixup", "cutmix", "autoaugment", "adversarial", "augmix", "no_jsd", "no_mixing", "kl_only",
+    "single_chain", "random_autoaugment",
+)  # fmt: skip
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Figure]:
+    """The figures that are drawn from here on, laid out but not written, by name."""
+    kept: dict[str, Figure] = {}
+
+    @contextmanager
+    def kept_only(folder: Path, name: str, width: float, height: float) -> Iterator[Figure]:
+        with style.styled():
+            kept[name] = Figure(figsize=(width, height), layout="constrained")
+            yield kept[name]
+            kept[name].draw_without_rendering()
+
+    monkeypatch.setattr(figures, "saved", kept_only)
+    monkeypatch.setattr(samples, "saved", kept_only)
+    return kept
+
+
+def extents(texts: list[Text], figure: Figure) -> list[Bbox]:
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    # Text.get_window_extent: an annotation's own would count its leader line in.
+    return [Text.get_window_extent(text, renderer) for text in texts if text.get_text() and text.get_visible()]
+
+
+def test_a_figure_is_a_png_and_a_pdf_without_dates(synthetic: Synthetic, tmp_path: Path) -> None:
+    synthetic.benchmarks = ("clean",)
+    synthetic.calibrated = False
+    synthetic.write()
+    ((_, (training,)),) = draw_all(load(synthetic.folder, synthetic.data), tmp_path / "figures").items()
+    assert training.kind == "training"
+    written = {path.name: path.read_bytes() for path in (tmp_path / "figures").iterdir()}
+    assert set(written) == {f"{training.name}.png", f"{training.name}.pdf"}
+    assert written[f"{training.name}.png"].startswith(b"\x89PNG")
+    assert b"CreationDate" not in written[f"{training.name}.pdf"]
+
+
+def test_kinds_follow_what_was_evaluated(synthetic: Synthetic, tmp_path: Path, drawn: dict[str, Figure]) -> None:
+    synthetic.architectures = ("allconv", "wideresnet")
+    results = load(synthetic.write(), synthetic.data)
+    kinds = [drawing.kind for drawing in draw_all(results, tmp_path)["digits"]]
+    assert kinds == ["corruptions"] * 2 + ["severity"] + ["perturbations"] * 2 + ["calibration"] + ["training"] * 2
+    assert len(set(drawn)) == len(kinds)
+    synthetic.benchmarks = ("clean", "P")
+    results = load(synthetic.write(), synthetic.data)
+    kinds = [drawing.kind for drawing in draw_all(results, tmp_path)["digits"]]
+    assert kinds == ["perturbations"] * 2 + ["calibration"] + ["training"] * 2
+
+
+def test_bars_are_as_high_as_the_errors(synthetic: Synthetic, tmp_path: Path, drawn: dict[str, Figure]) -> None:
+    synthetic.seeds = (0,)
+    draw_all(load(synthetic.write(), synthetic.data), tmp_path)
+    shown = []
+    for ax in drawn["corruptions_digits_smallnet"].axes:
+        shifts = [label.get_text().replace("\n", "_").lower() for label in ax.get_xticklabels()]
+        shown += shifts
+        bars = [container for container in ax.containers if isinstance(container, BarContainer)]
+        for method, container in zip(("standard", "augmix", "no_jsd"), bars, strict=True):
+            for shift, bar in zip(shifts, container.patches, strict=True):
+                shift = shift.replace("mce", "mCE")
+                value = synthetic.value(method=method, benchmark="C", shift=shift, severity="", metric="error")
+                assert bar.get_height() == pytest.approx(100 * value)
+    assert shown == [*CORRUPTIONS, "mce"]
+
+
+def test_each_method_looks_the_same_everywhere_and_like_no_other(synthetic: Synthetic) -> None:
+    synthetic.methods = [{"name": f"m{i}", "preset": f"m{i}"} for i in range(30)]
+    synthetic.benchmarks, synthetic.seeds = ("clean",), (0,)
+    looks = style.looks_of(load(synthetic.write(), synthetic.data))
+    assert len(set(looks.values())) == 30
+    assert len({looks[f"m{i}"][0] for i in range(12)}) == 12
+
+
+def test_twelve_methods_on_four_architectures_are_legible(
+    synthetic: Synthetic, tmp_path: Path, drawn: dict[str, Figure]
+) -> None:
+    """No label overlaps another, none leaves the page."""
+    synthetic.methods = [{"name": name, "preset": name} for name in TWELVE]
+    synthetic.architectures = ("allconv", "densenet", "wideresnet", "resnext")
+    synthetic.seeds = (0,)
+    results = load(synthetic.write(), synthetic.data)
+    list(figures._severity(results, tmp_path, "digits"))
+    list(figures._shift_bars(results, tmp_path, "digits", "allconv", "C"))
+    list(figures._shift_bars(results, tmp_path, "digits", "allconv", "P"))
+    list(figures._training(results, tmp_path, "digits", "allconv"))
+    assert len(drawn) == 4
+    for name, figure in drawn.items():
+        texts: list[Text] = [text for legend in figure.legends for text in legend.get_texts()]
+        for ax in figure.axes:
+            texts += [*ax.texts, ax.title, ax.xaxis.label]
+            # Ticks beyond the limits are there but not drawn.
+            (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+            texts += [text for text in ax.get_xticklabels() if left <= text.get_position()[0] <= right]
+            texts += [text for text in ax.get_yticklabels() if low <= text.get_position()[1] <= high]
+        boxes = extents(texts, figure)
+        assert len(boxes) > 20
+        for one, other in combinations(boxes, 2):
+            both = Bbox.intersection(one, other)
+            assert both is None or min(both.width, both.height) < 2, name
+        page = figure.bbox
+        assert all(b.x0 >= page.x0 - 1 and b.x1 <= page.x1 + 1 and b.y0 >= -1 for b in boxes), name
+
+
+@given(st.lists(st.floats(-0.2, 1.2), max_size=12).map(sorted))
+def test_labels_are_spread_in_order_and_within_the_axes(positions: list[float]) -> None:
+    placed = spread(positions, 0.07)
+    assert len(placed) == len(positions)
+    assert all(b - a >= 0.07 - 1e-9 for a, b in pairwise(placed))
+    assert all(-1e-9 <= position <= 1 + 1e-9 for position in placed)
+
+
+def test_labels_with_room_stay_where_they_are() -> None:
+    assert spread([0.1, 0.5, 0.9], 0.1) == pytest.approx([0.1, 0.5, 0.9])
+
+
+@given(st.integers(1, 25), st.integers(1, 40))
+def test_panels_keep_every_shift(shifts: int, methods: int) -> None:
+    names = [str(i) for i in range(shifts)]
+    panels = panels_of(names, methods)
+    assert [name for panel in panels for name in panel] == names
+    assert max(map(len, panels)) <= 11
+
+
+def test_samples_show_one_image_at_every_severity_and_the_first_and_last_frame(
+    synthetic: Synthetic, tmp_path: Path, drawn: dict[str, Figure]
+) -> None:
+    synthetic.write()
+    synthetic.write_arrays(side=8)
+    kinds = [d.kind for d in draw_samples(load(synthetic.folder, synthetic.data), synthetic.data, tmp_path)["digits"]]
+    assert kinds == ["views", "corruption_sample", "perturbation_sample"]
+    fog = np.load(synthetic.data / "digits-C" / "fog.npy")
+    shown = next(ax for ax in drawn["corruption_sample_digits"].axes if ax.get_title("left") == "fog")
+    strip = np.asarray(shown.images[0].get_array())
+    for severity in range(5):
+        np.testing.assert_array_equal(strip[:, 9 * severity : 9 * severity + 8], fog[6 * severity])
+    tilt = np.load(synthetic.data / "digits-P" / "tilt.npy")
+    shown = next(ax for ax in drawn["perturbation_sample_digits"].axes if ax.get_title("left") == "tilt")
+    strip = np.asarray(shown.images[0].get_array())
+    for place, frame in ((0, 0), (2, 3), (4, 6)):
+        np.testing.assert_array_equal(strip[:, 9 * place : 9 * place + 8], tilt[0, frame])
+
+
+def test_samples_without_arrays_are_left_out(synthetic: Synthetic, tmp_path: Path) -> None:
+    synthetic.write()
+    assert draw_samples(load(synthetic.folder, synthetic.data), synthetic.data, tmp_path) == {"digits": []}
+
+
+def test_views_begin_with_the_image_and_are_seeded() -> None:
+    images = np.random.default_rng(0).integers(256, size=(2, 16, 16, 3)).astype(np.uint8)
+    rows = augmix_views(images)
+    assert [row.shape for row in rows] == [(1 + samples.VIEWS, 16, 16, 3)] * 2
+    for image, row, again in zip(images, rows, augmix_views(images), strict=True):
+        np.testing.assert_array_equal(row[0], image)
+        np.testing.assert_array_equal(row, again)
+        assert any(not np.array_equal(view, image) for view in row[1:])

@@ -1,0 +1,153 @@
+"""The whole report: from a results folder to a PDF that says what the metrics say."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from augmix.errors import UserError
+from reports.make import build_report
+from reports.results import load
+from reports.tables import all_tables
+from tests.reports.synthetic import Synthetic
+
+HOSTILE = '#panic("no") $x$ @ref <label> *b* _i_ `c` \\ // [ ] { & %'
+needs_pdftotext = pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext (poppler) is not installed")
+
+
+def pdf_text(path: Path) -> str:
+    text = subprocess.run(["pdftotext", "-layout", str(path), "-"], capture_output=True, text=True, check=True).stdout
+    return " ".join(text.replace("\u00a0", " ").split())
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@needs_pdftotext
+def test_the_pdf_holds_the_numbers_and_the_same_inputs_give_the_same_bytes(synthetic: Synthetic) -> None:
+    synthetic.status = {("no_jsd", 1): "diverged"}
+    synthetic.write()
+    synthetic.write_arrays()
+    path = build_report(synthetic.folder, synthetic.data)
+    assert path == synthetic.folder / "report.pdf"
+    first = digests(synthetic.folder)
+    copy = synthetic.folder.parent / "copied" / "trial"
+    shutil.copytree(synthetic.folder, copy)
+    for name in ("tables", "figures"):
+        shutil.rmtree(copy / name)
+    build_report(copy, synthetic.data)
+    assert digests(copy) == first
+    assert {"tables/mce.csv", "tables/mce.md", "tables/mce.tex", "figures/severity_digits.pdf"} <= set(first)
+    text = pdf_text(path)
+    mce = next(table for table in all_tables(load(synthetic.folder, synthetic.data)) if table.name == "mce")
+    for cell in mce.rows[0].cells:
+        assert not isinstance(cell, str)
+        assert f"{cell.mean:.1f}" in text
+    for said in (
+        "A trial of #1 & $2_@",
+        "diverged",
+        "(1 of 2)",
+        "14 November 2023",
+        "loss nan in epoch 2",
+        "References",
+    ):
+        assert said in text, said
+
+
+@needs_pdftotext
+def test_hostile_names_are_printed_as_they_are(synthetic: Synthetic) -> None:
+    synthetic.datasets = {"digits": {"loader": "digits", "title": HOSTILE}}
+    synthetic.benchmarks, synthetic.seeds, synthetic.calibrated = ("clean",), (0, 1), False
+    synthetic.status = {("augmix", 1): "failed"}
+    synthetic.run_changes = {3: {"message": HOSTILE}}
+    text = pdf_text(build_report(synthetic.write(), synthetic.data))
+    assert text.count('#panic("no") $x$ @ref <label> *b* _i_') > 2
+
+
+@needs_pdftotext
+def test_one_method_one_seed_clean_only(synthetic: Synthetic) -> None:
+    synthetic.methods, synthetic.seeds, synthetic.benchmarks = synthetic.methods[1:2], (0,), ("clean",)
+    text = pdf_text(build_report(synthetic.write(), synthetic.data))
+    assert "one of one run finished" in text
+    assert "Every figure rests on one seed" in text
+    assert "No finished run was evaluated on Digits-C. No finished run was evaluated on Digits-P." in text
+    assert "Corruption by corruption" not in text
+
+
+@needs_pdftotext
+def test_a_report_is_made_where_nothing_finished(synthetic: Synthetic) -> None:
+    synthetic.status = {(m, s): "failed" for m in ("standard", "augmix", "no_jsd") for s in (0, 1)}
+    synthetic.write()
+    shutil.rmtree(synthetic.folder / "digits")
+    text = pdf_text(build_report(synthetic.folder, synthetic.data))
+    assert "none of six runs finished" in text
+    assert "No run on this data set has finished" in text
+    assert (synthetic.folder / "figures").is_dir()
+
+
+@needs_pdftotext
+def test_different_code_and_a_dirty_tree_are_warned_of(synthetic: Synthetic) -> None:
+    synthetic.benchmarks, synthetic.calibrated = ("clean",), False
+    synthetic.run_changes = {0: {"source_hash": "fedcba9876543210", "dirty": True}}
+    text = pdf_text(build_report(synthetic.write(), synthetic.data))
+    assert (
+        "The runs come from different versions of the code: 0123456789ab (five runs) and fedcba987654 (one run)" in text
+    )
+    assert "One run was trained with uncommitted changes" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("experiment.yaml", None, "is missing; run `augmix collect`"),
+        ("metrics.csv", None, "is missing; run `augmix collect`"),
+        ("runs.csv", None, "is missing; run `augmix collect`"),
+        ("experiment.yaml", lambda text: text.replace("methods:", "methode:"), "lacks 'methods'"),
+        ("experiment.yaml", lambda text: text + "\n- [", "is not readable YAML"),
+        ("metrics.csv", lambda text: text.replace("severity", "hardness"), "lacks the column 'severity'"),
+        ("metrics.csv", lambda text: text.replace(",0.", ",nought.", 1), "is 'nought."),
+        ("metrics.csv", lambda text: text.replace("augmix,0", "augmux,0"), "'augmux' is not among the methods"),
+        ("metrics.csv", lambda text: text + text.split("\n", 1)[1], "has two values of error on clean"),
+        ("runs.csv", lambda text: text.replace("done", "fine"), "with the status 'fine'"),
+    ],
+)
+def test_missing_and_malformed_inputs_are_named(
+    synthetic: Synthetic, name: str, change: Callable[[str], str] | None, words: str
+) -> None:
+    synthetic.benchmarks = ("clean",)
+    path = synthetic.write() / name
+    if change is None:
+        path.unlink()
+    else:
+        path.write_text(change(path.read_text()))
+    with pytest.raises(UserError) as caught:
+        build_report(synthetic.folder, synthetic.data)
+    assert words in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (synthetic.folder / "report.pdf").exists()
+
+
+def test_a_damaged_array_is_named(synthetic: Synthetic) -> None:
+    synthetic.benchmarks = ("clean",)
+    synthetic.write()
+    synthetic.write_arrays()
+    path = synthetic.data / "digits" / "test_images.npy"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(UserError, match=r"test_images\.npy is not a whole"):
+        build_report(synthetic.folder, synthetic.data)
+
+
+def test_importing_the_report_imports_no_torch() -> None:
+    code = "import sys, reports.make; print('torch' in sys.modules, 'typst' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]

@@ -1,0 +1,79 @@
+"""Names in print come from the methods' own files, none of which is imported."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports.names import Method, group_of, methods_of, titled
+
+FILES = {
+    "cutout": '"""Cutout (DeVries & Taylor, 2017): one square hole per image."""\nraise SystemExit\n',
+    "long": '"""A method whose title is far too long for any column: it does something."""\n',
+    "plain": '"""It does something else."""\n',
+    "bare": "x = 1\n",
+    "broken": "def (:\n",
+}
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    folder = tmp_path / "some_methods"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    for name, text in FILES.items():
+        (folder / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return "some_methods"
+
+
+def named(package: str, *entries: dict[str, Any]) -> list[Method]:
+    return methods_of({"methods": list(entries), "method_packages": [package]})
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "description"),
+    [
+        ("cutout", "Cutout", "One square hole per image (DeVries & Taylor, 2017)."),
+        ("long", "Long", "A method whose title is far too long for any column: it does something."),
+        ("plain", "Plain", "It does something else."),
+        ("bare", "Bare", ""),
+        ("broken", "Broken", ""),
+        ("absent_jsd", "Absent JSD", ""),
+    ],
+)
+def test_title_and_description(package: str, name: str, title: str, description: str) -> None:
+    assert named(package, {"name": name, "preset": name}) == [Method(name, title, description, name)]
+    assert f"{package}.{name}" not in sys.modules
+
+
+def test_a_changed_preset_is_not_the_method_itself(package: str) -> None:
+    (method,) = named(package, {"name": "cutout_4", "preset": "cutout", "parameters": {"side": 4}})
+    assert method[:2] == ("cutout_4", "Cutout 4")
+    assert method.description.startswith("Cutout with side 4. ")
+    assert method.preset is None
+
+
+def test_a_composition_names_its_parts(package: str) -> None:
+    entry = {"name": "fmix_autoaugment", "views": {"autoaugment": {}}, "mix": {"fmix": {"alpha": 2}}}
+    (method,) = named(package, {**entry, "loss": {"standard": {}}})
+    assert method.title == "FMix AutoAugment"
+    assert method.description == "A composition: views of AutoAugment; mix of FMix (alpha 2); loss of Standard."
+    assert method.preset is None
+
+
+def test_a_shared_title_gives_way_to_the_names(package: str) -> None:
+    methods = named(package, {"name": "cutout", "preset": "cutout"}, {"name": "Cutout", "preset": "bare"})
+    assert [method.name for method in methods] == ["cutout", "Cutout"]
+
+
+@pytest.mark.parametrize(
+    ("name", "title"), [("no_jsd", "No JSD"), ("kl_only", "KL only"), ("single_chain", "Single chain")]
+)
+def test_titled(name: str, title: str) -> None:
+    assert titled(name) == title
+
+
+def test_groups() -> None:
+    assert [group_of(name) for name in ("fog", "jpeg_compression", "saturate")] == ["Weather", "Digital", "Held out"]

@@ -1,0 +1,263 @@
+"""The tables hold what the metrics hold, and say so where they cannot."""
+
+import csv
+import io
+from statistics import mean, stdev
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.layout import Table, as_csv, as_data, as_latex, as_markdown, escape_latex, escape_markdown
+from reports.published import paper_results
+from reports.results import load
+from reports.tables import all_tables, duration, main_table, printed_runs
+from tests.reports.synthetic import CORRUPTIONS, Synthetic
+
+
+def tables_of(synthetic: Synthetic) -> dict[str, Table]:
+    return {table.name: table for table in all_tables(load(synthetic.write(), synthetic.data))}
+
+
+def read(table: Table) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(as_csv(table))))
+
+
+def mce(synthetic: Synthetic, **key: object) -> list[float]:
+    """The mCE of each seed in percent, from the cells of the metrics rather than from their means."""
+    return [
+        100
+        * mean(
+            row["value"]
+            for row in synthetic.metrics
+            if row["metric"] == "error"
+            and row["benchmark"] == "C"
+            and row["shift"] in CORRUPTIONS
+            and row["severity"] != ""
+            and row["seed"] == seed
+            and all(row[name] == value for name, value in key.items())
+        )
+        for seed in synthetic.seeds
+    ]
+
+
+def test_mce_is_the_mean_over_the_cells_and_seeds(synthetic: Synthetic) -> None:
+    (row,) = read(tables_of(synthetic)["mce"])
+    for method in ("standard", "augmix", "no_jsd"):
+        values = mce(synthetic, method=method)
+        assert float(row[method]) == pytest.approx(mean(values), abs=1e-4)
+        assert float(row[f"{method} standard deviation"]) == pytest.approx(stdev(values), abs=1e-4)
+
+
+def test_every_figure_of_the_tables_by_shift_is_in_the_metrics(synthetic: Synthetic) -> None:
+    tables = tables_of(synthetic)
+    for name, benchmark, metric in (("corruptions", "C", "error"), ("perturbations", "P", "flip_probability")):
+        for row in read(tables[name]):
+            for shift in set(row) & ({*CORRUPTIONS, "rotate", "mCE", "mFP"}):
+                values = [
+                    synthetic.value(
+                        method=row["method"], seed=seed, benchmark=benchmark, shift=shift, metric=metric, severity=""
+                    )
+                    for seed in synthetic.seeds
+                ]
+                assert float(row[shift]) == pytest.approx(100 * mean(values), abs=1e-4)
+    assert list(read(tables["corruptions"])[0])[3:19] == ["mCE", *CORRUPTIONS]
+
+
+def test_the_mean_row_averages_architectures_within_a_seed(synthetic: Synthetic) -> None:
+    synthetic.architectures = ("allconv", "wideresnet")
+    rows = {row["architecture"]: row for row in read(tables_of(synthetic)["mce"])}
+    assert list(rows) == ["allconv", "wideresnet", "mean"]
+    per = [mce(synthetic, method="augmix", arch=name) for name in synthetic.architectures]
+    seeds = [mean(values) for values in zip(*per, strict=True)]
+    assert float(rows["mean"]["augmix"]) == pytest.approx(mean(seeds), abs=1e-4)
+    assert float(rows["mean"]["augmix standard deviation"]) == pytest.approx(stdev(seeds), abs=1e-4)
+
+
+def test_cells_without_a_result_say_why(synthetic: Synthetic) -> None:
+    synthetic.seeds = (0, 1)
+    synthetic.status = {("standard", 0): "failed", ("standard", 1): "diverged", ("augmix", 1): "diverged"}
+    synthetic.status |= {("no_jsd", 0): "missing", ("no_jsd", 1): "missing"}
+    table = tables_of(synthetic)["mce"]
+    (row,) = read(table)
+    assert (row["standard"], row["no_jsd"]) == ("diverged", "missing")
+    assert float(row["augmix"]) == pytest.approx(100 * synthetic.value(method="augmix", shift="mCE"), abs=1e-4)
+    assert row["remarks"] == "augmix: 1 of 2 seeds"
+    for text in (as_markdown(table), as_latex(table)):
+        assert "(1 of 2)" in text
+        assert "diverged" in text
+        assert "missing" in text
+        assert "(k of n)" in text
+
+
+def test_a_mean_over_architectures_is_not_taken_over_some_of_them(synthetic: Synthetic) -> None:
+    synthetic.architectures = ("allconv", "wideresnet")
+    synthetic.write()
+    synthetic.metrics = [r for r in synthetic.metrics if (r["arch"], r["method"]) != ("allconv", "augmix")]
+    synthetic.rewrite_metrics()
+    results = load(synthetic.folder, synthetic.data)
+    rows = {row["architecture"]: row for row in read(all_tables(results)[0])}
+    assert [rows[name]["augmix"] for name in ("allconv", "mean")] == ["missing", "incomplete"]
+    assert float(rows["wideresnet"]["augmix"]) > 0
+
+
+def test_the_lowest_figure_is_bold_and_ties_are_shared(synthetic: Synthetic) -> None:
+    synthetic.seeds = (0,)
+    synthetic.write()
+    for row in synthetic.metrics:
+        if row["shift"] == "mCE":
+            row["value"] = {"standard": 0.31, "augmix": 0.12341, "no_jsd": 0.12339}[row["method"]]
+    synthetic.rewrite_metrics()
+    table = all_tables(load(synthetic.folder, synthetic.data))[0]
+    assert "| 31.0 | **12.3** | **12.3** |" in as_markdown(table)
+    assert r"31.0 & \textbf{12.3} & \textbf{12.3} \\" in as_latex(table)
+    best = [cell.get("best") for cell in as_data(table)["blocks"][0]["rows"][0]["cells"]]
+    assert best == [False, True, True]
+
+
+def test_one_method_alone_is_not_the_best(synthetic: Synthetic) -> None:
+    synthetic.methods = synthetic.methods[:1]
+    assert "**" not in as_markdown(tables_of(synthetic)["mce"]).split("\n", 1)[1]
+
+
+def test_small_figures_keep_two_decimals(synthetic: Synthetic) -> None:
+    synthetic.write()
+    for row in synthetic.metrics:
+        row["value"] = 0.00283 if row["shift"] == "mFP" else row["value"]
+    synthetic.rewrite_metrics()
+    tables = {table.name: table for table in all_tables(load(synthetic.folder, synthetic.data))}
+    assert "0.28" in as_markdown(tables["mfp"])
+
+
+def test_held_out_corruptions_stand_apart(synthetic: Synthetic) -> None:
+    synthetic.write()
+    synthetic.metrics += [
+        {**row, "shift": "saturate", "value": 0.9} for row in synthetic.metrics if row["shift"] == "fog"
+    ]
+    synthetic.rewrite_metrics()
+    table = {t.name: t for t in all_tables(load(synthetic.folder, synthetic.data))}["corruptions"]
+    assert table.columns[-1].name == "saturate"
+    assert table.columns[-1].group == "Held out"
+    assert any("do not enter the mCE" in note for note in table.notes)
+
+
+def test_published_figures_stand_beside_ours_where_they_match(synthetic: Synthetic) -> None:
+    synthetic.datasets = {"c10": {"loader": "cifar10", "title": "CIFAR-10", "corruption_images": 500}}
+    synthetic.architectures = ("wideresnet", "smallnet")
+    synthetic.methods.append({"name": "augmix_wide", "preset": "augmix", "parameters": {"width": 5}})
+    rows = read(tables_of(synthetic)["published"])
+    assert {row["architecture"] for row in rows} == {"wideresnet"}
+    assert {row["method"] for row in rows} == {"standard", "augmix", "no_jsd"}
+    row = next(row for row in rows if row["method"] == "augmix" and "Table 1" in row["source"])
+    paper = paper_results()["augmix_iclr2020"]["table1_cifar10c"]
+    published = dict(zip(paper["columns"], paper["wideresnet"], strict=True))["augmix"]
+    ours = mean(mce(synthetic, method="augmix", arch="wideresnet"))
+    assert float(row["published"]) == published
+    assert float(row["reproduced"]) == pytest.approx(ours, abs=1e-4)
+    assert float(row["difference"].replace("−", "-")) == pytest.approx(ours - published, abs=0.051)
+    assert row["differs"] == "generated -C; -C of 500 images; 4 epochs, not 100"
+    clean = next(row for row in rows if row["measure"] == "clean error")
+    assert (clean["published"], clean["source"]) == ("4.9", "RobustBench")
+
+
+def test_imagenet_is_normalised_by_alexnet(synthetic: Synthetic) -> None:
+    synthetic.datasets = {"imagenet": {"loader": "imagenet", "title": "ImageNet"}}
+    synthetic.architectures = ("resnet50",)
+    synthetic.source = "published"
+    synthetic.perturbations = tuple(name.replace("spatter", "snow") for name in synthetic.perturbations)
+    tables = tables_of(synthetic)
+    row = next(r for r in read(tables["published"]) if r["method"] == "augmix" and r["measure"].startswith("mCE"))
+    alexnet = paper_results()["alexnet_imagenetc_error"]
+    seeds = [
+        mean(
+            100 * synthetic.value(method="augmix", seed=seed, shift=c, severity="", metric="error") / alexnet[c]
+            for c in CORRUPTIONS
+        )
+        for seed in synthetic.seeds
+    ]
+    assert float(row["reproduced"]) == pytest.approx(mean(seeds), abs=1e-4)
+    assert row["published"] == "68.4"
+    flips = [r for r in read(tables["published"]) if (r["method"], r["measure"][:3]) == ("augmix", "mFR")]
+    rates = {k: v for k, v in paper_results()["alexnet_imagenetp_flip_rate"].items() if k != "checked"}
+    seeds = [
+        mean(10_000 * synthetic.value(method="augmix", seed=seed, benchmark="P", shift=p) / rates[p] for p in rates)
+        for seed in synthetic.seeds
+    ]
+    assert [float(r["reproduced"]) for r in flips] == [pytest.approx(mean(seeds), abs=1e-4)]
+    assert any("AlexNet denominators" in note for note in tables["published"].notes)
+    assert "Not divided by AlexNet's error." in tables["mce"].notes
+
+
+def test_nothing_published_no_such_table(synthetic: Synthetic) -> None:
+    assert "published" not in tables_of(synthetic)
+
+
+def test_calibration_on_few_bins_is_left_out(synthetic: Synthetic) -> None:
+    synthetic.write()
+    synthetic.write_arrays()  # six test images: fewer than ten bins, also pooled
+    tables = {table.name: table for table in all_tables(load(synthetic.folder, synthetic.data))}
+    labels = {row.label for row in tables["calibration"].rows}
+    assert labels == {"Brier score, clean", "Brier score, -C"}
+    assert any("fewer than 10 bins" in note for note in tables["calibration"].notes)
+
+
+def test_without_benchmarks_their_tables_are_absent(synthetic: Synthetic) -> None:
+    synthetic.benchmarks = ("clean",)
+    tables = tables_of(synthetic)
+    assert set(tables) == {"clean_error", "calibration", "summary", "runs"}
+    assert [row.label for row in main_table(list(tables.values())).rows] == ["Clean error, Digits"]
+
+
+def test_a_wide_table_is_turned_for_print_only(synthetic: Synthetic) -> None:
+    synthetic.methods = [{"name": f"m{i}", "preset": f"m{i}"} for i in range(14)]
+    synthetic.benchmarks = ("clean",)
+    table = tables_of(synthetic)["clean_error"]
+    data = as_data(table)
+    assert (len(data["columns"]), len(data["blocks"][0]["rows"])) == (1, 14)
+    assert sum(row["cells"][0]["best"] for row in data["blocks"][0]["rows"]) == 1
+    assert as_markdown(table).count("M13") == 1
+
+
+def test_a_long_list_of_runs_prints_the_unfinished(synthetic: Synthetic) -> None:
+    synthetic.seeds = tuple(range(21))
+    synthetic.status = {("augmix", 3): "diverged"}
+    runs = tables_of(synthetic)["runs"]
+    assert len(runs.rows) == 63
+    assert [row.keys for row in printed_runs(runs).rows] == [("digits", "smallnet", "augmix", "3")]
+
+
+def test_hostile_names_are_escaped(synthetic: Synthetic) -> None:
+    synthetic.datasets = {"digits": {"loader": "digits", "title": r"a_b & #1 | $x$ 50% ~{^}\ `c` <d> *e*"}}
+    table = tables_of(synthetic)["mce"]
+    rows = [line for line in as_latex(table).splitlines() if "multicolumn" in line]
+    assert rows == [
+        r"\multicolumn{4}{l}{\textit{a\_b \& \#1 | \$x\$ 50\% \textasciitilde{}\{\textasciicircum{}\}"
+        r"\textbackslash{} `c` <d> *e*-C}} \\"
+    ]
+    assert r"*a\_b & \#1 \| \$x\$ 50% \~\{\^\}\\ \`c\` \<d\> \*e\*-C*" in as_markdown(table)
+
+
+@given(st.text())
+def test_escaped_text_cannot_leave_its_cell(text: str) -> None:
+    bare = escape_latex(text).replace(r"\textbackslash{}", "").replace(r"\textasciitilde{}", "")
+    bare = bare.replace(r"\textasciicircum{}", "").replace(r"$\pm$", "").replace("$-$", "")
+    bare = bare.replace(r"$\rightarrow$", "").replace(r"$\times$", "")
+    for special in "#$%&_{}":
+        assert bare.count(special) == bare.count("\\" + special)
+    assert "\n" not in bare
+    markdown = escape_markdown(text)
+    assert markdown.count("|") == markdown.count(r"\|")
+    assert "\n" not in markdown
+
+
+def test_every_latex_row_has_as_many_columns(synthetic: Synthetic) -> None:
+    for table in tables_of(synthetic).values():
+        body = as_latex(table).split(r"\toprule")[1].split(r"\bottomrule")[0]
+        for line in body.splitlines():
+            if line.endswith(r"\\") and "multicolumn" not in line:
+                assert line.count(" & ") == len(table.columns), line
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (99, "99 s"), (750, "12.5 min"), (11_520, "3.2 h")])
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

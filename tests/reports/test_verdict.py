@@ -1,0 +1,158 @@
+"""No sentence says more than the metrics do."""
+
+from typing import Any
+
+import pytest
+
+from reports.results import load
+from reports.verdict import Verdict, judge
+from tests.reports.synthetic import Synthetic
+
+Figures = dict[tuple[str, int], float]
+
+
+def verdict_of(synthetic: Synthetic) -> Verdict:
+    return judge(load(synthetic.folder, synthetic.data))
+
+
+def with_mce(synthetic: Synthetic, figures: Figures) -> Verdict:
+    """The verdict on runs with these mCEs, by method and seed, in percent; runs that are not named are missing."""
+    synthetic.seeds = sorted({seed for _, seed in figures})
+    methods = {method for method, _ in figures}
+    synthetic.methods = [entry for entry in synthetic.methods if entry["name"] in methods]
+    synthetic.status = {
+        (method, seed): "missing" for method in methods for seed in synthetic.seeds if (method, seed) not in figures
+    }
+    synthetic.write()
+    for row in synthetic.metrics:
+        if row["shift"] == "mCE":
+            row["value"] = figures[row["method"], row["seed"]] / 100
+    synthetic.rewrite_metrics()
+    return verdict_of(synthetic)
+
+
+def finding(verdict: Verdict, lead: str) -> str:
+    ((_, findings),) = verdict.findings
+    return dict(findings)[lead].replace("\u00a0", " ")
+
+
+def abstract(verdict: Verdict) -> str:
+    return " ".join(verdict.abstract).replace("\u00a0", " ")
+
+
+def test_a_clear_difference_has_its_numbers(synthetic: Synthetic) -> None:
+    verdict = with_mce(
+        synthetic, {("standard", 0): 30.0, ("standard", 1): 31.0, ("augmix", 0): 15.0, ("augmix", 1): 15.5}
+    )
+    said = finding(verdict, "AugMix against standard training")
+    assert said.startswith(
+        "AugMix has an mCE of 15.2 ± 0.4 % on Digits-C, Standard training one of 30.5 ± 0.7 %: "
+        "15.2 ± 0.4 points less (ratio 0.50), in both seeds."
+    )
+    assert finding(verdict, "Lowest figures").startswith(
+        "The lowest mCE on Digits-C is that of AugMix, 15.2 ± 0.4 %; Standard training follows with 30.5 ± 0.7 %."
+    )
+    assert "With two seeds, a standard deviation is itself a rough estimate." in abstract(verdict)
+
+
+@pytest.mark.parametrize(
+    "augmix", [{0: 29.0, 1: 31.5, 2: 29.5}, {0: 29.9, 1: 30.0, 2: 25.0}], ids=["sign changes", "spread too wide"]
+)
+def test_a_difference_within_the_spread_is_no_claim(synthetic: Synthetic, augmix: dict[int, float]) -> None:
+    figures: Figures = {("standard", seed): 30.2 for seed in augmix}
+    verdict = with_mce(synthetic, figures | {("augmix", seed): value for seed, value in augmix.items()})
+    said = finding(verdict, "AugMix against standard training").split(". Its")[0]
+    assert said.endswith("which the seeds do not bear out")
+    assert "in each of" not in said
+    assert "a difference that the seeds do not bear out." in finding(verdict, "Lowest figures").split(". The")[0] + "."
+
+
+def test_augmix_can_lose(synthetic: Synthetic) -> None:
+    verdict = with_mce(synthetic, {("standard", 0): 10.0, ("augmix", 0): 20.0})
+    said = finding(verdict, "AugMix against standard training")
+    assert "10.0 points more (ratio 2.00), in a single seed." in said
+    assert "The lowest mCE on Digits-C is that of Standard training, 10.0 %" in finding(verdict, "Lowest figures")
+    assert "Every figure rests on one seed: differences may be chance." in abstract(verdict)
+
+
+def test_equal_figures_have_no_winner(synthetic: Synthetic) -> None:
+    verdict = with_mce(synthetic, {("standard", 0): 12.0, ("augmix", 0): 12.001})
+    assert "equal in Standard training and AugMix" in finding(verdict, "Lowest figures")
+    assert ": no difference." in finding(verdict, "AugMix against standard training")
+
+
+def test_seeds_are_compared_with_themselves(synthetic: Synthetic) -> None:
+    """Seed 1 of AugMix is missing: the difference is that of seed 0, and the means say how many seeds they have."""
+    verdict = with_mce(synthetic, {("standard", 0): 30.0, ("standard", 1): 50.0, ("augmix", 0): 20.0})
+    said = finding(verdict, "AugMix against standard training")
+    assert "20.0 % (1 of 2 seeds)" in said
+    assert "10.0 points less" in said
+    assert "in a single seed" in said
+
+
+def test_no_common_seed_is_said(synthetic: Synthetic) -> None:
+    verdict = with_mce(synthetic, {("standard", 0): 30.0, ("augmix", 1): 20.0})
+    assert "though no seed finished with both." in finding(verdict, "AugMix against standard training")
+
+
+def test_the_ablation_answers_with_its_caveat(synthetic: Synthetic) -> None:
+    figures = {("augmix", 0): 14.0, ("augmix", 1): 14.2, ("no_jsd", 0): 18.0, ("no_jsd", 1): 18.4}
+    verdict = with_mce(synthetic, figures)
+    said = finding(verdict, "What the Jensen–Shannon loss adds")
+    assert "14.1 ± 0.1 %" in said
+    assert "4.1 ± 0.1 points less" in said
+    assert "more compute is part of the difference" in said
+    assert "AugMix against standard training" not in dict(verdict.findings[0][1])
+
+
+def test_what_did_not_finish_is_said(synthetic: Synthetic) -> None:
+    synthetic.status = {("no_jsd", 0): "diverged", ("no_jsd", 1): "diverged", ("standard", 1): "failed"}
+    synthetic.write()
+    verdict = verdict_of(synthetic)
+    assert "Two runs diverged (No JSD); their cells are marked." in verdict.warnings
+    assert "One run failed (Standard training); its cells are marked." in verdict.warnings
+    assert "three of six runs finished" in abstract(verdict)
+    assert "What the Jensen–Shannon loss adds" not in dict(verdict.findings[0][1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "warning"),
+    [
+        ({"source_hash": "fedcba9876543210"}, "The runs come from different versions of the code: "),
+        ({"torch": "2.8.0"}, "The runs come from different versions of torch: "),
+        ({"dirty": True}, "One run was trained with uncommitted changes"),
+    ],
+)
+def test_runs_that_do_not_compare_are_warned_of(synthetic: Synthetic, changes: dict[str, Any], warning: str) -> None:
+    synthetic.write()
+    assert verdict_of(synthetic).warnings == []
+    synthetic.run_changes = {2: changes}
+    synthetic.write()
+    (said,) = verdict_of(synthetic).warnings
+    assert said.startswith(warning)
+
+
+def test_different_training_images_are_warned_of(synthetic: Synthetic) -> None:
+    synthetic.write()
+    path = synthetic.folder / "digits/smallnet/augmix/seed0/provenance.json"
+    path.write_text(path.read_text().replace("ab" * 32, "cd" * 32))
+    (said,) = verdict_of(synthetic).warnings
+    assert said.startswith("The runs on Digits were trained on different images.")
+
+
+def test_the_paper_is_quoted_with_what_differs(synthetic: Synthetic) -> None:
+    synthetic.datasets = {"cifar100": {"loader": "cifar100", "title": "CIFAR-100"}}
+    synthetic.architectures = ("resnext",)
+    synthetic.write()
+    said = finding(verdict_of(synthetic), "Beside the paper")
+    assert "that of the AugMix paper, Table 1, 34.9 %" in said
+    assert "4 epochs, not 200" in said
+
+
+def test_nothing_finished(synthetic: Synthetic) -> None:
+    synthetic.status = {(m, s): "missing" for m in ("standard", "augmix", "no_jsd") for s in (0, 1)}
+    synthetic.write()
+    verdict = verdict_of(synthetic)
+    assert verdict.findings == [("Digits", [])]
+    assert "no of six runs" not in abstract(verdict)
+    assert "none of six runs finished" in abstract(verdict)
