@@ -223,7 +223,7 @@ def _parts(method: Mapping[str, Any], where: str) -> list[tuple[str, str, Mappin
         return [("preset", method["preset"], method.get("parameters", {}))]
     if "preset" in method or len(composed) < 3 or method.get("parameters"):
         raise UserError(f"{where}: method '{method['name']}' takes a 'preset', or all of 'views', 'mix' and 'loss'")
-    return [(part, *source) for part, source in method_parts(method).items()]
+    return [(part, *source) for part, sources in method_parts(method).items() for source in sources]
 
 
 def _check_options(options: Mapping[str, Any], module: ModuleType, position: Position, lines: Lines) -> None:

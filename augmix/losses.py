@@ -1,6 +1,6 @@
 """Losses on the logits of several views of a batch, the clean view first."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,11 @@ def cross_entropy(logits: Sequence[Tensor], targets: Tensor) -> Tensor:
     return F.cross_entropy(logits[0], targets)
 
 
+def cross_entropy_all(logits: Sequence[Tensor], targets: Tensor) -> Tensor:
+    """Cross-entropy averaged over all views and the batch; arguments as in `cross_entropy`."""
+    return torch.stack([F.cross_entropy(view, targets) for view in logits]).mean()
+
+
 def jensen_shannon(logits: Sequence[Tensor], weight: float = 12.0) -> Tensor:
     """`weight` times the Jensen–Shannon divergence of the views' predictions, in nats.
 
@@ -22,14 +27,37 @@ def jensen_shannon(logits: Sequence[Tensor], weight: float = 12.0) -> Tensor:
     as the paper's code does; summed over classes, averaged over the batch (AugMix, Section 3, Equation 2).
     `logits` are (B, K) float tensors, one a view. Returns a scalar; raises ValueError for fewer than two views.
     """
-    if len(logits) < 2:
-        raise ValueError(f"jensen_shannon compares at least two views, got {len(logits)}")
+    _check_views("jensen_shannon", logits)
     log_p = torch.stack([F.log_softmax(view, dim=1) for view in logits])
     p = log_p.exp()
     log_mean = p.mean(0).clamp(1e-7, 1.0).log()
     return weight * (p * (log_p - log_mean)).sum(-1).mean()
 
 
-def augmix(logits: Sequence[Tensor], targets: Tensor, weight: float = 12.0) -> Tensor:
-    """AugMix's training loss: cross-entropy of the clean view plus the weighted Jensen–Shannon divergence."""
-    return cross_entropy(logits, targets) + jensen_shannon(logits, weight)
+def kullback_leibler(logits: Sequence[Tensor], weight: float = 12.0, reverse: bool = False) -> Tensor:
+    """`weight` times KL(p_clean ‖ p_view), or where `reverse` KL(p_view ‖ p_clean), in nats.
+
+    Averaged over the views after the first, summed over classes, averaged over the batch; the gradient goes through
+    both sides. For small divergences it is 2.25 times the Jensen–Shannon divergence of three views.
+    `logits` are (B, K) float tensors, one a view. Returns a scalar; raises ValueError for fewer than two views.
+    """
+    _check_views("kullback_leibler", logits)
+    log_p = torch.stack([F.log_softmax(view, dim=1) for view in logits])
+    clean, others = log_p[:1], log_p[1:]
+    p, q = (others, clean) if reverse else (clean, others)
+    return weight * (p.exp() * (p - q)).sum(-1).mean()
+
+
+def augmix(
+    logits: Sequence[Tensor],
+    targets: Tensor,
+    weight: float = 12.0,
+    divergence: Callable[[Sequence[Tensor], float], Tensor] = jensen_shannon,
+) -> Tensor:
+    """AugMix's training loss: cross-entropy of the clean view plus the weighted divergence of the views."""
+    return cross_entropy(logits, targets) + divergence(logits, weight)
+
+
+def _check_views(name: str, logits: Sequence[Tensor]) -> None:
+    if len(logits) < 2:
+        raise ValueError(f"{name} compares at least two views, got {len(logits)}")

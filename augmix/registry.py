@@ -57,8 +57,13 @@ def loader_module(name: str) -> ModuleType:
     return importlib.import_module(f"augmix.datasets.{name}")
 
 
-def method_parts(method: Mapping[str, Any]) -> dict[str, tuple[str, Mapping[str, Any]]]:
-    """Where each of a method's parts comes from: `{"views": (method, parameters), "mix": …, "loss": …}`."""
+def method_parts(method: Mapping[str, Any]) -> dict[str, list[tuple[str, Mapping[str, Any]]]]:
+    """Where each of a method's parts comes from: `{"views": [(method, parameters), …], "mix": …, "loss": …}`.
+
+    Views can come from several methods, applied one after the other; mix and loss come from one each.
+    """
+    parts = ("views", "mix", "loss")
     if "preset" in method:
-        return dict.fromkeys(("views", "mix", "loss"), (method["preset"], method.get("parameters", {})))
-    return {part: next(iter(method[part].items())) for part in ("views", "mix", "loss")}
+        return {part: [(method["preset"], method.get("parameters", {}))] for part in parts}
+    sources = {part: method[part] if isinstance(method[part], list) else [method[part]] for part in parts}
+    return {part: [next(iter(source.items())) for source in sources[part]] for part in parts}

@@ -7,9 +7,11 @@ view is uint8 or float in [0, 255]. The net takes such images as they are: it no
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from augmix.errors import UserError
@@ -46,11 +48,35 @@ def build(settings: Mapping[str, Any], packages: Sequence[str]) -> Method:
 
     Raises `UserError` naming the method and the parameter when a value is out of range.
     """
-    parts: dict[str, Any] = {}
-    for part, (name, parameters) in method_parts(settings).items():
-        module = importlib.import_module(method_module(name, packages))
-        try:
-            parts[part] = getattr(module.method(**parameters), part)
-        except (TypeError, ValueError) as error:
-            raise UserError(f"method '{settings['name']}': {name}: {error}") from error
-    return Method(**parts)
+    parts = {
+        part: [getattr(_method(settings["name"], *source, packages), part) for source in sources]
+        for part, sources in method_parts(settings).items()
+    }
+    [mix], [loss] = parts["mix"], parts["loss"]
+    views = parts["views"]
+    return Method(views[0] if len(views) == 1 else partial(in_turn, stages=views), mix, loss)
+
+
+def _method(title: str, name: str, parameters: Mapping[str, Any], packages: Sequence[str]) -> Method:
+    module = importlib.import_module(method_module(name, packages))
+    try:
+        method: Method = module.method(**parameters)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"method '{title}': {name}: {error}") from error
+    return method
+
+
+def in_turn(
+    images: Tensor, labels: Tensor, net: nn.Module, rng: np.random.Generator, *, stages: Sequence[Views]
+) -> list[Tensor]:
+    """The last stage's views of what the others made of the images, one after the other.
+
+    Raises `UserError` when one before the last gives several views, or one that is not uint8.
+    """
+    for i, stage in enumerate(stages[:-1]):
+        views = stage(images, labels, net, rng)
+        if len(views) != 1 or views[0].dtype != torch.uint8:
+            kinds = ", ".join(str(view.dtype).removeprefix("torch.") for view in views)
+            raise UserError(f"views {i + 1} of {len(stages)} in a row give {kinds}; all but the last give one uint8")
+        images = views[0]
+    return stages[-1](images, labels, net, rng)

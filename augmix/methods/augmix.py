@@ -3,14 +3,17 @@
 Hendrycks et al., ICLR 2020, Section 3 and Algorithm 1.
 """
 
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
 from augmix import losses
-from augmix.methods import Method, unmixed
-from augmix.mixing import AugMix, apply
+from augmix.checks import check_integer, check_number
+from augmix.methods import Method, Views, unmixed
+from augmix.mixing import AugMix, Plan, apply
 
 
 def method(
@@ -24,18 +27,35 @@ def method(
     weight: float = 12.0,
 ) -> Method:
     """The clean image and `views` augmixed ones; cross-entropy on the clean one plus `weight` (λ) times JSD."""
-    if views < 1:
-        raise ValueError(f"views is {views}; it must be at least 1")
-    augmix = AugMix(width=width, depth=depth, alpha=alpha, severity=severity, all_ops=all_ops)
-    if weight < 0:
-        raise ValueError(f"weight is {weight}; it must be at least 0")
-    return Method(partial(augmixed, augmix=augmix, count=views), unmixed, partial(losses.augmix, weight=weight))
+    augmixed = augmented(views, width=width, depth=depth, alpha=alpha, severity=severity, all_ops=all_ops)
+    return consistent(augmixed, weight)
 
 
-def augmixed(
-    images: Tensor, labels: Tensor, net: nn.Module, rng: np.random.Generator, *, augmix: AugMix, count: int
-) -> list[Tensor]:
-    """The clean images and `count` independently augmixed versions of each."""
-    batch, _, height, width = images.shape
-    plans = (augmix.sample(batch, (height, width), rng) for _ in range(count))
-    return [images, *(apply(images, plan) for plan in plans)]
+def augmented(count: int, render: Callable[[Tensor, Plan], Tensor] = apply, **parameters: Any) -> Views:
+    """Views that are `count` independently augmented versions of each image, without the clean one.
+
+    `parameters` are AugMix's; `render` makes images of a plan: its mixed chains, or its first chain alone.
+    """
+    check_integer("views", count, 1)
+    augmix = AugMix(**parameters)
+
+    def views(images: Tensor, labels: Tensor, net: nn.Module, rng: np.random.Generator) -> list[Tensor]:
+        batch, _, height, width = images.shape
+        return [render(images, augmix.sample(batch, (height, width), rng)) for _ in range(count)]
+
+    return views
+
+
+def with_clean(others: Views) -> Views:
+    """Views that are the clean images and the `others`."""
+    return lambda images, labels, net, rng: [images, *others(images, labels, net, rng)]
+
+
+def consistent(
+    others: Views,
+    weight: float,
+    divergence: Callable[[Sequence[Tensor], float], Tensor] = losses.jensen_shannon,
+) -> Method:
+    """Cross-entropy on the clean images plus `weight` times how much the predictions of all views diverge."""
+    check_number("weight", weight, 0, 1e6)
+    return Method(with_clean(others), unmixed, partial(losses.augmix, weight=weight, divergence=divergence))

@@ -76,8 +76,8 @@ def test_parts_of_several_methods_combine(batch: tuple[torch.Tensor, torch.Tenso
         ("augmix", {"severity": 11}, "severity"),
         ("augmix", {"alpha": 0}, "alpha"),
         ("augmix", {"depth": 0}, "depth"),
-        ("augmix", {"views": 0}, "views is 0; it must be at least 1"),
-        ("augmix", {"weight": -1}, "weight is -1; it must be at least 0"),
+        ("augmix", {"views": 0}, "views must be at least 1, not 0"),
+        ("augmix", {"weight": -1}, r"weight must be in \[0, 1e\+06\], not -1"),
         ("no_jsd", {"weight": 12}, "unexpected keyword argument 'weight'"),
     ],
 )
