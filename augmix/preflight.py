@@ -1,0 +1,156 @@
+"""Everything that can be refused before any job of an experiment runs. Each complaint is one `UserError`."""
+
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from augmix.configuration import nearest
+from augmix.datasets import SPLITS, record
+from augmix.errors import UserError
+from augmix.experiment import Experiment
+from augmix.registry import loader_module
+
+PROFILES = Path("workflow/profiles")
+
+
+def check(experiment: Experiment, profile: str | None = None) -> None:
+    """Check tools, folders, data sources, photographs, methods and devices, the cheapest first."""
+    check_tools()
+    check_profile(profile)
+    check_folders(experiment)
+    for name, entry in experiment.datasets.items():
+        if not all(_prepared(experiment, folder) for folder in {name, experiment.prepared(name)}):
+            loader_module(entry["loader"]).check(**entry["options"])
+    check_frost(experiment)
+    check_methods(experiment)
+    if profile is None:
+        check_devices(experiment)
+
+
+def tool_path() -> str:
+    """A PATH on which the `augmix` of this interpreter comes first, whether its environment is active or not."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+
+
+def check_tools() -> None:
+    """Jobs run the `augmix` command; Snakemake runs the jobs."""
+    if importlib.util.find_spec("snakemake") is None:
+        raise UserError("Snakemake is not installed: run `pip install 'augmix[suite]'`")
+    if shutil.which("augmix", path=tool_path()) is None:
+        raise UserError(
+            f"the command `augmix` is not in {Path(sys.executable).parent} nor on PATH: run `pip install -e .`"
+        )
+
+
+def check_cores(cores: str) -> None:
+    """`all`, or how many."""
+    if cores != "all" and not (cores.isascii() and cores.isdigit() and int(cores) > 0):
+        raise UserError(f"--cores is '{cores}'; `all` or a whole number from 1 is needed")
+
+
+def check_profile(profile: str | None) -> None:
+    """A name of `workflow/profiles`, or None."""
+    if profile is not None and profile not in profiles():
+        raise UserError(f"unknown profile '{profile}'; {nearest(profile, profiles())}")
+
+
+def profiles() -> dict[str, Path]:
+    """The folders of Snakemake profiles, by name."""
+    return {path.parent.name: path.parent for path in PROFILES.glob("*/*.yaml")}
+
+
+def check_folders(experiment: Experiment) -> None:
+    """Results can be written; so can data, unless all of it is there already."""
+    _check_writable(experiment.folder, "results")
+    for path in _data_files(experiment):
+        if not path.exists():
+            _check_writable(path.parent, "data")
+
+
+def _check_writable(folder: Path, kind: str) -> None:
+    """Refuse a folder that cannot be made or written in; makes nothing itself."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise UserError(f"the {kind} folder {folder} cannot be written: {existing}: {error.strerror}") from error
+
+
+def _data_files(experiment: Experiment) -> Iterator[Path]:
+    """The data sets' and benchmarks' arrays that the experiment reads."""
+    for name in experiment.datasets:
+        benchmarks = [(f"{name}-C", experiment.corruptions), (f"{name}-P", experiment.perturbations(name))]
+        if (split := experiment.prepared(name)) != name:
+            yield from _prepared_files(experiment, split)
+            benchmarks.append((f"{split}-C", experiment.held_out))
+        yield from _prepared_files(experiment, name)
+        for folder, shifts in benchmarks:
+            yield from (experiment.data / folder / f"{shift}.npy" for shift in shifts)
+
+
+def _prepared_files(experiment: Experiment, folder: str) -> list[Path]:
+    names = [f"{split}_{kind}.npy" for split in SPLITS for kind in ("images", "labels")]
+    return [experiment.data / folder / name for name in (*names, "dataset.json")]
+
+
+def _prepared(experiment: Experiment, folder: str) -> bool:
+    """Whether a data set's arrays are there, made with these very settings: its source may be gone then."""
+    if not all(path.exists() for path in _prepared_files(experiment, folder)):
+        return False
+    noted = record(experiment.data / folder)
+    return all(noted.get(key) == value for key, value in experiment.dataset_settings(folder).items())
+
+
+def check_frost(experiment: Experiment) -> None:
+    """The corruption frost is made with photographs from a package of its own."""
+    if "frost" not in experiment.corruptions:
+        return
+    if all((experiment.data / f"{name}-C" / "frost.npy").exists() for name in experiment.datasets):
+        return
+    import numpy as np
+
+    from augmix.corruptions import corrupt
+
+    corrupt(np.zeros((1, 32, 32, 3), np.uint8), "frost", severity=1)
+
+
+def check_methods(experiment: Experiment) -> None:
+    """Build every method with parameters, or of several parts, that no finished run was built with before."""
+    doubtful: dict[str, Any] = {
+        run.method: run.training["method"]
+        for run in experiment.runs
+        if run.training["method"].get("parameters") != {} and not _trained_with(experiment.folder / run.path, run)
+    }
+    if not doubtful:
+        return
+    # This imports torch, which takes seconds.
+    from augmix import methods
+
+    for settings in doubtful.values():
+        methods.build(settings, experiment.config["method_packages"])
+
+
+def _trained_with(folder: Path, run: Any) -> bool:
+    if not (folder / "model.pt").exists():
+        return False
+    noted = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    return bool(noted["method"] == run.training["method"])
+
+
+def check_devices(experiment: Experiment) -> None:
+    """A device that is asked for by name is there; on other machines (with a profile) this cannot be known."""
+    asked = {run.training["training"]["device"] for run in experiment.runs} - {"auto", "cpu"}
+    if not asked:
+        return
+    from augmix import devices
+
+    for device in sorted(asked):
+        devices.choose(device)

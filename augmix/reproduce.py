@@ -1,0 +1,306 @@
+"""Run a whole experiment through Snakemake: pre-flight, lock, progress, readable failures, a report in any case.
+
+Exit statuses: 0 the report is there and complete; 1 something failed (what finished is reported all the same);
+2 bad input, refused before any job or, a damaged image say, found by one; 130 and 143 after SIGINT and SIGTERM.
+"""
+
+import contextlib
+import csv
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import FrameType
+
+from augmix import preflight
+from augmix.errors import RunError, UserError
+from augmix.experiment import Experiment, load
+from augmix.files import holder, is_locked, locked
+from augmix.results import FINISHED_ONLY, last_error, run_state
+from augmix.watch import Display, duration
+from augmix.workflow_log import Job, WorkflowLog
+
+REPORT_RULES = ("collect", "report", "track")
+LOG_TAIL = 12
+
+
+def reproduce(config: Path, cores: str = "all", profile: str | None = None, dry_run: bool = False) -> int:
+    """Run the experiment of `config` in the current folder, a checkout; the exit status.
+
+    `cores` is "all" or a number, `profile` one of `workflow/profiles`. Raises `UserError` for what can be refused
+    before any job, and `RunError` when another process runs this experiment.
+    """
+    if not Path("Snakefile").is_file():
+        raise UserError(f"{Path.cwd()} has no Snakefile: experiments run in a checkout of the repository")
+    preflight.check_cores(cores)
+    experiment = load(config)
+    preflight.check(experiment, profile)
+    command = _command(config, cores, profile)
+    if dry_run:
+        return _dry_run(command, experiment)
+    with _lock(experiment) as lock:
+        _wait_for_runs(experiment)
+        return Front(experiment, command, lock).run()
+
+
+def _command(config: Path, cores: str, profile: str | None) -> list[str]:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--configfile", str(config)]
+    # The lock is ours, and a killed start must not stand in the way of the next one.
+    command += ["--nolock", "--rerun-incomplete", "--keep-going"]
+    command += ["--workflow-profile", str(preflight.profiles().get(profile or "default", "none"))]
+    if profile is None or cores != "all":
+        # Elsewhere --cores would cut the jobs' threads down to what this machine has.
+        command += ["--cores", cores]
+    return command
+
+
+def _environment() -> dict[str, str]:
+    environment = {**os.environ, "PATH": preflight.tool_path()}
+    environment.pop(FINISHED_ONLY, None)
+    return environment
+
+
+def _dry_run(command: list[str], experiment: Experiment) -> int:
+    done = subprocess.run([*command, "--dry-run"], env=_environment(), capture_output=True, text=True, check=False)
+    lines = (done.stdout + done.stderr).splitlines()
+    if done.returncode:
+        print("\n".join(lines[-LOG_TAIL:]), file=sys.stderr)
+        return 1
+    log = WorkflowLog()
+    for line in lines:
+        log.take(line)
+    if log.nothing_to_do:
+        print(_up_to_date(experiment))
+    else:
+        jobs = ", ".join(f"{count} {rule}" for rule, count in log.counts.items() if rule != "all")
+        print(f"Would run {log.total} jobs: {jobs}")
+    return 0
+
+
+def _up_to_date(experiment: Experiment) -> str:
+    return f"Nothing to do: {experiment.folder / 'report.pdf'} is up to date"
+
+
+@contextlib.contextmanager
+def _lock(experiment: Experiment) -> Iterator[int]:
+    """Hold the experiment's lock; Snakemake inherits it, so that what outlives a killed start is waited for."""
+    path = experiment.folder / ".lock"
+    with contextlib.ExitStack() as stack:
+        waits = False
+        while True:
+            try:
+                descriptor = stack.enter_context(locked(path, str(experiment.folder)))
+                break
+            except RunError:
+                if _alive(holder(path)):
+                    raise
+            if not waits:
+                waits = True
+                tell(f"{path.parent}: waiting for the jobs of a killed start to end")
+            time.sleep(0.2)
+        yield descriptor
+
+
+def _alive(who: str) -> bool:
+    """Whether the process that a lock file names lives; one on another machine is taken to."""
+    named = re.fullmatch(r"process (\d+) on (.+)", who)
+    if named is None or named[2] != socket.gethostname():
+        return True
+    try:
+        os.kill(int(named[1]), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _wait_for_runs(experiment: Experiment) -> None:
+    """Wait for trainings that go on without Snakemake: orphans of a killed start, or started by hand.
+
+    Their work is not lost, and beside them this start's own would be refused.
+    """
+    for run in experiment.runs:
+        path = experiment.folder / run.path / ".lock"
+        if not is_locked(path):
+            continue
+        tell(f"waiting for {run.path}, in use by {holder(path)} (Ctrl-C leaves it running; see `augmix status`)")
+        while is_locked(path):
+            time.sleep(0.5)
+
+
+class Front:
+    """One start of the workflow: its processes, its logs and the signals that end it."""
+
+    def __init__(self, experiment: Experiment, command: list[str], lock: int) -> None:
+        self._experiment, self._command, self._lock = experiment, command, lock
+        self._logs = experiment.folder / "logs"
+        self._signal: int | None = None
+        self._signal_time = 0.0
+        self._insisted = False
+
+    def run(self) -> int:
+        """Run the workflow; after failures, report what finished. The exit status."""
+        began = time.monotonic()
+        before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            status, log = self._snakemake("snakemake.log", {})
+            failed, reported = list(log.failed.values()), log.made("report")
+            states = [run_state(self._experiment, run).status for run in self._experiment.runs]
+            finished = f"{states.count('done')} of {len(states)} runs finished"
+            if self._signal is None and "done" in states and any(job.rule not in REPORT_RULES for job in failed):
+                tell(f"{finished}; reporting on those")
+                _, second = self._snakemake("snakemake-finished.log", {FINISHED_ONLY: "1"})
+                reported = second.made("report")
+                known = {job.log for job in failed}
+                failed += [job for job in second.failed.values() if job.log not in known]
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if self._signal is not None:
+            name = signal.Signals(self._signal).name
+            tell(f"stopped by {name}; trainings left a checkpoint, the same command goes on from there")
+            return 128 + self._signal
+        if failed:
+            about = f"{self._experiment.folder / 'report.pdf'} is about those" if reported else "there is no new report"
+            tell("\n".join([*(f"\n{explain(job)}" for job in failed), f"\n{finished}, and {about}"]))
+            return 2 if all(job.exit_status == 2 for job in failed) else 1
+        if status:
+            raise RunError(self._broken(status))
+        if log.nothing_to_do:
+            print(_up_to_date(self._experiment))
+        else:
+            print(f"\ndone in {duration(time.monotonic() - began)}\n{results(self._experiment)}")
+        return 0
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        """Remember a signal. One that comes well after the first (`timeout` and `make` send two) insists."""
+        if self._signal is None:
+            self._signal, self._signal_time = number, time.monotonic()
+        self._insisted = time.monotonic() - self._signal_time > 2
+
+    def _snakemake(self, log_name: str, environment: Mapping[str, str]) -> tuple[int, WorkflowLog]:
+        """Run Snakemake with its jobs in a process group of their own; its exit status and what it said."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        path, log = self._logs / log_name, WorkflowLog()
+        with path.open("wb") as file, contextlib.closing(Display(self._experiment, log)) as display:
+            process = subprocess.Popen(
+                self._command,
+                env={**_environment(), **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+                pass_fds=(self._lock,),
+            )
+            with _guard(process.pid):
+                sent: set[int] = set()
+                while process.poll() is None:
+                    time.sleep(0.2)
+                    log.read(path)
+                    if not sent:
+                        display.update()
+                    # Snakemake waits for its jobs on SIGTERM; on SIGINT they end as well, each with a checkpoint.
+                    wanted = signal.SIGKILL if self._insisted else signal.SIGINT
+                    if self._signal is not None and wanted not in sent:
+                        sent.add(wanted)
+                        display.tell(f"stopping the jobs ({signal.Signals(self._signal).name})")
+                        _signal_group(process.pid, wanted)
+                if process.returncode < 0 and not sent:
+                    _signal_group(process.pid, signal.SIGINT)
+                _wait_for_group(process.pid)
+            log.read(path)
+            if not sent:
+                display.update()
+        return process.returncode, log
+
+    def _broken(self, status: int) -> str:
+        """What to say when Snakemake itself ended badly, with no job to blame."""
+        path = self._logs / "snakemake.log"
+        if status < 0:
+            return f"Snakemake was ended by {signal.Signals(-status).name}; the same command goes on from here"
+        return f"Snakemake failed; {path} ends with\n{tail(path)}"
+
+
+@contextlib.contextmanager
+def _guard(group: int) -> Iterator[None]:
+    """Interrupt the process group when this process dies without a chance to: the pipe to a shell breaks then."""
+    script = 'read -r line || kill -s INT -- "-$1"'
+    guard = subprocess.Popen(["sh", "-c", script, "guard", str(group)], stdin=subprocess.PIPE, process_group=0)
+    try:
+        yield
+    finally:
+        guard.communicate(b"done\n")
+
+
+def _signal_group(group: int, number: int) -> bool:
+    """Send a signal to a process group; False when none of it is left."""
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _wait_for_group(group: int) -> None:
+    """Wait for the jobs that outlive Snakemake, for a minute at most."""
+    deadline = time.monotonic() + 60
+    while _signal_group(group, 0) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def explain(job: Job) -> str:
+    """One failed job: which, the error it ended with, where its log is and how that ends."""
+    what = " ".join([job.rule, "/".join(f"seed{v}" if k == "seed" else v for k, v in job.wildcards.items())])
+    log = Path(job.log)
+    error = last_error(log)
+    if not error:
+        killed = job.exit_status == 128 + signal.SIGKILL
+        error = "killed, most likely for want of memory" if killed else "ended without a result"
+    lines = [f"failed: {what}", f"  error: {error}", f"  log:   {log}"]
+    before = [line for line in tail(log).splitlines() if not line.endswith(error)]
+    return "\n".join([*lines, *(f"  | {line}" for line in before)])
+
+
+def tail(log: Path, lines: int = LOG_TAIL) -> str:
+    """The last lines of a log; nothing where there is none."""
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])
+
+
+def results(experiment: Experiment) -> str:
+    """Where the results are, and each method's mCE in percent, the mean over seeds."""
+    folder = experiment.folder
+    lines = [
+        f"report   {folder / 'report.pdf'}",
+        f"numbers  {folder / 'metrics.csv'}",
+        "MLflow   make ui",
+    ]
+    values: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    with (folder / "metrics.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["shift"] == "mCE":
+                values[row["method"], f"{row['dataset']}/{row['arch']}"].append(100 * float(row["value"]))
+    if not values:
+        return "\n".join(lines)
+    nets = list(dict.fromkeys(net for _, net in values))
+    table = [["mCE (%)", *nets]]
+    for method in dict.fromkeys(method for method, _ in values):
+        means = [values[method, net] for net in nets]
+        table.append([method, *(f"{sum(mean) / len(mean):.1f}" if mean else "" for mean in means)])
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
+    return "\n".join(line.rstrip() for line in lines)

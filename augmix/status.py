@@ -1,0 +1,58 @@
+"""Show how far an experiment is, from its files alone: also while it runs, and on another machine."""
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from augmix.errors import UserError
+from augmix.experiment import Experiment
+from augmix.files import read_json
+from augmix.results import run_state
+from augmix.watch import duration, training_seconds_left
+
+
+def print_status(experiment: Experiment) -> None:
+    """Print a table of all runs, how many are in which state, and where the report is."""
+    table = [("run", "state", "epoch", "")]
+    counts: Counter[str] = Counter()
+    for run in experiment.runs:
+        folder = experiment.folder / run.path
+        status, message = run_state(experiment, run)
+        counts[status] += 1
+        epoch, note = "", message
+        if status in ("running", "interrupted"):
+            epoch, note = _position(folder, status)
+        elif status in ("done", "trained"):
+            epochs = run.training["training"]["epochs"]
+            epoch, note = f"{epochs}/{epochs}", "waits for its evaluation" if status == "trained" else ""
+        table.append((run.path, status, epoch, note))
+    widths = [max(len(row[i]) for row in table) for i in range(3)]
+    for row in table:
+        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]).rstrip())
+    print(f"\n{experiment.name}: {counts['done']} of {len(experiment.runs)} runs done", end="")
+    print("".join(f", {count} {status}" for status, count in counts.items() if status != "done"))
+    print(_report(experiment, complete=counts["done"] == len(experiment.runs)))
+
+
+def _position(folder: Path, status: str) -> tuple[str, str]:
+    """The epoch of a training that runs or was interrupted, and how long its rest takes."""
+    try:
+        noted: dict[str, Any] = read_json(folder / "progress.json")
+    except UserError:
+        return "", "starting" if status == "running" else ""
+    epoch = f"{noted['epoch']}/{noted['epochs']}"
+    if status == "interrupted":
+        return epoch, "continues from its checkpoint"
+    silent = time.time() - noted["updated"]
+    if silent > max(60, 3 * noted["seconds_per_epoch"]):
+        return epoch, f"silent for {duration(silent)}"
+    return epoch, f"about {duration(training_seconds_left(noted))} left"
+
+
+def _report(experiment: Experiment, complete: bool) -> str:
+    report = experiment.folder / "report.pdf"
+    if not report.exists():
+        return "report: not made yet" if complete else "report: made when the runs are done, by `augmix reproduce`"
+    made = time.strftime("%Y-%m-%d %H:%M", time.localtime(report.stat().st_mtime))
+    return f"report: {report} ({made})"

@@ -1,0 +1,148 @@
+"""Show a running workflow: one live line on a terminal, elsewhere a line now and then."""
+
+import json
+import sys
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from augmix.experiment import Experiment
+from augmix.workflow_log import Job, WorkflowLog
+
+LINE_EVERY = 10.0
+SHOWN_JOBS = 3
+
+
+class Display:
+    """Shows how far a workflow is, on standard error."""
+
+    def __init__(self, experiment: Experiment, log: WorkflowLog) -> None:
+        self._log = log
+        self._constant = {
+            key
+            for key, values in (
+                ("dataset", experiment.datasets),
+                ("architecture", experiment.config["architectures"]),
+            )
+            if len(values) == 1
+        }
+        self._told: set[str] = set()
+        self._line, self._line_time = (0, 0), time.monotonic()
+        self._bar: tqdm[Any] | None = None
+        if sys.stderr.isatty():
+            layout = "{percentage:3.0f}% |{bar:20}| {n_fmt}/{total_fmt} jobs, {elapsed}{postfix}"
+            self._bar = tqdm(total=1, bar_format=layout, dynamic_ncols=True, leave=False)
+
+    def update(self) -> None:
+        """Show what the log says now."""
+        log = self._log
+        for number in sorted(set(log.failed) - self._told):
+            self._told.add(number)
+            self.tell(f"failed: {self.name(log.failed[number])}; what does not need it goes on")
+        if not log.total:
+            return
+        if self._bar is not None:
+            self._bar.total, self._bar.n = log.total, log.done
+            self._bar.set_postfix_str(self._state())
+            return
+        # Short jobs finish by the dozen: no line sooner than a second after the last.
+        now, line = time.monotonic(), (log.done, len(log.failed))
+        if now - self._line_time > (1 if line != self._line else LINE_EVERY):
+            self._line, self._line_time = line, now
+            self.tell(f"{time.strftime('%H:%M:%S')}  {log.done} of {log.total} jobs, {self._state()}")
+
+    def tell(self, line: str) -> None:
+        """One line, clear of the live one."""
+        tqdm.write(line, file=sys.stderr)
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def name(self, job: Job) -> str:
+        """A job as people say it: `train augmix seed0`, `corrupt fog`; what is the same for all is left out."""
+        values = [
+            f"seed{value}" if key == "seed" else value
+            for key, value in job.wildcards.items()
+            if key not in self._constant
+        ]
+        return " ".join([job.rule, *values])
+
+    def _state(self) -> str:
+        if self._log.done == self._log.total:
+            return "all done"
+        positions = {number: position(job) for number, job in self._log.running.items()}
+        names = [self.name(job) + _epoch(positions[number]) for number, job in self._log.running.items()]
+        more = f" and {len(names) - SHOWN_JOBS} more" if len(names) > SHOWN_JOBS else ""
+        text = f"running: {', '.join(names[:SHOWN_JOBS])}{more}" if names else "between jobs"
+        left = seconds_left(self._log, positions)
+        # The forecast comes first: a narrow terminal cuts the line's end.
+        return f"about {duration(left)} left; {text}" if left is not None else text
+
+
+def position(job: Job) -> dict[str, Any]:
+    """Where a running training stands, by its `progress.json`; empty for other jobs and before the first step."""
+    path = Path(job.log).with_name("progress.json")
+    if job.rule != "train" or not path.exists():
+        return {}
+    # One from before this job started is an earlier, interrupted attempt's.
+    if time.time() - path.stat().st_mtime > time.monotonic() - job.started:
+        return {}
+    try:
+        noted: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return noted
+
+
+def _epoch(noted: dict[str, Any]) -> str:
+    return f" epoch {noted['epoch']}/{noted['epochs']}" if noted else ""
+
+
+def training_seconds_left(noted: dict[str, Any]) -> float:
+    """The rest of a training, at its pace so far."""
+    epochs_done: float = noted["epoch"] - 1 + noted["step"] / noted["steps"]
+    return max(noted["epochs"] - epochs_done, 0) * float(noted["seconds_per_epoch"])
+
+
+def seconds_left(log: WorkflowLog, positions: dict[str, dict[str, Any]]) -> float | None:
+    """A rough forecast: every rule's jobs take what those before took, as many at a time as now.
+
+    None until the trainings, the longest jobs, can be judged.
+    """
+    known: defaultdict[str, list[float]] = defaultdict(list)
+    for job in log.finished:
+        known[job.rule].append(job.seconds)
+    for noted in positions.values():
+        if noted:
+            known["train"].append(noted["epochs"] * noted["seconds_per_epoch"])
+    if not known or ("train" in log.counts and "train" not in known):
+        return None
+    mean = {rule: sum(values) / len(values) for rule, values in known.items()}
+    usual = sum(mean.values()) / len(mean)
+    now = time.monotonic()
+    running = [
+        training_seconds_left(positions[number])
+        if positions[number]
+        else max(mean.get(job.rule, usual) - (now - job.started), 0)
+        for number, job in log.running.items()
+    ]
+    waiting = Counter(log.counts)
+    waiting.subtract(job.rule for jobs in (log.finished, log.running.values(), log.failed.values()) for job in jobs)
+    queue = sum(count * mean.get(rule, usual) for rule, count in waiting.items() if rule != "all")
+    return max((sum(running) + queue) / max(len(running), 1), *running, 0)
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `3 min 20 s`, `2 h 5 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 10:
+        return f"{minutes} min {rest} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
