@@ -1,0 +1,26 @@
+"""Crop JSD: JSD over random crops of one image, without any of AugMix's operations.
+
+At three times the step of standard training it shows what consistency is worth by itself.
+"""
+
+import numpy as np
+from torch import Tensor, nn
+
+from augmix.checks import check_flag, check_integer
+from augmix.methods import Method
+from augmix.methods.augmix import consistent
+from augmix.training import crop_and_flip
+
+
+def method(*, views: int = 2, weight: float = 12.0, flip: bool = False) -> Method:
+    """The image, cropped as always, and `views` further crops of it, each shifted by up to 4 pixels more.
+
+    `flip` mirrors half of the further crops: for data where a mirrored image keeps its label.
+    """
+    check_integer("views", views, 1)
+    check_flag("flip", flip)
+
+    def crops(images: Tensor, labels: Tensor, net: nn.Module, rng: np.random.Generator) -> list[Tensor]:
+        return [crop_and_flip(images, rng, flip) for _ in range(views)]
+
+    return consistent(crops, weight)

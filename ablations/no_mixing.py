@@ -1,0 +1,16 @@
+"""No mixing (AugMix, Table 4, "Random AutoAugment* + JSD"): JSD over views of one chain each.
+
+No Dirichlet mixing and no skip connection: a view is what AugMix's first chain makes of the image.
+"""
+
+from augmix.methods import Method
+from augmix.methods.augmix import augmented, consistent
+from augmix.mixing import apply_chain
+
+
+def method(
+    *, depth: int = -1, severity: float = 3, all_ops: bool = False, views: int = 2, weight: float = 12.0
+) -> Method:
+    """The clean image and `views` chains' results; AugMix's loss."""
+    chains = augmented(views, apply_chain, width=1, depth=depth, severity=severity, all_ops=all_ops)
+    return consistent(chains, weight)
