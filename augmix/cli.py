@@ -98,7 +98,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for add in (
         _add_reproduce, _add_status, _add_prepare, _add_corrupt, _add_perturb, _add_train, _add_evaluate,
-        _add_collect, _add_report, _add_track,
+        _add_choose, _add_collect, _add_report, _add_track,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -309,6 +309,25 @@ def _run_settings(args: argparse.Namespace, stage: str) -> tuple[Any, Path]:
         )
     run = experiment.run(args.path)
     return getattr(run, stage), experiment.folder / run.path
+
+
+def _add_choose(commands: Any) -> None:
+    command = _command(
+        commands,
+        "choose",
+        _choose,
+        "choose each sweep's value by the validation split and the held-out corruptions",
+        "augmix choose --config config/sweeps_digits.yaml",
+    )
+    _add_config(command)
+
+
+def _choose(args: argparse.Namespace) -> None:
+    from augmix.sweeps import choose
+
+    for row in choose(_experiment(args)):
+        if row["chosen"]:
+            print(f"{row['dataset']} {row['arch']}: {row['sweep']} = {row['value']}")
 
 
 def _add_collect(commands: Any) -> None:

@@ -23,11 +23,11 @@ BATCH = 512
 
 
 def evaluate(settings: Mapping[str, Any], folder: Path) -> None:
-    """Write `<folder>/predictions/{clean,C,P}.npz` and `evaluation.json` for the run in `folder`.
+    """Write `<folder>/<output>/{clean,C,P}.npz` and `evaluation.json` for the run in `folder`.
 
-    `settings` is a `Run.evaluation` of `augmix.experiment`. Each archive maps a shift's name to a `NUMBERS` array,
-    of shape (N,) for clean, (5, N) for a corruption and (N, T) for a perturbation; `labels` and `source` stand
-    beside them. Raises `UserError` naming the file that is missing, damaged or does not fit.
+    `settings` is a `Run.evaluation` or `.validation` of `augmix.experiment`. Each archive maps a shift's name to a
+    `NUMBERS` array, of shape (N,) for clean, (5, N) for a corruption and (N, T) for a perturbation; `labels` and
+    `source` stand beside them. Raises `UserError` naming the file that is missing, damaged or does not fit.
     """
     started = time.time()
     run = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
@@ -61,7 +61,7 @@ def evaluate(settings: Mapping[str, Any], folder: Path) -> None:
                     archive[name] = numbers(net, flat, repeated, device).reshape(frames.shape[:2])
                 shown.update()
     for name, archive in archives.items():
-        with atomic(folder / "predictions" / f"{name}.npz") as temporary, temporary.open("wb") as file:
+        with atomic(folder / settings["output"] / f"{name}.npz") as temporary, temporary.open("wb") as file:
             np.savez(file, **archive)  # type: ignore[arg-type]
     described = {**provenance.describe(run["method_packages"]), "device": devices.describe(device)}
     write_json(folder / "evaluation.json", {**described, "started": started, "seconds": time.time() - started})

@@ -1,7 +1,7 @@
 """An experiment: its YAML, checked and resolved, and the runs it asks for. Free of torch: it loads fast."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -21,8 +21,10 @@ from augmix.registry import (
     method_parts,
     module_names,
 )
+from augmix.sweeps import expand
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+VALIDATION = "-validation"
 SCHEMA = CHECKOUT / "workflow" / "schemas" / "experiment.schema.yaml"
 
 
@@ -37,7 +39,9 @@ class Run:
     training: Mapping[str, Any]
     """Settings of `augmix train`, JSON-able."""
     evaluation: Mapping[str, Any]
-    """Settings of `augmix evaluate`, JSON-able."""
+    """Settings of `augmix evaluate` on the test set, JSON-able."""
+    validation: Mapping[str, Any] | None = None
+    """Settings of `augmix evaluate` on the validation split, where the experiment chooses by it."""
 
     @property
     def path(self) -> str:
@@ -53,7 +57,7 @@ class Experiment:
 
     def __init__(self, config: dict[str, Any], lines: Lines | None = None) -> None:
         lines = lines or {}
-        config = _spell_out(config)
+        config = expand(_spell_out(config))
         schema = _schema()
         validate(config, schema, lines)
         self.config: dict[str, Any] = _fill(config, schema, schema)
@@ -80,14 +84,42 @@ class Experiment:
     def datasets(self) -> dict[str, dict[str, Any]]:
         return dict(self.config["datasets"])
 
-    def dataset_settings(self, dataset: str) -> dict[str, Any]:
-        """What decides the content of `<data>/<dataset>`: the settings of `augmix prepare`."""
-        entry = self.datasets[dataset]
-        return {key: entry[key] for key in ("loader", "options", "subset")}
+    @property
+    def validation(self) -> float | None:
+        """The share of the training images to choose by; the rest is trained on."""
+        share: float | None = self.config.get("validation")
+        return share
+
+    @property
+    def output(self) -> str:
+        """The subfolder with the predictions that every run has to have."""
+        return "predictions" if self.validation is None else "validation"
+
+    @property
+    def held_out(self) -> list[str]:
+        """The corruptions to choose by: those that do not enter the mCE."""
+        from augmix.corruptions import EXTRA_CORRUPTIONS
+
+        return list(EXTRA_CORRUPTIONS)
+
+    @property
+    def sweeps(self) -> list[str]:
+        """The sweeps that the methods are part of, in order."""
+        return list(dict.fromkeys(name for method in self.config["methods"] for name in method.get("sweeps", {})))
+
+    def prepared(self, dataset: str) -> str:
+        """The folder below `data` that a data set's runs train on."""
+        return dataset if self.validation is None else dataset + VALIDATION
+
+    def dataset_settings(self, folder: str) -> dict[str, Any]:
+        """What decides the content of `<data>/<folder>`: the settings of `augmix prepare`."""
+        name = folder.removesuffix(VALIDATION)
+        settings = {key: self.datasets[name][key] for key in ("loader", "options", "subset")}
+        return settings if name == folder else {**settings, "validation": self.validation}
 
     def benchmark_settings(self, dataset: str, benchmark: str) -> dict[str, Any]:
         """What decides the content of `<data>/<dataset>-C` or `-P` but for the shift's name."""
-        entry = self.datasets[dataset]
+        entry = self.datasets[dataset.removesuffix(VALIDATION)]
         images = entry["corruption_images" if benchmark == "C" else "perturbation_images"]
         return {"images": images, "preset": entry["preset"], "seed": self.config["benchmarks"]["seed"]}
 
@@ -124,10 +156,10 @@ class Experiment:
                 seed,
                 {
                     "dataset": dataset,
-                    "data": str(self.data / dataset),
+                    "data": str(self.data / self.prepared(dataset)),
                     "flip": entry["flip"],
                     "architecture": architecture["name"],
-                    "method": {key: method[key] for key in method if key != "training"},
+                    "method": {key: method[key] for key in method if key not in ("training", "sweeps")},
                     "method_packages": self.config["method_packages"],
                     "seed": seed,
                     "training": merge(
@@ -139,6 +171,15 @@ class Experiment:
                     "data": str(self.data / dataset),
                     "corruptions": self.corruptions,
                     "perturbations": self.perturbations(dataset),
+                    "output": "predictions",
+                },
+                None
+                if self.validation is None
+                else {
+                    "data": str(self.data / self.prepared(dataset)),
+                    "corruptions": self.held_out,
+                    "perturbations": [],
+                    "output": "validation",
                 },
             )
             for dataset, entry in self.datasets.items()
@@ -161,7 +202,7 @@ class Experiment:
         raise UserError(f"experiment '{self.name}' has no run '{path}'; {nearest(path, (r.path for r in self.runs))}")
 
     def _check_names(self, lines: Lines) -> None:
-        def refuse(at: Position, what: str, name: str, valid: Sequence[str]) -> None:
+        def refuse(at: Position, what: str, name: str, valid: Collection[str]) -> None:
             if name not in valid:
                 raise UserError(f"{place(at, lines)}: unknown {what} '{name}'; {nearest(name, valid)}")
 

@@ -41,15 +41,24 @@ def method_module(name: str, packages: Sequence[str]) -> str:
     raise UserError(f"unknown method '{name}'; {nearest(name, method_names(packages))}")
 
 
-def method_parameters(name: str, packages: Sequence[str]) -> list[str]:
-    """The parameters of a method's `method(...)`, read from its source: importing it would import torch."""
+def method_parameters(name: str, packages: Sequence[str]) -> dict[str, Any]:
+    """The parameters of a method's `method(...)` and their defaults (None where there is none).
+
+    Read from its source: importing it would import torch.
+    """
     spec = importlib.util.find_spec(method_module(name, packages))
     assert spec is not None
     assert spec.origin is not None
     for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef) and node.name == "method":
-            return [argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)]
-    raise UserError(f"{spec.origin} defines no function 'method'; see augmix/methods/__init__.py")
+            named = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
+            return {argument.arg: _value(default) if default else None for argument, default in named}
+    raise UserError(f"{spec.origin} defines no function `method`; see augmix/methods/__init__.py")
+
+
+def _value(default: ast.expr) -> Any:
+    """What a default is worth: a literal, or arithmetic on literals such as 8 / 255."""
+    return eval(ast.unparse(default), {"__builtins__": {}})
 
 
 def loader_module(name: str) -> ModuleType:

@@ -17,6 +17,7 @@ from augmix.errors import UserError
 from augmix.experiment import Experiment, Run
 from augmix.files import is_locked, read_json, write_text
 from augmix.perturbations import NOISE_PERTURBATIONS, perturbations_of
+from augmix.sweeps import to_test
 
 Row = tuple[str, str, str, int | str, str, float]
 """(benchmark, source, shift, severity, metric, value) of one run; an empty severity means all of them, or none."""
@@ -38,10 +39,15 @@ class State(NamedTuple):
     message: str = ""
 
 
-def state(folder: Path) -> State:
-    """The state of the run in `folder`, from its files and its lock."""
+def run_state(experiment: Experiment, run: Run) -> State:
+    """The state of one of an experiment's runs."""
+    return state(experiment.folder / run.path, experiment.output)
+
+
+def state(folder: Path, output: str = "predictions") -> State:
+    """The state of the run in `folder`, from its files and its lock; it is done with predictions in `output`."""
     trained = (folder / "model.pt").exists()
-    if trained and all((folder / "predictions" / f"{name}.npz").exists() for name in PREDICTIONS):
+    if trained and all((folder / output / f"{name}.npz").exists() for name in PREDICTIONS):
         return State("done")
     if is_locked(folder / ".lock"):
         return State("running")
@@ -74,14 +80,18 @@ def collect(experiment: Experiment) -> list[str]:
     """
     rows: list[tuple[Any, ...]] = []
     records: list[dict[str, Any]] = []
+    on_test = set(to_test(experiment))
     for run in experiment.runs:
         folder = experiment.folder / run.path
-        record = _record(folder)
+        record = _record(folder, experiment.output)
+        key = (run.dataset, run.architecture, run.method, run.seed)
         if record["status"] == "done":
             _compare(folder / "config.yaml", run.training)
-            preset = experiment.preset(run.dataset)
-            key = (run.dataset, run.architecture, run.method, run.seed)
-            rows += [(*key, *row) for row in run_metrics(folder, run, perturbations_of(preset))]
+            if experiment.validation is not None:
+                rows += [(*key, *row) for row in _validation_rows(folder, experiment.held_out)]
+            if run.path in on_test and state(folder).status == "done":
+                preset = experiment.preset(run.dataset)
+                rows += [(*key, *row) for row in run_metrics(folder, run, perturbations_of(preset))]
         records.append(
             {"dataset": run.dataset, "arch": run.architecture, "method": run.method, "seed": run.seed, **record}
         )
@@ -101,6 +111,21 @@ def run_metrics(folder: Path, run: Run, ten: tuple[str, ...]) -> Iterator[Row]:
         yield from _corruption_rows(read_predictions(folder, "C", names), names)
     if names := run.evaluation["perturbations"]:
         yield from _perturbation_rows(read_predictions(folder, "P", names), names, ten)
+
+
+def _validation_rows(folder: Path, held_out: list[str]) -> Iterator[Row]:
+    """The rows a choice is made by: clean, and under the held-out corruptions with their mean."""
+    clean = read_predictions(folder, "clean", ["clean"], "validation")
+    archive = read_predictions(folder, "C", held_out, "validation")
+    source, error = (
+        f"validation split, {archive['source']}",
+        metrics.error(clean["clean"]["prediction"], clean["labels"]),
+    )
+    yield "validation", source, "clean", "", "error", error
+    labels = archive["labels"].reshape(5, -1)
+    errors = {name: metrics.error(archive[name]["prediction"], labels) for name in held_out}
+    for name, value in {**errors, "mean": float(np.mean(list(errors.values())))}.items():
+        yield "validation", source, name, "", "error", value
 
 
 def _corruption_rows(archive: Mapping[str, np.ndarray], names: list[str]) -> Iterator[Row]:
@@ -154,9 +179,11 @@ def _scores(numbers: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     }
 
 
-def read_predictions(folder: Path, benchmark: str, names: list[str]) -> dict[str, np.ndarray]:
+def read_predictions(
+    folder: Path, benchmark: str, names: list[str], output: str = "predictions"
+) -> dict[str, np.ndarray]:
     """A run's predictions on one benchmark; raises `UserError` when the file is damaged or lacks a shift."""
-    path = folder / "predictions" / f"{benchmark}.npz"
+    path = folder / output / f"{benchmark}.npz"
     try:
         with np.load(path, allow_pickle=False) as archive:
             loaded = dict(archive)
@@ -167,9 +194,9 @@ def read_predictions(folder: Path, benchmark: str, names: list[str]) -> dict[str
     return loaded
 
 
-def _record(folder: Path) -> dict[str, Any]:
+def _record(folder: Path, output: str) -> dict[str, Any]:
     """A run's row of `runs.csv`."""
-    status, message = state(folder)
+    status, message = state(folder, output)
     if status != "done":
         return {"status": status if status in ("diverged", "failed") else "missing", "message": message}
     noted, evaluated = read_json(folder / "provenance.json"), read_json(folder / "evaluation.json")

@@ -45,9 +45,12 @@ def evenly(count: int, wanted: int | None) -> np.ndarray:
 def prepare(settings: Mapping[str, Any], folder: Path) -> None:
     """Load a data set and write `<folder>/{train,test}_{images,labels}.npy` and `dataset.json`.
 
-    `settings` has `loader`, `options` and `subset`. Nothing is written when anything is wrong with the source.
+    `settings` has `loader`, `options`, `subset` and perhaps `validation`, a share of the training images that takes
+    the test images' place. Nothing is written when anything is wrong with the source.
     """
     data = loader_module(settings["loader"]).load(**settings["options"])
+    if "validation" in settings:
+        data = split_validation(data, settings["validation"])
     record: dict[str, Any] = {"classes": data.classes, **settings, "sha256": {}}
     for split, images, labels in (
         ("train", data.train_images, data.train_labels),
@@ -61,6 +64,16 @@ def prepare(settings: Mapping[str, Any], folder: Path) -> None:
             write_array(folder / f"{split}_{kind}.npy", array)
             record["sha256"][f"{split}_{kind}"] = hashlib.sha256(array.data).hexdigest()
     write_json(folder / "dataset.json", record)
+
+
+def split_validation(data: Arrays, share: float) -> Arrays:
+    """`data` with a stratified share of its training images in place of its test images, which are dropped."""
+    from sklearn.model_selection import train_test_split
+
+    indices = np.arange(len(data.train_labels))
+    kept, held = train_test_split(indices, test_size=share, stratify=data.train_labels, random_state=0)
+    images, labels = data.train_images, data.train_labels
+    return Arrays(images[kept], labels[kept], images[held], labels[held], data.classes)
 
 
 def read(folder: Path, split: str) -> Split:

@@ -35,6 +35,16 @@ def unmixed(views: list[Tensor], targets: Tensor, rng: np.random.Generator) -> t
     return views, targets
 
 
+def partners(batch: int, rng: np.random.Generator, device: torch.device) -> Tensor:
+    """A random permutation of the batch, int64 (B,): which image each image is mixed with."""
+    return torch.from_numpy(rng.permutation(batch)).to(device)
+
+
+def soft_targets(targets: Tensor, partner: Tensor, share: float) -> Tensor:
+    """`share` of each image's own target and the rest of its partner's: (B, K) probabilities."""
+    return share * targets + (1 - share) * targets[partner]
+
+
 class Method(NamedTuple):
     """What a method does in a training step."""
 

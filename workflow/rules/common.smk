@@ -1,15 +1,24 @@
 # Names that every rule file uses.
 import json
+import os
+
+from augmix.experiment import VALIDATION
+from augmix.results import FINISHED_ONLY, run_state
+from augmix.sweeps import to_test
 
 DATA = str(experiment.data)
 RESULTS = str(experiment.folder)
 RUN = f"{RESULTS}/{{dataset}}/{{architecture}}/{{method}}/seed{{seed}}"
 RUNS = {run.path: run for run in experiment.runs}
+# After failures, `augmix reproduce` asks for the report of what finished.
+REPORTED = [
+    path for path, run in RUNS.items() if FINISHED_ONLY not in os.environ or run_state(experiment, run).status == "done"
+]
 ENVIRONMENT = "../../environment.yml"
 
 
 wildcard_constraints:
-    dataset="|".join(map(re.escape, experiment.datasets)),
+    dataset=f"({'|'.join(map(re.escape, experiment.datasets))})({VALIDATION})?",
     architecture="[^/]+",
     method="[^/]+",
     seed=r"\d+",
@@ -33,3 +42,16 @@ def benchmark_options(benchmark):
         return " ".join(f"--{key} {value}" for key, value in settings.items() if value is not None)
 
     return options
+
+
+def predictions(paths, output="predictions"):
+    """The files that an evaluation writes for each of these runs."""
+    return [f"{RESULTS}/{path}/{output}/{name}.npz" for path in paths for name in ("clean", "C", "P")]
+
+
+def needed_by_collect(wildcards):
+    """Every run's predictions; where the experiment chooses, those of the chosen runs, known only by then."""
+    if experiment.validation is None:
+        return predictions(REPORTED)
+    checkpoints.choose.get()
+    return predictions(REPORTED, "validation") + predictions([path for path in to_test(experiment) if path in REPORTED])

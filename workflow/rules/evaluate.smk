@@ -20,3 +20,55 @@ rule evaluate:
         folder=lambda wildcards, input: Path(input[0]).parent,
     shell:
         "augmix evaluate --settings {params.settings:q} --output {params.folder:q} --log {log:q}"
+
+
+if experiment.validation is not None:
+
+    rule validate:
+        input:
+            f"{RUN}/model.pt",
+            [f"{TRAINED_ON}-C/{name}.npy" for name in experiment.held_out],
+        output:
+            [f"{RUN}/validation/{name}.npz" for name in ("clean", "C", "P")],
+        log:
+            f"{RUN}/validate.log",
+        conda:
+            ENVIRONMENT
+        threads: lambda wildcards: run_of(wildcards).training["training"]["threads"]
+        params:
+            settings=lambda wildcards: as_json(run_of(wildcards).validation),
+            folder=lambda wildcards, input: Path(input[0]).parent,
+        shell:
+            "augmix evaluate --settings {params.settings:q} --output {params.folder:q} --log {log:q}"
+
+    checkpoint choose:
+        input:
+            predictions(REPORTED, "validation"),
+        output:
+            f"{RESULTS}/chosen.csv",
+        log:
+            f"{RESULTS}/logs/choose.log",
+        conda:
+            ENVIRONMENT
+        params:
+            settings=as_json(experiment.config),
+        shell:
+            "augmix choose --settings {params.settings:q} --log {log:q}"
+
+
+# One target a sweep: `snakemake sweep_width` trains and validates what that sweep needs.
+for sweep in experiment.sweeps:
+
+    rule:
+        name:
+            f"sweep_{sweep}"
+        input:
+            predictions(
+                [
+                    run.path
+                    for run in experiment.runs
+                    for method in experiment.config["methods"]
+                    if method["name"] == run.method and sweep in method.get("sweeps", {})
+                ],
+                experiment.output,
+            ),

@@ -6,7 +6,7 @@ SETTINGS = as_json(experiment.config)
 
 rule collect:
     input:
-        [f"{RESULTS}/{path}/predictions/{name}.npz" for path in RUNS for name in ("clean", "C", "P")],
+        needed_by_collect,
         sources=["augmix/results.py", "augmix/metrics.py"],
     output:
         [f"{RESULTS}/{name}" for name in ("metrics.csv", "runs.csv", "experiment.yaml")],

@@ -1,13 +1,15 @@
 # One job a run. Its checkpoint and history are no outputs: Snakemake deletes a rule's outputs before it runs again,
 # and a killed run continues from its checkpoint.
 
+TRAINED_ON = f"{DATA}/{{dataset}}{'' if experiment.validation is None else VALIDATION}"
+
 
 rule train:
     input:
-        f"{DATA}/{{dataset}}/train_images.npy",
-        f"{DATA}/{{dataset}}/train_labels.npy",
-        f"{DATA}/{{dataset}}/test_images.npy",
-        f"{DATA}/{{dataset}}/test_labels.npy",
+        f"{TRAINED_ON}/train_images.npy",
+        f"{TRAINED_ON}/train_labels.npy",
+        f"{TRAINED_ON}/test_images.npy",
+        f"{TRAINED_ON}/test_labels.npy",
     output:
         f"{RUN}/model.pt",
     log:

@@ -1,0 +1,118 @@
+"""Sweeps: which methods they add, and that the choice sees the validation split and held-out corruptions only."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from augmix import datasets
+from augmix.configuration import read
+from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS
+from augmix.datasets import digits
+from augmix.errors import UserError
+from augmix.evaluation import NUMBERS
+from augmix.experiment import Experiment, load
+from augmix.registry import method_parameters
+from augmix.results import collect
+from augmix.sweeps import DEFINITIONS, choose, expand, to_test
+
+WriteConfig = Callable[..., Path]
+
+
+@pytest.mark.parametrize("name", read(DEFINITIONS)[0])
+def test_every_sweep_varies_a_parameter_that_exists_and_includes_its_default(name: str) -> None:
+    sweep = read(DEFINITIONS)[0][name]
+    defaults = method_parameters(sweep["method"], ["baselines", "ablations"])
+    assert sweep["parameter"] in defaults
+    assert len(set(map(str, sweep["values"]))) == len(sweep["values"])
+    assert sweep["parameter"] == "weight" or defaults[sweep["parameter"]] in sweep["values"]
+
+
+def test_expansion_shares_the_default_run() -> None:
+    config = expand({"methods": [{"name": "standard", "preset": "standard"}], "sweeps": ["width", "views"]})
+    names = [method["name"] for method in config["methods"]]
+    assert names == [
+        "standard", "augmix_width_1", "augmix_width_2", "augmix", "augmix_width_4", "augmix_width_5",
+        "augmix_views_1", "augmix_views_3",
+    ]  # fmt: skip
+    assert config["methods"][3]["sweeps"] == {"width": 3, "views": 2}
+    assert config["methods"][1]["parameters"] == {"width": 1}
+    assert "sweeps" not in config
+
+
+def test_unknown_sweeps_are_refused(write_config: WriteConfig) -> None:
+    with pytest.raises(UserError, match="unknown sweep 'widht'; did you mean 'width'"):
+        load(write_config(sweeps=["widht"]))
+    with pytest.raises(UserError, match="sweeps must be of type array"):
+        load(write_config(sweeps=3))
+
+
+def test_the_validation_split_is_stratified_and_apart_from_the_test_set(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"loader": "digits", "options": {}, "subset": {"train": None, "test": None}}
+    datasets.prepare({**settings, "validation": 0.25}, tmp_path)
+    train, held = (datasets.read(tmp_path, split) for split in datasets.SPLITS)
+    whole = digits.load()
+    assert len(train.images) + len(held.images) == 1437
+    together = {image.tobytes() for image in np.concatenate([train.images, held.images])}
+    assert together == {image.tobytes() for image in whole.train_images}
+    share = np.bincount(held.labels) / np.bincount(whole.train_labels)
+    assert share.min() > 0.24
+    assert share.max() < 0.26
+
+
+@pytest.fixture
+def validated(write_config: WriteConfig) -> Experiment:
+    """An experiment whose predictions are made up: width 2 is best on validation, width 5 on the test set."""
+    experiment = load(write_config(sweeps=["width"], validation=0.25, seeds=[0, 1], benchmarks={"perturbations": []}))
+    rng = np.random.default_rng(0)
+    rates = {"standard": 0.8, "augmix_width_1": 0.5, "augmix_width_2": 0.2, "augmix": 0.4, "augmix_width_4": 0.5}
+    for run in experiment.runs:
+        folder = experiment.folder / run.path
+        for output, names, rate in (
+            ("validation", EXTRA_CORRUPTIONS, rates.get(run.method, 0.6)),
+            ("predictions", CORRUPTIONS, 0.0 if run.method == "augmix_width_5" else 0.5),
+        ):
+            (folder / output).mkdir(parents=True)
+            labels = np.zeros(5 * 20, np.int64)
+            arrays = {name: np.zeros((5, 20), NUMBERS) for name in names}
+            for array in arrays.values():
+                array["prediction"] = rng.random((5, 20)) < rate
+            source = np.array("made up")
+            np.savez(folder / output / "C.npz", labels=labels, source=source, **arrays)  # type: ignore[arg-type]
+            np.savez(folder / output / "P.npz", source=source)
+            clean = np.zeros(20, NUMBERS)
+            np.savez(folder / output / "clean.npz", labels=labels[:20], source=source, clean=clean)
+        (folder / "model.pt").write_text("")
+        (folder / "config.yaml").write_text(yaml.safe_dump(dict(run.training)))
+        (folder / "provenance.json").write_text('{"packages": {}}')
+        (folder / "evaluation.json").write_text('{"seconds": 1}')
+        (folder / "history.csv").write_text("epoch\n1\n")
+    return experiment
+
+
+def test_the_choice_is_made_by_validation_alone(validated: Experiment) -> None:
+    rows = choose(validated)
+    assert [row["method"] for row in rows if row["chosen"]] == ["augmix_width_2"]
+    assert rows[1]["validation_error"] == pytest.approx(0.2, abs=0.05)
+    assert to_test(validated) == [
+        f"digits/smallnet/{method}/seed{seed}" for method in ("standard", "augmix_width_2") for seed in (0, 1)
+    ]
+
+
+def test_only_the_chosen_have_test_figures(validated: Experiment) -> None:
+    choose(validated)
+    assert collect(validated) == []
+    with (validated.folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["method"] for row in rows if row["benchmark"] == "C"} == {"standard", "augmix_width_2"}
+    assert len({row["method"] for row in rows if row["benchmark"] == "validation"}) == 6
+    assert {row["shift"] for row in rows if row["benchmark"] == "validation"} == {"clean", "mean", *EXTRA_CORRUPTIONS}
+
+
+def test_a_missing_choice_is_named(validated: Experiment) -> None:
+    with pytest.raises(UserError, match=r"chosen\.csv cannot be read"):
+        to_test(validated)
