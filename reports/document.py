@@ -10,11 +10,11 @@ import yaml
 
 from augmix.errors import UserError
 from augmix.files import read_array, read_json
-from reports.layout import Column, Row, Table, as_data
+from reports.layout import Column, Row, Table, as_data, flattened
 from reports.names import HELD_OUT, group_of, spaced
 from reports.results import CLEAN_ERROR, Place, Results, majority, whole
 from reports.style import Drawing
-from reports.tables import architecture_title, duration, main_table
+from reports.tables import architecture_title, duration, main_table, printed_runs
 from reports.verdict import judge
 
 FEW_IMAGES = 2000
@@ -29,7 +29,7 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
     return {
         "title": str(results.config.get("title") or spaced(results.config["experiment"])),
         "experiment": results.config["experiment"],
-        "date": datetime.fromtimestamp(date, UTC).strftime("%-d %B %Y") if date else None,
+        "date": _day(date) if date else None,
         "abstract": verdict.abstract,
         "findings": verdict.findings,
         "warnings": verdict.warnings,
@@ -37,7 +37,7 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
         "tables": {
             table.name: as_data(table)
             for table in (
-                *tables,
+                *(printed_runs(table) if table.name == "runs" else table for table in tables),
                 main_table(tables),
                 _datasets(results, data),
                 _provenance(results),
@@ -76,6 +76,11 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
             {spaced(s) for d in results.datasets for s in results.shifts("C", d) if group_of(s) == HELD_OUT}
         ),
     }
+
+
+def _day(timestamp: float) -> str:
+    day = datetime.fromtimestamp(timestamp, UTC)
+    return f"{day.day} {day:%B %Y}"
 
 
 def latest(results: Results) -> float | None:
@@ -198,7 +203,7 @@ def _tally(values: list[str]) -> str:
     distinct = majority(values)
     if len(distinct) < 2:
         return distinct[0] if distinct else ""
-    return ", ".join(f"{value} ({values.count(value)} runs)" for value in distinct)
+    return ", ".join(f"{value} ({values.count(value)} run{'s' * (values.count(value) > 1)})" for value in distinct)
 
 
 def _times(results: Results) -> Table:
@@ -216,7 +221,7 @@ def _times(results: Results) -> Table:
                 rows.append(Row((what, dataset, architecture), block, architecture_title(architecture), cells))
     columns = [Column(method.name, method.title) for method in results.methods]
     keys = ("stage", "dataset", "architecture")
-    return Table("times", "Wall time of a run, the mean over seeds", "", keys, columns, rows)
+    return Table("times", "Wall time of a run, the mean over seeds", "", keys, columns, flattened(rows))
 
 
 def _left_out(results: Results) -> list[str]:

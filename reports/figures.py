@@ -40,7 +40,9 @@ def _shift_bars(results: Results, folder: Path, dataset: str, architecture: str,
         "C": ("error", MCE, "Error per corruption"),
         "P": ("flip_probability", MFP, "Flip probability per perturbation"),
     }[benchmark]
-    shifts.insert(sum(group_of(s) != HELD_OUT for s in shifts) if benchmark == "C" else len(shifts), overall.shift)
+    if results.has(overall, dataset):  # not where only some of the benchmark was evaluated
+        entering = sum(group_of(s) != HELD_OUT for s in shifts) if benchmark == "C" else len(shifts)
+        shifts.insert(entering, overall.shift)
     quantities = {s: overall if s == overall.shift else Quantity(benchmark, s, metric) for s in shifts}
     places = {m: Place(dataset, architecture, m.name) for m in results.methods}
     if not any(results.seeds(place, q) for place in places.values() for q in quantities.values()):
@@ -55,7 +57,8 @@ def _shift_bars(results: Results, folder: Path, dataset: str, architecture: str,
             _bars(results, ax, places, chosen, max(map(len, panels)))
             ax.set_ylabel("Error (%)" if benchmark == "C" else "Flip probability (%)")
         axes[0].set_ylim(bottom=0)
-        _method_legend(results, figure, [m for m, place in places.items() if results.seeds(place, overall)])
+        first = next(iter(quantities.values()))
+        _method_legend(results, figure, {m: results.cell(place, first).word for m, place in places.items()})
     over = _over_seeds(results)
     yield Drawing(
         kind,
@@ -99,13 +102,14 @@ def _over_seeds(results: Results) -> str:
     return ": means over seeds, whiskers ± one standard deviation." if len(results.config["seeds"]) > 1 else "."
 
 
-def _method_legend(results: Results, figure: Figure, shown: Sequence[Method]) -> None:
+def _method_legend(results: Results, figure: Figure, words: dict[Method, str]) -> None:
+    """A legend over the panels; `words` say of a method without figures why it has none."""
     looks = looks_of(results)
     patches = [
-        Patch(facecolor=looks[m.name][0], hatch=looks[m.name][2], edgecolor="white", label=m.title)
-        if m in shown
-        else Patch(facecolor="none", edgecolor="#999999", label=f"{m.title} (none)")
-        for m in results.methods
+        Patch(facecolor="none", edgecolor="#999999", label=f"{method.title} ({word})")
+        if word
+        else Patch(facecolor=looks[method.name][0], hatch=looks[method.name][2], edgecolor="white", label=method.title)
+        for method, word in words.items()
     ]
     figure.legend(handles=patches, loc="outside upper center", ncols=min(6, len(patches)))
 
@@ -286,7 +290,8 @@ def _calibration(results: Results, folder: Path, dataset: str) -> Iterator[Drawi
             ax.set_title(architecture_title(architecture) if len(results.architectures) > 1 else "")
         axes[0].set_xlim(left=0)
         tints = [Patch(facecolor="#4d4d4d", alpha=a, label=label) for label, a in _tints(shown)]
-        figure.legend(handles=tints, loc="outside upper center", ncols=2)
+        if len(tints) > 1:
+            figure.legend(handles=tints, loc="outside upper center", ncols=2)
     where = " and ".join({"clean": "clean", "-C": "corrupted", "-C, pooled": "pooled corrupted"}[s] for s in shown)
     yield Drawing("calibration", name, f"RMS calibration error on {where} images of {results.dataset_title(dataset)}.")
 

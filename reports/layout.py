@@ -99,6 +99,13 @@ class Table:
         return replace(self, corner="", columns=columns, rows=rows, best=best.get(self.best))
 
 
+def flattened(rows: Sequence[Row]) -> Sequence[Row]:
+    """`rows` with the blocks' titles as labels where no block has more than one row."""
+    if len({row.block for row in rows}) < len(rows):
+        return rows
+    return [row._replace(block="", label=row.block) for row in rows]
+
+
 def printed_mean(cell: Cell | str) -> str | None:
     """The mean as it is printed, or nothing where there is none."""
     return decimal(cell.mean, cell.mean) if isinstance(cell, Cell) and cell.mean is not None else None
@@ -117,7 +124,7 @@ def write_table(folder: Path, table: Table) -> None:
 
 
 def as_csv(table: Table) -> str:
-    """Figures in percent with four decimals; then a standard deviation for each column, and remarks."""
+    """Figures in percent with four decimals; then each column's standard deviation (`_sd`), and remarks."""
     spread = [
         j
         for j in range(len(table.columns))
@@ -127,7 +134,7 @@ def as_csv(table: Table) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(
         [*table.key_names, *(column.name for column in table.columns)]
-        + [f"{table.columns[j].name} standard deviation" for j in spread]
+        + [f"{table.columns[j].name}_sd" for j in spread]
         + (["remarks"] if table.partial else [])
     )
     for row in table.rows:
@@ -163,7 +170,8 @@ def as_markdown(table: Table) -> str:
             lines += [f"*{escape_markdown(block)}*", ""]
         heads = [table.corner, *(column.title for column in table.columns)]
         lines.append("| " + " | ".join(map(escape_markdown, heads)) + " |")
-        lines.append("|---" + "|--:" * len(table.columns) + "|")
+        textual = all(isinstance(cell, str) for row in table.rows for cell in row.cells)
+        lines.append("|---" + ("|---" if textual else "|--:") * len(table.columns) + "|")
         for i, row in enumerate(table.rows):
             if row.block == block:
                 texts = [

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from augmix.metrics import BIN_SIZE
-from reports.layout import Column, Row, Table
+from reports.layout import Column, Row, Table, flattened
 from reports.names import (
     ARCHITECTURES,
     CORRUPTION_TITLES,
@@ -26,14 +26,14 @@ CALIBRATION = {
 }
 LONGEST_RUN_LIST = 60
 SUMMARY = {
-    "clean error": CLEAN_ERROR,
-    "mCE": MCE,
-    "mFP": MFP,
-    "RMS calibration clean": CALIBRATION["RMS calibration error, clean"],
-    "RMS calibration C": CALIBRATION["RMS calibration error, -C"],
-    "RMS calibration C pooled": CALIBRATION["RMS calibration error, -C pooled"],
-    "Brier clean": CALIBRATION["Brier score, clean"],
-    "Brier C": CALIBRATION["Brier score, -C"],
+    "clean_error": CLEAN_ERROR,
+    "mce": MCE,
+    "mfp": MFP,
+    "rms_calibration_clean": CALIBRATION["RMS calibration error, clean"],
+    "rms_calibration_c": CALIBRATION["RMS calibration error, -C"],
+    "rms_calibration_c_pooled": CALIBRATION["RMS calibration error, -C pooled"],
+    "brier_clean": CALIBRATION["Brier score, clean"],
+    "brier_c": CALIBRATION["Brier score, -C"],
 }
 
 
@@ -97,8 +97,6 @@ def main_table(tables: Sequence[Table]) -> Table:
     titles = {"mce": "mCE", "clean_error": "Clean error", "mfp": "mFP"}
     found = [parts[name] for name in titles if name in parts]
     rows = [row._replace(block=f"{titles[table.name]}, {row.block}") for table in found for row in table.rows]
-    if len({row.keys[1] for row in rows}) == 1:  # a single architecture needs no line of its own
-        rows = [row._replace(block="", label=row.block) for row in rows]
     notes = tuple(dict.fromkeys(note for table in found for note in table.notes))
     return Table(
         "main",
@@ -106,7 +104,7 @@ def main_table(tables: Sequence[Table]) -> Table:
         "",
         ("dataset", "architecture"),
         found[0].columns if found else [],
-        rows,
+        flattened(rows),
         "row",
         notes=notes,
     )

@@ -90,6 +90,20 @@ def test_bars_are_as_high_as_the_errors(synthetic: Synthetic, tmp_path: Path, dr
     assert shown == [*CORRUPTIONS, "mce"]
 
 
+def test_part_of_a_benchmark_has_no_mean_bar_and_a_failed_method_is_named(
+    synthetic: Synthetic, tmp_path: Path, drawn: dict[str, Figure]
+) -> None:
+    synthetic.status = {("augmix", 0): "diverged", ("augmix", 1): "diverged"}
+    synthetic.write()
+    synthetic.metrics = [row for row in synthetic.metrics if row["shift"] in ("clean", "fog", "snow")]
+    synthetic.rewrite_metrics()
+    draw_all(load(synthetic.folder, synthetic.data), tmp_path)
+    figure = drawn["corruptions_digits_smallnet"]
+    assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["snow", "fog"]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["Standard training", "AugMix (diverged)", "No JSD"]
+
+
 def test_each_method_looks_the_same_everywhere_and_like_no_other(synthetic: Synthetic) -> None:
     synthetic.methods = [{"name": f"m{i}", "preset": f"m{i}"} for i in range(30)]
     synthetic.benchmarks, synthetic.seeds = ("clean",), (0,)

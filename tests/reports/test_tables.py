@@ -46,7 +46,7 @@ def test_mce_is_the_mean_over_the_cells_and_seeds(synthetic: Synthetic) -> None:
     for method in ("standard", "augmix", "no_jsd"):
         values = mce(synthetic, method=method)
         assert float(row[method]) == pytest.approx(mean(values), abs=1e-4)
-        assert float(row[f"{method} standard deviation"]) == pytest.approx(stdev(values), abs=1e-4)
+        assert float(row[f"{method}_sd"]) == pytest.approx(stdev(values), abs=1e-4)
 
 
 def test_every_figure_of_the_tables_by_shift_is_in_the_metrics(synthetic: Synthetic) -> None:
@@ -71,7 +71,7 @@ def test_the_mean_row_averages_architectures_within_a_seed(synthetic: Synthetic)
     per = [mce(synthetic, method="augmix", arch=name) for name in synthetic.architectures]
     seeds = [mean(values) for values in zip(*per, strict=True)]
     assert float(rows["mean"]["augmix"]) == pytest.approx(mean(seeds), abs=1e-4)
-    assert float(rows["mean"]["augmix standard deviation"]) == pytest.approx(stdev(seeds), abs=1e-4)
+    assert float(rows["mean"]["augmix_sd"]) == pytest.approx(stdev(seeds), abs=1e-4)
 
 
 def test_cells_without_a_result_say_why(synthetic: Synthetic) -> None:
@@ -186,6 +186,20 @@ def test_imagenet_is_normalised_by_alexnet(synthetic: Synthetic) -> None:
     assert [float(r["reproduced"]) for r in flips] == [pytest.approx(mean(seeds), abs=1e-4)]
     assert any("AlexNet denominators" in note for note in tables["published"].notes)
     assert "Not divided by AlexNet's error." in tables["mce"].notes
+
+
+def test_the_summary_has_a_line_per_method_and_loads_as_numbers(synthetic: Synthetic) -> None:
+    rows = {row["method"]: row for row in read(tables_of(synthetic)["summary"])}
+    assert list(rows) == ["standard", "augmix", "no_jsd"]
+    for name, key in {
+        "clean_error": {"benchmark": "clean", "metric": "error"},
+        "mfp": {"shift": "mFP"},
+        "rms_calibration_c": {"benchmark": "C", "shift": "mean", "severity": "", "metric": "rms_calibration"},
+        "brier_clean": {"benchmark": "clean", "metric": "brier"},
+    }.items():
+        values = [100 * synthetic.value(method="augmix", seed=seed, **key) for seed in synthetic.seeds]
+        assert float(rows["augmix"][name]) == pytest.approx(mean(values), abs=1e-4)
+        assert float(rows["augmix"][f"{name}_sd"]) == pytest.approx(stdev(values), abs=1e-4)
 
 
 def test_nothing_published_no_such_table(synthetic: Synthetic) -> None:
