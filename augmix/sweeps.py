@@ -96,7 +96,7 @@ def choose(experiment: "Experiment") -> list[dict[str, Any]]:
 def to_test(experiment: "Experiment") -> list[str]:
     """The paths of the runs that are evaluated on the test set: all of them, or after a choice the chosen ones.
 
-    Runs of methods outside any sweep are always to_test.
+    Runs of methods outside any sweep are always on it.
     """
     if experiment.validation is None:
         return [run.path for run in experiment.runs]
