@@ -125,11 +125,24 @@ def _add_config(command: argparse.ArgumentParser, settings: bool = True) -> None
         )
 
 
-def _settings(args: argparse.Namespace) -> Any:
+# What the resolved settings of a command must have.
+_KEYS = {
+    "prepare": ("loader", "options", "subset"),
+    "train": ("dataset", "data", "flip", "architecture", "method", "method_packages", "seed", "training"),
+    "evaluate": ("data", "corruptions", "perturbations", "output"),
+}
+
+
+def _settings(args: argparse.Namespace) -> dict[str, Any]:
     try:
-        return json.loads(args.settings)
+        settings = json.loads(args.settings)
     except ValueError as error:
         raise UserError(f"--settings is not valid JSON: {error}") from None
+    if not isinstance(settings, dict):
+        raise UserError("--settings is not a JSON object")
+    if missing := [key for key in _KEYS.get(args.command, ()) if key not in settings]:
+        raise UserError(f"--settings lacks '{missing[0]}'")
+    return settings
 
 
 def _experiment(args: argparse.Namespace) -> "Experiment":

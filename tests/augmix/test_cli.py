@@ -1,0 +1,121 @@
+"""The command line: help with an example everywhere, one line and a telling status on bad input, and logs."""
+
+import argparse
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from augmix import cli
+from augmix.errors import RunError, UserError
+from augmix.runs import Interrupted
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    [action] = [a for a in cli.build_parser()._actions if isinstance(a, argparse._SubParsersAction)]
+    return dict(action.choices)
+
+
+@pytest.mark.parametrize("name", commands())
+def test_every_command_has_help_with_an_example_that_parses(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main([name, "--help"])
+    assert caught.value.code == 0
+    example = " ".join(capsys.readouterr().out.partition("example: augmix ")[2].split())
+    assert example.startswith(name)
+    assert cli.build_parser().parse_args(example.split()).command == name
+
+
+def test_unknown_commands_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["trian"])
+    assert caught.value.code == 2
+    assert "invalid choice: 'trian'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (UserError("x is wrong"), 2, "augmix collect: error: x is wrong"),
+        (RunError("it diverged"), 1, "augmix collect: error: it diverged"),
+        (KeyboardInterrupt(), 130, "augmix collect: interrupted"),
+        (Interrupted(signal.SIGTERM), 143, "augmix collect: interrupted by SIGTERM; the next start continues"),
+        (MemoryError(), 1, "augmix collect: error: out of memory"),
+        (ZeroDivisionError("a bug"), 1, "augmix collect: error: ZeroDivisionError: a bug"),
+    ],
+)
+def test_every_ending_has_its_status_and_line(
+    error: BaseException,
+    status: int,
+    line: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "_collect", fail)
+    log = tmp_path / "logs" / "collect.log"
+    assert cli.main(["collect", "--log", str(log)]) == status
+    shown = capsys.readouterr().err.strip().splitlines()
+    assert shown[-1].startswith(line)
+    assert log.read_text().strip().splitlines()[-1].startswith(line)
+    assert ("Traceback" in log.read_text()) == isinstance(error, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["train", "--settings", "{", "--output", "x"], "--settings is not valid JSON"),
+        (["prepare", "--settings", '{"loader": 1, "options": 1, "subset": 1}'], "--settings needs --output"),
+        (["train", "--settings", "[]", "--output", "x"], "--settings is not a JSON object"),
+        (["train", "--settings", "{}", "--output", "{out}"], "--settings lacks 'dataset'"),
+        (["train"], "which run? for example: augmix train digits/smallnet/standard/seed0"),
+        (["evaluate", "digits/smallnet/standrd/seed0"], "has no run 'digits/smallnet/standrd/seed0'; did you mean"),
+        (["prepare", "--config", "config/digit.yaml"], "configuration config/digit.yaml does not exist"),
+        (["prepare", "--dataset", "digit"], "unknown data set 'digit'; did you mean 'digits'?"),
+        (["corrupt", "nowhere"], "nowhere/test_images.npy is missing"),
+        (["corrupt", "{digits}", "--corruption", "frog"], "unknown name 'frog'; did you mean 'fog'?"),
+        (["corrupt", "{digits}", "--images", "0"], "--images is 0; at least 1 is needed"),
+        (["perturb", "{digits}", "--perturbation", "tild"], "unknown perturbation 'tild'; did you mean 'tilt'?"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(
+    arguments: list[str], line: str, small_digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [
+        argument.replace("{digits}", str(small_digits)).replace("{out}", str(tmp_path / "out"))
+        for argument in arguments
+    ]
+    if arguments[0] in ("corrupt", "perturb"):
+        arguments += ["--output", str(tmp_path / "out")]
+    assert cli.main(arguments) == 2
+    shown = capsys.readouterr().err.strip()
+    assert line in shown
+    assert "\n" not in shown
+    assert not list(tmp_path.rglob("*.npy"))
+
+
+def test_prepare_corrupt_and_perturb_as_people_call_them(
+    write_config: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["prepare", "--config", str(write_config())]) == 0
+    assert "digits is ready" in capsys.readouterr().out
+    data = tmp_path / "data" / "digits"
+    assert cli.main(["corrupt", str(data), "--corruption", "fog", "--images", "8"]) == 0
+    assert cli.main(["perturb", str(data), "--perturbation", "tilt", "--images", "4"]) == 0
+    assert sorted(path.name for path in (tmp_path / "data" / "digits-C").iterdir()) == [
+        "fog.npy", "labels.npy", "source.json",
+    ]  # fmt: skip
+    assert (tmp_path / "data" / "digits-P" / "tilt.npy").exists()
+
+
+def test_an_unwritable_log_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["collect", "--log", str(tmp_path / "file" / "x.log")])
+    assert caught.value.code == 2
+    assert "cannot write the log" in capsys.readouterr().err

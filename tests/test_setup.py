@@ -1,0 +1,99 @@
+"""The set-up: one set of pins, and packages that import only what they may."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+PYTHON = {"python_version": "3.11", "python_full_version": "3.11.9"}
+# What each room may import of the others (the table of the rooms in README.md, from top to bottom).
+ALLOWED = {
+    "augmix": {"augmix"},
+    "baselines": {"augmix", "baselines"},
+    "ablations": {"augmix", "ablations"},
+    "reports": {"augmix", "reports"},
+}
+
+
+def pins(lines: list[str]) -> dict[str, str]:
+    """{package: version} of the requirement lines that hold for Python 3.11 on this platform."""
+    found: dict[str, str] = {}
+    for line in lines:
+        if not line.strip() or line.startswith(("#", "-")):
+            continue
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate(PYTHON):
+            [specifier] = requirement.specifier
+            assert specifier.operator == "==", line
+            found[canonicalize_name(requirement.name)] = specifier.version
+    return found
+
+
+@pytest.fixture(scope="module")
+def lock() -> dict[str, str]:
+    return pins((ROOT / "requirements.lock").read_text().splitlines())
+
+
+def test_the_conda_environment_has_the_locks_pins(lock: dict[str, str]) -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python, _, pip = environment["dependencies"]
+    assert python == "python=3.11"
+    conda = pins(pip["pip"])
+    assert conda == {name: lock[name] for name in conda}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    direct = {
+        canonicalize_name(Requirement(line).name)
+        for line in (*project["dependencies"], *extras["suite"], *extras["development"])
+    }
+    assert set(conda) == direct
+
+
+def test_the_lock_satisfies_the_project(lock: dict[str, str]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for line in (
+        *project["dependencies"],
+        *(line for extra in project["optional-dependencies"].values() for line in extra),
+    ):
+        requirement = Requirement(line)
+        assert requirement.specifier.contains(lock[canonicalize_name(requirement.name)]), line
+
+
+def imports(path: Path) -> set[str]:
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            modules.add(node.module or "")
+    return {re.split(r"\.", module)[0] for module in modules}
+
+
+@pytest.mark.parametrize("room", ALLOWED)
+def test_imports_point_one_way(room: str) -> None:
+    for path in (ROOT / room).rglob("*.py"):
+        assert imports(path) & set(ALLOWED) <= ALLOWED[room], path
+
+
+def test_training_never_imports_mlflow_and_help_never_torch() -> None:
+    code = (
+        "import sys, augmix.cli, augmix.experiment; augmix.cli.build_parser();"
+        "assert not {'torch', 'mlflow', 'matplotlib', 'sklearn'} & set(sys.modules);"
+        "import augmix.training, augmix.evaluation, augmix.methods.augmix;"
+        "assert 'mlflow' not in sys.modules and 'snakemake' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_every_room_is_described() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for room in (*ALLOWED, "config", "workflow", "tests"):
+        assert f"`{room}/`" in readme
