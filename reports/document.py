@@ -11,10 +11,10 @@ import yaml
 from augmix.errors import UserError
 from augmix.files import read_array, read_json
 from reports.layout import Column, Row, Table, as_data, flattened
-from reports.names import HELD_OUT, group_of, spaced
+from reports.names import HELD_OUT, architecture_title, group_of, spaced
 from reports.results import CLEAN_ERROR, Place, Results, majority, whole
 from reports.style import Drawing
-from reports.tables import architecture_title, duration, main_table, printed_runs
+from reports.tables import duration, main_table, printed_runs
 from reports.verdict import judge
 
 FEW_IMAGES = 2000
@@ -33,6 +33,7 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
         "abstract": verdict.abstract,
         "findings": verdict.findings,
         "warnings": verdict.warnings,
+        "validation": f"{100 * results.config['validation']:g} %" if results.chosen is not None else None,
         "seeds": [str(seed) for seed in results.config["seeds"]],
         "tables": {
             table.name: as_data(table)
@@ -51,6 +52,7 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
             {
                 "title": method.title,
                 "description": method.description,
+                "source": method.source,
                 "reference": method.preset if method.preset in known and method.preset != "augmix" else None,
             }
             for method in results.methods
@@ -64,7 +66,7 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
         "generated": [
             results.dataset_title(dataset) + f"-{benchmark}"
             for (dataset, benchmark), sources in results.sources.items()
-            if benchmark != "clean" and any(source.startswith("generated") for source in sources)
+            if benchmark in ("C", "P") and any(source.startswith("generated") for source in sources)
         ],
         "few_images": [
             f"{results.dataset_title(dataset)} has {images:,} test images: one of them is "
@@ -150,7 +152,7 @@ def _recipe(results: Results) -> list[list[str]]:
 
 def _recipe_changes(results: Results) -> list[str]:
     """Where an architecture or a method departs from the common recipe."""
-    titles = {method.name: method.title for method in results.methods}
+    titles = {method.name: method.title for method in results.all_methods}
     entries = [(architecture_title(e["name"]), e) for e in results.config["architectures"]]
     entries += [(titles[e["name"]], e) for e in results.config["methods"]]
     return [

@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from reports.names import HELD_OUT, Method, group_of, spaced
+from reports.names import HELD_OUT, Method, architecture_title, group_of, spaced
 from reports.results import CLEAN_ERROR, MCE, MFP, Place, Quantity, Results
 from reports.style import WIDTH, Drawing, looks_of, saved
-from reports.tables import CALIBRATION, architecture_title
+from reports.sweeps import draw_sweeps
+from reports.tables import CALIBRATION
 
 
 def draw_all(results: Results, folder: Path) -> dict[str, list[Drawing]]:
@@ -29,6 +30,7 @@ def _of_dataset(results: Results, folder: Path, dataset: str) -> Iterator[Drawin
     for architecture in results.architectures:
         yield from _shift_bars(results, folder, dataset, architecture, "P")
     yield from _calibration(results, folder, dataset)
+    yield from draw_sweeps(results, folder, dataset)
     for architecture in results.architectures:
         yield from _training(results, folder, dataset, architecture)
 

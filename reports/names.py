@@ -68,6 +68,8 @@ class Method(NamedTuple):
     description: str
     preset: str | None
     """The module it is an unchanged preset of; None when parameters or parts differ."""
+    source: str = ""
+    """Who it is by, as its module says."""
 
 
 WORDS = {
@@ -85,6 +87,11 @@ def titled(name: str) -> str:
 def spaced(name: str) -> str:
     """`gaussian_noise` as `gaussian noise`."""
     return name.replace("_", " ")
+
+
+def architecture_title(name: str) -> str:
+    """An architecture's name in print."""
+    return ARCHITECTURES.get(name, spaced(name))
 
 
 def group_of(corruption: str) -> str:
@@ -106,12 +113,10 @@ def _method(entry: Mapping[str, Any], packages: Sequence[str]) -> Method:
         said = "; ".join(f"{part} of {', then '.join(_given(*s) for s in sources)}" for part, sources in parts.items())
         return Method(name, titled(name), f"A composition: {said}.", None)
     [(preset, parameters)] = parts["views"]
-    title, description = _docstring(preset, packages)
+    title, description, source = _docstring(preset, packages)
     if parameters:
-        return Method(name, titled(name), f"{title} with {_settings(parameters)}. {description}", None)
-    if name != preset:
-        title = titled(name)
-    return Method(name, title, description, preset)
+        return Method(name, titled(name), f"{title} with {_settings(parameters)}.", None, source)
+    return Method(name, title if name == preset else titled(name), description, preset, source)
 
 
 def _given(source: str, parameters: Mapping[str, Any]) -> str:
@@ -122,8 +127,8 @@ def _settings(parameters: Mapping[str, Any]) -> str:
     return ", ".join(f"{spaced(key)} {value}" for key, value in parameters.items())
 
 
-def _docstring(preset: str, packages: Sequence[str]) -> tuple[str, str]:
-    """Title and description from the first line of the method's module docstring, without importing it.
+def _docstring(preset: str, packages: Sequence[str]) -> tuple[str, str, str]:
+    """Title, description and source from the first line of the method's module docstring, without importing it.
 
     `Cutout (DeVries & Taylor, 2017): one square hole per image.` is titled "Cutout".
     """
@@ -138,11 +143,11 @@ def _docstring(preset: str, packages: Sequence[str]) -> tuple[str, str]:
     except (UserError, OSError, SyntaxError):
         pass  # The results may come from another checkout: the report is made all the same.
     if not text:
-        return titled(preset), ""
+        return titled(preset), "", ""
     line = text.splitlines()[0].strip()
     head, colon, rest = line.partition(": ")
-    source = re.search(r"\s*\([^)]*\)", head)
-    title = head.replace(source[0], "") if source else head
+    found = re.search(r"\s*\(([^)]*)\)", head)
+    title = head.replace(found[0], "") if found else head
     if not colon or len(title) > LONGEST_TITLE:
-        return titled(preset), line
-    return title, f"{rest[:1].upper()}{rest[1:].rstrip('.')}{source[0] if source else ''}."
+        return titled(preset), line, ""
+    return title, rest[:1].upper() + rest[1:], found[1] if found else ""

@@ -42,6 +42,8 @@ class Quantity(NamedTuple):
 CLEAN_ERROR = Quantity("clean", "clean", "error")
 MCE = Quantity("C", "mCE", "error")
 MFP = Quantity("P", "mFP", "flip_probability")
+VALIDATION = Quantity("validation", "mean", "error")
+"""Under the held-out corruptions, on the images kept for validation: what sweeps are decided by."""
 
 
 class Place(NamedTuple):
@@ -87,12 +89,27 @@ class Results:
     """Per place and quantity, a fraction for every seed that finished."""
     sources: Mapping[tuple[str, str], list[str]]
     """Per data set and benchmark, where its images come from."""
+    chosen: Mapping[tuple[str, str, str], str] | None
+    """Per data set, architecture and sweep, the method chosen to be tested; None where all methods are."""
     test_images: Mapping[str, int | None]
     """Per data set, how many there are; None where its arrays are not at hand."""
 
     @cached_property
-    def methods(self) -> list[Method]:
+    def all_methods(self) -> list[Method]:
         return methods_of(self.config)
+
+    @cached_property
+    def methods(self) -> list[Method]:
+        """The methods that are compared on test images: without those that a sweep tried and did not choose."""
+        if self.chosen is None:
+            return self.all_methods
+        tried = self.swept - set(self.chosen.values())
+        return [method for method in self.all_methods if method.name not in tried]
+
+    @cached_property
+    def swept(self) -> set[str]:
+        """The names of the methods that are a value of some sweep."""
+        return {entry["name"] for entry in self.config["methods"] if entry.get("sweeps")}
 
     @property
     def architectures(self) -> list[str]:
@@ -130,6 +147,9 @@ class Results:
         asked = len(runs) or len(self.config["seeds"])
         statuses = {run["status"] for run in runs}
         word = next((status for status in STATUSES[1:] if status in statuses), "missing")
+        if self.chosen is not None and quantity != VALIDATION and place.method in self.swept:
+            chosen = {method for key, method in self.chosen.items() if key[:2] == place[:2]}
+            word = word if place.method in chosen else "not chosen"
         return summarise(self.seeds(place, quantity).values(), asked, word)
 
     def architecture_seeds(self, dataset: str, method: str, quantity: Quantity) -> dict[int, float]:
@@ -205,7 +225,15 @@ def load(folder: Path, data: Path) -> Results:
     for place, quantity in list(values):
         if not _enough(quantity, config["datasets"][place.dataset], images[place.dataset]):
             del values[place, quantity]
-    return Results(folder, config, runs, values, sources, images)
+    return Results(folder, config, runs, values, sources, _chosen(folder / "chosen.csv", config), images)
+
+
+def _chosen(path: Path, config: Mapping[str, Any]) -> dict[tuple[str, str, str], str] | None:
+    """What `augmix choose` chose; None where the experiment does not choose."""
+    if config.get("validation") is None or not any(entry.get("sweeps") for entry in config["methods"]):
+        return None
+    rows = _read_csv(path, ("dataset", "arch", "sweep", "method", "chosen"), "augmix choose")
+    return {(row["dataset"], row["arch"], row["sweep"]): row["method"] for row in rows if row["chosen"] == "True"}
 
 
 def _test_images(folder: Path) -> int | None:

@@ -6,16 +6,17 @@ from dataclasses import replace
 from augmix.metrics import BIN_SIZE
 from reports.layout import Column, Row, Table, flattened
 from reports.names import (
-    ARCHITECTURES,
     CORRUPTION_TITLES,
     EXTRA_TITLES,
     HELD_OUT,
     PERTURBATION_TITLES,
+    architecture_title,
     group_of,
     spaced,
 )
 from reports.published import comparisons
 from reports.results import BINS, CLEAN_ERROR, MCE, MFP, Place, Quantity, Results, place_of, whole
+from reports.sweeps import sweep_table
 
 CALIBRATION = {
     "RMS calibration error, clean": Quantity("clean", "clean", "rms_calibration"),
@@ -37,10 +38,6 @@ SUMMARY = {
 }
 
 
-def architecture_title(name: str) -> str:
-    return ARCHITECTURES.get(name, spaced(name))
-
-
 def all_tables(results: Results) -> list[Table]:
     """The tables that the results have figures for, in the report's order."""
     tables = [
@@ -51,6 +48,7 @@ def all_tables(results: Results) -> list[Table]:
         _published(results),
         _by_corruption(results),
         _by_perturbation(results),
+        sweep_table(results),
         _summary(results),
         _runs(results),
     ]
@@ -231,7 +229,7 @@ def _published(results: Results) -> Table:
 
 
 def _runs(results: Results) -> Table:
-    titles = {method.name: method.title for method in results.methods}
+    titles = {method.name: method.title for method in results.all_methods}
     rows = []
     for run in results.runs:
         place = place_of(run)

@@ -4,10 +4,11 @@ from statistics import mean, stdev
 from typing import NamedTuple
 
 from reports.layout import decimal, printed_mean
-from reports.names import Method
+from reports.names import Method, architecture_title
 from reports.published import comparisons
 from reports.results import CLEAN_ERROR, MCE, MFP, STATUSES, Cell, Quantity, Results, majority
-from reports.tables import CALIBRATION, architecture_title
+from reports.sweeps import decided_by, sweeps_of
+from reports.tables import CALIBRATION
 
 MEASURES = {"mCE": MCE, "clean error": CLEAN_ERROR, "mFP": MFP}
 
@@ -55,6 +56,7 @@ def judge(results: Results) -> Verdict:
         said = {
             "Lowest figures" if len(results.methods) > 1 else "Figures": best,
             **answers,
+            "Sweeps": _sweeps(results, dataset),
             "Calibration": _calibration(results, dataset),
             "Beside the paper": _against_paper(results, dataset),
         }
@@ -73,7 +75,7 @@ def _opening(results: Results) -> str:
     outcome = f"{number(done) if done else 'none'} of {_counted(asked, 'run')} finished"
     over = "; figures are means over the architectures" if len(results.architectures) > 1 else ""
     return (
-        f"We train {_counted(len(results.methods), 'method')} on {datasets} with {architectures} "
+        f"We train {_counted(len(results.all_methods), 'method')} on {datasets} with {architectures} "
         f"and {_counted(len(results.config['seeds']), 'seed')} each; {outcome}{over}."
     )
 
@@ -174,6 +176,29 @@ def _where(results: Results, dataset: str, label: str) -> str:
     return f"on {results.dataset_title(dataset)}{suffix}"
 
 
+def _sweeps(results: Results, dataset: str) -> list[str]:
+    """Of each sweep, the value with the lowest figure and what the default has."""
+    said = []
+    quantity = decided_by(results)
+    what = "mCE" if results.chosen is None else "validation error"
+    for sweep in sweeps_of(results):
+        cells = [(value, m, results.architecture_mean(dataset, m, quantity)) for value, m in sweep.values]
+        finished = sorted((c for c in cells if c[2].mean is not None), key=lambda c: c[2].mean or 0.0)
+        default = next((cell for _, method, cell in finished if method == sweep.default), None)
+        if len(finished) > 1:
+            value, method, cell = finished[0]
+            sentence = f"{sweep.title}: {value} has the lowest {what}, {_figure(cell)}"
+            if method == sweep.default:
+                sentence += ", and is the default"
+            elif default is not None:
+                sentence += f", the default {_figure(default)}"
+                differences = _differences(results, dataset, method, sweep.default or "", quantity)
+                if len(differences) > 1 and not _told_apart(differences):
+                    sentence += ", a difference that the seeds do not bear out"
+            said.append(sentence + ".")
+    return said
+
+
 def _calibration(results: Results, dataset: str) -> list[str]:
     """AugMix's calibration on corrupted images beside standard training's."""
     labels = ["RMS calibration error, -C", "RMS calibration error, -C pooled"]
@@ -208,7 +233,7 @@ def _against_paper(results: Results, dataset: str) -> list[str]:
 def _outcome(results: Results) -> list[str]:
     """Which runs did not finish."""
     said = []
-    titles = {method.name: method.title for method in results.methods}
+    titles = {method.name: method.title for method in results.all_methods}
     for status in STATUSES[1:]:
         runs = [run for run in results.runs if run["status"] == status]
         if runs:

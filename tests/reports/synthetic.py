@@ -36,6 +36,8 @@ class Synthetic:
         self.perturbations: Sequence[str] = PERTURBATIONS
         self.calibrated = True
         self.source = "generated (augmix 0.1.0)"
+        self.validation: float | None = None
+        self.chosen: dict[str, str] = {}  # sweep to method; the same on every data set and architecture
         self.run_changes: dict[int, dict[str, Any]] = {}  # row number in runs.csv to columns
         self.metrics: list[dict[str, Any]] = []
 
@@ -57,6 +59,7 @@ class Synthetic:
             "architectures": [{"name": name, "training": {}} for name in self.architectures],
             "methods": self.methods,
             "seeds": list(self.seeds),
+            "validation": self.validation,
             "method_packages": ["baselines", "ablations"],
             "training": training,
             "benchmarks": {"corruptions": list(CORRUPTIONS), "perturbations": list(self.perturbations), "seed": 0},
@@ -68,6 +71,8 @@ class Synthetic:
             runs[row].update(changes)
         _write_csv(self.folder / "runs.csv", RUN_COLUMNS, runs)
         self.rewrite_metrics()
+        if self.validation is not None:
+            self._write_chosen()
         return self.folder
 
     def rewrite_metrics(self) -> None:
@@ -95,6 +100,18 @@ class Synthetic:
         assert len(found) == 1, (row, found)
         return float(found[0])
 
+    def _write_chosen(self) -> None:
+        rows = [
+            {"dataset": d, "arch": a, "sweep": sweep, "method": entry["name"], "value": value}
+            | {"chosen": self.chosen.get(sweep) == entry["name"]}
+            for d in self.datasets
+            for a in self.architectures
+            for entry in self.methods
+            for sweep, value in entry.get("sweeps", {}).items()
+        ]
+        columns = ("dataset", "arch", "sweep", "method", "value", "validation_error", "chosen")
+        _write_csv(self.folder / "chosen.csv", columns, rows)
+
     def _runs(self) -> Any:
         rng = np.random.default_rng(7)
         for dataset in self.datasets:
@@ -105,7 +122,11 @@ class Synthetic:
                         key = {"dataset": dataset, "arch": architecture, "method": entry["name"], "seed": seed}
                         base = BASE.get(entry["name"], 0.2 + 0.013 * i) + 0.01 * a
                         if status == "done":
-                            for row in self._metrics(base, rng):
+                            tested = not entry.get("sweeps") or entry["name"] in self.chosen.values()
+                            rows = self._metrics(base, rng) if tested or self.validation is None else []
+                            if self.validation is not None:
+                                rows.append(("validation", "validation split", "mean", "", "error", base))
+                            for row in rows:
                                 self.metrics.append(key | dict(zip(METRIC_COLUMNS[4:], row, strict=True)))
                         if status != "missing":
                             self._write_run(key, base, rng)

@@ -1,0 +1,129 @@
+"""Sweeps: every value is shown, and only what was chosen is compared on test images."""
+
+import shutil
+from pathlib import Path
+from statistics import mean
+
+import pytest
+
+from augmix.errors import UserError
+from reports.layout import as_markdown
+from reports.make import build_report
+from reports.results import load
+from reports.sweeps import draw_sweeps, sweep_table, sweeps_of
+from reports.tables import all_tables
+from reports.verdict import judge
+from tests.reports.synthetic import Synthetic
+
+
+@pytest.fixture
+def swept(synthetic: Synthetic) -> Synthetic:
+    """Width and severity of AugMix: width 5 is chosen, and severity's default."""
+    synthetic.methods = [
+        {"name": "standard", "preset": "standard"},
+        {"name": "augmix_width_1", "preset": "augmix", "parameters": {"width": 1}, "sweeps": {"width": 1}},
+        {"name": "augmix", "preset": "augmix", "parameters": {}, "sweeps": {"width": 3, "severity": 3}},
+        {"name": "augmix_width_5", "preset": "augmix", "parameters": {"width": 5}, "sweeps": {"width": 5}},
+        {"name": "augmix_severity_10", "preset": "augmix", "parameters": {"severity": 10}, "sweeps": {"severity": 10}},
+    ]
+    synthetic.validation = 0.25
+    synthetic.chosen = {"width": "augmix_width_5", "severity": "augmix"}
+    return synthetic
+
+
+def with_validation(swept: Synthetic, figures: dict[str, list[float]]) -> None:
+    swept.write()
+    for row in swept.metrics:
+        if row["benchmark"] == "validation":
+            row["value"] = figures.get(row["method"], [0.5, 0.5])[row["seed"]]
+    swept.rewrite_metrics()
+
+
+def test_values_are_in_the_order_of_their_definition(swept: Synthetic) -> None:
+    results = load(swept.write(), swept.data)
+    width, severity = sweeps_of(results)
+    assert width.title == "Number of chains k"
+    assert width.values == [("1", "augmix_width_1"), ("3", "augmix"), ("5", "augmix_width_5")]
+    assert (width.default, severity.default) == ("augmix", "augmix")
+
+
+def test_the_table_has_the_validation_errors(swept: Synthetic) -> None:
+    figures = {"augmix_width_1": [0.30, 0.32], "augmix": [0.28, 0.29], "augmix_width_5": [0.20, 0.21]}
+    with_validation(swept, figures)
+    table = sweep_table(load(swept.folder, swept.data))
+    cells = {row.keys: row.cells[0] for row in table.rows}
+    for value, method in (("1", "augmix_width_1"), ("3", "augmix"), ("5", "augmix_width_5")):
+        cell = cells["width", value]
+        assert not isinstance(cell, str)
+        assert cell.mean == pytest.approx(100 * mean(figures[method]))
+    text = as_markdown(table)
+    assert "| 3 (default) | 28.5 ± 0.7 |" in text
+    assert "| 5 | **20.5** ± 0.7 |" in text
+
+
+def test_only_the_chosen_are_compared_on_test_images(swept: Synthetic) -> None:
+    results = load(swept.write(), swept.data)
+    mce = next(table for table in all_tables(results) if table.name == "mce")
+    assert [column.name for column in mce.columns] == ["standard", "augmix", "augmix_width_5"]
+    assert len(next(table for table in all_tables(results) if table.name == "runs").rows) == 10
+
+
+def test_a_value_chosen_elsewhere_is_marked_here(swept: Synthetic) -> None:
+    swept.architectures = ("allconv", "wideresnet")
+    swept.write()
+    path = swept.folder / "chosen.csv"
+    path.write_text(
+        path.read_text().replace("allconv,width,augmix_width_5,5,,True", "allconv,width,augmix_width_5,5,,False")
+    )
+    key = {"arch": "allconv", "method": "augmix_width_5"}
+    swept.metrics = [
+        row for row in swept.metrics if row["benchmark"] == "validation" or any(row[k] != v for k, v in key.items())
+    ]
+    swept.rewrite_metrics()
+    mce = next(table for table in all_tables(load(swept.folder, swept.data)) if table.name == "mce")
+    words = [cell.word for row in mce.rows for cell in row.cells[2:] if not isinstance(cell, str)]
+    assert words == ["not chosen", "", "incomplete"]
+
+
+def test_the_verdict_names_the_lowest_and_the_default(swept: Synthetic) -> None:
+    with_validation(swept, {"augmix": [0.28, 0.29], "augmix_width_5": [0.20, 0.21]})
+    ((_, findings),) = judge(load(swept.folder, swept.data)).findings
+    said = dict(findings)["Sweeps"].replace("\u00a0", " ")
+    assert "Number of chains k: 5 has the lowest validation error, 20.5 ± 0.7 %, the default 28.5 ± 0.7 %." in said
+    assert "Severity of the operations: 3 has the lowest validation error, 28.5 ± 0.7 %, and is the default." in said
+    with_validation(swept, {"augmix": [0.20, 0.22], "augmix_width_5": [0.21, 0.19]})
+    ((_, findings),) = judge(load(swept.folder, swept.data)).findings
+    assert "a difference that the seeds do not bear out" in dict(findings)["Sweeps"]
+
+
+def test_without_a_validation_split_a_sweep_is_read_by_its_mce(swept: Synthetic, tmp_path: Path) -> None:
+    swept.validation = None
+    results = load(swept.write(), swept.data)
+    assert len(results.methods) == 5
+    table = sweep_table(results)
+    assert "mCE" in table.caption
+    assert all(not isinstance(row.cells[0], str) and row.cells[0].mean for row in table.rows)
+    (drawing,) = draw_sweeps(results, tmp_path, "digits")
+    assert "Ringed" not in drawing.caption
+
+
+def test_no_sweeps_no_table(synthetic: Synthetic, tmp_path: Path) -> None:
+    results = load(synthetic.write(), synthetic.data)
+    assert sweep_table(results).rows == []
+    assert list(draw_sweeps(results, tmp_path, "digits")) == []
+
+
+def test_a_missing_choice_is_named(swept: Synthetic) -> None:
+    (swept.write() / "chosen.csv").unlink()
+    with pytest.raises(UserError, match=r"chosen\.csv is missing; run `augmix choose`"):
+        load(swept.folder, swept.data)
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext (poppler) is not installed")
+def test_the_report_of_a_sweep(swept: Synthetic) -> None:
+    from tests.reports.test_make import pdf_text
+
+    swept.benchmarks, swept.calibrated = ("clean",), False
+    text = pdf_text(build_report(swept.write(), swept.data))
+    assert "25 % of the training images are kept for validation" in text
+    assert "3 (default)" in text
