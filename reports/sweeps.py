@@ -40,9 +40,8 @@ def sweeps_of(results: Results) -> list[Sweep]:
     for name, pairs in values.items():
         defined = definitions.get(name, {})
         order = [str(value) for value in defined.get("values", ())]
-        listed = sorted(
-            ((str(v), m) for v, m in pairs), key=lambda p: order.index(p[0]) if p[0] in order else len(order)
-        )
+        pairs.sort(key=lambda pair: order.index(str(pair[0])) if str(pair[0]) in order else len(order))
+        listed = [({True: "yes", False: "no"}[v] if isinstance(v, bool) else str(v), method) for v, method in pairs]
         default = next((method for _, method in listed if method in unchanged), None)
         found.append(Sweep(name, str(defined.get("title", spaced(name))), listed, default))
     return found
@@ -131,6 +130,6 @@ def _panel(results: Results, ax: Axes, dataset: str, sweep: Sweep) -> None:
             method = sweep.values[x_chosen][1]
             if (results.chosen or {}).get((dataset, architecture, sweep.name)) == method:
                 ax.plot(x_chosen, y_chosen, "o", ms=9, mfc="none", mec=colour, mew=0.8)
-    ax.set_xticks(range(len(sweep.values)), [value.replace("-1", "random") for value, _ in sweep.values])
+    ax.set_xticks(range(len(sweep.values)), [value for value, _ in sweep.values])
     ax.set_xlabel(sweep.title)
     ax.margins(x=0.12)

@@ -47,6 +47,20 @@ def test_values_are_in_the_order_of_their_definition(swept: Synthetic) -> None:
     assert (width.default, severity.default) == ("augmix", "augmix")
 
 
+def test_switches_are_words_in_the_order_of_their_definition(synthetic: Synthetic) -> None:
+    synthetic.methods = [
+        {
+            "name": "augmix_all_ops_true",
+            "preset": "augmix",
+            "parameters": {"all_ops": True},
+            "sweeps": {"all_ops": True},
+        },
+        {"name": "augmix", "preset": "augmix", "sweeps": {"all_ops": False}},
+    ]
+    (sweep,) = sweeps_of(load(synthetic.write(), synthetic.data))
+    assert sweep.values == [("no", "augmix"), ("yes", "augmix_all_ops_true")]
+
+
 def test_the_table_has_the_validation_errors(swept: Synthetic) -> None:
     figures = {"augmix_width_1": [0.30, 0.32], "augmix": [0.28, 0.29], "augmix_width_5": [0.20, 0.21]}
     with_validation(swept, figures)
