@@ -34,18 +34,18 @@ def check(folder: str, side: int = 32) -> None:
 def _classes(root: Path, split: str) -> list[str]:
     if not (root / split).is_dir():
         raise UserError(f"{root / split} does not exist; put its images at {root / split}/<class>/*")
-    names = _names(root / split)
+    names = listing(root / split)
     for name in names:
         if not (root / split / name).is_dir():
             raise UserError(f"{root / split / name} is not a class folder; images go to {root / split}/<class>/")
-        if not _names(root / split / name):
+        if not listing(root / split / name):
             raise UserError(f"{root / split / name} is empty: a class needs at least one image")
     if not names:
         raise UserError(f"{root / split} is empty; put its images at {root / split}/<class>/*")
     return names
 
 
-def _names(folder: Path) -> list[str]:
+def listing(folder: Path) -> list[str]:
     """What lies in a folder, in order, but for hidden files such as .DS_Store."""
     try:
         return sorted(name for name in os.listdir(folder) if not name.startswith("."))
@@ -71,17 +71,17 @@ def _load(root: Path, split: str, classes: list[str], side: int) -> tuple[np.nda
     files = [
         (root / split / name / file, label)
         for label, name in enumerate(classes)
-        for file in _names(root / split / name)
+        for file in listing(root / split / name)
     ]
     images = np.empty((len(files), side, side, 3), np.uint8)
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        decoded = pool.map(lambda entry: _decode(entry[0], side), files)
+        decoded = pool.map(lambda entry: decode(entry[0], side), files)
         for i, image in enumerate(bar(decoded, desc=f"{split} images", total=len(files), unit="image")):
             images[i] = image
     return images, np.array([label for _, label in files], np.int64)
 
 
-def _decode(file: Path, side: int) -> np.ndarray:
+def decode(file: Path, side: int) -> np.ndarray:
     """One image as uint8 (side, side, 3), turned as its EXIF orientation says."""
     try:
         with Image.open(file) as opened:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from augmix import methods, models
 from augmix.errors import UserError
@@ -26,13 +27,26 @@ def preset(name: str, **parameters: Any) -> methods.Method:
     return methods.build({"name": name, "preset": name, "parameters": parameters}, PACKAGES)
 
 
+@pytest.fixture
+def needed(tmp_path: Path) -> dict[str, dict[str, Any]]:
+    """The parameters of the methods that cannot do without: a folder of stylised images, of four classes."""
+    for name in "abcd":
+        (tmp_path / "train" / name).mkdir(parents=True)
+        Image.new("RGB", (32, 32)).save(tmp_path / "train" / name / "0.png")
+    return {"stylized_imagenet": {"folder": str(tmp_path)}}
+
+
 @pytest.mark.parametrize("name", method_names(PACKAGES))
-def test_every_preset_takes_a_step(name: str, batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_every_preset_takes_a_step(
+    name: str, batch: tuple[torch.Tensor, torch.Tensor], needed: dict[str, dict[str, Any]]
+) -> None:
     torch.manual_seed(0)
     net = models.Normalised(models.build("smallnet", 4))
     before = [p.clone() for p in net.parameters()]
     optimizer = torch.optim.SGD(net.parameters(), 0.1)
-    loss, wrong = training_step(net, preset(name), optimizer, *batch, 4, np.random.default_rng(0))
+    loss, wrong = training_step(
+        net, preset(name, **needed.get(name, {})), optimizer, *batch, 4, np.random.default_rng(0)
+    )
     assert np.isfinite(loss)
     assert 0 <= wrong <= 8
     assert any(not torch.equal(old, new) for old, new in zip(before, net.parameters(), strict=True))
@@ -67,6 +81,28 @@ def test_parts_of_several_methods_combine(batch: tuple[torch.Tensor, torch.Tenso
     targets = torch.nn.functional.one_hot(batch[1], 4).float()
     assert len(views) == 2
     assert torch.equal(method.loss(logits, targets), torch.nn.functional.cross_entropy(logits[0], targets))
+
+
+def test_views_in_a_row_see_each_others_images(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+    row: list[dict[str, Any]] = [{"autoaugment": {}}, {"augmix": {"views": 1}}]
+    settings = {"name": "row", "views": row, "mix": {"standard": {}}, "loss": {"augmix": {}}}
+    views = methods.build(settings, PACKAGES).views(*batch, torch.nn.Identity(), np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    [first] = preset("autoaugment").views(*batch, torch.nn.Identity(), rng)
+    expected = preset("augmix", views=1).views(first, batch[1], torch.nn.Identity(), rng)
+    assert not torch.equal(first, batch[0])
+    assert all(torch.equal(view, other) for view, other in zip(views, expected, strict=True))
+
+
+@pytest.mark.parametrize(("first", "given"), [("augmix", "uint8, float32, float32"), ("cutout", "float32")])
+def test_only_one_uint8_view_goes_on_to_the_next(
+    first: str, given: str, batch: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    row: list[dict[str, Any]] = [{"standard": {}}, {first: {}}, {"standard": {}}]
+    settings = {"name": "row", "views": row, "mix": {"standard": {}}, "loss": {"standard": {}}}
+    method = methods.build(settings, PACKAGES)
+    with pytest.raises(UserError, match=f"views 2 of 3 in a row give {given}; all but the last give one uint8"):
+        method.views(*batch, torch.nn.Identity(), np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(

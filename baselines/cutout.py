@@ -1,0 +1,45 @@
+"""Cutout (DeVries & Taylor, 2017): one square hole per image, half as wide as the image.
+
+The centre is uniform over the image and the hole may leave it: on 32 × 32 its side is 16 and its area inside 196 pixels
+on average. It is filled with 127.5, which is 0 after normalising and no uint8: the view is float.
+"""
+
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from augmix.checks import check_number
+from augmix.losses import cross_entropy
+from augmix.methods import Method, unmixed
+
+GREY = 127.5
+
+
+def method(*, size: float = 0.5) -> Method:
+    """A hole of `size` times the image's shorter side."""
+    check_number("size", size, 0, 1, above=True)
+    return Method(partial(cut_out, size=size), unmixed, cross_entropy)
+
+
+def cut_out(images: Tensor, labels: Tensor, net: nn.Module, rng: np.random.Generator, *, size: float) -> list[Tensor]:
+    """The images, each with its own hole: float32 (B, C, H, W)."""
+    batch, _, height, width = images.shape
+    side = round(size * min(height, width))
+    holes = squares(np.full(batch, side), (height, width), rng).to(images.device)
+    return [images.to(torch.float32).masked_fill(holes, GREY)]
+
+
+def squares(sides: np.ndarray, size: tuple[int, int], rng: np.random.Generator) -> Tensor:
+    """One square per image, its centre uniform over the pixels, what leaves the image cut off: bool (B, 1, H, W).
+
+    `sides` (B,) are in pixels; `size` is the images' (height, width).
+    """
+    within = []
+    for length in size:
+        first = rng.integers(length, size=len(sides)) - sides // 2
+        pixel = np.arange(length)
+        within.append((pixel >= first[:, None]) & (pixel < (first + sides)[:, None]))
+    rows, columns = within
+    return torch.from_numpy(rows[:, None, :, None] & columns[:, None, None, :])

@@ -1,0 +1,35 @@
+"""A batch of noise with labels, and a small net in training mode."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from augmix import models
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Small tensors lose time on several threads, much of it where the machine is busy."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def images() -> Tensor:
+    return torch.from_numpy(np.random.default_rng(0).integers(0, 256, (64, 3, 32, 32), np.uint8))
+
+
+@pytest.fixture
+def labels() -> Tensor:
+    return torch.arange(64) % 10
+
+
+@pytest.fixture
+def targets(labels: Tensor) -> Tensor:
+    return nn.functional.one_hot(labels, 10).float()
+
+
+@pytest.fixture
+def net() -> nn.Module:
+    torch.manual_seed(0)
+    return models.Normalised(models.build("smallnet", 10)).train()

@@ -1,0 +1,171 @@
+"""AutoAugment: the published policies, sampled with the published frequencies; each operation equal to Pillow's."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image, ImageEnhance, ImageOps
+from torch import Tensor, nn
+from torchvision.transforms import autoaugment as torchvisions
+
+from augmix import operations
+from augmix.errors import UserError
+from baselines import autoaugment
+from baselines.autoaugment import REMOVED, Policy, read_policy, sample
+
+NAMES = list(operations.IDS)
+TABLES = {
+    name: torchvisions.AutoAugment(policy).policies
+    for name, policy in (
+        ("cifar10", torchvisions.AutoAugmentPolicy.CIFAR10),
+        ("imagenet", torchvisions.AutoAugmentPolicy.IMAGENET),
+    )
+}
+
+
+def steps(policy: Policy) -> list[list[tuple[str, float, float]]]:
+    arrays = (policy.operations, policy.probabilities, policy.magnitudes)
+    return [[(NAMES[i], p, m) for i, p, m in zip(*row, strict=True)] for row in zip(*arrays, strict=True)]
+
+
+@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("full", [False, True])
+def test_tables_are_the_published_ones(name: str, full: bool) -> None:
+    ours = steps(read_policy(name, full))
+    assert len(ours) == len(TABLES[name]) == 25
+    for sub_policy, published in zip(ours, TABLES[name], strict=True):
+        for (operation, probability, magnitude), (title, p, m) in zip(sub_policy, published, strict=True):
+            removed = title.lower() in REMOVED and not full
+            assert operation == ("identity" if removed else operation)
+            assert removed or operation.replace("_", "") == title.lower()
+            assert probability == p
+            assert magnitude == (0 if removed or m is None else m)
+
+
+def test_nothing_that_overlaps_with_the_corruptions_is_left() -> None:
+    for name in TABLES:
+        left = {operation for sub_policy in steps(read_policy(name)) for operation, _, _ in sub_policy}
+        assert not left & set(REMOVED)
+        assert "identity" in left
+
+
+def test_a_policy_by_hand() -> None:
+    """Sub-policy 3 of CIFAR-10: shear_y with 0.5 at 8, then translate_y with 0.7 at 9."""
+    policy = read_policy("cifar10")
+    only = Policy(policy.operations[3:4], policy.probabilities[3:4], policy.magnitudes[3:4], fast=False)
+    ids, parameters = sample(only, 20_000, (32, 32), np.random.default_rng(0))
+    shear, translation = ids[:, 0] == operations.IDS["shear_y"], ids[:, 1] == operations.IDS["translate_y"]
+    assert abs(shear.mean() - 0.5) < 0.016
+    assert abs(translation.mean() - 0.7) < 0.015
+    assert abs((shear & translation).mean() - 0.35) < 0.016
+    assert set(np.round(parameters[shear, 0], 12)) == {-0.24, 0.24}
+    assert set(parameters[translation, 1]) == {-9, 9}
+    assert abs((parameters[translation, 1] > 0).mean() - 0.5) < 0.02
+
+
+def test_sub_policies_are_equally_likely() -> None:
+    policy = Policy(np.arange(1, 6)[:, None], np.ones((5, 1)), np.ones((5, 1)), fast=False)
+    ids, _ = sample(policy, 10_000, (32, 32), np.random.default_rng(0))
+    counts = np.bincount(ids[:, 0], minlength=6)[1:]
+    assert (abs(counts - 2000) < 4.5 * np.sqrt(2000 * 0.8)).all()
+
+
+def pillow(image: Image.Image, name: str, level: float, sign: int) -> Image.Image:
+    """One operation as the authors' released code writes it, with our fill and resampling."""
+    fill, bilinear, affine = (128, 128, 128), Image.Resampling.BILINEAR, Image.Transform.AFFINE
+    pixels = sign * int(level * 10 / 10)
+    shear = sign * level * 0.3 / 10
+    matrices = {
+        "shear_x": (1, shear, 0, 0, 1, 0), "shear_y": (1, 0, 0, shear, 1, 0),
+        "translate_x": (1, 0, pixels, 0, 1, 0), "translate_y": (1, 0, 0, 0, 1, pixels),
+    }  # fmt: skip
+    if name in matrices:
+        return image.transform(image.size, affine, matrices[name], bilinear, fillcolor=fill)
+    match name:
+        case "rotate":
+            return image.rotate(sign * int(level * 30 / 10), bilinear, fillcolor=fill)
+        case "posterize":
+            return ImageOps.posterize(image, 4 - int(level * 4 / 10))
+        case "solarize":
+            return ImageOps.solarize(image, 256 - int(level * 256 / 10))
+        case "autocontrast" | "equalize" | "invert":
+            return getattr(ImageOps, name)(image)
+        case "identity":
+            return image
+    return getattr(ImageEnhance, name.capitalize())(image).enhance(level * 1.8 / 10 + 0.1)
+
+
+def test_images_are_what_pillow_makes_of_them(images: Tensor, labels: Tensor) -> None:
+    """Every operation of both policies at every magnitude they use, on 32×32."""
+    used = {step for name in TABLES for sub in steps(read_policy(name, full=True)) for step in sub}
+    seen = set()
+    for seed, (operation, _, magnitude) in enumerate(sorted(used)):
+        one = Policy(operations.ids([operation])[None], np.ones((1, 1)), np.array([[magnitude]]), fast=False)
+        [view] = autoaugment.augmented(images, labels, nn.Identity(), np.random.default_rng(seed), policy=one)
+        assert view.dtype == torch.uint8
+        for before, after in zip(images[:6], view[:6], strict=True):
+            original = Image.fromarray(before.permute(1, 2, 0).contiguous().numpy())
+            results = [np.asarray(pillow(original, operation, magnitude, sign)).transpose(2, 0, 1) for sign in (1, -1)]
+            assert any(np.array_equal(after.numpy(), result) for result in results), (operation, magnitude)
+        seen.add(operation)
+    assert seen == set(NAMES) - {"identity"}
+
+
+def test_two_operations_follow_one_another(images: Tensor, labels: Tensor) -> None:
+    ids = np.array([[operations.IDS["invert"], operations.IDS["posterize"]]])
+    policy = Policy(ids, np.ones((1, 2)), np.array([[0.0, 5.0]]), fast=False)
+    [view] = autoaugment.augmented(images, labels, nn.Identity(), np.random.default_rng(0), policy=policy)
+    assert torch.equal(view, (255 - images) & 0b11000000)
+
+
+def write(folder: Path, content: object) -> str:
+    path = folder / "policy.yaml"
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content, default_flow_style=None))
+    return str(path)
+
+
+def test_a_fast_autoaugment_policy(tmp_path: Path) -> None:
+    """Names and numbers as its authors' code prints them: level · (high − low) + low."""
+    table = [
+        [["ShearX", 1.0, 0.9], ["Posterize", 1.0, 0.4]],
+        [["TranslateY", 1.0, 0.1], ["Solarize", 1, 0.25]],
+        [["Rotate", 1.0, 0.75], ["Color", 1.0, 0.5], ["AutoContrast", 1.0, 0.3]],
+    ]
+    path = write(tmp_path, {"magnitudes": "fast_autoaugment", "policy": table})
+    ids, parameters = sample(read_policy(path, full=True), 300, (20, 40), np.random.default_rng(0))
+    expected = {
+        "shear_x": {-0.24, 0.24}, "posterize": {5}, "translate_y": {-7.2, 7.2}, "solarize": {64}, "rotate": {-15, 15},
+        "color": {1.0}, "autocontrast": {0}, "identity": {0},
+    }  # fmt: skip
+    found = {NAMES[i]: set(np.round(parameters[ids == i], 9) + 0.0) for i in np.unique(ids)}
+    assert found == expected
+    ids, _ = sample(read_policy(path), 300, (20, 40), np.random.default_rng(0))
+    assert operations.IDS["color"] not in ids
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ({"policy": [[["invert", 1, 0]]]}, "a policy file says `magnitudes:`"),
+        ({"magnitudes": "mine", "policy": [[["invert", 1, 0]]]}, r"autoaugment or fast_autoaugment"),
+        ({"magnitudes": "autoaugment", "policy": []}, "policy must be a list of sub-policies"),
+        ({"magnitudes": "autoaugment", "policy": [["invert", 1, 0]]}, "written .name, probability, magnitude., not"),
+        ("magnitudes: autoaugment\npolicy:\n- [[invrt, 1, 0]]\n", r"policy.yaml:3: .* 'invrt'; did you mean 'invert'"),
+        ({"magnitudes": "autoaugment", "policy": [[["invert", 1.2, 0]]]}, r"probability of invert is 1.2; .*\[0, 1\]"),
+        ({"magnitudes": "autoaugment", "policy": [[["rotate", 1, 11]]]}, r"magnitude of rotate is 11; .*\[0, 10\]"),
+        ({"magnitudes": "fast_autoaugment", "policy": [[["rotate", 1, 5]]]}, r"is 5; it must be in \[0, 1\]"),
+        ({"magnitudes": "autoaugment", "policy": [[["cutout", 1, 5]]]}, "cutout cannot be kept"),
+    ],
+)
+def test_faults_in_a_file_are_named_with_their_line(tmp_path: Path, content: object, complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
+        read_policy(write(tmp_path, content), full=True)
+
+
+def test_a_policy_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"policy must be cifar10, imagenet or a YAML file, .* 'cifar11'"):
+        autoaugment.method(policy="cifar11")
+    with pytest.raises(TypeError, match="full must be True or False"):
+        autoaugment.method(full=1)  # type: ignore[arg-type]
