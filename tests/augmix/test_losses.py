@@ -1,4 +1,4 @@
-"""The Jensen–Shannon loss against a float64 reference, and its properties."""
+"""The consistency losses against float64 references, and their properties."""
 
 import numpy as np
 import pytest
@@ -45,8 +45,66 @@ def test_gradients() -> None:
 
 
 def test_one_view_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least two views, got 1"):
-        losses.jensen_shannon(random_logits(1))
+    for divergence in (losses.jensen_shannon, losses.kullback_leibler):
+        with pytest.raises(ValueError, match=f"{divergence.__name__} compares at least two views, got 1"):
+            divergence(random_logits(1))
+
+
+def kl_reference(p_logits: np.ndarray, q_logits: np.ndarray) -> float:
+    """KL(p ‖ q) in float64, summed over classes, averaged over images."""
+    p, q = (softmax(logits.astype(np.float64), axis=1) for logits in (p_logits, q_logits))
+    return float((p * (np.log(p) - np.log(q))).sum(1).mean())
+
+
+@pytest.mark.parametrize("views", [2, 3, 4])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_kl_equals_the_float64_reference(views: int, reverse: bool) -> None:
+    logits = random_logits(views)
+    clean, *others = (view.numpy() for view in logits)
+    pairs = [(view, clean) if reverse else (clean, view) for view in others]
+    expected = 12 * float(np.mean([kl_reference(p, q) for p, q in pairs]))
+    assert losses.kullback_leibler(logits, 12.0, reverse).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_kl_by_hand_tells_its_directions_apart() -> None:
+    """p = (½, ½), q = (¼, ¾): KL(p ‖ q) = ½ ln(4/3), KL(q ‖ p) = ¾ ln 3 − ln 2."""
+    p, q = torch.tensor([[0.5, 0.5]]).log(), torch.tensor([[0.25, 0.75]]).log()
+    assert losses.kullback_leibler([p, q], 1.0).item() == pytest.approx(np.log(4 / 3) / 2, rel=1e-5)
+    assert losses.kullback_leibler([p, q], 1.0, reverse=True).item() == pytest.approx(
+        0.75 * np.log(3) - np.log(2), rel=1e-5
+    )
+
+
+def test_kl_is_zero_for_equal_views_and_positive_otherwise() -> None:
+    a, b, _ = random_logits(3)
+    for reverse in (False, True):
+        assert losses.kullback_leibler([a, a, a], reverse=reverse).item() == pytest.approx(0, abs=1e-6)
+        assert losses.kullback_leibler([a, b], reverse=reverse).item() > 0
+
+
+def test_kl_is_stronger_than_jsd_at_equal_weight() -> None:
+    """2.25 times where views differ little and independently, as the method's reference says."""
+    generator = torch.Generator().manual_seed(0)
+    clean = torch.randn(4000, 10, generator=generator, dtype=torch.float64)
+    shifts = 1e-3 * torch.randn(2, 4000, 10, generator=generator, dtype=torch.float64)
+    logits = [clean, *(clean + shift for shift in shifts)]
+    ratio = losses.kullback_leibler(logits) / losses.jensen_shannon(logits)
+    assert ratio.item() == pytest.approx(2.25, rel=0.02)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_kls_gradients_go_through_every_view(reverse: bool) -> None:
+    logits = [view[:4].double().requires_grad_() for view in random_logits(3, 1.0)]
+    assert torch.autograd.gradcheck(lambda *views: losses.kullback_leibler(views, 12.0, reverse), logits)
+    losses.kullback_leibler(logits, 12.0, reverse).backward()
+    assert all(view.grad is not None and view.grad.abs().sum() > 0 for view in logits)
+
+
+def test_cross_entropy_of_all_views_is_their_mean() -> None:
+    logits = random_logits(3)
+    targets = torch.softmax(torch.randn(16, 10, generator=torch.Generator().manual_seed(9)), 1)
+    expected = np.mean([torch.nn.functional.cross_entropy(view, targets).item() for view in logits])
+    assert losses.cross_entropy_all(logits, targets).item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_augmix_adds_cross_entropy_of_the_clean_view_only() -> None:
