@@ -1,7 +1,9 @@
 """Data sets, one module each; `prepare` turns any of them into the same four arrays.
 
 A module defines `load(**options) -> Arrays`, `side(**options) -> int` (the images' side in pixels) and
-`check(**options)`, a quick look before any job that raises `UserError`. None of them imports torch.
+`check(**options)`, a quick look before any job that raises `UserError`. None of them imports torch. A module with
+`DOWNLOADS = True` fetches what is absent to its option `folder`, which experiments set to `<data>/downloads` unless
+they name another.
 """
 
 import hashlib
@@ -35,6 +37,11 @@ class Split(NamedTuple):
     """uint8 (N, H, W, 3), memory-mapped."""
     labels: np.ndarray
     """int64 (N,)."""
+
+
+def padded(images: np.ndarray) -> np.ndarray:
+    """Grey images, uint8 (N, 28, 28), in CIFAR's shape: uint8 (N, 32, 32, 3) with a black frame of two pixels."""
+    return np.repeat(np.pad(images, ((0, 0), (2, 2), (2, 2)))[..., None], 3, axis=3)
 
 
 def evenly(count: int, wanted: int | None) -> np.ndarray:

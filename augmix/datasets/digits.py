@@ -7,7 +7,7 @@ and stratified: 1,437 for training, 360 for testing.
 import numpy as np
 from PIL import Image
 
-from augmix.datasets import Arrays
+from augmix.datasets import Arrays, padded
 
 TEST_IMAGES = 360
 
@@ -30,7 +30,7 @@ def load() -> Arrays:
     # Grey levels 0 to 16 become 0 to 255.
     small = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
     large = [np.asarray(Image.fromarray(image).resize((28, 28), Image.Resampling.BICUBIC)) for image in small]
-    images = np.repeat(np.pad(np.stack(large), ((0, 0), (2, 2), (2, 2)))[..., None], 3, axis=3)
+    images = padded(np.stack(large))
     train, test = train_test_split(np.arange(len(images)), test_size=TEST_IMAGES, stratify=bunch.target, random_state=0)
     labels = bunch.target.astype(np.int64)
     return Arrays(images[train], labels[train], images[test], labels[test], [str(digit) for digit in range(10)])

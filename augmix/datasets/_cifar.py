@@ -1,0 +1,100 @@
+"""What CIFAR-10 and CIFAR-100 share: torchvision's files, Python pickles of rows of 3,072 bytes."""
+
+import hashlib
+import io
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from augmix.datasets import Arrays
+from augmix.download import Source, obtain
+from augmix.errors import UserError
+
+SIDE = 32
+
+
+class Layout(NamedTuple):
+    """The files of one of the two data sets."""
+
+    source: Source
+    folder: str
+    """The archive's only folder."""
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    names: str
+    """The file with the classes' names."""
+    names_key: str
+    labels_key: str
+    md5: Mapping[str, str]
+    """Of every file, by its name."""
+
+
+def check(layout: Layout, folder: str) -> None:
+    """Refuse a folder with some of the files only; when all are absent, they are downloaded."""
+    root = _root(layout, folder)
+    for path in (root.parent, root):
+        if path.exists() and not path.is_dir():
+            raise UserError(f"{path} is not a folder; {layout.folder}/ is expected in it, or under its name")
+    missing = [name for name in layout.md5 if not (root / name).is_file()]
+    if missing and len(missing) < len(layout.md5):
+        raise UserError(f"{root / missing[0]} is missing; put it there, or delete {root} to have all of it downloaded")
+
+
+def load(layout: Layout, folder: str) -> Arrays:
+    """Read the files, after comparing them with their published checksums; download them when they are absent."""
+    check(layout, folder)
+    root = _root(layout, folder)
+    obtain(layout.source, root.parent, [root / name for name in layout.md5])
+    parts = {name: _read(root / name, digest) for name, digest in layout.md5.items()}
+    (train_images, train_labels), (test_images, test_labels) = (
+        _joined(layout, [parts[name] for name in names]) for names in (layout.train, layout.test)
+    )
+    return Arrays(train_images, train_labels, test_images, test_labels, list(parts[layout.names][layout.names_key]))
+
+
+def _root(layout: Layout, folder: str) -> Path:
+    """The folder of the files themselves, whether it or the one above was given."""
+    path = Path(folder).expanduser()
+    return path if path.name == layout.folder else path / layout.folder
+
+
+def _joined(layout: Layout, parts: list[Any]) -> tuple[np.ndarray, np.ndarray]:
+    rows = np.concatenate([part["data"] for part in parts])
+    labels = np.concatenate([part[layout.labels_key] for part in parts])
+    return rows.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1), labels.astype(np.int64)
+
+
+# Everything that the pickles ask for; the first is numpy's function that makes an empty array to be filled.
+_ALLOWED = {"_reconstruct": np.empty(0).__reduce__()[0], "ndarray": np.ndarray, "dtype": np.dtype}
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Makes numpy arrays and what a pickle makes by itself (numbers, text, lists, dicts); calls nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.split(".")[0] != "numpy" or name not in _ALLOWED:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        return _ALLOWED[name]
+
+
+def _read(path: Path, md5: str) -> Any:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    if hashlib.md5(content).hexdigest() != md5:
+        raise UserError(
+            f"{path} is damaged or another file (its md5 is not {md5}); delete {path.parent} to have it downloaded"
+        )
+    return unpickle(path, content)
+
+
+def unpickle(path: Path, content: bytes) -> Any:
+    """The mapping in a batch's pickle; raises `UserError` when it asks for more than arrays."""
+    try:
+        return _ArraysOnly(io.BytesIO(content), encoding="latin1").load()
+    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, LookupError) as error:
+        raise UserError(f"{path} is not one of CIFAR's pickles: {error}") from error
