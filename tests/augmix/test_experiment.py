@@ -41,6 +41,12 @@ def test_runs_are_the_product_and_recipes_stack(write_config: WriteConfig) -> No
     assert (recipe["epochs"], recipe["weight_decay"], recipe["batch_size"]) == (9, 1e-4, 32)
 
 
+def test_views_can_stand_in_a_row(write_config: WriteConfig) -> None:
+    row = [{"autoaugment": {"full": True}}, {"augmix": {}}]
+    methods = [{"name": "m", "views": row, "mix": {"fmix": {}}, "loss": {"augmix": {}}}]
+    assert load(write_config(methods=methods)).runs[0].training["method"]["views"] == row
+
+
 def test_a_new_seed_leaves_the_other_runs_settings_alone(write_config: WriteConfig) -> None:
     before = load(write_config()).runs[0]
     after = load(write_config(seeds=[0, 5], title="another")).runs[0]
@@ -79,6 +85,13 @@ def test_a_new_seed_leaves_the_other_runs_settings_alone(write_config: WriteConf
         ({"methods": [{"name": "m", "views": {"augmix": {}}}]}, "takes a 'preset', or all of 'views', 'mix'"),
         ({"methods": [{"name": "m", "views": {"augmx": {}}, "mix": {"standard": {}}, "loss": {"augmix": {}}}]},
          "unknown method in 'views' 'augmx'"),
+        ({"methods": [{"name": "m", "views": [], "mix": {"standard": {}}, "loss": {"augmix": {}}}]},
+         "methods[0].views is empty"),
+        ({"methods": [{"name": "m", "views": ["augmix"], "mix": {"standard": {}}, "loss": {"augmix": {}}}]},
+         "methods[0].views[0] must be of type object"),
+        ({"methods": [{"name": "m", "views": [{"standard": {}}, {"augmix": {"widht": 3}}], "mix": {"standard": {}},
+                       "loss": {"augmix": {}}}]},
+         "unknown parameter of method 'augmix' 'widht'; did you mean 'width'?"),
         ({"experiment": "../up"}, "experiment is '../up'"),
     ],
 )  # fmt: skip
