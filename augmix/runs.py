@@ -60,8 +60,9 @@ class Signals:
 
 def save(path: Path, value: Any) -> None:
     """`torch.save`, whole or not at all."""
-    with atomic(path) as temporary:
-        torch.save(value, temporary)
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        # Given a path, torch writes its name into the file; the same weights are to be the same bytes.
+        torch.save(value, file)
 
 
 class Checkpoints:
