@@ -135,7 +135,13 @@ def validate(config: Mapping[str, Any], schema: Mapping[str, Any], lines: Lines)
     fault = min(validator.iter_errors(config), key=lambda e: [str(part) for part in e.absolute_path], default=None)
     if fault is not None:
         position = tuple(fault.absolute_path)
-        raise UserError(f"{place(position, lines)}: {_explain(fault, position)}")
+        unknown = (_unknown(fault),) if fault.validator == "additionalProperties" else ()
+        raise UserError(f"{place((*position, *unknown), lines)}: {_explain(fault, position)}")
+
+
+def _unknown(fault: Any) -> str:
+    """The first key that a mapping should not have."""
+    return next(key for key in fault.instance if key not in fault.schema.get("properties", {}))
 
 
 def place(position: Position, lines: Lines) -> str:
@@ -150,7 +156,7 @@ def _explain(fault: Any, position: Position) -> str:
     match fault.validator:
         case "additionalProperties":
             known = fault.schema.get("properties", {})
-            unknown = next(key for key in value if key not in known)
+            unknown = _unknown(fault)
             return f"unknown key '{unknown}' in {name}; {nearest(unknown, known)}"
         case "required":
             missing = next(key for key in fault.validator_value if key not in value)
