@@ -1,6 +1,7 @@
 """What several rooms' tests share: a small real data set, prepared once, and folders of shared data."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import yaml
 
 from augmix.datasets import prepare
 from augmix.experiment import Experiment, load
+from tests.checkout import Checkout, make_finished
 
 SHARED = Path(__file__).parents[2] / "shared"
 
@@ -61,3 +63,11 @@ def small_experiment(write_config: Callable[..., Path], small_digits: Path) -> C
         return Experiment(json.loads(text))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout with a finished experiment, shared by all tests: other experiments there need other names."""
+    base = tmp_path_factory.getbasetemp()
+    # Each of xdist's workers has a folder of its own beside the others'.
+    return make_finished(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)

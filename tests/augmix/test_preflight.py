@@ -1,0 +1,153 @@
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from augmix import preflight
+from augmix.corruptions import weather
+from augmix.errors import UserError
+from augmix.experiment import Experiment, load
+
+Write = Callable[..., Path]
+
+
+@pytest.mark.parametrize("cores", ["0", "-1", "two", "1.5", "", "²"])
+def test_cores_are_all_or_a_positive_number(cores: str) -> None:
+    with pytest.raises(UserError, match=f"--cores is '{cores}'; `all` or a whole number from 1 is needed"):
+        preflight.check_cores(cores)
+
+
+def test_good_cores_pass() -> None:
+    for cores in ("all", "1", "64"):
+        preflight.check_cores(cores)
+
+
+def test_an_unknown_profile_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "workflow/profiles/slurm").mkdir(parents=True)
+    (tmp_path / "workflow/profiles/slurm/config.yaml").write_text("executor: slurm\n")
+    preflight.check_profile("slurm")
+    with pytest.raises(UserError, match="unknown profile 'slum'; did you mean 'slurm'"):
+        preflight.check_profile("slum")
+
+
+def test_results_that_cannot_be_written_are_refused(write_config: Write, tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file where a folder should be")
+    with pytest.raises(UserError, match=r"the results folder .*/results/small cannot be written: .*Not a directory"):
+        preflight.check(load(write_config()))
+
+
+def test_data_may_be_read_only_when_all_of_it_is_there(write_config: Write, tmp_path: Path) -> None:
+    # /proc is what even root cannot write.
+    experiment = load(write_config(folders={"data": "/proc/data", "results": str(tmp_path)}))
+    with pytest.raises(UserError, match="the data folder /proc/data/digits cannot be written"):
+        preflight.check_folders(experiment)
+    there = load(write_config())
+    for path in preflight._data_files(there):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert len(list(preflight._data_files(there))) == 5 + 2 + 2
+    data = tmp_path / "data"
+    shutil.move(data, tmp_path / "elsewhere")
+    data.symlink_to(tmp_path / "elsewhere")
+    preflight.check_folders(there)
+
+
+@pytest.fixture
+def folder_experiment(write_config: Write, tmp_path: Path) -> Callable[[], Experiment]:
+    """An experiment on an image folder whose files are empty: good enough before any job."""
+    for split in ("train", "test"):
+        for name in ("cat", "dog"):
+            (tmp_path / "images" / split / name).mkdir(parents=True)
+            (tmp_path / "images" / split / name / "1.png").touch()
+    options = {"folder": str(tmp_path / "images")}
+    return lambda: load(write_config(datasets={"pets": {"loader": "image_folder", "options": options}}))
+
+
+def test_a_good_image_folder_passes(folder_experiment: Callable[[], Experiment]) -> None:
+    preflight.check(folder_experiment())
+
+
+@pytest.mark.parametrize(
+    ("removed", "complaint"),
+    [
+        ([""], "images does not exist"),
+        (["test"], "images/test does not exist"),
+        (["train/cat", "train/dog"], "images/train is empty"),
+        (["train/cat", "test/cat"], "only one class \\('dog'\\)"),
+        (["train/cat"], "class 'cat' is in test/ but not in train/"),
+        (["test/dog/1.png"], "images/test/dog is empty"),
+    ],
+)
+def test_a_faulty_image_folder_is_refused_before_any_job(
+    folder_experiment: Callable[[], Experiment], tmp_path: Path, removed: list[str], complaint: str
+) -> None:
+    for name in removed:
+        path = tmp_path / "images" / name
+        path.unlink() if path.is_file() else shutil.rmtree(path)
+    with pytest.raises(UserError, match=complaint):
+        preflight.check(folder_experiment())
+
+
+def test_a_prepared_data_set_needs_its_source_no_more(
+    folder_experiment: Callable[[], Experiment], tmp_path: Path
+) -> None:
+    experiment = folder_experiment()
+    shutil.rmtree(tmp_path / "images")
+    folder = experiment.data / "pets"
+    folder.mkdir(parents=True)
+    for split in ("train", "test"):
+        for kind in ("images", "labels"):
+            np.save(folder / f"{split}_{kind}.npy", np.zeros(0))
+    noted: dict[str, Any] = {"classes": [], "sha256": {}, **experiment.dataset_settings("pets")}
+    (folder / "dataset.json").write_text(json.dumps(noted))
+    preflight.check(experiment)
+    (folder / "dataset.json").write_text(json.dumps({**noted, "subset": {"train": 5, "test": 5}}))
+    with pytest.raises(UserError, match="does not exist"):
+        preflight.check(experiment)
+
+
+def test_missing_frost_photographs_are_refused(write_config: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    experiment = load(write_config(benchmarks={"corruptions": ["frost"], "perturbations": []}))
+    preflight.check_frost(experiment)
+    monkeypatch.setattr(weather, "_FROST_FILES", ("absent.png",))
+    weather._frost_photographs.cache_clear()
+    with pytest.raises(UserError, match=r"photograph absent\.png that frost needs is not installed"):
+        preflight.check_frost(experiment)
+    weather._frost_photographs.cache_clear()
+    preflight.check_frost(load(write_config()))
+
+
+def test_a_method_parameter_out_of_range_is_refused(write_config: Write) -> None:
+    wide = {"name": "wide", "preset": "augmix", "parameters": {"width": 0}}
+    with pytest.raises(UserError, match=r"method 'wide': augmix: .*width"):
+        preflight.check(load(write_config(methods=[wide])))
+    composed = {"name": "mix", "views": {"augmix": {"severity": 99}}, "mix": {"standard": {}}, "loss": {"standard": {}}}
+    with pytest.raises(UserError, match=r"method 'mix': augmix: .*severity"):
+        preflight.check(load(write_config(methods=[composed])))
+
+
+def test_a_method_that_was_trained_with_is_not_built_again(write_config: Write) -> None:
+    wide = {"name": "wide", "preset": "augmix", "parameters": {"width": 0}}
+    experiment = load(write_config(methods=[wide]))
+    run = experiment.runs[0]
+    folder = experiment.folder / run.path
+    folder.mkdir(parents=True)
+    (folder / "model.pt").touch()
+    (folder / "config.yaml").write_text(yaml.safe_dump(dict(run.training)))
+    preflight.check_methods(experiment)
+
+
+def test_a_device_that_is_not_there_is_refused(write_config: Write) -> None:
+    import torch
+
+    if torch.backends.mps.is_available():
+        pytest.skip("this machine has the device")
+    experiment = load(write_config(training={"device": "mps"}))
+    with pytest.raises(UserError, match="device 'mps' is not available here"):
+        preflight.check(experiment)

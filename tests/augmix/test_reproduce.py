@@ -1,0 +1,210 @@
+import csv
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from augmix import reproduce
+from augmix.errors import RunError, UserError
+from augmix.experiment import Experiment
+from augmix.files import locked
+from augmix.reproduce import results
+from augmix.workflow_log import Job
+from tests.checkout import BIN, TINY, Checkout, wait_for
+
+
+@pytest.fixture
+def tiny(finished: Checkout, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+    """The finished checkout as the current folder."""
+    monkeypatch.chdir(finished.folder)
+    return finished
+
+
+@pytest.mark.slow
+def test_a_finished_experiment_has_its_report_and_says_where(finished: Checkout) -> None:
+    said = (finished.folder / "first.txt").read_text()
+    assert (finished.folder / "results/tiny/report.pdf").read_bytes().startswith(b"%PDF")
+    assert "results/tiny/report.pdf" in said
+    assert "results/tiny/metrics.csv" in said
+    assert "make ui" in said
+    assert "done in" in said
+    assert "running: " in said
+
+
+@pytest.mark.slow
+def test_a_second_start_has_nothing_to_do(finished: Checkout) -> None:
+    again = finished.reproduce("config/tiny.yaml")
+    assert (again.returncode, again.stderr) == (0, "")
+    assert again.stdout == "Nothing to do: results/tiny/report.pdf is up to date\n"
+
+
+@pytest.mark.slow
+def test_a_diverged_run_does_not_cost_the_report(finished: Checkout) -> None:
+    hot = {"name": "hot", "preset": "standard", "training": {"learning_rate": 1e30}}
+    config = finished.write("diverging", methods=["standard", hot])
+    done = finished.reproduce(config)
+    assert done.returncode == 1
+    log = "results/diverging/digits/smallnet/hot/seed0/train.log"
+    assert "failed: train digits/smallnet/hot/seed0\n  error: results/diverging" in done.stderr
+    assert f"  log:   {log}" in done.stderr
+    assert "1 of 2 runs finished, and results/diverging/report.pdf is about those" in done.stderr
+    with (finished.folder / "results/diverging/runs.csv").open() as file:
+        assert [row["status"] for row in csv.DictReader(file)] == ["done", "diverged"]
+    assert "diverged" in (finished.folder / "results/diverging/tables/clean_error.md").read_text()
+    # Without that method the report of the rest is not taken for the whole one.
+    finished.write("diverging", methods=["standard"])
+    dry = finished.reproduce(config, "--dry-run")
+    assert dry.stdout == "Would run 4 jobs: 1 collect, 1 report, 1 track\n"
+
+
+@pytest.mark.slow
+def test_a_damaged_image_fails_alone_and_by_name(finished: Checkout) -> None:
+    source = finished.folder / "images"
+    write_images(source)
+    damaged = source / "train/b/1.png"
+    damaged.write_bytes(damaged.read_bytes()[:300])
+    config = finished.write("damaged", datasets={"photos": {"loader": "image_folder", "options": {"folder": "images"}}})
+    done = finished.reproduce(config)
+    assert done.returncode == 2
+    assert "failed: prepare photos\n  error: images/train/b/1.png is damaged" in done.stderr
+    assert "0 of 2 runs finished, and there is no new report" in done.stderr
+    assert not list((finished.folder / "data").glob("photos*/*"))
+
+
+def write_images(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for name in ("a", "b"):
+            (folder / split / name).mkdir(parents=True)
+            for i in range(3):
+                Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(folder / split / name / f"{i}.png")
+
+
+@pytest.mark.slow
+def test_after_sigterm_and_sigkill_the_next_start_goes_on_to_the_same_bits(finished: Checkout) -> None:
+    run, epochs = "digits/smallnet/standard/seed0", {"epochs": 150, "batch_size": 32}
+    config = finished.write("stopped", methods=["standard"], training=epochs)
+    reference = finished.write(
+        "stopped_reference", methods=["standard"], training=epochs, folders={"results": "elsewhere"}
+    )
+    folder = finished.folder / "results/stopped" / run
+    whole = subprocess.Popen([BIN / "augmix", "train", run, "--config", reference], cwd=finished.folder)
+
+    assert stop(finished, config, folder, signal.SIGTERM, after=20) == 143
+    assert "stopped by SIGTERM" in (finished.folder / "stopped.txt").read_text()
+    assert (folder / "checkpoint.pt").exists()
+    assert not (folder / "model.pt").exists()
+
+    assert stop(finished, config, folder, signal.SIGKILL, after=epochs_done(folder) + 10) == -9
+    front = finished.start(config, finished.folder / "stopped.txt")
+    wait_for((folder / "model.pt").exists)
+    front.send_signal(signal.SIGINT)
+    assert front.wait(30) == 130
+    assert whole.wait(60) == 0
+    trained = finished.folder / "elsewhere/stopped_reference" / run / "model.pt"
+    assert (folder / "model.pt").read_bytes() == trained.read_bytes()
+
+
+def stop(checkout: Checkout, config: str, folder: Path, number: int, after: int) -> int:
+    """End `augmix reproduce` by a signal after some epochs; its status, once none of its processes is left."""
+    front = checkout.start(config, checkout.folder / "stopped.txt")
+    wait_for(lambda: epochs_done(folder) >= after)
+    helpers = psutil.Process(front.pid).children(recursive=True)
+    assert any("train" in helper.cmdline() for helper in helpers)
+    front.send_signal(number)
+    status = front.wait(30)
+    wait_for(lambda: not any(helper.is_running() for helper in helpers), 30)
+    return status
+
+
+def epochs_done(folder: Path) -> int:
+    path = folder / "history.csv"
+    return len(path.read_text().splitlines()) - 1 if path.exists() else 0
+
+
+def test_a_second_start_beside_the_first_is_refused(tiny: Checkout) -> None:
+    lock = Path("results/tiny/.lock")
+    with locked(lock, "this test"), pytest.raises(RunError) as refused:
+        reproduce.reproduce(Path("config/tiny.yaml"))
+    assert str(refused.value).startswith(f"results/tiny is in use by process {os.getpid()} on ")
+
+
+@pytest.fixture
+def experiment(tmp_path: Path) -> Experiment:
+    folders = {"data": str(tmp_path / "data"), "results": str(tmp_path / "results")}
+    return Experiment({**TINY, "folders": folders})
+
+
+@contextmanager
+def held_for_a_while(path: Path, by: str | None = None) -> Iterator[None]:
+    """A file's lock is held, and let go half a second after the block began."""
+    with ExitStack() as stack:
+        stack.enter_context(locked(path, "this test"))
+        if by is not None:
+            path.write_text(by)
+        timer = threading.Timer(0.5, stack.close)
+        timer.start()
+        yield
+        timer.join()
+
+
+def test_jobs_that_outlive_a_killed_start_are_waited_for(
+    experiment: Experiment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = experiment.folder / ".lock"
+    dead = psutil.Popen(["true"])
+    dead.wait()
+    with (
+        held_for_a_while(path, f"process {dead.pid} on {os.uname().nodename}"),
+        reproduce._lock(experiment),
+    ):
+        pass
+    assert capsys.readouterr().err == f"{experiment.folder}: waiting for the jobs of a killed start to end\n"
+
+
+def test_trainings_without_a_workflow_are_waited_for(
+    experiment: Experiment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = experiment.runs[1].path
+    with held_for_a_while(experiment.folder / run / ".lock"):
+        reproduce._wait_for_runs(experiment)
+    assert f"waiting for {run}, in use by process {os.getpid()}" in capsys.readouterr().err
+
+
+def test_outside_of_a_checkout_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="has no Snakefile: experiments run in a checkout"):
+        reproduce.reproduce(Path("config/digits.yaml"))
+
+
+def test_a_job_that_was_killed_is_explained(tmp_path: Path) -> None:
+    log = tmp_path / "train.log"
+    log.write_text("resuming\n")
+    job = Job("train", 0.0, {"dataset": "digits", "seed": "1"}, str(log), exit_status=137)
+    assert reproduce.explain(job).splitlines() == [
+        "failed: train digits/seed1",
+        "  error: killed, most likely for want of memory",
+        f"  log:   {log}",
+        "  | resuming",
+    ]
+
+
+def test_results_are_summed_up_by_the_mean_over_seeds(experiment: Experiment) -> None:
+    experiment.folder.mkdir(parents=True)
+    header = "dataset,arch,method,seed,benchmark,source,shift,severity,metric,value\n"
+    rows = [("standard", 0, 0.15), ("standard", 1, 0.17), ("augmix", 0, 0.0626)]
+    text = "".join(f"digits,smallnet,{method},{seed},C,x,mCE,,error,{value}\n" for method, seed, value in rows)
+    (experiment.folder / "metrics.csv").write_text(header + text)
+    assert results(experiment).splitlines()[3:] == [
+        "mCE (%)   digits/smallnet",
+        "standard  16.0",
+        "augmix    6.3",
+    ]

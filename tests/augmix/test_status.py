@@ -1,0 +1,91 @@
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from augmix.experiment import Experiment, load
+from augmix.files import locked
+from augmix.status import print_status
+
+
+@pytest.fixture
+def experiment(write_config: Callable[..., Path]) -> Experiment:
+    training = {"epochs": 10, "batch_size": 32}
+    return load(write_config(methods=["standard", "augmix"], seeds=[0, 1, 2], training=training))
+
+
+def touch(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def progress(folder: Path, silent: float = 0) -> None:
+    noted = {
+        "epoch": 4,
+        "epochs": 10,
+        "step": 2,
+        "steps": 4,
+        "seconds_per_epoch": 10.0,
+        "updated": time.time() - silent,
+    }
+    (folder / "progress.json").write_text(json.dumps(noted))
+
+
+PREDICTIONS = ("predictions/clean.npz", "predictions/C.npz", "predictions/P.npz")
+
+
+def test_every_state_is_shown(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
+    done, running, failed, diverged, interrupted, trained = (
+        touch(experiment.folder / run.path, "train.log") for run in experiment.runs
+    )
+    touch(done, "model.pt", *PREDICTIONS)
+    progress(running)
+    (failed / "train.log").write_text("augmix train: error: no space left\n")
+    (diverged / "diverged.json").write_text('{"loss": "nan", "epoch": 2, "step": 7}')
+    touch(interrupted, "checkpoint.pt")
+    progress(interrupted, silent=1000)
+    touch(trained, "model.pt")
+    with locked(running / ".lock", "this test"):
+        print_status(experiment)
+    lines = [line.split(maxsplit=3) for line in capsys.readouterr().out.splitlines()]
+    assert lines[1:7] == [
+        ["digits/smallnet/standard/seed0", "done", "10/10"],
+        ["digits/smallnet/standard/seed1", "running", "4/10", "about 1 min 5 s left"],
+        ["digits/smallnet/standard/seed2", "failed", "no", "space left"],
+        ["digits/smallnet/augmix/seed0", "diverged", "loss", "nan in epoch 2, step 7"],
+        ["digits/smallnet/augmix/seed1", "interrupted", "4/10", "continues from its checkpoint"],
+        ["digits/smallnet/augmix/seed2", "trained", "10/10", "waits for its evaluation"],
+    ]
+
+
+def test_counts_and_the_report(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
+    first = experiment.folder / experiment.runs[0].path
+    touch(first, "model.pt", *PREDICTIONS)
+    print_status(experiment)
+    said = capsys.readouterr().out
+    assert "\nsmall: 1 of 6 runs done, 5 pending\n" in said
+    assert "report: made when the runs are done" in said
+    touch(experiment.folder, "report.pdf")
+    print_status(experiment)
+    assert f"report: {experiment.folder / 'report.pdf'} (20" in capsys.readouterr().out
+
+
+def test_a_running_job_without_news_says_so(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
+    starting, silent = (touch(experiment.folder / run.path, "train.log") for run in experiment.runs[:2])
+    progress(silent, silent=300)
+    with locked(starting / ".lock", "this test"), locked(silent / ".lock", "this test"):
+        print_status(experiment)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].endswith("starting")
+    assert "silent for 5 min" in lines[2]
+
+
+def test_asking_does_not_import_torch() -> None:
+    code = "import sys, augmix.status; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

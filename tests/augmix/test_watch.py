@@ -1,0 +1,86 @@
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from augmix.experiment import Experiment
+from augmix.watch import Display, duration, position, seconds_left
+from augmix.workflow_log import Job, WorkflowLog
+from tests.checkout import TINY
+
+
+def log_of(counts: dict[str, int], running: list[Job], finished: list[Job]) -> WorkflowLog:
+    log = WorkflowLog()
+    log.counts.update(counts)
+    log.total, log.done = sum(counts.values()), len(finished)
+    log.running = {str(number): job for number, job in enumerate(running)}
+    log.finished = finished
+    return log
+
+
+def taken(rule: str, seconds: float) -> Job:
+    return Job(rule, 0.0, seconds=seconds)
+
+
+def progress(folder: Path, **changes: Any) -> Path:
+    noted = {"epoch": 3, "epochs": 10, "step": 5, "steps": 10, "seconds_per_epoch": 4.0, "updated": time.time()}
+    (folder / "progress.json").write_text(json.dumps({**noted, **changes}))
+    return folder / "progress.json"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (1500, "25 min"), (7500, "2 h 5 min")],
+)
+def test_durations_are_as_precise_as_they_need_to_be(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_no_forecast_before_a_training_can_be_judged() -> None:
+    running = [Job("train", time.monotonic())]
+    assert seconds_left(log_of({"train": 2, "corrupt": 1}, running, [taken("corrupt", 1)]), {"0": {}}) is None
+
+
+def test_the_forecast_adds_up_what_runs_and_what_waits() -> None:
+    """One training has 7.5 epochs of 4 s left, one waits with 40 s, an evaluation waits with the 20 s it takes."""
+    noted = {"epoch": 3, "epochs": 10, "step": 5, "steps": 10, "seconds_per_epoch": 4.0}
+    log = log_of({"train": 2, "evaluate": 2, "all": 1}, [Job("train", time.monotonic())], [taken("evaluate", 20)])
+    assert seconds_left(log, {"0": noted}) == pytest.approx(30 + 40 + 20)
+    log.running["1"] = Job("evaluate", time.monotonic() - 5)
+    assert seconds_left(log, {"0": noted, "1": {}}) == pytest.approx((30 + 15 + 40) / 2, abs=0.1)
+
+
+def test_the_forecast_is_no_shorter_than_the_longest_job() -> None:
+    noted = {"epoch": 1, "epochs": 10, "step": 0, "steps": 10, "seconds_per_epoch": 4.0}
+    log = log_of({"train": 2}, [Job("train", 0.0), Job("train", 0.0)], [])
+    almost = {**noted, "epoch": 10, "step": 10}
+    assert seconds_left(log, {"0": noted, "1": almost}) == pytest.approx(40)
+
+
+def test_progress_of_an_earlier_attempt_is_not_shown(tmp_path: Path) -> None:
+    job = Job("train", time.monotonic() - 10, log=str(tmp_path / "train.log"))
+    path = progress(tmp_path)
+    assert position(job)["epoch"] == 3
+    os.utime(path, (time.time() - 20,) * 2)
+    assert position(job) == {}
+
+
+def test_lines_name_what_differs_and_the_epoch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = {"dataset": "digits", "architecture": "smallnet", "method": "augmix", "seed": "0"}
+    job = Job("train", time.monotonic() - 10, names, str(tmp_path / "train.log"))
+    progress(tmp_path)
+    log = log_of({"train": 1, "evaluate": 1, "corrupt": 1}, [job], [])
+    failed = log.failed["7"] = Job("corrupt", 0.0, {"dataset": "digits", "shift": "fog"})
+    display = Display(Experiment({**TINY}), log)
+    display._line_time -= 20
+    display.update()
+    display.update()
+    display.close()
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == f"failed: {display.name(failed)}; what does not need it goes on"
+    assert display.name(failed) == "corrupt fog"
+    assert said[1].endswith("0 of 3 jobs, about 1 min 10 s left; running: train augmix seed0 epoch 3/10")
+    assert len(said) == 2

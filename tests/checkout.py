@@ -1,0 +1,91 @@
+"""A checkout of its own in which tests run experiments as users do: through the commands."""
+
+import fcntl
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+TINY: dict[str, Any] = {
+    "experiment": "tiny",
+    "datasets": {
+        "digits": {
+            "loader": "digits",
+            "flip": False,
+            "subset": {"train": 60, "test": 20},
+            "perturbation_images": 4,
+        }
+    },
+    "architectures": ["smallnet"],
+    "methods": ["standard", "augmix"],
+    "seeds": [0],
+    "training": {"epochs": 1, "batch_size": 32},
+    "benchmarks": {"corruptions": ["contrast", "brightness"], "perturbations": ["brightness", "tilt"]},
+}
+
+
+class Checkout:
+    """A copy of the repository in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, name: str, **changes: Any) -> str:
+        """Write `config/<name>.yaml`: the tiny experiment with some keys replaced; its path in the checkout."""
+        text = yaml.safe_dump({**TINY, "experiment": name, **changes}, sort_keys=False)
+        (self.folder / "config" / f"{name}.yaml").write_text(text)
+        return f"config/{name}.yaml"
+
+    def reproduce(self, config: str, *options: str) -> subprocess.CompletedProcess[str]:
+        return self.run(*self.reproduce_command(config), *options)
+
+    def start(self, config: str, output: Path) -> subprocess.Popen[bytes]:
+        """Start `augmix reproduce` in the background; it writes to the file `output`."""
+        with output.open("wb") as file:
+            return subprocess.Popen(
+                self.reproduce_command(config), cwd=self.folder, stdout=file, stderr=subprocess.STDOUT
+            )
+
+    def reproduce_command(self, config: str) -> list[str]:
+        return [str(BIN / "augmix"), "reproduce", "--config", config, "--cores", "2"]
+
+    def snakemake(self, *options: str) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, "-m", "snakemake", "--cores", "2", *options)
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+
+
+def make_finished(base: Path) -> Checkout:
+    """A checkout below `base` with `config/tiny.yaml` reproduced; made once for all processes that ask.
+
+    `first.txt` in it is what `augmix reproduce` said.
+    """
+    checkout = Checkout(base / "checkout")
+    with (base / "checkout.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (checkout.folder / "first.txt").exists():
+            return checkout
+        for name in ("augmix", "baselines", "ablations", "reports", "workflow", "config"):
+            shutil.copytree(ROOT / name, checkout.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("Snakefile", "environment.yml"):
+            shutil.copy2(ROOT / name, checkout.folder)
+        done = checkout.reproduce(checkout.write("tiny"))
+        assert done.returncode == 0, done.stderr
+        (checkout.folder / "first.txt").write_text(done.stderr + done.stdout)
+    return checkout
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Return as soon as `condition()` holds; fail when it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)

@@ -1,0 +1,79 @@
+import re
+
+import pytest
+
+from tests.checkout import Checkout
+
+pytestmark = pytest.mark.slow
+
+
+def jobs(output: str) -> dict[str, int]:
+    """The table of jobs of a dry run."""
+    table = output.partition("Job stats:")[2].partition("\n\n")[0]
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+
+
+def planned(checkout: Checkout, config: str) -> str:
+    done = checkout.snakemake("-n", "--configfile", config)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_lint_has_nothing_to_say(finished: Checkout) -> None:
+    done = finished.snakemake("--lint")
+    assert done.returncode == 0
+    assert "in a good condition" in done.stdout + done.stderr
+
+
+def test_the_default_experiment_is_planned(finished: Checkout) -> None:
+    plan = jobs(finished.snakemake("-n", "--config", 'folders={"data": "new", "results": "new"}').stdout)
+    runs = 6
+    assert plan == {
+        "prepare": 1, "corrupt": 15, "perturb": 10, "train": runs, "evaluate": runs,
+        "collect": 1, "report": 1, "track": 1, "all": 1, "total": 30 + 2 * runs,
+    }  # fmt: skip
+
+
+def test_a_misspelt_key_is_one_line(finished: Checkout) -> None:
+    config = finished.write("misspelt", trainings={"epochs": 1})
+    number = (finished.folder / config).read_text().splitlines().index("trainings:") + 1
+    line = f"{config}:{number}: unknown key 'trainings' in the experiment; did you mean 'training'?\n"
+    bare = finished.snakemake("-n", "--configfile", config)
+    front = finished.reproduce(config)
+    assert (bare.returncode, front.returncode) == (2, 2)
+    assert front.stderr == f"augmix reproduce: error: {line}"
+    assert bare.stderr == f"augmix: error: {finished.folder}/{line}"
+
+
+def test_a_comment_runs_nothing(finished: Checkout) -> None:
+    config = finished.write("tiny")
+    path = finished.folder / config
+    path.write_text("# a word\n" + path.read_text())
+    assert "Nothing to be done" in planned(finished, config)
+
+
+def test_a_new_seed_runs_alone(finished: Checkout) -> None:
+    plan = planned(finished, finished.write("more_seeds", experiment="tiny", seeds=[0, 1]))
+    assert jobs(plan) == {"train": 2, "evaluate": 2, "collect": 1, "report": 1, "track": 1, "all": 1, "total": 8}
+    assert set(re.findall(r"wildcards: .*seed=(\d)", plan)) == {"1"}
+
+
+def test_a_new_method_runs_alone(finished: Checkout) -> None:
+    plan = planned(
+        finished, finished.write("more_methods", experiment="tiny", methods=["augmix", "no_jsd", "standard"])
+    )
+    assert set(re.findall(r"wildcards: .*method=(\w+)", plan)) == {"no_jsd"}
+    assert jobs(plan)["train"] == 1
+
+
+def test_other_epochs_run_every_training_and_no_data(finished: Checkout) -> None:
+    training = {"epochs": 2, "batch_size": 32}
+    plan = planned(finished, finished.write("more_epochs", experiment="tiny", training=training))
+    assert jobs(plan) == {"train": 2, "evaluate": 2, "collect": 1, "report": 1, "track": 1, "all": 1, "total": 8}
+
+
+def test_another_subset_runs_everything(finished: Checkout) -> None:
+    subset = {"train": 60, "test": 16}
+    digits = {"loader": "digits", "flip": False, "subset": subset, "perturbation_images": 4}
+    plan = planned(finished, finished.write("smaller", experiment="tiny", datasets={"digits": digits}))
+    assert jobs(plan)["total"] == 1 + 2 + 2 + 2 + 2 + 4
