@@ -110,9 +110,9 @@ def training_seconds_left(noted: dict[str, Any]) -> float:
 
 
 def seconds_left(log: WorkflowLog, positions: dict[str, dict[str, Any]]) -> float | None:
-    """A rough forecast: every rule's jobs take what those before took, as many at a time as now.
+    """A rough forecast: a rule's jobs take what those before took, and run side by side as they did so far.
 
-    None until the trainings, the longest jobs, can be judged.
+    A rule's only job is taken to have no other beside it. None until the trainings, the longest jobs, can be judged.
     """
     known: defaultdict[str, list[float]] = defaultdict(list)
     for job in log.finished:
@@ -124,17 +124,22 @@ def seconds_left(log: WorkflowLog, positions: dict[str, dict[str, Any]]) -> floa
         return None
     mean = {rule: sum(values) / len(values) for rule, values in known.items()}
     usual = sum(mean.values()) / len(mean)
-    now = time.monotonic()
-    running = [
-        training_seconds_left(positions[number])
-        if positions[number]
-        else max(mean.get(job.rule, usual) - (now - job.started), 0)
-        for number, job in log.running.items()
-    ]
+    running = []
+    for number, job in log.running.items():
+        if positions[number]:
+            running.append(training_seconds_left(positions[number]))
+            continue
+        # A job that takes longer than those before shows that its rule's jobs may.
+        elapsed = time.monotonic() - job.started
+        mean[job.rule] = max(mean.get(job.rule, usual), 1.25 * elapsed)
+        running.append(mean[job.rule] - elapsed)
     waiting = Counter(log.counts)
     waiting.subtract(job.rule for jobs in (log.finished, log.running.values(), log.failed.values()) for job in jobs)
-    queue = sum(count * mean.get(rule, usual) for rule, count in waiting.items() if rule != "all")
-    return max((sum(running) + queue) / max(len(running), 1), *running, 0)
+    waiting["all"] = 0
+    alone = sum(mean.get(rule, usual) * count for rule, count in waiting.items() if log.counts[rule] == 1)
+    queue = sum(mean.get(rule, usual) * count for rule, count in waiting.items()) - alone
+    workers = max(min(log.most_running, len(running) + waiting.total()), 1)
+    return max((sum(running) + queue) / workers, *running, 0) + alone
 
 
 def duration(seconds: float) -> str:

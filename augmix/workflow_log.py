@@ -37,6 +37,8 @@ class WorkflowLog:
         self.counts: Counter[str] = Counter()
         """Jobs of each rule, all together."""
         self.running: dict[str, Job] = {}
+        self.most_running = 0
+        """How many jobs ran side by side at most."""
         self.failed: dict[str, Job] = {}
         self.finished: list[Job] = []
         self.nothing_to_do = False
@@ -89,6 +91,7 @@ class WorkflowLog:
             # A job that is tried again has not failed.
             self.failed.pop(value, None)
             self.running[value] = self._block
+            self.most_running = max(self.most_running, len(self.running))
         elif key == "wildcards":
             self._block.wildcards = dict(pair.split("=", 1) for pair in value.split(", "))
         elif key == "log":

@@ -11,12 +11,15 @@ from augmix.watch import Display, duration, position, seconds_left
 from augmix.workflow_log import Job, WorkflowLog
 from tests.checkout import TINY
 
+NOTED: dict[str, Any] = {"epoch": 3, "epochs": 10, "step": 5, "steps": 10, "seconds_per_epoch": 4.0}
+
 
 def log_of(counts: dict[str, int], running: list[Job], finished: list[Job]) -> WorkflowLog:
     log = WorkflowLog()
     log.counts.update(counts)
     log.total, log.done = sum(counts.values()), len(finished)
     log.running = {str(number): job for number, job in enumerate(running)}
+    log.most_running = len(running)
     log.finished = finished
     return log
 
@@ -25,9 +28,8 @@ def taken(rule: str, seconds: float) -> Job:
     return Job(rule, 0.0, seconds=seconds)
 
 
-def progress(folder: Path, **changes: Any) -> Path:
-    noted = {"epoch": 3, "epochs": 10, "step": 5, "steps": 10, "seconds_per_epoch": 4.0, "updated": time.time()}
-    (folder / "progress.json").write_text(json.dumps({**noted, **changes}))
+def progress(folder: Path) -> Path:
+    (folder / "progress.json").write_text(json.dumps({**NOTED, "updated": time.time()}))
     return folder / "progress.json"
 
 
@@ -45,19 +47,31 @@ def test_no_forecast_before_a_training_can_be_judged() -> None:
 
 
 def test_the_forecast_adds_up_what_runs_and_what_waits() -> None:
-    """One training has 7.5 epochs of 4 s left, one waits with 40 s, an evaluation waits with the 20 s it takes."""
-    noted = {"epoch": 3, "epochs": 10, "step": 5, "steps": 10, "seconds_per_epoch": 4.0}
+    """A training has 7.5 epochs of 4 s left; another of 40 s and an evaluation of 20 s wait."""
     log = log_of({"train": 2, "evaluate": 2, "all": 1}, [Job("train", time.monotonic())], [taken("evaluate", 20)])
-    assert seconds_left(log, {"0": noted}) == pytest.approx(30 + 40 + 20)
+    assert seconds_left(log, {"0": NOTED}) == pytest.approx(30 + 40 + 20)
+    log.most_running = 2
+    assert seconds_left(log, {"0": NOTED}) == pytest.approx((30 + 40 + 20) / 2)
     log.running["1"] = Job("evaluate", time.monotonic() - 5)
-    assert seconds_left(log, {"0": noted, "1": {}}) == pytest.approx((30 + 15 + 40) / 2, abs=0.1)
+    assert seconds_left(log, {"0": NOTED, "1": {}}) == pytest.approx((30 + 40 + 15) / 2, abs=0.1)
+
+
+def test_the_forecast_puts_a_rules_only_job_after_the_others() -> None:
+    running = [Job("train", time.monotonic()), Job("train", time.monotonic())]
+    log = log_of({"train": 2, "report": 1}, running, [taken("collect", 8)])
+    usual = (40 + 8) / 2
+    assert seconds_left(log, {"0": NOTED, "1": NOTED}) == pytest.approx(30 + usual)
+
+
+def test_a_job_that_takes_longer_than_those_before_prolongs_the_forecast() -> None:
+    log = log_of({"evaluate": 3}, [Job("evaluate", time.monotonic() - 40)], [taken("evaluate", 10)])
+    assert seconds_left(log, {"0": {}}) == pytest.approx(10 + 50, abs=0.1)
 
 
 def test_the_forecast_is_no_shorter_than_the_longest_job() -> None:
-    noted = {"epoch": 1, "epochs": 10, "step": 0, "steps": 10, "seconds_per_epoch": 4.0}
     log = log_of({"train": 2}, [Job("train", 0.0), Job("train", 0.0)], [])
-    almost = {**noted, "epoch": 10, "step": 10}
-    assert seconds_left(log, {"0": noted, "1": almost}) == pytest.approx(40)
+    first, last = {**NOTED, "epoch": 1, "step": 0}, {**NOTED, "epoch": 10, "step": 10}
+    assert seconds_left(log, {"0": first, "1": last}) == pytest.approx(40)
 
 
 def test_progress_of_an_earlier_attempt_is_not_shown(tmp_path: Path) -> None:
