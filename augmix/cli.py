@@ -193,32 +193,43 @@ def _add_prepare(commands: Any) -> None:
         commands,
         "prepare",
         _prepare,
-        "turn a data set into arrays",
+        "turn a data set into arrays, downloading it and its published benchmarks where the configuration says so",
         "augmix prepare --config config/digits.yaml --dataset digits",
     )
     _add_config(command)
     command.add_argument("--dataset", metavar="NAME", help="only this one of the configured data sets")
-    command.add_argument("--output", metavar="FOLDER", help="where to write, with --settings")
+    command.add_argument("--download", metavar="NAME", help="only fetch a published set, such as CIFAR-10-C")
+    command.add_argument("--output", metavar="PATH", help="where to write, with --settings or --download")
 
 
 def _prepare(args: argparse.Namespace) -> None:
+    from augmix import datasets, published
     from augmix.configuration import nearest
-    from augmix.datasets import prepare
 
+    if args.download:
+        print(published.download(args.download, Path(_required(args, "output"))))
+        return
     if args.settings:
-        prepare(_settings(args), Path(_required(args, "output")))
+        settings = _settings(args)
+        prepare = published.prepare if "kind" in settings else datasets.prepare
+        prepare(settings, Path(_required(args, "output")))
         return
     experiment = _experiment(args)
     if args.dataset and args.dataset not in experiment.datasets:
         raise UserError(f"unknown data set '{args.dataset}'; {nearest(args.dataset, experiment.datasets)}")
     for name in [args.dataset] if args.dataset else experiment.datasets:
-        prepare(experiment.dataset_settings(name), experiment.data / name)
+        datasets.prepare(experiment.dataset_settings(name), experiment.data / name)
+        for kind in ("C", "P"):
+            if experiment.published(name, kind):
+                published.prepare(
+                    experiment.published_settings(name, kind), *experiment.benchmark_files(name, kind, [])
+                )
         print(f"{experiment.data / name} is ready")
 
 
 def _required(args: argparse.Namespace, name: str) -> str:
     if not (value := getattr(args, name)):
-        raise UserError(f"--settings needs --{name}")
+        raise UserError(f"{'--settings' if args.settings else '--download'} needs --{name}")
     return str(value)
 
 

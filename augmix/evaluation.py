@@ -11,9 +11,9 @@ import yaml
 from torch import nn
 
 from augmix import datasets, devices, models, provenance
+from augmix.benchmark import Benchmark
 from augmix.errors import UserError
-from augmix.files import atomic, read_array, read_json, write_json
-from augmix.generation import SEVERITIES
+from augmix.files import atomic, write_json
 from augmix.progress import bar
 from augmix.runs import DAMAGED
 
@@ -36,7 +36,6 @@ def evaluate(settings: Mapping[str, Any], folder: Path) -> None:
     noted = datasets.record(data)
     net = load_net(folder / "model.pt", run["architecture"], len(noted["classes"]), device)
     test = datasets.read(data, "test")
-    shape = test.images.shape[1:]
 
     archives: dict[str, dict[str, np.ndarray]] = {
         "clean": {"clean": numbers(net, test.images, test.labels, device), "labels": test.labels}
@@ -44,21 +43,16 @@ def evaluate(settings: Mapping[str, Any], folder: Path) -> None:
     archives["clean"]["source"] = np.array(noted["loader"])
     total = len(settings["corruptions"]) + len(settings["perturbations"])
     with bar(desc=f"evaluating {folder.parent.name}", total=total, unit="shift") as shown:
-        for benchmark, names in (("C", settings["corruptions"]), ("P", settings["perturbations"])):
-            where = data.with_name(f"{data.name}-{benchmark}")
-            archives[benchmark] = archive = {}
-            if names:
-                archive["labels"] = labels = _labels(where, len(noted["classes"]))
-                archive["source"] = np.array(source(where))
+        for kind, names in (("C", settings["corruptions"]), ("P", settings["perturbations"])):
+            archives[kind] = archive = {}
+            if not names:
+                continue
+            where, images = Path(settings["folders"][kind]), settings["images"][kind]
+            benchmark = Benchmark(where, kind, test, len(noted["classes"]), images)
+            archive["labels"], archive["source"] = benchmark.labels, np.array(benchmark.source)
             for name in names:
-                if benchmark == "C":
-                    images = read_array(where / f"{name}.npy", np.uint8, (len(labels), *shape))
-                    archive[name] = numbers(net, images, labels, device).reshape(len(SEVERITIES), -1)
-                else:
-                    frames = read_array(where / f"{name}.npy", np.uint8, (len(labels), None, *shape))
-                    flat = frames.reshape(-1, *shape)
-                    repeated = np.repeat(labels, frames.shape[1])
-                    archive[name] = numbers(net, flat, repeated, device).reshape(frames.shape[:2])
+                shift = benchmark.read(name)
+                archive[name] = numbers(net, shift.images, shift.labels, device).reshape(shift.shape)
                 shown.update()
     for name, archive in archives.items():
         with atomic(folder / settings["output"] / f"{name}.npz") as temporary, temporary.open("wb") as file:
@@ -95,18 +89,3 @@ def load_net(path: Path, architecture: str, classes: int, device: torch.device) 
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path} does not hold weights of {architecture} with {classes} classes: {reason}") from error
     return net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-def source(folder: Path) -> str:
-    """Where a benchmark's files come from: ours say so in `source.json`, the published ones have none."""
-    path = folder / "source.json"
-    return str(read_json(path)["source"]) if path.exists() else "published"
-
-
-def _labels(folder: Path, classes: int) -> np.ndarray:
-    labels = np.asarray(read_array(folder / "labels.npy", shape=(None,)))
-    if labels.dtype.kind not in "iu" or not len(labels):
-        raise UserError(f"{folder / 'labels.npy'} holds {labels.dtype} (or nothing); integer labels are expected")
-    if labels.min() < 0 or labels.max() >= classes:
-        raise UserError(f"{folder / 'labels.npy'} has labels outside 0 … {classes - 1}")
-    return labels.astype(np.int64)

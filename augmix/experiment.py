@@ -1,7 +1,7 @@
 """An experiment: its YAML, checked and resolved, and the runs it asks for. Free of torch: it loads fast."""
 
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from augmix.benchmark import DOWNLOAD, DOWNLOADED, folder_of
 from augmix.checks import nearest_preset
 from augmix.configuration import Lines, Position, merge, nearest, place, read, validate
 from augmix.errors import UserError
@@ -117,8 +118,39 @@ class Experiment:
         settings = {key: self.datasets[name][key] for key in ("loader", "options", "subset")}
         return settings if name == folder else {**settings, "validation": self.validation}
 
+    @property
+    def downloads(self) -> Path:
+        """Where data sets and published benchmarks are downloaded to, unless the configuration names a folder."""
+        return self.data / "downloads"
+
+    def published(self, dataset: str, benchmark: str) -> bool:
+        """Whether a data set's -C or -P is the published one; that of a validation split is always generated."""
+        return dataset in self.datasets and self.datasets[dataset]["published"][benchmark] is not None
+
+    def benchmark_folder(self, dataset: str, benchmark: str) -> Path:
+        """The folder of a data set's -C or -P."""
+        if self.published(dataset, benchmark):
+            return folder_of(self.data, dataset, self.datasets[dataset], benchmark)
+        return self.data / f"{dataset}-{benchmark}"
+
+    def benchmark_files(self, dataset: str, benchmark: str, shifts: Sequence[str]) -> list[Path]:
+        """What an evaluation waits for: the generated arrays, or the record that the published ones were checked."""
+        if self.published(dataset, benchmark):
+            return [self.data / dataset / f"published-{benchmark}.json"]
+        return [self.benchmark_folder(dataset, benchmark) / f"{shift}.npy" for shift in shifts]
+
+    def published_settings(self, dataset: str, benchmark: str) -> dict[str, Any]:
+        """The settings of `augmix prepare --published`."""
+        return {
+            "kind": benchmark,
+            "where": self.datasets[dataset]["published"][benchmark],
+            "folder": str(self.benchmark_folder(dataset, benchmark)),
+            "data": str(self.data / dataset),
+            "shifts": self.corruptions if benchmark == "C" else self.perturbations(dataset),
+        }
+
     def benchmark_settings(self, dataset: str, benchmark: str) -> dict[str, Any]:
-        """What decides the content of `<data>/<dataset>-C` or `-P` but for the shift's name."""
+        """What decides the content of a generated -C or -P but for the shift's name."""
         entry = self.datasets[dataset.removesuffix(VALIDATION)]
         images = entry["corruption_images" if benchmark == "C" else "perturbation_images"]
         return {"images": images, "preset": entry["preset"], "seed": self.config["benchmarks"]["seed"]}
@@ -167,26 +199,29 @@ class Experiment:
                         method.get("training", {}),
                     ),
                 },
-                {
-                    "data": str(self.data / dataset),
-                    "corruptions": self.corruptions,
-                    "perturbations": self.perturbations(dataset),
-                    "output": "predictions",
-                },
+                self._evaluation(dataset, self.corruptions, self.perturbations(dataset), "predictions"),
                 None
                 if self.validation is None
-                else {
-                    "data": str(self.data / self.prepared(dataset)),
-                    "corruptions": self.held_out,
-                    "perturbations": [],
-                    "output": "validation",
-                },
+                else self._evaluation(self.prepared(dataset), self.held_out, [], "validation"),
             )
             for dataset, entry in self.datasets.items()
             for architecture in self.config["architectures"]
             for method in self.config["methods"]
             for seed in self.config["seeds"]
         ]
+
+    def _evaluation(
+        self, dataset: str, corruptions: list[str], perturbations: list[str], output: str
+    ) -> dict[str, Any]:
+        kinds = ("C", "P")
+        return {
+            "data": str(self.data / dataset),
+            "corruptions": corruptions,
+            "perturbations": perturbations,
+            "folders": {kind: str(self.benchmark_folder(dataset, kind)) for kind in kinds},
+            "images": {kind: self.benchmark_settings(dataset, kind)["images"] for kind in kinds},
+            "output": output,
+        }
 
     def record(self) -> dict[str, Any]:
         """The configuration with the shifts named: what `experiment.yaml` says and the report reads."""
@@ -216,7 +251,10 @@ class Experiment:
             position = ("datasets", dataset, "loader")
             refuse(position, "data set loader", entry["loader"], module_names("augmix.datasets"))
             module = loader_module(entry["loader"])
+            if getattr(module, "DOWNLOADS", False):
+                entry["options"] = {"folder": str(self.downloads), **entry["options"]}
             _check_options(entry["options"], module, ("datasets", dataset, "options"), lines)
+            _check_published(entry, ("datasets", dataset, "published"), lines)
         for i, architecture in enumerate(self.config["architectures"]):
             refuse(("architectures", i), "architecture", architecture["name"], module_names("augmix.models"))
         for i, method in enumerate(self.config["methods"]):
@@ -276,6 +314,16 @@ def _check_options(options: Mapping[str, Any], module: ModuleType, position: Pos
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in options:
             raise UserError(f"{place(position, lines)}: this loader needs the option '{name}'")
+
+
+def _check_published(entry: Mapping[str, Any], position: Position, lines: Lines) -> None:
+    """Only some sets can be downloaded; any other is named by its folder."""
+    for kind, where in entry["published"].items():
+        if where == DOWNLOAD and (kind == "P" or entry["loader"] not in DOWNLOADED):
+            valid = f"published -C sets for the loaders {' and '.join(DOWNLOADED)}"
+            raise UserError(
+                f"{place((*position, kind), lines)}: only {valid} can be downloaded; name a folder with the files"
+            )
 
 
 def _spell_out(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -175,7 +175,12 @@ def evaluate_with(finished: Experiment, folder: Path, **changes: Any) -> None:
     run = finished.runs[0]
     shutil.copytree(finished.data, folder / "data")
     shutil.copytree(finished.folder / run.path, folder / "run", dirs_exist_ok=True)
-    evaluation.evaluate({**run.evaluation, "data": str(folder / "data" / "digits"), **changes}, folder / "run")
+    evaluation.evaluate({**run.evaluation, **moved(folder / "data"), **changes}, folder / "run")
+
+
+def moved(data: Path) -> dict[str, Any]:
+    """The settings of an evaluation that reads its data elsewhere."""
+    return {"data": str(data / "digits"), "folders": {kind: str(data / f"digits-{kind}") for kind in ("C", "P")}}
 
 
 @pytest.mark.parametrize(
@@ -213,7 +218,7 @@ def test_published_labels_may_be_uint8(finished: Experiment, tmp_path: Path) -> 
     (tmp_path / "data" / "digits-C" / "source.json").unlink()
     run = finished.runs[0]
     shutil.copytree(finished.folder / run.path, tmp_path / "run")
-    evaluation.evaluate({**run.evaluation, "data": str(tmp_path / "data" / "digits")}, tmp_path / "run")
+    evaluation.evaluate({**run.evaluation, **moved(tmp_path / "data")}, tmp_path / "run")
     with (
         np.load(tmp_path / "run" / "predictions" / "C.npz") as again,
         np.load(finished.folder / run.path / "predictions" / "C.npz") as before,

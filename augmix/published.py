@@ -1,0 +1,95 @@
+"""The published -C files: where they are downloaded from, and the record that a folder of them was checked.
+
+The checksums are those that Zenodo publishes with the records 2535967, 3555552 and 2235448.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from augmix.benchmark import DOWNLOAD, Benchmark
+from augmix.configuration import nearest
+from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS
+from augmix.datasets import read, record
+from augmix.download import Source, obtain
+from augmix.errors import UserError
+from augmix.files import write_json
+
+
+class Archive(NamedTuple):
+    """One archive of a set."""
+
+    source: Source
+    files: dict[str, str]
+    """By shift: its file or folder below the set's."""
+    bare: bool = False
+    """Whether the archive lacks the set's own folder."""
+
+
+def _source(record: int, name: str, size: int, checksum: str) -> Source:
+    return Source(f"https://zenodo.org/records/{record}/files/{name}?download=1", size, checksum, unpacked=size)
+
+
+def _arrays(source: Source) -> tuple[Archive]:
+    return (Archive(source, {name: f"{name}.npy" for name in (*CORRUPTIONS, *EXTRA_CORRUPTIONS)}),)
+
+
+def _images(name: str, size: int, md5: str, *shifts: str) -> Archive:
+    return Archive(_source(2235448, name, size, f"md5:{md5}"), {shift: shift for shift in shifts}, bare=True)
+
+
+ARCHIVES: dict[str, tuple[Archive, ...]] = {
+    "CIFAR-10-C": _arrays(
+        _source(2535967, "CIFAR-10-C.tar", 2_918_471_680, "md5:56bf5dcef84df0e2308c6dcbcbbd8499"),
+    ),
+    "CIFAR-100-C": _arrays(
+        _source(3555552, "CIFAR-100-C.tar", 2_918_473_216, "md5:11f0ed0f1191edbf9fa23466ae6021d3"),
+    ),
+    "ImageNet-C": (
+        _images("noise.tar", 22_565_673_785, "e80562d7f6c3f8834afb1ecf27252745", *CORRUPTIONS[:3]),
+        _images("blur.tar", 7_112_704_951, "2d8e81fdd8e07fef67b9334fa635e45c", *CORRUPTIONS[3:7]),
+        _images("weather.tar", 12_797_438_995, "33ffea4db4d93fe4a428c40a6ce0c25d", *CORRUPTIONS[7:11]),
+        _images("digital.tar", 7_757_510_705, "89157860d7b10d5797849337ca2e5c03", *CORRUPTIONS[11:]),
+        _images("extra.tar", 15_789_490_144, "d492dfba5fc162d8ec2c3cd8ee672984", *EXTRA_CORRUPTIONS),
+    ),
+}
+
+
+def download(name: str, folder: Path, shifts: Sequence[str] = CORRUPTIONS) -> Path:
+    """Have the files of a published set below `folder`, downloading the archives that hold `shifts`; returns theirs.
+
+    `name` is one of `ARCHIVES`. Raises `UserError` when a file is missing and cannot be downloaded.
+    """
+    if name not in ARCHIVES:
+        raise UserError(f"unknown published set '{name}'; {nearest(name, ARCHIVES)}")
+    where = folder / name
+    for archive in ARCHIVES[name]:
+        wanted = [where / archive.files[shift] for shift in shifts if shift in archive.files]
+        if wanted and not archive.bare:
+            wanted.append(where / "labels.npy")
+        hint = f", or leave 'published' out of the configuration to have {name} generated"
+        obtain(archive.source, where if archive.bare else folder, wanted, hint)
+    return where
+
+
+def prepare(settings: Mapping[str, Any], path: Path) -> None:
+    """Download a data set's published benchmark if it is asked for, check its files, and record that at `path`.
+
+    `settings` are `Experiment.published_settings`. Raises `UserError` naming the file that does not fit.
+    """
+    folder, shifts, data = Path(settings["folder"]), settings["shifts"], Path(settings["data"])
+    if settings["where"] == DOWNLOAD:
+        download(folder.name, folder.parent, shifts)
+    benchmark = Benchmark(folder, settings["kind"], read(data, "test"), len(record(data)["classes"]))
+    benchmark.check(shifts)
+    write_json(path, {"source": benchmark.source, "folder": str(folder), "shifts": shifts})
+
+
+def check(folder: Path, kind: str, shifts: Sequence[str]) -> None:
+    """A quick look before any job: refuse a configured folder that lacks a file of these shifts."""
+    for name in (*shifts, "labels") if kind == "C" else shifts:
+        if not (folder / f"{name}.npy").is_file():
+            raise UserError(
+                f"{folder / name}.npy is missing; the folder should hold the published -{kind} files, "
+                f"or leave 'published' out of the configuration to have them generated"
+            )
