@@ -32,11 +32,21 @@ def evaluate(settings: Mapping[str, Any], folder: Path) -> None:
     started = time.time()
     run = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     device = devices.set_up(run["training"])
-    data = Path(settings["data"])
-    noted = datasets.record(data)
+    noted = datasets.record(Path(settings["data"]))
     net = load_net(folder / "model.pt", run["architecture"], len(noted["classes"]), device)
-    test = datasets.read(data, "test")
+    write_predictions(net, settings, noted, folder, device)
+    described = {**provenance.describe(run["method_packages"]), "device": devices.describe(device)}
+    write_json(folder / "evaluation.json", {**described, "started": started, "seconds": time.time() - started})
 
+
+def write_predictions(
+    net: nn.Module, settings: Mapping[str, Any], noted: Mapping[str, Any], folder: Path, device: torch.device
+) -> None:
+    """Write `<folder>/<output>/{clean,C,P}.npz` as `evaluate` does, for any net that takes uint8 images.
+
+    `noted` is the data set's record.
+    """
+    test = datasets.read(Path(settings["data"]), "test")
     archives: dict[str, dict[str, np.ndarray]] = {
         "clean": {"clean": numbers(net, test.images, test.labels, device), "labels": test.labels}
     }
@@ -57,8 +67,6 @@ def evaluate(settings: Mapping[str, Any], folder: Path) -> None:
     for name, archive in archives.items():
         with atomic(folder / settings["output"] / f"{name}.npz") as temporary, temporary.open("wb") as file:
             np.savez(file, **archive)  # type: ignore[arg-type]
-    described = {**provenance.describe(run["method_packages"]), "device": devices.describe(device)}
-    write_json(folder / "evaluation.json", {**described, "started": started, "seconds": time.time() - started})
 
 
 @torch.inference_mode()
