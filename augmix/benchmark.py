@@ -20,7 +20,7 @@ DOWNLOADED = {"cifar10": "CIFAR-10-C", "cifar100": "CIFAR-100-C"}
 
 def folder_of(data: Path, dataset: str, settings: Mapping[str, Any], kind: str) -> Path:
     """The folder of a data set's -C or -P (`kind`), from its entry in an experiment's `datasets`."""
-    where = settings["published"][kind]
+    where = settings.get("published", {}).get(kind)
     if where is None:
         return data / f"{dataset}-{kind}"
     if where == DOWNLOAD:

@@ -1,6 +1,7 @@
 """Generate -C and -P benchmarks from a prepared data set's test images, in the layout of the published files."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def write_corruption(
         step = _chunk(shape)
         for severity in bar(SEVERITIES, desc=name, unit="severity", leave=False):
             for start in range(0, count, step):
-                part = _call(
+                part = generated(
                     corruptions.corrupt, chosen[start : start + step], name, severity, seed, preset, first=start
                 )
                 at = (severity - 1) * count + start
@@ -47,12 +48,12 @@ def write_perturbation(
     """Write `<folder>/<name>.npy`, uint8 (N, T, H, W, 3): one sequence of T frames per test image."""
     chosen, labels = _chosen(data, images)
     count, *shape = chosen.shape
-    frames = _call(perturbations.perturb, chosen[:1], name, seed, preset).shape[1]
+    frames = generated(perturbations.perturb, chosen[:1], name, seed, preset).shape[1]
     with atomic(folder / f"{name}.npy") as temporary:
         out = _create(temporary, (count, frames, *shape))
         step = _chunk([frames, *shape])
         for start in bar(range(0, count, step), desc=name, unit="chunk", leave=False):
-            part = _call(perturbations.perturb, chosen[start : start + step], name, seed, preset, first=start)
+            part = generated(perturbations.perturb, chosen[start : start + step], name, seed, preset, first=start)
             out[start : start + len(part)] = part
         out.flush()
     _describe(folder, labels, preset, chosen, seed)
@@ -63,12 +64,12 @@ def _create(path: Path, shape: tuple[int, ...]) -> Any:
     return np.lib.format.open_memmap(path, "w+", np.uint8, shape)
 
 
-def _call(generate: Any, *arguments: Any, **options: Any) -> np.ndarray:
+def generated(generate: Callable[..., np.ndarray], *arguments: Any, **options: Any) -> np.ndarray:
+    """What `corrupt` or `perturb` returns; the argument that it refuses becomes a `UserError`."""
     try:
-        result: np.ndarray = generate(*arguments, **options)
+        return generate(*arguments, **options)
     except (TypeError, ValueError) as error:
         raise UserError(str(error)) from error
-    return result
 
 
 def _chosen(data: Path, images: int | None) -> tuple[np.ndarray, np.ndarray]:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from augmix.benchmark import folder_of
 from augmix.files import read_array
-from reports.names import spaced
+from augmix.gallery import Strip, draw_sheet, sheet_height
 from reports.results import Results
 from reports.style import WIDTH, Drawing, saved
 
@@ -15,8 +16,6 @@ VIEWS = 8
 ROWS = 3
 ACROSS = 3
 """Strips side by side."""
-GAP = 0.15
-"""Inches between them."""
 
 
 def draw_samples(results: Results, data: Path, folder: Path) -> dict[str, list[Drawing]]:
@@ -32,7 +31,7 @@ def _of_dataset(results: Results, data: Path, folder: Path, dataset: str) -> Ite
     images = read_array(path, np.uint8, (None, None, None, 3))
     name = f"views_{dataset}"
     views = augmix_views(images[_distinct(data / dataset, len(images))])
-    _strips(folder, name, [("", row) for row in views], 1)
+    _sheet(folder, name, [("", row) for row in views], 1)
     yield Drawing(
         "views", name, f"{title}: test images (left) and {VIEWS} views of each by AugMix with its default parameters."
     )
@@ -40,11 +39,12 @@ def _of_dataset(results: Results, data: Path, folder: Path, dataset: str) -> Ite
         ("C", "corruption_sample", _severities, "corruption, severities 1 to 5 from left to right"),
         ("P", "perturbation_sample", _frames, f"perturbation, {FRAMES} frames from the first to the last"),
     ):
-        paths = {s: data / f"{dataset}-{benchmark}" / f"{s}.npy" for s in results.shifts(benchmark, dataset)}
+        files = folder_of(data, dataset, results.datasets[dataset], benchmark)
+        paths = {s: files / f"{s}.npy" for s in results.shifts(benchmark, dataset)}
         strips = [(shift, read(path)) for shift, path in paths.items() if path.is_file()]
         if strips:
             name = f"{kind}_{dataset}"
-            _strips(folder, name, strips, ACROSS)
+            _sheet(folder, name, strips, ACROSS)
             yield Drawing(kind, name, f"{title}-{benchmark}: one test image under each {caption}.")
 
 
@@ -86,25 +86,7 @@ def _frames(path: Path) -> np.ndarray:
     return np.array(sequences[0, np.linspace(0, sequences.shape[1] - 1, FRAMES).round().astype(int)])
 
 
-def _strips(folder: Path, name: str, strips: Sequence[tuple[str, np.ndarray]], across: int) -> None:
-    """Strips of images with their titles, `across` of them side by side."""
-    rows = -(-len(strips) // across)
-    count = max(len(images) for _, images in strips)
-    strip = (WIDTH - GAP * (across - 1)) / across
-    height = strip / count + (0.23 if any(title for title, _ in strips) else 0.04)
-    with saved(folder, name, WIDTH, rows * height) as figure:
-        figure.set_layout_engine("none")
-        for i, (title, images) in enumerate(strips):
-            row, column = divmod(i, across)
-            left, bottom = column * (strip + GAP) / WIDTH, 1 - (row + 1) / rows
-            ax = figure.add_axes((left, bottom, strip / WIDTH * len(images) / count, strip / count / (rows * height)))
-            ax.imshow(_joined(list(images)), interpolation="nearest", aspect="auto")
-            ax.set_axis_off()
-            ax.set_title(spaced(title).replace("jpeg", "JPEG"), fontsize=8, pad=2, loc="left")
-
-
-def _joined(images: Sequence[np.ndarray]) -> np.ndarray:
-    """Images side by side with white gaps of 1/16 of a side."""
-    gap = np.full((images[0].shape[0], max(1, images[0].shape[1] // 16), 3), 255, np.uint8)
-    parts = [part for image in images for part in (image, gap)]
-    return np.concatenate(parts[:-1], axis=1)
+def _sheet(folder: Path, name: str, strips: Sequence[Strip], across: int) -> None:
+    """Write a sheet as wide as the page."""
+    with saved(folder, name, WIDTH, sheet_height(strips, across, WIDTH)) as figure:
+        draw_sheet(figure, strips, across)

@@ -82,13 +82,18 @@ def _load(root: Path, split: str, classes: list[str], side: int) -> tuple[np.nda
 
 
 def decode(file: Path, side: int) -> np.ndarray:
-    """One image as uint8 (side, side, 3), turned as its EXIF orientation says."""
-    try:
-        with Image.open(file) as opened:
-            image = ImageOps.exif_transpose(opened).convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = "not an image" if isinstance(error, UnidentifiedImageError) else f"damaged ({error})"
-        raise UserError(f"{file} is {reason}; repair or remove it") from error
+    """The central square of one image, scaled: uint8 (side, side, 3)."""
+    image = photograph(file)
     if image.size != (side, side):
         image = ImageOps.fit(image, (side, side), Image.Resampling.BICUBIC)
     return np.asarray(image)
+
+
+def photograph(file: Path) -> Image.Image:
+    """An image file as RGB, turned as its EXIF orientation says; `UserError` when it cannot be decoded."""
+    try:
+        with Image.open(file) as opened:
+            return ImageOps.exif_transpose(opened).convert("RGB")
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = "not an image" if isinstance(error, UnidentifiedImageError) else f"damaged ({error})"
+        raise UserError(f"{file} is {reason}; repair or remove it") from error
