@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,23 @@ def small_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "digits"
     prepare({"loader": "digits", "options": {}, "subset": {"train": 96, "test": 40}}, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def imagenet_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """64 photographs of 64 classes as `train/<class>/*`, twice each, and `val/<class>/*`; treat it as read-only."""
+    archive = SHARED / "data" / "imagenet-sample-64.tar.gz"
+    if not archive.is_file():
+        pytest.skip("needs the shared sample of ImageNet")
+    root = tmp_path_factory.mktemp("imagenet")
+    with tarfile.open(archive) as tar:
+        tar.extractall(root / "val", filter="data")
+    for photograph in sorted((root / "val").glob("*/*")):
+        folder = root / "train" / photograph.parent.name
+        folder.mkdir(parents=True)
+        for copy in ("a.JPEG", "b.JPEG"):
+            shutil.copyfile(photograph, folder / copy)
+    return root
 
 
 @pytest.fixture

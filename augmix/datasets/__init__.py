@@ -1,9 +1,10 @@
-"""Data sets, one module each; `prepare` turns any of them into the same four arrays.
+"""Data sets, one module each; `prepare` turns any of them into the same four arrays, large ones into their index.
 
 A module defines `load(**options) -> Arrays`, `side(**options) -> int` (the images' side in pixels) and
 `check(**options)`, a quick look before any job that raises `UserError`. None of them imports torch. A module with
 `DOWNLOADS = True` fetches what is absent to its option `folder`, which experiments set to `<data>/downloads` unless
-they name another.
+they name another. `NORMALISATION` is the mean and the standard deviation that nets see its images with, `NORMALISED`
+where a module has none.
 """
 
 import hashlib
@@ -15,26 +16,40 @@ import numpy as np
 
 from augmix.errors import UserError
 from augmix.files import read_array, read_json, write_array, write_json
+from augmix.photographs import Photographs
 from augmix.registry import loader_module
 
 SPLITS = ("train", "test")
+NORMALISED = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+"""As in the paper's code for CIFAR: to [-1, 1]."""
 
 
 class Arrays(NamedTuple):
-    """A whole data set: uint8 (N, H, W, 3) images, int64 (N,) labels, and the classes' names."""
+    """A whole data set: uint8 (N, H, W, 3) images, int64 (N,) labels, and the classes' names.
+
+    Where `streamed` is given, the images are entries (N,) of `files` in its place.
+    """
 
     train_images: np.ndarray
     train_labels: np.ndarray
     test_images: np.ndarray
     test_labels: np.ndarray
     classes: list[str]
+    streamed: Mapping[str, Any] | None = None
+    """`root`, the folder below which the files lie, and `side`, that of the images."""
+
+
+def files(names: list[bytes], sizes: list[int]) -> np.ndarray:
+    """The images of a streamed data set: file names below its root, and sizes in bytes, by which changes show."""
+    longest = max(map(len, names))
+    return np.array(list(zip(names, sizes, strict=True)), [("name", f"S{longest}"), ("size", "<i8")])
 
 
 class Split(NamedTuple):
     """One split as it lies on disk."""
 
-    images: np.ndarray
-    """uint8 (N, H, W, 3), memory-mapped."""
+    images: np.ndarray | Photographs
+    """uint8 (N, H, W, 3), memory-mapped or decoded from files."""
     labels: np.ndarray
     """int64 (N,)."""
 
@@ -55,21 +70,25 @@ def prepare(settings: Mapping[str, Any], folder: Path) -> None:
     `settings` has `loader`, `options`, `subset` and perhaps `validation`, a share of the training images that takes
     the test images' place. Nothing is written when anything is wrong with the source.
     """
-    data = loader_module(settings["loader"]).load(**settings["options"])
+    module = loader_module(settings["loader"])
+    data: Arrays = module.load(**settings["options"])
     if "validation" in settings:
         data = split_validation(data, settings["validation"])
-    record: dict[str, Any] = {"classes": data.classes, **settings, "sha256": {}}
+    normalisation = getattr(module, "NORMALISATION", NORMALISED)
+    record: dict[str, Any] = {"classes": data.classes, **settings, "normalisation": normalisation, "sha256": {}}
+    if data.streamed is not None:
+        record["streamed"] = dict(data.streamed)
     for split, images, labels in (
         ("train", data.train_images, data.train_labels),
         ("test", data.test_images, data.test_labels),
     ):
         chosen = evenly(len(images), settings["subset"][split])
         for kind, array in (
-            ("images", np.ascontiguousarray(images[chosen], np.uint8)),
+            ("images", np.ascontiguousarray(images[chosen])),
             ("labels", labels[chosen].astype(np.int64)),
         ):
             write_array(folder / f"{split}_{kind}.npy", array)
-            record["sha256"][f"{split}_{kind}"] = hashlib.sha256(array.data).hexdigest()
+            record["sha256"][f"{split}_{kind}"] = hashlib.sha256(array.tobytes()).hexdigest()
     write_json(folder / "dataset.json", record)
 
 
@@ -80,12 +99,21 @@ def split_validation(data: Arrays, share: float) -> Arrays:
     indices = np.arange(len(data.train_labels))
     kept, held = train_test_split(indices, test_size=share, stratify=data.train_labels, random_state=0)
     images, labels = data.train_images, data.train_labels
-    return Arrays(images[kept], labels[kept], images[held], labels[held], data.classes)
+    return data._replace(
+        train_images=images[kept], train_labels=labels[kept], test_images=images[held], test_labels=labels[held]
+    )
 
 
-def read(folder: Path, split: str) -> Split:
-    """Memory-map a prepared split and check that its files belong together."""
-    images = read_array(folder / f"{split}_images.npy", np.uint8, (None, None, None, 3))
+def read(folder: Path, split: str, workers: int = 1) -> Split:
+    """Open a prepared split and check that its files belong together; so many threads decode streamed images."""
+    path = folder / f"{split}_images.npy"
+    entries = read_array(path)
+    images: np.ndarray | Photographs
+    if entries.dtype.names:
+        streamed = record(folder)["streamed"]
+        images = Photographs(Path(streamed["root"]), entries["name"], streamed["side"], workers)
+    else:
+        images = read_array(path, np.uint8, (None, None, None, 3))
     labels = read_array(folder / f"{split}_labels.npy", np.int64, (len(images),))
     return Split(images, np.asarray(labels))
 

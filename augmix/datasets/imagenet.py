@@ -1,0 +1,80 @@
+"""ImageNet, or other large photographs in its layout: `<folder>/{train,val}/<class>/*`, streamed from the files.
+
+Where the folder holds the original archives instead, they are unpacked there once: `ILSVRC2012_img_train.tar`,
+`ILSVRC2012_img_val.tar`, and for the validation images' classes `ILSVRC2012_devkit_t12.tar.gz` or a text file
+`val_labels` with a class a line (or a file name and a class). ImageNet is not downloaded: its licence asks everybody
+to register at image-net.org. Classes are numbered in the order of their names; the published validation images are
+the test images.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from augmix.datasets import Arrays, _ilsvrc, files
+from augmix.datasets.image_folder import listing
+from augmix.errors import UserError
+from augmix.progress import bar
+
+FOLDERS = {"train": "train", "test": "val"}
+SUFFIXES = (".jpeg", ".jpg", ".png")
+NORMALISATION = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and standard deviation of each channel over the training images, as shares of 255."""
+
+
+def check(folder: str, val_labels: str | None = None, side: int = 224) -> None:
+    """Refuse a folder with neither the class folders nor the archives that they are unpacked from."""
+    if not isinstance(side, int) or isinstance(side, bool) or not 32 <= side <= 1024:
+        raise UserError(f"imagenet: side is {side!r}; 32 to 1024 pixels are accepted")
+    root = Path(folder).expanduser()
+    if not root.is_dir():
+        raise UserError(f"ImageNet's folder {root} does not exist; it should hold train/<class>/* and val/<class>/*")
+    for name in FOLDERS.values():
+        if not (root / name).is_dir():
+            _ilsvrc.check(root, name, val_labels)
+
+
+def side(folder: str, val_labels: str | None = None, side: int = 224) -> int:
+    """The images' side in pixels."""
+    return side
+
+
+def load(folder: str, val_labels: str | None = None, side: int = 224) -> Arrays:
+    """List the photographs, after unpacking the archives if need be; none is decoded here."""
+    check(folder, val_labels, side)
+    root = Path(folder).expanduser().absolute()
+    for name in FOLDERS.values():
+        if not (root / name).is_dir():
+            _ilsvrc.unpack(root, name, val_labels)
+    classes = {split: _classes(root / name) for split, name in FOLDERS.items()}
+    if odd := sorted(set(classes["train"]) ^ set(classes["test"])):
+        where = FOLDERS["train" if odd[0] in classes["train"] else "test"]
+        raise UserError(f"{root}: class '{odd[0]}' is in {where}/ alone; both splits need the same classes")
+    if len(classes["train"]) < 2:
+        raise UserError(f"{root}: at least two classes are needed, {root / 'train'} has {len(classes['train'])}")
+    (train_images, train_labels), (test_images, test_labels) = (
+        _files(root, name, classes["train"]) for name in FOLDERS.values()
+    )
+    streamed = {"root": str(root), "side": side}
+    return Arrays(train_images, train_labels, test_images, test_labels, classes["train"], streamed)
+
+
+def _classes(folder: Path) -> list[str]:
+    return [name for name in listing(folder) if (folder / name).is_dir()]
+
+
+def _files(root: Path, split: str, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """A split's files and their labels (N,)."""
+    names: list[bytes] = []
+    labels: list[int] = []
+    sizes: list[int] = []
+    for label, name in enumerate(bar(classes, desc=f"{split} classes", unit="class")):
+        folder = root / split / name
+        found = [file for file in listing(folder) if file.lower().endswith(SUFFIXES)]
+        if not found:
+            raise UserError(f"{folder} holds no image ({', '.join(SUFFIXES)}); every class needs at least one")
+        names += [os.fsencode(f"{split}/{name}/{file}") for file in found]
+        labels += [label] * len(found)
+        sizes += [(folder / file).stat().st_size for file in found]
+    return files(names, sizes), np.array(labels, np.int64)

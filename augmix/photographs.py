@@ -1,0 +1,132 @@
+"""Photographs of any size as the square images that nets take; decoded by OpenCV, scaled by Pillow.
+
+OpenCV gives Pillow's pixels (both decode with libjpeg-turbo) in three quarters of the time, and scaling is Pillow's
+own, so images are to the bit those of torchvision's transforms on Pillow's.
+"""
+
+import math
+import os
+from concurrent.futures import Future
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from augmix.errors import UserError
+from augmix.streaming import Streamed
+
+SCALE = (0.08, 1.0)
+"""The share of the photograph's area that a training image shows: RandomResizedCrop's."""
+RATIO = (3 / 4, 4 / 3)
+"""Its width over its height."""
+TRIES = 10
+
+
+def read(file: Path) -> np.ndarray:
+    """A photograph as uint8 (H, W, 3). Like torchvision's loader, it is not turned by its EXIF orientation.
+
+    Raises `UserError` naming the file when it is missing, damaged or not an image.
+    """
+    try:
+        encoded = np.frombuffer(file.read_bytes(), np.uint8)
+        flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+        image: np.ndarray | None = cv2.imdecode(encoded, flags) if _is_plain(encoded) else None
+        if image is None:
+            with Image.open(file) as opened:
+                image = np.asarray(opened.convert("RGB"))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise UserError(f"{file} is missing") from error
+        reason = "not an image" if isinstance(error, UnidentifiedImageError) else f"damaged ({error})"
+        raise UserError(f"{file} is {reason}; repair or remove it") from error
+    return image
+
+
+def _is_plain(encoded: np.ndarray) -> bool:
+    """Whether the bytes begin and end as a JPEG file does: OpenCV would fill a file cut short with grey."""
+    return bytes(encoded[:2]) == b"\xff\xd8" and b"\xff\xd9" in bytes(encoded[-64:])
+
+
+def resized(image: np.ndarray, shorter: int) -> np.ndarray:
+    """The image scaled (bilinear, antialiased) so that its shorter side is `shorter` pixels."""
+    height, width = image.shape[:2]
+    least = min(height, width)
+    return _scaled(image, (int(shorter * width / least), int(shorter * height / least)))
+
+
+def centre(image: np.ndarray, side: int) -> np.ndarray:
+    """The central square of `side` pixels."""
+    top, left = (round((length - side) / 2) for length in image.shape[:2])
+    return image[top : top + side, left : left + side]
+
+
+def shorter_side(side: int) -> int:
+    """What the shorter side is scaled to before the centre is cut out: 256 for 224 pixels."""
+    return round(side * 256 / 224)
+
+
+def evaluated(image: np.ndarray, side: int) -> np.ndarray:
+    """A photograph as nets are evaluated on it: scaled, then its centre. uint8 (side, side, 3)."""
+    return centre(resized(image, shorter_side(side)), side)
+
+
+def draw_crops(count: int, flip: bool, rng: np.random.Generator) -> np.ndarray:
+    """Everything random about the training images of `count` photographs: float64 (count, 2·TRIES + 3).
+
+    Ten proposals of an area and a log ratio, a place, and whether to mirror: the photographs' sizes are not needed.
+    """
+    areas = rng.uniform(*SCALE, (count, TRIES))
+    ratios = rng.uniform(math.log(RATIO[0]), math.log(RATIO[1]), (count, TRIES))
+    places = rng.random((count, 2))
+    mirrored = rng.random((count, 1)) < 0.5 if flip else np.zeros((count, 1))
+    return np.concatenate([areas, ratios, places, mirrored], axis=1)
+
+
+def random_crop(image: np.ndarray, side: int, draw: np.ndarray) -> np.ndarray:
+    """Cut a random part out of a photograph and scale it: torchvision's RandomResizedCrop, and the flip.
+
+    `draw` is a row of `draw_crops`. Returns uint8 (side, side, 3).
+    """
+    height, width = image.shape[:2]
+    for area, ratio in zip(draw[:TRIES] * height * width, np.exp(draw[TRIES : 2 * TRIES]), strict=True):
+        w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < w <= width and 0 < h <= height:
+            top, left = (int(u * (n + 1)) for u, n in zip(draw[-3:-1], (height - h, width - w), strict=True))
+            break
+    else:
+        # No proposal fits into a very long photograph: the largest part of an allowed ratio, at its centre.
+        w, h = min(width, round(height * RATIO[1])), min(height, round(width / RATIO[0]))
+        top, left = (height - h) // 2, (width - w) // 2
+    part = _scaled(image[top : top + h, left : left + w], (side, side))
+    return part[:, ::-1] if draw[-1] else part
+
+
+def _scaled(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The image in `size` (width, height)."""
+    if image.shape[1::-1] == size:
+        return image
+    return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(size, Image.Resampling.BILINEAR))
+
+
+class Photographs(Streamed):
+    """A split of photographs: indexed, it gives them as they are evaluated; `training_images` cuts at random."""
+
+    def __init__(self, root: Path, names: np.ndarray, side: int, workers: int = 1) -> None:
+        """`names` (N,) are files below `root`, as bytes."""
+        self.root, self.names = root, names
+        super().__init__(len(names), self._evaluated, side, workers=workers)
+
+    def photograph(self, index: int) -> np.ndarray:
+        """One photograph, whole: uint8 (H, W, 3)."""
+        return read(self.root / os.fsdecode(self.names[index]))
+
+    def _evaluated(self, index: int) -> np.ndarray:
+        return evaluated(self.photograph(index), self.shape[1])[None]
+
+    def training_images(self, indices: np.ndarray, draws: np.ndarray) -> "list[Future[np.ndarray]]":
+        """Begin to decode random parts of these photographs, in the background; `draws` are of `draw_crops`."""
+        return [self._pool.submit(self._cut, *chosen) for chosen in zip(indices.tolist(), draws, strict=True)]
+
+    def _cut(self, index: int, draw: np.ndarray) -> np.ndarray:
+        return random_crop(self.photograph(index), self.shape[1], draw)

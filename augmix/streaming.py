@@ -1,0 +1,56 @@
+"""Arrays of images that are decoded from files only when they are asked for: memory stays flat in their number."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+
+
+class Streamed:
+    """Images on disk that index like a uint8 array (N, H, W, 3): `len`, `shape`, a number, a slice, an index array.
+
+    What follows a slice is decoded in the background meanwhile, so that reading slice after slice costs no waiting.
+    """
+
+    dtype = np.dtype(np.uint8)
+    ndim = 4
+
+    def __init__(
+        self, items: int, decode: Callable[[int], np.ndarray], side: int, frames: int = 1, workers: int = 1
+    ) -> None:
+        """`decode` gives the file `item`, from 0 to `items` − 1, as uint8 (frames, side, side, 3)."""
+        self.shape = (items * frames, side, side, 3)
+        self._decode, self._frames = decode, frames
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+        self._pending: dict[int, Future[np.ndarray]] = {}
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: int | slice | np.ndarray) -> np.ndarray:
+        if isinstance(key, slice):
+            wanted = np.array(range(len(self))[key], np.int64)
+        else:
+            wanted = np.atleast_1d(np.asarray(key, np.int64))
+            if len(wanted) and not (-len(self) <= wanted.min() and wanted.max() < len(self)):
+                raise IndexError(f"index out of range for {len(self)} images")
+            wanted = wanted % max(len(self), 1)
+        images = self._gather(wanted, isinstance(key, slice))
+        return images if isinstance(key, slice) or np.ndim(key) else images[0]
+
+    def _gather(self, wanted: np.ndarray, ahead: bool) -> np.ndarray:
+        items = np.unique(wanted // self._frames)
+        after = range(0)
+        if ahead and len(items):
+            # The last of them may be wanted again: a slice can end in the middle of a video.
+            after = range(items[-1], min(items[-1] + len(items) + 1, len(self) // self._frames))
+        kept: dict[int, Future[np.ndarray]] = {}
+        for item in (*items.tolist(), *after):
+            kept[item] = kept.get(item) or self._pending.pop(item, None) or self._pool.submit(self._decode, item)
+        for future in self._pending.values():
+            future.cancel()
+        self._pending = {item: kept[item] for item in after}
+        images = np.empty((len(wanted), *self.shape[1:]), np.uint8)
+        for i, index in enumerate(wanted.tolist()):
+            images[i] = kept[index // self._frames].result()[index % self._frames]
+        return images
