@@ -1,7 +1,5 @@
 """What has come of an experiment: the state of each run, and the tidy `metrics.csv` and `runs.csv`."""
 
-import csv
-import io
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -15,7 +13,7 @@ from augmix import metrics
 from augmix.corruptions import CORRUPTIONS
 from augmix.errors import UserError
 from augmix.experiment import Experiment, Run
-from augmix.files import is_locked, read_json, write_text
+from augmix.files import is_locked, read_json, write_csv, write_text
 from augmix.perturbations import NOISE_PERTURBATIONS, perturbations_of
 from augmix.sweeps import to_test
 
@@ -97,8 +95,8 @@ def collect(experiment: Experiment) -> list[str]:
         )
     folder = experiment.folder
     write_text(folder / "experiment.yaml", yaml.safe_dump(experiment.record(), sort_keys=False, allow_unicode=True))
-    write_text(folder / "metrics.csv", _csv(COLUMNS, rows))
-    write_text(folder / "runs.csv", _csv(RUN_COLUMNS, [[r.get(c, "") for c in RUN_COLUMNS] for r in records]))
+    write_csv(folder / "metrics.csv", COLUMNS, rows)
+    write_csv(folder / "runs.csv", RUN_COLUMNS, [[r.get(c, "") for c in RUN_COLUMNS] for r in records])
     return [run.path for run, record in zip(experiment.runs, records, strict=True) if record["status"] != "done"]
 
 
@@ -221,11 +219,3 @@ def _compare(path: Path, requested: Mapping[str, Any]) -> None:
                 f"{path} was trained with {key} {found!r}, the experiment asks for {wanted!r}; "
                 f"delete {path.parent} to have it trained again"
             )
-
-
-def _csv(columns: tuple[str, ...], rows: list[Any]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return text.getvalue()

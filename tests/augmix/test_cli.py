@@ -75,6 +75,7 @@ def test_every_ending_has_its_status_and_line(
         (["train", "--settings", "{}", "--output", "{out}"], "--settings lacks 'dataset'"),
         (["train"], "which run? for example: augmix train digits/smallnet/standard/seed0"),
         (["evaluate", "digits/smallnet/standrd/seed0"], "has no run 'digits/smallnet/standrd/seed0'; did you mean"),
+        (["evaluate", "--checkpoint", "w.pt", "--arch", "smallnet"], "--checkpoint needs --dataset-folder"),
         (["prepare", "--config", "config/digit.yaml"], "configuration config/digit.yaml does not exist"),
         (["prepare", "--dataset", "digit"], "unknown data set 'digit'; did you mean 'digits'?"),
         (["corrupt", "nowhere"], "nowhere/test_images.npy is missing"),
