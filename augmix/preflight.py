@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from augmix import published
+from augmix.benchmark import DOWNLOAD
 from augmix.configuration import nearest
 from augmix.datasets import SPLITS, record
 from augmix.errors import UserError
@@ -28,6 +30,7 @@ def check(experiment: Experiment, profile: str | None = None) -> None:
     for name, entry in experiment.datasets.items():
         if not all(_prepared(experiment, folder) for folder in {name, experiment.prepared(name)}):
             loader_module(entry["loader"]).check(**entry["options"])
+    check_published(experiment)
     check_frost(experiment)
     check_methods(experiment)
     if profile is None:
@@ -87,13 +90,12 @@ def _check_writable(folder: Path, kind: str) -> None:
 def _data_files(experiment: Experiment) -> Iterator[Path]:
     """The data sets' and benchmarks' arrays that the experiment reads."""
     for name in experiment.datasets:
-        benchmarks = [(f"{name}-C", experiment.corruptions), (f"{name}-P", experiment.perturbations(name))]
         if (split := experiment.prepared(name)) != name:
             yield from _prepared_files(experiment, split)
-            benchmarks.append((f"{split}-C", experiment.held_out))
+            yield from experiment.benchmark_files(split, "C", experiment.held_out)
         yield from _prepared_files(experiment, name)
-        for folder, shifts in benchmarks:
-            yield from (experiment.data / folder / f"{shift}.npy" for shift in shifts)
+        yield from experiment.benchmark_files(name, "C", experiment.corruptions)
+        yield from experiment.benchmark_files(name, "P", experiment.perturbations(name))
 
 
 def _prepared_files(experiment: Experiment, folder: str) -> list[Path]:
@@ -109,11 +111,22 @@ def _prepared(experiment: Experiment, folder: str) -> bool:
     return all(noted.get(key) == value for key, value in experiment.dataset_settings(folder).items())
 
 
+def check_published(experiment: Experiment) -> None:
+    """A configured folder has the published files, unless they are to be downloaded."""
+    for name in experiment.datasets:
+        for kind in ("C", "P"):
+            if experiment.published(name, kind):
+                settings = experiment.published_settings(name, kind)
+                if settings["where"] != DOWNLOAD:
+                    published.check(Path(settings["folder"]), kind, settings["shifts"])
+
+
 def check_frost(experiment: Experiment) -> None:
     """The corruption frost is made with photographs from a package of its own."""
     if "frost" not in experiment.corruptions:
         return
-    if all((experiment.data / f"{name}-C" / "frost.npy").exists() for name in experiment.datasets):
+    made = [name for name in experiment.datasets if not experiment.published(name, "C")]
+    if all((experiment.benchmark_folder(name, "C") / "frost.npy").exists() for name in made):
         return
     import numpy as np
 

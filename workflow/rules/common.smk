@@ -23,6 +23,7 @@ wildcard_constraints:
     method="[^/]+",
     seed=r"\d+",
     shift="[a-z_]+",
+    kind="[CP]",
 
 
 def as_json(settings):

@@ -1,4 +1,4 @@
-# Data sets become arrays; their test images become -C and -P benchmarks.
+# Data sets become arrays; their test images become -C and -P benchmarks, unless the published ones are asked for.
 
 
 rule prepare:
@@ -52,3 +52,21 @@ rule perturb:
     shell:
         "augmix perturb {params.data:q} --perturbation {wildcards.shift} {params.options}"
         " --output {params.folder:q} --log {log:q}"
+
+
+rule published:
+    input:
+        f"{DATA}/{{dataset}}/test_images.npy",
+        f"{DATA}/{{dataset}}/test_labels.npy",
+        f"{DATA}/{{dataset}}/dataset.json",
+    output:
+        f"{DATA}/{{dataset}}/published-{{kind}}.json",
+    log:
+        f"{DATA}/logs/published-{{dataset}}-{{kind}}.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        settings=lambda wildcards: as_json(experiment.published_settings(wildcards.dataset, wildcards.kind)),
+    shell:
+        "augmix prepare --published --settings {params.settings:q} --output {output:q} --log {log:q}"

@@ -4,10 +4,10 @@
 rule evaluate:
     input:
         f"{RUN}/model.pt",
-        lambda wildcards: [f"{DATA}/{wildcards.dataset}-C/{name}.npy" for name in experiment.corruptions],
-        lambda wildcards: [
-            f"{DATA}/{wildcards.dataset}-P/{name}.npy" for name in experiment.perturbations(wildcards.dataset)
-        ],
+        lambda wildcards: experiment.benchmark_files(wildcards.dataset, "C", experiment.corruptions),
+        lambda wildcards: experiment.benchmark_files(
+            wildcards.dataset, "P", experiment.perturbations(wildcards.dataset)
+        ),
     output:
         [f"{RUN}/predictions/{name}.npz" for name in ("clean", "C", "P")],
     log:
