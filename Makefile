@@ -7,12 +7,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG := config/$(EXPERIMENT).yaml
 
-.PHONY: help reproduce status test lint format ui lock clean
+.PHONY: help reproduce status test test-cluster lint format ui lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
 	@echo "make TARGET [EXPERIMENT=digits] [CORES=all] [PROFILE=slurm]"
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 	@echo "experiments: $$(ls config | sed -n 's/\.yaml$$//p' | tr '\n' ' ')"
 
 reproduce: $(VENV)/.ready ## run EXPERIMENT from data to results/<experiment>/report.pdf
@@ -23,6 +23,9 @@ status: $(VENV)/.ready ## show which runs are done, running, failed or pending
 
 test: $(VENV)/.ready ## run the tests
 	$(BIN)/python -m pytest $(TESTS)
+
+test-cluster: $(VENV)/.ready ## run the tests that start servers: SLURM (as root), PostgreSQL
+	AUGMIX_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/cluster
 
 lint: $(VENV)/.ready ## check style, types and the workflow
 	$(BIN)/ruff check .

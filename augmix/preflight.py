@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from augmix import published
+from augmix import published, slurm
 from augmix.benchmark import DOWNLOAD
 from augmix.configuration import nearest
 from augmix.datasets import SPLITS, record
@@ -26,6 +26,8 @@ def check(experiment: Experiment, profile: str | None = None) -> None:
     """Check tools, folders, data sources, photographs, methods and devices, the cheapest first."""
     check_tools()
     check_profile(profile)
+    if executor(profile) == "slurm":
+        slurm.check()
     check_folders(experiment)
     for name, entry in experiment.datasets.items():
         if not all(_prepared(experiment, folder) for folder in {name, experiment.prepared(name)}):
@@ -67,6 +69,16 @@ def check_profile(profile: str | None) -> None:
 def profiles() -> dict[str, Path]:
     """The folders of Snakemake profiles, by name."""
     return {path.parent.name: path.parent for path in PROFILES.glob("*/*.yaml")}
+
+
+def executor(profile: str | None) -> str | None:
+    """What runs the jobs of a profile: `slurm`, say; None for Snakemake itself, on this machine."""
+    if profile is None:
+        return None
+    files = (profiles()[profile] / name for name in ("config.v9+.yaml", "config.yaml"))
+    settings = yaml.safe_load(next(file for file in files if file.exists()).read_text(encoding="utf-8"))
+    name: str | None = settings.get("executor")
+    return name
 
 
 def check_folders(experiment: Experiment) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 
-from augmix import preflight
+from augmix import preflight, slurm
 from augmix.errors import RunError, UserError
 from augmix.experiment import Experiment, load
 from augmix.files import holder, is_locked, locked
@@ -27,6 +27,7 @@ from augmix.watch import Display, duration
 from augmix.workflow_log import Job, WorkflowLog
 
 REPORT_RULES = ("collect", "report", "track")
+LOG, LOG_OF_FINISHED = "snakemake.log", "snakemake-finished.log"
 LOG_TAIL = 12
 
 
@@ -45,8 +46,11 @@ def reproduce(config: Path, cores: str = "all", profile: str | None = None, dry_
     if dry_run:
         return _dry_run(command, experiment)
     with _lock(experiment) as lock:
+        queue = slurm.Queue(experiment.folder / "logs" / LOG) if preflight.executor(profile) == "slurm" else None
+        if queue is not None:
+            _wait_for_queue(queue)
         _wait_for_runs(experiment)
-        return Front(experiment, command, lock).run()
+        return Front(experiment, command, lock, queue).run()
 
 
 def _command(config: Path, cores: str, profile: str | None) -> list[str]:
@@ -57,6 +61,8 @@ def _command(config: Path, cores: str, profile: str | None) -> list[str]:
     if profile is None or cores != "all":
         # Elsewhere --cores would cut the jobs' threads down to what this machine has.
         command += ["--cores", cores]
+    if preflight.executor(profile) == "slurm":
+        command += slurm.options()
     return command
 
 
@@ -135,11 +141,20 @@ def _wait_for_runs(experiment: Experiment) -> None:
             time.sleep(0.5)
 
 
+def _wait_for_queue(queue: slurm.Queue) -> None:
+    """Wait for the SLURM jobs that a killed start has left, after cancelling those that do not run yet."""
+    said = 0
+    for count in queue.drain():
+        if count != said:
+            tell(f"waiting for {count} SLURM jobs of a killed start to end (Ctrl-C leaves them running)")
+        said = count
+
+
 class Front:
     """One start of the workflow: its processes, its logs and the signals that end it."""
 
-    def __init__(self, experiment: Experiment, command: list[str], lock: int) -> None:
-        self._experiment, self._command, self._lock = experiment, command, lock
+    def __init__(self, experiment: Experiment, command: list[str], lock: int, queue: slurm.Queue | None = None) -> None:
+        self._experiment, self._command, self._lock, self._queue = experiment, command, lock, queue
         self._logs = experiment.folder / "logs"
         self._signal: int | None = None
         self._signal_time = 0.0
@@ -150,13 +165,13 @@ class Front:
         began = time.monotonic()
         before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            status, log = self._snakemake("snakemake.log", {})
+            status, log = self._snakemake(LOG, {})
             failed, reported = list(log.failed.values()), log.made("report")
             states = [run_state(self._experiment, run).status for run in self._experiment.runs]
             finished = f"{states.count('done')} of {len(states)} runs finished"
             if self._signal is None and "done" in states and any(job.rule not in REPORT_RULES for job in failed):
                 tell(f"{finished}; reporting on those")
-                _, second = self._snakemake("snakemake-finished.log", {FINISHED_ONLY: "1"})
+                _, second = self._snakemake(LOG_OF_FINISHED, {FINISHED_ONLY: "1"})
                 reported = second.made("report")
                 known = {job.log for job in failed}
                 failed += [job for job in second.failed.values() if job.log not in known]
@@ -206,6 +221,8 @@ class Front:
                     log.read(path)
                     if not sent:
                         display.update()
+                        for complaint in self._queue.complaints() if self._queue else ():
+                            display.tell(complaint)
                     # Snakemake waits for its jobs on SIGTERM; on SIGINT they end as well, each with a checkpoint.
                     wanted = signal.SIGKILL if self._insisted else signal.SIGINT
                     if self._signal is not None and wanted not in sent:
@@ -222,7 +239,7 @@ class Front:
 
     def _broken(self, status: int) -> str:
         """What to say when Snakemake itself ended badly, with no job to blame."""
-        path = self._logs / "snakemake.log"
+        path = self._logs / LOG
         if status < 0:
             return f"Snakemake was ended by {signal.Signals(-status).name}; the same command goes on from here"
         return f"Snakemake failed; {path} ends with\n{tail(path)}"
@@ -265,9 +282,11 @@ def explain(job: Job) -> str:
     log = Path(job.log)
     error = last_error(log)
     if not error:
-        killed = job.exit_status == 128 + signal.SIGKILL
+        killed = job.exit_status == 128 + signal.SIGKILL or job.cluster_status == "OUT_OF_MEMORY"
         error = "killed, most likely for want of memory" if killed else "ended without a result"
+        error += f" (SLURM: {job.cluster_status})" if job.cluster_status else ""
     lines = [f"failed: {what}", f"  error: {error}", f"  log:   {log}"]
+    lines += [f"  SLURM: {job.cluster_log}"] if job.cluster_log else []
     before = [line for line in tail(log).splitlines() if not line.endswith(error)]
     return "\n".join([*lines, *(f"  | {line}" for line in before)])
 

@@ -7,11 +7,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_START = re.compile(r"(?:local)?(?:rule|checkpoint) (\w+):$")
-_ERROR = re.compile(r"Error in rule (\w+):$")
+# A group's jobs are indented once.
+_START = re.compile(r"(?:    )?(?:local)?(?:rule|checkpoint) (\w+):$")
+_ERROR = re.compile(r"(?:    )?Error in rule (\w+):$")
 _FINISHED = re.compile(r"Finished jobid: (\d+)\b")
 _STEPS = re.compile(r"(\d+) of (\d+) steps .*done$")
 _COUNT = re.compile(r"(\w+) +(\d+)$")
+_CLUSTER = re.compile(r"SLURM status is: '(\w+)'")
 _STATUS = re.compile(r"returned non-zero exit status (\d+)|died with <Signals\.(\w+)")
 
 
@@ -27,6 +29,9 @@ class Job:
     """How long it took, once it has finished."""
     exit_status: int | None = None
     """That of its command where it failed and Snakemake says so."""
+    cluster_status: str = ""
+    """What SLURM calls its end where it failed: TIMEOUT, say."""
+    cluster_log: str = ""
 
 
 class WorkflowLog:
@@ -85,8 +90,12 @@ class WorkflowLog:
     def _take_detail(self, key: str, value: str) -> None:
         """One line of the block that opens a job, or says how it failed."""
         assert self._block is not None
-        if key == "jobid" and self._in_error:
-            self.failed[value] = self.running.pop(value, self._block)
+        if key == "message" and (match := _CLUSTER.search(value)):
+            self._block.cluster_status = match[1]
+        elif key == "jobid" and self._in_error:
+            job = self.running.pop(value, self._block)
+            job.cluster_status, self._block = self._block.cluster_status, job
+            self.failed[value] = job
         elif key == "jobid":
             # A job that is tried again has not failed.
             self.failed.pop(value, None)
@@ -95,7 +104,8 @@ class WorkflowLog:
         elif key == "wildcards":
             self._block.wildcards = dict(pair.split("=", 1) for pair in value.split(", "))
         elif key == "log":
-            self._block.log = value.removesuffix(" (check log file(s) for error details)")
+            logs = value.removesuffix(" (check log file(s) for error details)").split(", ")
+            self._block.log, self._block.cluster_log = logs[0], logs[1] if len(logs) > 1 else ""
 
     def _take_event(self, line: str) -> None:
         if match := _FINISHED.match(line):

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,8 @@ TINY: dict[str, Any] = {
 class Checkout:
     """A copy of the repository in `folder`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, cores: Sequence[str] = ("--cores", "2")) -> None:
+        self.folder, self.cores = folder, cores
 
     def write(self, name: str, **changes: Any) -> str:
         """Write `config/<name>.yaml`: the tiny experiment with some keys replaced; its path in the checkout."""
@@ -46,21 +46,28 @@ class Checkout:
     def reproduce(self, config: str, *options: str) -> subprocess.CompletedProcess[str]:
         return self.run(*self.reproduce_command(config), *options)
 
-    def start(self, config: str, output: Path) -> subprocess.Popen[bytes]:
+    def start(self, config: str, output: Path, *options: str) -> subprocess.Popen[bytes]:
         """Start `augmix reproduce` in the background; it writes to the file `output`."""
         with output.open("wb") as file:
             return subprocess.Popen(
-                self.reproduce_command(config), cwd=self.folder, stdout=file, stderr=subprocess.STDOUT
+                [*self.reproduce_command(config), *options], cwd=self.folder, stdout=file, stderr=subprocess.STDOUT
             )
 
     def reproduce_command(self, config: str) -> list[str]:
-        return [str(BIN / "augmix"), "reproduce", "--config", config, "--cores", "2"]
+        return [str(BIN / "augmix"), "reproduce", "--config", config, *self.cores]
 
     def snakemake(self, *options: str) -> subprocess.CompletedProcess[str]:
         return self.run(sys.executable, "-m", "snakemake", "--cores", "2", *options)
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+
+
+def copy_checkout(folder: Path) -> None:
+    for name in ("augmix", "baselines", "ablations", "reports", "workflow", "config"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "environment.yml"):
+        shutil.copy2(ROOT / name, folder)
 
 
 def make_finished(base: Path) -> Checkout:
@@ -73,10 +80,7 @@ def make_finished(base: Path) -> Checkout:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (checkout.folder / "first.txt").exists():
             return checkout
-        for name in ("augmix", "baselines", "ablations", "reports", "workflow", "config"):
-            shutil.copytree(ROOT / name, checkout.folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for name in ("Snakefile", "environment.yml"):
-            shutil.copy2(ROOT / name, checkout.folder)
+        copy_checkout(checkout.folder)
         done = checkout.reproduce(checkout.write("tiny"))
         assert done.returncode == 0, done.stderr
         (checkout.folder / "first.txt").write_text(done.stderr + done.stdout)

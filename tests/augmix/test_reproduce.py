@@ -208,3 +208,12 @@ def test_results_are_summed_up_by_the_mean_over_seeds(experiment: Experiment) ->
         "standard  16.0",
         "augmix    6.3",
     ]
+
+
+def test_a_job_that_slurm_ended_is_explained(tmp_path: Path) -> None:
+    job = Job("train", 0.0, {"seed": "1"}, str(tmp_path / "none.log"), cluster_status="TIMEOUT", cluster_log="7.log")
+    assert reproduce.explain(job).splitlines()[1:] == [
+        "  error: ended without a result (SLURM: TIMEOUT)",
+        f"  log:   {tmp_path / 'none.log'}",
+        "  SLURM: 7.log",
+    ]

@@ -95,3 +95,55 @@ def test_a_half_written_line_is_read_when_it_is_whole(tmp_path: Path) -> None:
     path.write_text(START + "1 of 4 steps (25%) done\n")
     log.read(path)
     assert log.done == 1
+
+
+GROUP = """\
+[Mon Nov 23 13:10:16 2026] Group job benchmarks (jobs in lexicogr. order):
+
+    [Mon Nov 23 13:10:16 2026]
+    rule corrupt:
+        output: data/digits-C/fog.npy
+        log: data/logs/fog.log
+        jobid: 6
+    [Mon Nov 23 13:10:16 2026]
+    rule perturb:
+        log: data/logs/tilt.log
+        jobid: 8
+"""
+GROUP_FAILURE = """\
+[Mon Nov 23 13:17:48 2026]
+    message: Error in group benchmarks
+    log: /x/1.log (check log file(s) for error details)
+    jobs:
+        rule corrupt:
+            jobid: 6
+        rule perturb:
+            jobid: 8
+[Mon Nov 23 13:17:48 2026]
+    Error in rule corrupt:
+        message: None
+        jobid: 6
+        log: data/logs/fog.log (check log file(s) for error details)
+"""
+
+
+def test_the_jobs_of_a_group_are_jobs() -> None:
+    log = log_of(GROUP)
+    assert {number: job.rule for number, job in log.running.items()} == {"6": "corrupt", "8": "perturb"}
+    log = log_of(GROUP + GROUP_FAILURE + "Finished jobid: 8 (Rule: perturb)\n")
+    assert {number: (job.rule, job.log) for number, job in log.failed.items()} == {
+        "6": ("corrupt", "data/logs/fog.log")
+    }
+    assert [job.log for job in log.finished] == ["data/logs/tilt.log"]
+
+
+def test_a_job_that_slurm_ended_has_its_reason_and_both_logs() -> None:
+    lines = """\
+Error in rule train:
+    message: SLURM-job '7' failed, SLURM status is: 'TIMEOUT'. Detailed failure reason unavailable
+    jobid: 3
+    log: results/x/seed1/train.log, /x/.snakemake/slurm_logs/7.log (check log file(s) for error details)
+"""
+    job = log_of(START + lines).failed["3"]
+    assert job.log == "results/x/seed1/train.log"
+    assert (job.cluster_status, job.cluster_log) == ("TIMEOUT", "/x/.snakemake/slurm_logs/7.log")

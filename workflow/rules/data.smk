@@ -7,6 +7,7 @@ rule prepare:
         f"{DATA}/{{dataset}}/dataset.json",
     log:
         f"{DATA}/logs/prepare-{{dataset}}.log",
+    localrule: True
     conda:
         ENVIRONMENT
     params:

@@ -48,6 +48,7 @@ if experiment.validation is not None:
             f"{RESULTS}/chosen.csv",
         log:
             f"{RESULTS}/logs/choose.log",
+        localrule: True
         conda:
             ENVIRONMENT
         params:

@@ -12,6 +12,7 @@ rule collect:
         [f"{RESULTS}/{name}" for name in ("metrics.csv", "runs.csv", "experiment.yaml")],
     log:
         f"{RESULTS}/logs/collect.log",
+    localrule: True
     conda:
         ENVIRONMENT
     params:
@@ -30,6 +31,7 @@ rule report:
         report(directory(f"{RESULTS}/tables"), patterns=["{name}.csv"], category="Tables"),
     log:
         f"{RESULTS}/logs/report.log",
+    localrule: True
     conda:
         ENVIRONMENT
     params:
@@ -45,6 +47,7 @@ rule track:
         touch(f"{RESULTS}/mlflow.synced"),
     log:
         f"{RESULTS}/logs/track.log",
+    localrule: True
     conda:
         ENVIRONMENT
     params:
