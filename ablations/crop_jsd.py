@@ -6,10 +6,10 @@ At three times the step of standard training it shows what consistency is worth 
 import numpy as np
 from torch import Tensor, nn
 
+from augmix.batches import crop_and_flip
 from augmix.checks import check_flag, check_integer
 from augmix.methods import Method
 from augmix.methods.augmix import consistent
-from augmix.training import crop_and_flip
 
 
 def method(*, views: int = 2, weight: float = 12.0, flip: bool = False) -> Method:

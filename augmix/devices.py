@@ -1,8 +1,10 @@
 """Where a job computes: the device, its threads, and the process's settings for speed and repeatability."""
 
+import contextlib
 import ctypes
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -23,6 +25,21 @@ def set_up(recipe: Mapping[str, Any]) -> torch.device:
         for parameter, value in _MALLOPT.items() if hasattr(libc, "mallopt") else ():
             libc.mallopt(parameter, value)
     return choose(recipe["device"])
+
+
+@contextlib.contextmanager
+def enough_memory(recipe: Mapping[str, Any]) -> Iterator[None]:
+    """Say what to lower when a batch does not fit, as a `UserError` of one line."""
+    try:
+        yield
+    except RuntimeError as error:
+        # On the CPU and on MPS it is a plain RuntimeError.
+        if not isinstance(error, torch.OutOfMemoryError) and not re.search("out of memory|allocate memory", str(error)):
+            raise
+        raise UserError(
+            f"out of memory: a batch of {recipe['batch_size']} images does not fit with all its views; lower "
+            "training.batch_size and, in proportion, training.learning_rate, or the number of jobs side by side"
+        ) from error
 
 
 def choose(name: str) -> torch.device:

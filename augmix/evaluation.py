@@ -11,15 +11,16 @@ import yaml
 from torch import nn
 
 from augmix import datasets, devices, models, provenance
+from augmix.batches import in_order
 from augmix.benchmark import Benchmark
 from augmix.errors import UserError
 from augmix.files import atomic, write_json
 from augmix.progress import bar
 from augmix.runs import DAMAGED
+from augmix.streaming import Streamed
 
 NUMBERS = np.dtype([("prediction", "<i4"), ("confidence", "<f4"), ("true_probability", "<f4"), ("squared_sum", "<f4")])
 """Of one image: the predicted class, its probability, the true class's, and Σ_k p_k²."""
-BATCH = 512
 
 
 def evaluate(settings: Mapping[str, Any], folder: Path) -> None:
@@ -33,7 +34,7 @@ def evaluate(settings: Mapping[str, Any], folder: Path) -> None:
     run = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     device = devices.set_up(run["training"])
     noted = datasets.record(Path(settings["data"]))
-    net = load_net(folder / "model.pt", run["architecture"], len(noted["classes"]), device)
+    net = load_net(folder / "model.pt", run["architecture"], noted, device)
     write_predictions(net, settings, noted, folder, device)
     described = {**provenance.describe(run["method_packages"]), "device": devices.describe(device)}
     write_json(folder / "evaluation.json", {**described, "started": started, "seconds": time.time() - started})
@@ -46,7 +47,7 @@ def write_predictions(
 
     `noted` is the data set's record.
     """
-    test = datasets.read(Path(settings["data"]), "test")
+    test = datasets.read(Path(settings["data"]), "test", torch.get_num_threads())
     archives: dict[str, dict[str, np.ndarray]] = {
         "clean": {"clean": numbers(net, test.images, test.labels, device), "labels": test.labels}
     }
@@ -70,14 +71,14 @@ def write_predictions(
 
 
 @torch.inference_mode()
-def numbers(net: nn.Module, images: np.ndarray, labels: np.ndarray, device: torch.device) -> np.ndarray:
+def numbers(net: nn.Module, images: np.ndarray | Streamed, labels: np.ndarray, device: torch.device) -> np.ndarray:
     """The four numbers of each uint8 (N, H, W, 3) image, as a `NUMBERS` array (N,)."""
     net.eval()
     out = np.empty(len(images), NUMBERS)
-    for start in range(0, len(images), BATCH):
-        part = slice(start, start + BATCH)
-        # A copy: the array is a read-only map of the file. The permuted view is channels-last as it stands.
-        batch = torch.from_numpy(np.array(images[part])).to(device).permute(0, 3, 1, 2)
+    done = 0
+    for batch in in_order(images, device):
+        part = slice(done, done + len(batch))
+        done += len(batch)
         p = net(batch).softmax(1)
         confidence, prediction = p.max(1)
         true = p.gather(1, torch.from_numpy(labels[part].astype(np.int64)).to(device)[:, None])[:, 0]
@@ -86,9 +87,13 @@ def numbers(net: nn.Module, images: np.ndarray, labels: np.ndarray, device: torc
     return out
 
 
-def load_net(path: Path, architecture: str, classes: int, device: torch.device) -> models.Normalised:
-    """The trained net of a `model.pt`; raises `UserError` when the file is not one, or is of another net."""
-    net = models.Normalised(models.build(architecture, classes))
+def load_net(path: Path, architecture: str, noted: Mapping[str, Any], device: torch.device) -> models.Normalised:
+    """The trained net of a `model.pt`, for the data set with this record.
+
+    Raises `UserError` when the file is not one, or is of another net.
+    """
+    classes = len(noted["classes"])
+    net = models.Normalised(models.build(architecture, classes), *noted["normalisation"])
     if not path.is_file():
         raise UserError(f"{path} is missing: train this run first")
     try:

@@ -14,7 +14,7 @@ from augmix.registry import find_package
 
 PACKAGES = ("torch", "torchvision", "numpy", "numba", "pillow", "opencv-python-headless", "scipy", "snakemake")
 # What decides a training's or an evaluation's numbers; the rest of the library may change freely.
-SOURCES = ("operations", "mixing", "losses", "methods", "models", "training", "evaluation")
+SOURCES = ("operations", "mixing", "losses", "methods", "models", "training", "batches", "evaluation")
 
 
 def source_hash(method_packages: Sequence[str]) -> str:

@@ -51,7 +51,9 @@ def evaluate_checkpoint(checkpoint: Path, architecture: str, data: Path, output:
     started = time.time()
     place = devices.set_up({"threads": torch.get_num_threads(), "device": device})
     noted, test = datasets.record(data), datasets.read(data, "test")
-    net = models.Normalised(fit(read(checkpoint), architecture, len(noted["classes"]), checkpoint))
+    net = models.Normalised(
+        fit(read(checkpoint), architecture, len(noted["classes"]), checkpoint), *noted["normalisation"]
+    )
     net.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
     folders = {kind: data.with_name(f"{data.name}-{kind}") for kind in ("C", "P")}
     settings = {

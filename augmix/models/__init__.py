@@ -1,6 +1,7 @@
 """Architectures, one module each with a function `build(num_classes)`; they take normalised (B, 3, H, W)."""
 
 import importlib
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -24,16 +25,24 @@ def build(name: str, num_classes: int) -> nn.Module:
 
 
 class Normalised(nn.Module):
-    """A net that takes images in [0, 255], uint8 or float, and scales them to [-1, 1].
+    """A net that takes images in [0, 255], uint8 or float, and normalises them itself.
 
-    Mean and standard deviation are 0.5 per channel on every data set, as in the paper's CIFAR code. Being affine,
-    it commutes with convex mixing, so views can be mixed before it.
+    `mean` and `std` are those of each channel, as shares of 255: 0.5 as in the paper's CIFAR code, unless the data
+    set has others. Being affine, this commutes with convex mixing, so views can be mixed before it.
     """
 
-    def __init__(self, net: nn.Module) -> None:
+    scale: Tensor
+    offset: Tensor
+
+    def __init__(
+        self, net: nn.Module, mean: Sequence[float] = (0.5, 0.5, 0.5), std: Sequence[float] = (0.5, 0.5, 0.5)
+    ) -> None:
         super().__init__()
         self.net = net
+        shares = torch.tensor([mean, std], dtype=torch.float64)[..., None, None]
+        self.register_buffer("scale", (1 / (255 * shares[1])).float(), persistent=False)
+        self.register_buffer("offset", (shares[0] / shares[1]).float(), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.net(images.to(torch.float32) / 127.5 - 1)
+        logits: Tensor = self.net(images.to(torch.float32) * self.scale - self.offset)
         return logits

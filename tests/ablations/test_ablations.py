@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from augmix import losses, methods
+from augmix.batches import crop_and_flip
 from augmix.errors import UserError
 from augmix.mixing import AugMix, apply, apply_chain
-from augmix.training import crop_and_flip
 
 IMAGES = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (16, 3, 32, 32), np.uint8))
 LABELS = torch.arange(16) % 4

@@ -65,9 +65,11 @@ def test_allconv_averages_the_first_eight_rows_and_columns_of_ten() -> None:
 
 def test_normalised_takes_pixels() -> None:
     net = models.Normalised(torch.nn.Identity())
-    pixels = torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 1, 2)
-    assert net(pixels).flatten().tolist() == [-1, 1]
-    assert net(pixels.float()).flatten().tolist() == [-1, 1]
+    pixels = torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 1, 2).expand(1, 3, 1, 2)
+    assert net(pixels).flatten().tolist() == [-1, 1] * 3
+    assert net(pixels.float()).flatten().tolist() == [-1, 1] * 3
+    net = models.Normalised(torch.nn.Identity(), (0.2, 0.4, 0.6), (0.1, 0.2, 0.4))
+    assert torch.allclose(net(pixels)[0, :, 0, 1], torch.tensor([8.0, 3.0, 1.0]))
 
 
 def test_unknown_names_and_class_counts_are_refused() -> None:

@@ -14,7 +14,7 @@ import pytest
 import torch
 import yaml
 
-from augmix import training
+from augmix import batches, training
 from augmix.errors import RunError, UserError
 from augmix.experiment import Experiment
 from augmix.files import locked
@@ -173,8 +173,8 @@ def test_training_learns(small_experiment: MakeExperiment, tmp_path: Path) -> No
 
 def test_crop_and_flip_shift_whole_images_and_mirror_half() -> None:
     images = torch.arange(1, 65, dtype=torch.uint8).reshape(1, 1, 8, 8).expand(4000, 3, 8, 8)
-    cropped = training.crop_and_flip(images, np.random.default_rng(0), flip=True).numpy()
-    padded = np.pad(images[0, 0].numpy(), training.PAD)
+    cropped = batches.crop_and_flip(images, np.random.default_rng(0), flip=True).numpy()
+    padded = np.pad(images[0, 0].numpy(), batches.PAD)
     windows = {
         window.tobytes(): flipped
         for top in range(9)
@@ -186,14 +186,34 @@ def test_crop_and_flip_shift_whole_images_and_mirror_half() -> None:
     assert 0.46 < np.mean(flips) < 0.54
     assert len({image.tobytes() for image in cropped[:, 0]}) > 150  # of 162
     assert np.array_equal(cropped[:, 0], cropped[:, 2])
-    unflipped = training.crop_and_flip(images[:500], np.random.default_rng(0), flip=False).numpy()
+    unflipped = batches.crop_and_flip(images[:500], np.random.default_rng(0), flip=False).numpy()
     assert not any(windows[image.tobytes()] for image in unflipped[:, 0])
 
 
 def test_learning_rate_is_a_cosine() -> None:
-    recipe = {"learning_rate": 0.1, "minimum_learning_rate": 1e-6}
+    recipe = {
+        "learning_rate": 0.1, "minimum_learning_rate": 1e-6, "schedule": "cosine", "epochs": 10, "warmup_epochs": 0,
+    }  # fmt: skip
     rates = [training.learning_rate(recipe, step, 100) for step in range(101)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[50] == pytest.approx((0.1 + 1e-6) / 2)
     assert rates[100] == pytest.approx(1e-6)
     assert all(a > b for a, b in pairwise(rates))
+    warm = [training.learning_rate({**recipe, "warmup_epochs": 2}, step, 100) for step in range(101)]
+    assert warm[0] == pytest.approx(0.005)
+    assert warm[19] == warm[20] == pytest.approx(0.1)
+    assert warm[60] == pytest.approx((0.1 + 1e-6) / 2)
+    assert warm[100] == pytest.approx(1e-6)
+
+
+def test_learning_rate_falls_in_steps_at_the_milestones() -> None:
+    recipe = {
+        "learning_rate": 0.4, "minimum_learning_rate": 1e-6, "schedule": "steps", "epochs": 9, "warmup_epochs": 1,
+        "milestones": [3, 6, 8],
+    }  # fmt: skip
+    rates = [training.learning_rate(recipe, step, 90) for step in range(90)]
+    assert rates[:10] == pytest.approx(np.arange(1, 11) * 0.04)
+    assert rates[10:30] == pytest.approx([0.4] * 20)
+    assert rates[30:60] == pytest.approx([0.04] * 30)
+    assert rates[60:80] == pytest.approx([0.004] * 20)
+    assert rates[80:] == pytest.approx([0.0004] * 10)

@@ -1,0 +1,135 @@
+"""The images that a net sees: batches of training images in random order, cut and mirrored; any images in order."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from augmix.datasets import Split
+from augmix.photographs import Photographs, draw_crops
+from augmix.streaming import Streamed
+
+PAD = 4
+# What a generator is for comes first in its seed: NumPy pads seeds with zeros, so (s, e) would equal (s, e, 0).
+ORDER, STEP = 1, 2
+# Of a batch in order: at most so many images, and so many pixels.
+IMAGES, PIXELS = 512, 2**22
+
+
+class Batch(NamedTuple):
+    """What one process trains on in one step."""
+
+    images: Tensor
+    """uint8 (B, C, H, W), cut and mirrored."""
+    labels: Tensor
+    """int64 (B,)."""
+    share: float
+    """Of the whole step's images; below 1 where several processes train together."""
+    rng: np.random.Generator
+    """For everything else that is random in the step."""
+
+
+class Batches:
+    """The training images on a device, step by step; what a step gives depends on (seed, epoch, step) alone.
+
+    Arrays lie on the device as a whole, and images are shifted by up to 4 pixels. Photographs are decoded by threads,
+    a step ahead, and cut by RandomResizedCrop. Of `processes` that train together, each has its part of every batch,
+    with the same cuts as one process would make; the methods' own draws differ.
+    """
+
+    def __init__(
+        self, split: Split, settings: Mapping[str, Any], device: torch.device, rank: int = 0, processes: int = 1
+    ) -> None:
+        """`settings` are a `Run.training` of `augmix.experiment`."""
+        self._seed, self._flip, self._device = settings["seed"], settings["flip"], device
+        self._size, self._rank, self._processes = settings["training"]["batch_size"], rank, processes
+        self._labels = torch.from_numpy(split.labels.copy()).to(device)
+        self._draw: Callable[[int, bool, np.random.Generator], np.ndarray]
+        if isinstance(split.images, Photographs):
+            self._draw, self._cut = draw_crops, partial(_from_files, split.images, device)
+        else:
+            images = torch.from_numpy(np.ascontiguousarray(split.images.transpose(0, 3, 1, 2))).to(device)
+            self._draw, self._cut = draw_shifts, partial(_from_device, images)
+        self._ahead: dict[tuple[int, int], Callable[[], Batch]] = {}
+        self.count = len(split.labels)
+        self.steps = math.ceil(self.count / self._size)
+
+    def __call__(self, epoch: int, step: int) -> Batch:
+        """A step's batch; the one after it is begun."""
+        batch = self._ahead.pop((epoch, step), None) or self._begin(epoch, step)
+        following = (epoch, step + 1) if step + 1 < self.steps else (epoch + 1, 0)
+        self._ahead = {following: self._begin(*following)}
+        return batch()
+
+    def _begin(self, epoch: int, step: int) -> Callable[[], Batch]:
+        indices = _order(self._seed, epoch, self.count)[step * self._size : (step + 1) * self._size]
+        rng = np.random.default_rng([STEP, self._seed, epoch, step])
+        draws = self._draw(len(indices), self._flip, rng)
+        mine = slice(self._rank, None, self._processes)
+        share = len(indices[mine]) / len(indices)
+        if share == 0:
+            mine = slice(1)  # a batch of fewer images than processes: a net needs something to run on
+        if self._rank:
+            rng = np.random.default_rng([STEP, self._seed, epoch, step, self._rank])
+        images = self._cut(indices[mine], draws[mine])
+        labels = self._labels[torch.from_numpy(indices[mine]).to(self._device)]
+        return lambda: Batch(images(), labels, share, rng)
+
+
+@lru_cache(2)
+def _order(seed: int, epoch: int, count: int) -> np.ndarray:
+    """The order of an epoch."""
+    return np.random.default_rng([ORDER, seed, epoch]).permutation(count)
+
+
+def _from_files(
+    photographs: Photographs, device: torch.device, indices: np.ndarray, draws: np.ndarray
+) -> Callable[[], Tensor]:
+    pending = photographs.training_images(indices, draws)
+    return lambda: _as_batch(np.stack([image.result() for image in pending]), device).contiguous()
+
+
+def _from_device(images: Tensor, indices: np.ndarray, draws: np.ndarray) -> Callable[[], Tensor]:
+    return lambda: shift(images[torch.from_numpy(indices).to(images.device)], draws)
+
+
+def draw_shifts(count: int, flip: bool, rng: np.random.Generator) -> np.ndarray:
+    """How far to shift each of `count` images down and to the right, and whether to mirror it: int64 (count, 3)."""
+    shifts = rng.integers(0, 2 * PAD + 1, (2, count))
+    mirrored = rng.random(count) < 0.5 if flip else np.zeros(count, bool)
+    return np.stack([*shifts, mirrored], axis=1)
+
+
+def crop_and_flip(images: Tensor, rng: np.random.Generator, flip: bool) -> Tensor:
+    """Shift each uint8 (B, C, H, W) image by up to 4 pixels with zero fill; mirror half of them when `flip`."""
+    return shift(images, draw_shifts(len(images), flip, rng))
+
+
+def shift(images: Tensor, shifts: np.ndarray) -> Tensor:
+    """Shift and mirror each uint8 (B, C, H, W) image as its row of `draw_shifts` says."""
+    batch, channels, height, width = images.shape
+    top, left, mirrored = shifts.T[..., None]
+    across = left + np.where(mirrored, np.arange(width)[::-1], np.arange(width))
+    rows = torch.from_numpy(top + np.arange(height)).to(images.device)[:, None, :, None]
+    columns = torch.from_numpy(across).to(images.device)[:, None, None, :]
+    image = torch.arange(batch, device=images.device)[:, None, None, None]
+    channel = torch.arange(channels, device=images.device)[None, :, None, None]
+    return F.pad(images, (PAD,) * 4)[image, channel, rows, columns]
+
+
+def in_order(images: np.ndarray | Streamed, device: torch.device, part: slice = slice(None)) -> Iterator[Tensor]:
+    """A part of the images uint8 (N, H, W, 3), or all, as batches (B, 3, H, W) on the device, channels last."""
+    start, stop, _ = part.indices(len(images))
+    step = max(1, min(IMAGES, PIXELS // (images.shape[1] * images.shape[2])))
+    for first in range(start, stop, step):
+        # A copy: an array is a read-only map of its file.
+        yield _as_batch(np.array(images[first : min(first + step, stop)]), device)
+
+
+def _as_batch(images: np.ndarray, device: torch.device) -> Tensor:
+    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
