@@ -1,4 +1,4 @@
-"""No JSD (AugMix, Table 4, without the loss): cross-entropy on one augmixed view.
+"""No JSD (AugMix, Table 4): AugMix without its loss, cross-entropy on one mixed view.
 
 One forward pass an image, so a third of AugMix's step.
 """

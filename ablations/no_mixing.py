@@ -1,6 +1,7 @@
-"""No mixing (AugMix, Table 4, "Random AutoAugment* + JSD"): JSD over views of one chain each.
+"""No mixing (AugMix, Table 4): JSD over views of one chain each.
 
-No Dirichlet mixing and no skip connection: a view is what AugMix's first chain makes of the image.
+The paper's row "Random AutoAugment* + JSD": no Dirichlet mixing and no skip connection, a view is what one of AugMix's
+chains makes of the image.
 """
 
 from augmix.methods import Method

@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from augmix.checks import check_choice, check_integer, check_number
 from augmix.losses import cross_entropy
-from augmix.methods import Method, unmixed
+from augmix.methods import Method, uniform, unmixed
 
 
 def method(*, epsilon: float = 8 / 255, step: float = 2 / 255, steps: int = 10, mode: str = "train") -> Method:
@@ -47,8 +47,8 @@ def attack(
     """Ascend the loss by `steps` signed gradients, within `epsilon` of the images and [0, 255]: float32."""
     pixels = images.to(torch.float32)
     lowest, highest = (pixels - 255 * epsilon).clamp_(min=0), (pixels + 255 * epsilon).clamp_(max=255)
-    start = torch.from_numpy(rng.random(images.shape, dtype=np.float32)).to(images.device)
-    perturbed = torch.clamp(pixels + 255 * epsilon * (2 * start - 1), lowest, highest)
+    noise = 2 * uniform(images.shape, rng, images.device) - 1
+    perturbed = torch.clamp(pixels + 255 * epsilon * noise, lowest, highest)
     with _attacked(net, mode):
         for _ in range(steps):
             perturbed.requires_grad_()

@@ -27,11 +27,11 @@ def cut_out(images: Tensor, labels: Tensor, net: nn.Module, rng: np.random.Gener
     """The images, each with its own hole: float32 (B, C, H, W)."""
     batch, _, height, width = images.shape
     side = round(size * min(height, width))
-    holes = squares(np.full(batch, side), (height, width), rng).to(images.device)
+    holes = squares(np.full(batch, side), (height, width), rng, images.device)
     return [images.to(torch.float32).masked_fill(holes, GREY)]
 
 
-def squares(sides: np.ndarray, size: tuple[int, int], rng: np.random.Generator) -> Tensor:
+def squares(sides: np.ndarray, size: tuple[int, int], rng: np.random.Generator, device: torch.device) -> Tensor:
     """One square per image, its centre uniform over the pixels, what leaves the image cut off: bool (B, 1, H, W).
 
     `sides` (B,) are in pixels; `size` is the images' (height, width).
@@ -40,6 +40,7 @@ def squares(sides: np.ndarray, size: tuple[int, int], rng: np.random.Generator) 
     for length in size:
         first = rng.integers(length, size=len(sides)) - sides // 2
         pixel = np.arange(length)
-        within.append((pixel >= first[:, None]) & (pixel < (first + sides)[:, None]))
+        inside = (pixel >= first[:, None]) & (pixel < (first + sides)[:, None])
+        within.append(torch.from_numpy(inside).to(device))
     rows, columns = within
-    return torch.from_numpy(rows[:, None, :, None] & columns[:, None, None, :])
+    return rows[:, None, :, None] & columns[:, None, None, :]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from augmix.checks import check_number
 from augmix.losses import cross_entropy
-from augmix.methods import Method, unmixed
+from augmix.methods import Method, uniform, unmixed
 from baselines.cutout import squares
 
 
@@ -28,7 +28,6 @@ def add_patch(
     """The images, each with noise of its own in its own square: uint8 (B, C, H, W)."""
     batch, _, height, width = images.shape
     sides = rng.integers(1, min(height, width) + 1, batch)
-    patches = squares(sides, (height, width), rng).to(images.device)
-    uniform = torch.from_numpy(rng.random(images.shape, dtype=np.float32)).to(images.device)
-    noisy = images + 255 * amplitude * (2 * uniform - 1)
+    patches = squares(sides, (height, width), rng, images.device)
+    noisy = images + 255 * amplitude * (2 * uniform(images.shape, rng, images.device) - 1)
     return [torch.where(patches, noisy.round_().clamp_(0, 255).to(torch.uint8), images)]

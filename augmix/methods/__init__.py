@@ -40,6 +40,12 @@ def partners(batch: int, rng: np.random.Generator, device: torch.device) -> Tens
     return torch.from_numpy(rng.permutation(batch)).to(device)
 
 
+def uniform(shape: Sequence[int], rng: np.random.Generator, device: torch.device) -> Tensor:
+    """Numbers from U(0, 1), float32, drawn on the device itself with a seed from `rng`."""
+    generator = torch.Generator(device).manual_seed(int(rng.integers(2**63)))
+    return torch.rand(tuple(shape), generator=generator, device=device)
+
+
 def soft_targets(targets: Tensor, partner: Tensor, share: float) -> Tensor:
     """`share` of each image's own target and the rest of its partner's: (B, K) probabilities."""
     return share * targets + (1 - share) * targets[partner]

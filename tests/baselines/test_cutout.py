@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from baselines import cutout
 
 NET = nn.Identity()
+CPU = torch.device("cpu")
 
 
 def expected_length(side: int, length: int) -> float:
@@ -24,7 +25,7 @@ def test_the_expectation_itself() -> None:
 
 @pytest.mark.parametrize(("side", "size"), [(16, (32, 32)), (15, (32, 32)), (32, (32, 32)), (10, (20, 48))])
 def test_area_at_borders_is_the_expected_one(side: int, size: tuple[int, int]) -> None:
-    holes = cutout.squares(np.full(20_000, side), size, np.random.default_rng(0))
+    holes = cutout.squares(np.full(20_000, side), size, np.random.default_rng(0), CPU)
     areas = holes.sum((1, 2, 3)).double()
     expected = expected_length(side, size[0]) * expected_length(side, size[1])
     assert areas.mean().item() == pytest.approx(expected, abs=4 * areas.std().item() / np.sqrt(len(areas)))
@@ -33,7 +34,7 @@ def test_area_at_borders_is_the_expected_one(side: int, size: tuple[int, int]) -
 
 
 def test_every_centre_is_equally_likely() -> None:
-    holes = cutout.squares(np.ones(32_000, int), (8, 4), np.random.default_rng(0))
+    holes = cutout.squares(np.ones(32_000, int), (8, 4), np.random.default_rng(0), CPU)
     counts = holes.sum((0, 1)).double()
     assert counts.sum() == 32_000
     assert (counts - 1000).abs().max() < 4.5 * np.sqrt(1000)
@@ -42,7 +43,7 @@ def test_every_centre_is_equally_likely() -> None:
 def test_holes_are_grey_rectangles_and_the_rest_stays(images: Tensor, labels: Tensor) -> None:
     method = cutout.method()
     [view] = method.views(images, labels, NET, np.random.default_rng(1))
-    holes = cutout.squares(np.full(64, 16), (32, 32), np.random.default_rng(1))
+    holes = cutout.squares(np.full(64, 16), (32, 32), np.random.default_rng(1), CPU)
     assert view.dtype == torch.float32
     assert torch.equal(view, torch.where(holes, torch.tensor(127.5), images.float()))
     for hole in holes[:, 0]:

@@ -20,7 +20,7 @@ def noisy(amplitude: float, seed: int = 0) -> torch.Tensor:
 
 def patches(seed: int = 0) -> torch.Tensor:
     rng = np.random.default_rng(seed)
-    return squares(rng.integers(1, 17, len(GREY)), (16, 16), rng)
+    return squares(rng.integers(1, 17, len(GREY)), (16, 16), rng, torch.device("cpu"))
 
 
 def test_noise_is_uniform_and_not_gaussian() -> None:

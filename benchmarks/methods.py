@@ -1,0 +1,160 @@
+"""What a training step of every method costs, and what the net sees of a photograph.
+
+    python -m benchmarks.methods            # print the costs
+    python -m benchmarks.methods --write    # and put them and the pictures into the method cards
+
+A step is cropping, views, mix, forward, backward and update of smallnet on 128 images of 32×32, on one CPU thread. The
+arithmetic cost is how many images pass through the net, counted, over those of standard training. An attack's passes
+count in full, though they leave out the parameters' gradients.
+"""
+
+import argparse
+import re
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor, nn
+
+from augmix import devices, methods, models
+from augmix.batches import crop_and_flip
+from augmix.datasets.digits import load
+from augmix.files import atomic
+from augmix.gallery import draw_sheet, sheet_height
+from augmix.registry import module_names
+from augmix.training import training_step
+from benchmarks.timing import interleaved
+
+CHECKOUT = Path(__file__).parent.parent
+CARDS = {
+    "baselines": sorted(module_names("baselines"), key=lambda name: (name != "standard", name)),
+    "ablations": ["augmix", *module_names("ablations")],
+}
+BATCH, CLASSES = 128, 10
+TILE, TILES, INCHES = 48, 6, 8.0
+
+
+def build(name: str, stylised: Path) -> methods.Method:
+    parameters = {"folder": str(stylised)} if name == "stylized_imagenet" else {}
+    return methods.build({"name": name, "preset": name, "parameters": parameters}, list(CARDS))
+
+
+def smallnet() -> nn.Module:
+    net = models.Normalised(models.build("smallnet", CLASSES))
+    return net.to(memory_format=torch.channels_last)
+
+
+def steps(stylised: Path) -> tuple[dict[str, Callable[[], Any]], dict[str, float]]:
+    """A callable that takes one training step, and the arithmetic cost, of every method."""
+    digits = load()
+    images = torch.from_numpy(digits.train_images[:BATCH].transpose(0, 3, 1, 2).copy())
+    labels = torch.from_numpy(digits.train_labels[:BATCH])
+    rng = np.random.default_rng(0)
+
+    def step(net: nn.Module, method: methods.Method, optimizer: torch.optim.Optimizer) -> None:
+        training_step(net, method, optimizer, crop_and_flip(images, rng, False), labels, CLASSES, rng)
+
+    candidates: dict[str, Callable[[], Any]] = {}
+    costs: dict[str, float] = {}
+    for name in dict.fromkeys(name for names in CARDS.values() for name in names):
+        net = smallnet()
+        optimizer = torch.optim.SGD(net.parameters(), 0.01, momentum=0.9, nesterov=True)
+        candidates[name] = partial(step, net, build(name, stylised), optimizer)
+        passed: list[int] = []
+        hook = net.register_forward_hook(lambda module, given, made, passed=passed: passed.append(len(made)))
+        candidates[name]()
+        hook.remove()
+        costs[name] = sum(passed) / BATCH
+    return candidates, costs
+
+
+def measure() -> dict[str, tuple[float, float]]:
+    """Print the table; each method's cost as multiples of standard training: measured, and arithmetic."""
+    devices.set_up({"threads": 1, "device": "cpu"})
+    with tempfile.TemporaryDirectory() as folder:
+        stylised = Path(folder)
+        for label in range(CLASSES):
+            (stylised / "train" / str(label)).mkdir(parents=True)
+            photograph = Image.fromarray(photographs(1, 256, seed=label)[0])
+            photograph.save(stylised / "train" / str(label) / "0.jpg", quality=90)
+        candidates, arithmetic = steps(stylised)
+        seconds = interleaved(candidates)
+    print(f"{'method':30}{'ms a step':>10}{'× standard':>12}{'arithmetic':>12}{'ratio':>8}")
+    ratios = {name: taken / seconds["standard"] for name, taken in seconds.items()}
+    for name, ratio in ratios.items():
+        cost = arithmetic[name]
+        print(f"{name:30}{seconds[name] * 1e3:10.1f}{ratio:12.2f}{cost:12.0f}{ratio / cost:8.2f}")
+    return {name: (ratio, arithmetic[name]) for name, ratio in ratios.items()}
+
+
+def photographs(count: int, side: int, seed: int = 0) -> np.ndarray:
+    """Random squares of the two photographs that scikit-learn ships, in turn: uint8 (count, side, side, 3)."""
+    from sklearn.datasets import load_sample_images
+
+    rng = np.random.default_rng(seed)
+    images = []
+    for i in range(count):
+        image = Image.fromarray(load_sample_images().images[(i + 1) % 2])
+        square = min(image.size) * 3 // 4
+        left, top = (int(rng.integers(length - square + 1)) for length in image.size)
+        images.append(np.asarray(image.crop((left, top, left + square, top + square)).resize((side, side))))
+    return np.stack(images)
+
+
+def seen(name: str) -> np.ndarray:
+    """The first `TILES` pictures that a method shows the net, all views of an image together: uint8 (N, H, W, 3)."""
+    method = build(name, Path())
+    images = torch.from_numpy(photographs(TILES, TILE).transpose(0, 3, 1, 2).copy())
+    labels = torch.arange(TILES)
+    torch.manual_seed(0)
+    # Where mixing has a probability, the first batch that is mixed.
+    for seed in range(4, 20):
+        rng = np.random.default_rng(seed)
+        views, targets = method.mix(method.views(images, labels, smallnet(), rng), torch.eye(TILES), rng)
+        if method.mix is methods.unmixed or not torch.equal(targets, torch.eye(TILES)):
+            break
+    pictures: list[Tensor] = [view[i].float().round().clamp(0, 255) for i in range(TILES) for view in views]
+    return torch.stack(pictures[:TILES]).permute(0, 2, 3, 1).to(torch.uint8).numpy()
+
+
+def draw(path: Path, names: list[str]) -> None:
+    """Write the picture of a card: a strip for each method."""
+    strips = [(name, seen(name)) for name in names]
+    figure = Figure(figsize=(INCHES, sheet_height(strips, 2, INCHES)))
+    draw_sheet(figure, strips, 2)
+    with tempfile.TemporaryFile() as file, atomic(path) as temporary:
+        figure.savefig(file, format="png", dpi=100)
+        # A palette makes it a third as large.
+        Image.open(file).convert("RGB").quantize(192).save(temporary, format="png", optimize=True)
+
+
+def fill_in(card: Path, costs: dict[str, tuple[float, float]]) -> None:
+    """Replace the last cell of each method's row of a card's table by its measured and arithmetic cost."""
+
+    def row(match: re.Match[str]) -> str:
+        measured, arithmetic = costs[match[2]]
+        return f"{match[1]} {measured:.2f}× ({arithmetic:.0f}×) |"
+
+    text = re.sub(r"(?m)^(\| `(\w+)` \|.*\|)[^|\n]*\|$", row, card.read_text(encoding="utf-8"))
+    with atomic(card) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="put the costs and the pictures into the method cards")
+    write = parser.parse_args().write
+    costs = measure()
+    for package, names in CARDS.items() if write else ():
+        fill_in(CHECKOUT / package / "README.md", costs)
+        draw(CHECKOUT / package / "methods.png", [name for name in names if name != "stylized_imagenet"])
+
+
+if __name__ == "__main__":
+    main()
