@@ -1,10 +1,11 @@
 """Data sets, one module each; `prepare` turns any of them into the same four arrays, large ones into their index.
 
-A module defines `load(**options) -> Arrays`, `side(**options) -> int` (the images' side in pixels) and
-`check(**options)`, a quick look before any job that raises `UserError`. None of them imports torch. A module with
-`DOWNLOADS = True` fetches what is absent to its option `folder`, which experiments set to `<data>/downloads` unless
-they name another. `NORMALISATION` is the mean and the standard deviation that nets see its images with, `NORMALISED`
-where a module has none.
+A module defines `load(**options) -> Arrays`, `side(**options) -> int` (the images' side in pixels),
+`sizes(**options) -> (train, test)` (how many images there will be) and `check(**options)`, a quick look before any job
+that raises `UserError`. None of them imports torch. A module with `DOWNLOADS = True` fetches what is absent to its
+option `folder`, which experiments set to `<data>/downloads` unless they name another; one with `STREAMED = True` leaves
+the images in their files. `NORMALISATION` is the mean and the standard deviation that nets see its images with,
+`NORMALISED` where a module has none.
 """
 
 import hashlib

@@ -42,6 +42,11 @@ def side(folder: str) -> int:
     return _cifar.SIDE
 
 
+def sizes(folder: str) -> tuple[int, int]:
+    """How many training and test images there are."""
+    return 50_000, 10_000
+
+
 def load(folder: str) -> Arrays:
     """All 60,000 images, in the order of the files."""
     return _cifar.load(LAYOUT, folder)

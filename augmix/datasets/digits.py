@@ -21,6 +21,11 @@ def side() -> int:
     return 32
 
 
+def sizes() -> tuple[int, int]:
+    """How many training and test images there are."""
+    return 1_797 - TEST_IMAGES, TEST_IMAGES
+
+
 def load() -> Arrays:
     """All 1,797 digits, white on black."""
     from sklearn.datasets import load_digits

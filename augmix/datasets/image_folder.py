@@ -58,6 +58,14 @@ def side(folder: str, side: int = 32) -> int:
     return side
 
 
+def sizes(folder: str, side: int = 32) -> tuple[int, int]:
+    """How many training and test images there are."""
+    check(folder, side)
+    root = Path(folder).expanduser()
+    train, test = (sum(len(listing(root / split / name)) for name in _classes(root, split)) for split in SPLITS)
+    return train, test
+
+
 def load(folder: str, side: int = 32) -> Arrays:
     """Decode every image; the first that cannot be decoded is a `UserError` that names it."""
     check(folder, side)

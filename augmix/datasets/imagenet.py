@@ -17,6 +17,7 @@ from augmix.datasets.image_folder import listing
 from augmix.errors import UserError
 from augmix.progress import bar
 
+STREAMED = True
 FOLDERS = {"train": "train", "test": "val"}
 SUFFIXES = (".jpeg", ".jpg", ".png")
 NORMALISATION = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -38,6 +39,15 @@ def check(folder: str, val_labels: str | None = None, side: int = 224) -> None:
 def side(folder: str, val_labels: str | None = None, side: int = 224) -> int:
     """The images' side in pixels."""
     return side
+
+
+def sizes(folder: str, val_labels: str | None = None, side: int = 224) -> tuple[int, int]:
+    """How many training and test images there are; ImageNet's own numbers while the archives are packed."""
+    root = Path(folder).expanduser()
+    if not all((root / name).is_dir() for name in FOLDERS.values()):
+        return 1_281_167, 50_000
+    train, test = (sum(len(listing(root / name / c)) for c in _classes(root / name)) for name in FOLDERS.values())
+    return train, test
 
 
 def load(folder: str, val_labels: str | None = None, side: int = 224) -> Arrays:

@@ -1,0 +1,227 @@
+"""What things cost on this machine: a few steps of each net, each method's views, each shift; half a minute in all.
+
+A training step costs a net's passes plus the making of the views. The two are measured apart, so that every
+architecture can be combined with every method: a line through two batch sizes for the net, and for the method how many
+images a batch becomes, counted and timed with a net that does next to nothing.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from statistics import fmean, median
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+CLASSES = 10
+BATCH = 64
+SMALLEST = 4
+PASSES = 4
+
+
+class NetCost(NamedTuple):
+    """Seconds that a net takes."""
+
+    step: float
+    """A training step, whatever its size."""
+    image: float
+    """Each image of a training step: forward, backward, update."""
+    attack: float
+    """An image's gradient with respect to its pixels."""
+    inference: float
+    """An image's prediction."""
+
+
+class MethodCost(NamedTuple):
+    """What a method makes of each image of a batch."""
+
+    views: float
+    """Images that pass forward and backward."""
+    attacks: float
+    """Gradients with respect to pixels."""
+    seconds: float
+    """For cropping, making and mixing the views."""
+
+
+Key = tuple[str, int]
+"""(name, side of the images)."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to measure."""
+
+    nets: Mapping[Key, int] = field(default_factory=dict)
+    """The batch size of each architecture at each side."""
+    methods: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
+    """The settings of each method at each side."""
+    shifts: frozenset[Key] = frozenset()
+    """`C/fog`, `P/tilt`, … at each side."""
+    packages: tuple[str, ...] = ()
+    threads: int = 1
+    device: str = "auto"
+    seconds: float = 25.0
+    """For the nets; the rest takes a few more."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was measured."""
+
+    nets: Mapping[Key, NetCost]
+    methods: Mapping[Key, MethodCost]
+    shifts: Mapping[Key, float]
+    """Seconds to make an image of a -C, or a frame of a -P."""
+    startup: float
+    """Seconds until a job begins its work."""
+    device: str
+
+
+def calibrate(request: Request, jobs: int) -> Calibration:
+    """Measure in as many processes at once as jobs will run side by side: they share caches and memory."""
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        pending = [pool.submit(measure, request, time.time()) for _ in range(jobs)]
+        found = [future.result() for future in pending]
+    first = found[0]
+    return Calibration(
+        {key: NetCost(*_means([c.nets[key] for c in found])) for key in first.nets},
+        {key: MethodCost(*_means([c.methods[key] for c in found])) for key in first.methods},
+        {key: fmean(c.shifts[key] for c in found) for key in first.shifts},
+        fmean(c.startup for c in found),
+        first.device,
+    )
+
+
+def _means(rows: Sequence[Sequence[float]]) -> list[float]:
+    return [fmean(column) for column in zip(*rows, strict=True)]
+
+
+def measure(request: Request, started: float) -> Calibration:
+    """Measure in this process, which was started at that time."""
+    from augmix import devices, evaluation, training  # noqa: F401 - what a job imports before it works
+
+    device = devices.set_up({"threads": request.threads, "device": request.device})
+    startup = time.time() - started
+    methods = {key: _method(settings, key[1], request, device) for key, settings in request.methods.items()}
+    attacked = any(cost.attacks for cost in methods.values())
+    budget = request.seconds / max(len(request.nets), 1)
+    nets = {key: _net(key, batch, attacked, budget, device) for key, batch in request.nets.items()}
+    shifts = {key: _shift(*key) for key in sorted(request.shifts)}
+    return Calibration(nets, methods, shifts, startup, devices.describe(device))
+
+
+def _net(key: Key, batch: int, attacked: bool, budget: float, device: "torch.device") -> NetCost:
+    """Times of one net, at a batch as large as the budget admits."""
+    import torch
+    import torch.nn.functional as F
+
+    from augmix import losses, methods, models
+    from augmix.training import training_step
+
+    name, side = key
+    net = models.Normalised(models.build(name, CLASSES)).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.SGD(net.parameters(), 1e-3, momentum=0.9, nesterov=True)
+    method = methods.Method(methods.clean, methods.unmixed, losses.cross_entropy)
+    rng = np.random.default_rng(0)
+
+    def step(images: "torch.Tensor", labels: "torch.Tensor") -> None:
+        training_step(net, method, optimizer, images, labels, CLASSES, rng)
+
+    def attack(images: "torch.Tensor", labels: "torch.Tensor") -> None:
+        pixels = images.to(torch.float32).requires_grad_()
+        torch.autograd.grad(F.cross_entropy(net(pixels), labels), pixels)[0].sum().item()
+
+    @torch.inference_mode()
+    def infer(images: "torch.Tensor", labels: "torch.Tensor") -> None:
+        net(images).sum().item()
+
+    def seconds(work: "Callable[[torch.Tensor, torch.Tensor], None]", size: int, share: float) -> float:
+        images, labels = _images(size, side, device)
+        return _median(lambda: work(images, labels), share * budget)
+
+    rough = seconds(step, SMALLEST, 0.1) / SMALLEST
+    size = min(batch, max(SMALLEST, int(0.4 * budget / (PASSES * rough))))
+    large = seconds(step, size, 0.4)
+    image, fixed = large / size, 0.0
+    if size >= 4 * SMALLEST:
+        slope = (large - seconds(step, size // 4, 0.1)) / (size - size // 4)
+        if 0 < slope < image:
+            image, fixed = slope, large - size * slope
+    gradient = seconds(attack, size, 0.25) / size if attacked else 0.0
+    net.eval()
+    return NetCost(fixed, image, gradient, seconds(infer, size, 0.15) / size)
+
+
+def _method(settings: Mapping[str, Any], side: int, request: Request, device: "torch.device") -> MethodCost:
+    """What a method makes of a batch, with a net that counts."""
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
+    from augmix import methods
+
+    class Counter(nn.Module):
+        """Logits from the mean colours; counts the images whose gradient is asked for."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.classifier = nn.Linear(3, CLASSES)
+            self.attacks = 0
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            self.attacks += len(images) * images.requires_grad
+            logits: torch.Tensor = self.classifier(images.to(torch.float32).mean((2, 3)))
+            return logits
+
+    method, net = methods.build(settings, request.packages), Counter().to(device)
+    images, labels = _images(BATCH, side, device)
+    targets = F.one_hot(labels, CLASSES).to(torch.float32)
+    rng = np.random.default_rng(0)
+    views: list[torch.Tensor] = []
+
+    def make() -> None:
+        views[:] = method.mix(method.views(images, labels, net, rng), targets, rng)[0]
+        views[0].sum().item()
+
+    make()
+    net.attacks = 0
+    make()
+    count, attacks = sum(len(view) for view in views), net.attacks
+    return MethodCost(count / BATCH, attacks / BATCH, _median(make) / BATCH)
+
+
+def _shift(name: str, side: int) -> float:
+    """Seconds to make one image of `C/<corruption>` or one frame of `P/<perturbation>`."""
+    from augmix.corruptions import corrupt
+    from augmix.perturbations import perturb
+
+    kind, _, name = name.partition("/")
+    pixels = np.random.default_rng(0).integers(0, 256, (4, side, side, 3), np.uint8)
+    if kind == "C":
+        return _median(lambda: corrupt(pixels, name, severity=3)) / len(pixels)
+    frames = perturb(pixels[:1], name).shape[1]
+    return _median(lambda: perturb(pixels[:1], name)) / frames
+
+
+def _images(count: int, side: int, device: "torch.device") -> "tuple[torch.Tensor, torch.Tensor]":
+    """Noise, uint8 (count, 3, side, side), and labels."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (count, 3, side, side), dtype=torch.uint8, generator=generator)
+    return images.to(device), torch.arange(count, device=device) % CLASSES
+
+
+def _median(work: Callable[[], object], budget: float = 1.0) -> float:
+    """Seconds that `work` takes: the median of three passes after a first one, of fewer if they are slow."""
+    seconds: list[float] = []
+    while len(seconds) < PASSES and sum(seconds) < budget:
+        began = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - began)
+    return median(seconds[1:] or seconds)

@@ -1,0 +1,71 @@
+"""The command `augmix plan`."""
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from augmix.command import add_command, add_config, experiment_of
+from augmix.errors import UserError
+
+if TYPE_CHECKING:
+    from augmix.calibration import Request
+
+MOST_PROCESSES = 8
+"""That measure at once."""
+
+
+def add_plan(commands: Any) -> None:
+    command = add_command(
+        commands,
+        "plan",
+        _plan,
+        "say what an experiment will take: jobs, images, disk and hours; or compare that with what it took",
+        "augmix plan --config config/cifar10.yaml --throughput wideresnet=1500 --devices 4",
+    )
+    add_config(command, settings=False)
+    command.add_argument(
+        "--throughput",
+        action="append",
+        default=[],
+        metavar="NAME=N",
+        help="an architecture's training images a second, in place of measuring it here (repeatable)",
+    )
+    command.add_argument("--cores", type=int, metavar="N", help="CPU cores to use (default: all)")
+    command.add_argument("--devices", type=int, metavar="N", help="jobs side by side, such as one on each of N GPUs")
+    command.add_argument("--actual", action="store_true", help="compare the last plan with what the runs took")
+
+
+def _plan(args: argparse.Namespace) -> None:
+    from augmix import calibration, plan, plan_tables
+
+    experiment = experiment_of(args)
+    if args.actual:
+        print(plan_tables.actual(experiment))
+        return
+    for option in ("cores", "devices"):
+        if (value := getattr(args, option)) is not None and value < 1:
+            raise UserError(f"--{option} is {value}; at least 1 is needed")
+    throughput = plan.stated(args.throughput, experiment)
+    request = plan.request(experiment, throughput)
+    print("measuring for about a minute …", file=sys.stderr)
+    side_by_side, processes = _jobs(request, args.cores, args.devices)
+    made = plan.Plan(experiment, calibration.calibrate(request, processes), throughput)
+    made.save(side_by_side)
+    print(plan_tables.forecast(made, side_by_side))
+    if (load := os.getloadavg()[0] - processes * request.threads) > 1:
+        print(f"This machine is busy with other work (load {load:.1f} besides the measuring): idle, it is faster.")
+
+
+def _jobs(request: "Request", cores: int | None, devices: int | None) -> tuple[int, int]:
+    """How many jobs run side by side, and in how many processes to measure."""
+    import torch
+
+    from augmix.devices import choose
+
+    kind = choose(request.device).type
+    if kind == "cpu":
+        jobs = devices or max((cores or os.cpu_count() or 1) // request.threads, 1)
+        here = max((os.cpu_count() or 1) // request.threads, 1)
+        return jobs, min(jobs, here, MOST_PROCESSES)
+    return devices or (torch.cuda.device_count() if kind == "cuda" else 1), 1

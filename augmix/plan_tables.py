@@ -1,0 +1,126 @@
+"""The tables that `augmix plan` prints."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from augmix import plan
+from augmix.calibration import CLASSES
+from augmix.experiment import Experiment
+from augmix.watch import duration
+
+
+def forecast(made: plan.Plan, side_by_side: int) -> str:
+    """The tables of a plan."""
+    experiment = made.experiment
+    parameters = {name: _parameters(name) for name in dict.fromkeys(run.architecture for run in experiment.runs)}
+    finished = plan.done(experiment)
+    lines = [
+        f"{experiment.name}: {len(made.jobs)} runs{f', {finished} of them done' if finished else ''}; "
+        f"measured on {made.calibration.device}",
+        "",
+        _table(("stage", "jobs", "images", "disk", "hours"), _stages(made, parameters)),
+        "",
+        _table(("method", "runs", "step", "images", "hours"), _methods(made)),
+        "",
+        _table(("architecture", "parameters", "images/s", "runs", "hours"), _architectures(made, parameters)),
+        "",
+        "step: seconds of a training step over those of a plain one; images/s: training, plain steps",
+    ]
+    for jobs in dict.fromkeys((1, side_by_side)):
+        lines.append(f"{jobs} at a time: {_span(made.seconds(jobs))}")
+    if any(experiment.published(d, k) and not path.exists() for d in experiment.datasets for k in ("C", "P")
+           for path in [experiment.benchmark_folder(d, k)]):  # fmt: skip
+        lines.append("Downloads are counted as disk, not as hours.")
+    return "\n".join(lines)
+
+
+def _stages(made: plan.Plan, parameters: Mapping[str, int]) -> Iterable[Sequence[str]]:
+    experiment, jobs, disk = made.experiment, made.jobs, made.bytes(parameters)
+    prepared = {folder for name in experiment.datasets for folder in (name, experiment.prepared(name))}
+    shifts = {kind: [s for s in made.shifts if s.kind == kind and s.made] for kind in ("C", "P")}
+    training = sum(job.train_seconds + job.other_seconds for job in jobs)
+    rows: list[tuple[str, int, int, float]] = [
+        ("prepare", len(prepared), sum(sum(plan.sizes(experiment, folder)) for folder in prepared), 0),
+        ("corrupt", len(shifts["C"]), sum(s.images for s in shifts["C"]), made.making("C")),
+        ("perturb", len(shifts["P"]), sum(s.images for s in shifts["P"]), made.making("P")),
+        ("train", len(jobs), sum(job.trained for job in jobs), training),
+        ("evaluate", len(jobs), sum(job.evaluated for job in jobs), sum(job.evaluate_seconds for job in jobs)),
+    ]
+    for name, count, images, seconds in rows:
+        yield name, str(count), _count(images), _size(disk[name]), _hours(seconds) if seconds else ""
+    yield "all", str(sum(row[1] for row in rows)), "", _size(sum(disk.values())), _hours(sum(row[3] for row in rows))
+
+
+def _methods(made: plan.Plan) -> Iterable[Sequence[str]]:
+    groups: defaultdict[str, list[plan.Job]] = defaultdict(list)
+    for job in made.jobs:
+        groups[job.run.method].append(job)
+    for name, jobs in groups.items():
+        ratio = sum(made.step_ratio(job.run) for job in jobs) / len(jobs)
+        images, seconds = sum(job.trained for job in jobs), sum(job.seconds for job in jobs)
+        yield name, str(len(jobs)), f"{ratio:.2f}", _count(images), _hours(seconds)
+
+
+def _architectures(made: plan.Plan, parameters: Mapping[str, int]) -> Iterable[Sequence[str]]:
+    groups: defaultdict[tuple[str, int], list[plan.Job]] = defaultdict(list)
+    for job in made.jobs:
+        groups[job.run.architecture, plan.side(made.experiment, job.run.dataset)].append(job)
+    sides = Counter(name for name, _ in groups)
+    for (name, side), jobs in groups.items():
+        net, batch = made.net(name, side), jobs[0].run.training["training"]["batch_size"]
+        title = name if sides[name] == 1 else f"{name} at {side}"
+        speed = f"{batch / (net.step + batch * net.image):,.0f}"
+        yield title, f"{parameters[name]:,}", speed, str(len(jobs)), _hours(sum(job.seconds for job in jobs))
+
+
+def _parameters(architecture: str) -> int:
+    import torch
+
+    from augmix import models
+
+    with torch.device("meta"):
+        return sum(p.numel() for p in models.build(architecture, CLASSES).parameters())
+
+
+def actual(experiment: Experiment) -> str:
+    """The table of predicted against actual seconds, of the runs that are done."""
+    compared = plan.compare(experiment)
+    rows = []
+    for name, count, seconds in [*compared, plan.total(compared)]:
+        trained, evaluated = (
+            (duration(predicted), duration(took), f"{took / predicted:.2f}")
+            for predicted, took in (seconds[:2], seconds[2:])
+        )
+        rows.append((name, str(count), *trained, *evaluated))
+    return _table(("runs", "done", "train: plan", "actual", "ratio", "evaluate: plan", "actual", "ratio"), rows)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Columns with the first flush left and the others flush right."""
+    table = [header, *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = []
+    for row in table:
+        first, *others = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
+        lines.append("  ".join([row[0].ljust(len(first)), *others]).rstrip())
+    return "\n".join(lines)
+
+
+def _count(images: float) -> str:
+    for unit, name in ((1e9, "G"), (1e6, "M")):
+        if images >= unit:
+            return f"{images / unit:.1f} {name}"
+    return f"{images:,.0f}"
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
+
+
+def _hours(seconds: float) -> str:
+    hours = seconds / 3600
+    return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2f}"
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds / 86400:,.1f} days" if seconds > 48 * 3600 else duration(seconds)

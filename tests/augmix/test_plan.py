@@ -1,0 +1,188 @@
+"""The plan: counts and sizes by hand, times from given costs, the command, and predicted against actual."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from augmix import calibration, cli, plan, plan_tables
+from augmix.calibration import Calibration, MethodCost, NetCost
+from augmix.errors import UserError
+from augmix.experiment import Experiment, load
+from augmix.registry import loader_module, module_names
+
+WriteConfig = Callable[..., Path]
+NET = NetCost(step=0.01, image=0.001, attack=0.0005, inference=0.0002)
+METHODS = {
+    "standard": MethodCost(1, 0, 0),
+    "augmix": MethodCost(3, 0, 0.0001),
+    "adversarial": MethodCost(1, 10, 0.0002),
+}
+
+
+def costs(experiment: Experiment) -> Calibration:
+    names = [method["name"] for method in experiment.config["methods"]]
+    shifts = {(f"{shift.kind}/{shift.name}", shift.side): 0.0001 for shift in plan.shifts(experiment)}
+    nets = {(architecture["name"], 32): NET for architecture in experiment.config["architectures"]}
+    return Calibration(nets, {(name, 32): METHODS[name.split("_")[0]] for name in names}, shifts, 2.0, "cpu")
+
+
+def planned(write_config: WriteConfig, throughput: dict[str, float] | None = None, **changes: Any) -> plan.Plan:
+    experiment = load(
+        write_config(**{"methods": list(METHODS), "training": {"epochs": 2, "batch_size": 32}, **changes})
+    )
+    return plan.Plan(experiment, costs(experiment), throughput or {})
+
+
+def test_images_and_seconds_of_a_run(write_config: WriteConfig) -> None:
+    standard, augmix, adversarial = planned(write_config).jobs
+    # 96 training images in 3 steps, 40 test images; 5 severities of 2 corruptions; 31 frames of 2 perturbations × 10.
+    assert standard.trained == 2 * 96
+    assert augmix.trained == 3 * 2 * 96
+    assert standard.evaluated == 40 + 2 * 5 * 40 + 2 * 31 * 10
+    assert standard.train_seconds == pytest.approx(6 * 0.01 + 192 * 0.001)
+    assert augmix.train_seconds == pytest.approx(6 * 0.01 + 192 * (3 * 0.001 + 0.0001))
+    assert adversarial.train_seconds == pytest.approx(6 * 0.01 + 192 * (0.001 + 10 * 0.0005 + 0.0002))
+    assert standard.evaluate_seconds == pytest.approx(standard.evaluated * 0.0002)
+    assert standard.other_seconds == pytest.approx(2 * 2.0 + 2 * 40 * 0.0002)
+
+
+def test_a_stated_throughput_stands_for_the_net(write_config: WriteConfig) -> None:
+    standard, augmix, adversarial = planned(write_config, {"smallnet": 100.0}).jobs
+    assert standard.train_seconds == pytest.approx(192 / 100)
+    assert augmix.train_seconds == pytest.approx(3 * 192 / 100)
+    assert adversarial.train_seconds == pytest.approx((1 + 10 * 2 / 3) * 192 / 100)
+    assert standard.evaluate_seconds == pytest.approx(standard.evaluated / 300)
+
+
+def test_disk(write_config: WriteConfig) -> None:
+    size = planned(write_config).bytes({"smallnet": 1000})
+    image = 3 * 32 * 32
+    assert size["prepare"] == (96 + 40) * image
+    assert size["corrupt"] == 2 * 5 * 40 * image
+    assert size["perturb"] == 2 * 31 * 10 * image
+    assert size["train"] == 3 * 1000 * 20
+    assert size["evaluate"] == 3 * 16 * (40 + 400 + 620)
+
+
+def test_files_that_are_there_are_not_made_again(write_config: WriteConfig, tmp_path: Path) -> None:
+    before = planned(write_config)
+    assert before.making("C") == pytest.approx(2 * 2.0 + 400 * 0.0001)
+    path = tmp_path / "data" / "digits-C" / "fog.npy"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"")
+    assert planned(write_config).making("C") == pytest.approx(2.0 + 200 * 0.0001)
+    assert sum(shift.made for shift in before.shifts) == 4
+
+
+def test_a_validation_split_is_counted(write_config: WriteConfig) -> None:
+    made = planned(write_config, methods=["standard"], sweeps=["width"], validation=0.25)
+    experiment = made.experiment
+    assert plan.sizes(experiment, "digits-validation") == (96, 40)
+    assert [job.evaluated for job in made.jobs[:3]] == [
+        40 + 4 * 5 * 40 + 1060, 40 + 4 * 5 * 40 + 1060, 40 + 4 * 5 * 40,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("workers", "expected"), [(1, 15), (2, 8), (3, 5), (9, 5)])
+def test_makespan_lets_the_longest_go_first(workers: int, expected: float) -> None:
+    assert plan.makespan([1, 2, 3, 4, 5], workers) == expected
+
+
+def test_every_loader_knows_its_sizes(small_digits: Path) -> None:
+    assert all(hasattr(loader_module(name), "sizes") for name in module_names("augmix.datasets"))
+    loader = loader_module("digits")
+    arrays = loader.load()
+    assert loader.sizes() == (len(arrays.train_labels), len(arrays.test_labels))
+
+
+def test_images_in_folders_are_counted(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for split, count in (("train", 3), ("test", 2)):
+        for name in ("cat", "dog"):
+            (tmp_path / split / name).mkdir(parents=True)
+            for i in range(count):
+                Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / split / name / f"{i}.png")
+    assert loader_module("image_folder").sizes(str(tmp_path)) == (6, 4)
+
+
+def test_what_is_measured_grows_with_the_work() -> None:
+    methods = {(name, 32): {"name": name, "preset": name, "parameters": {}} for name in METHODS}
+    shifts = frozenset({("C/contrast", 32), ("P/translate", 32)})
+    found = calibration.measure(
+        calibration.Request({("smallnet", 32): 32}, methods, shifts, ("baselines",), device="cpu", seconds=2), 0.0
+    )
+    net = found.nets["smallnet", 32]
+    assert 0 < net.inference < net.image
+    assert net.attack > 0
+    made = {name: found.methods[name, 32] for name in METHODS}
+    assert {name: (cost.views, cost.attacks) for name, cost in made.items()} == {
+        "standard": (1, 0), "augmix": (3, 0), "adversarial": (1, 10),
+    }  # fmt: skip
+    assert made["augmix"].seconds > made["standard"].seconds
+    assert found.shifts.keys() == shifts
+    assert min(found.shifts.values()) > 0
+
+
+def test_the_command_prints_tables_and_leaves_the_plan(
+    write_config: WriteConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_config(methods=list(METHODS))
+    monkeypatch.setattr(calibration, "calibrate", lambda request, jobs: costs(load(path)))
+    assert cli.main(["plan", "--config", str(path), "--devices", "2", "--throughput", "smallnet=50"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines if line.startswith(("train", "adversarial", "smallnet"))] == [
+        ["train", "3", "480", "6.8", "MB", "0.01"],
+        ["adversarial", "1", "7.67", "96", "0.01"],
+        ["smallnet", "112,938", "50", "3", "0.02"],
+    ]
+    assert any(line.startswith("2 at a time: ") for line in lines)
+    noted = json.loads((tmp_path / "results" / "small" / "plan.json").read_text())
+    assert noted["side_by_side"] == 2
+    assert noted["runs"]["digits/smallnet/standard/seed0"]["train_seconds"] == pytest.approx(96 / 50)
+
+
+def test_predicted_against_actual(write_config: WriteConfig, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_config(methods=list(METHODS))
+    made = planned(write_config)
+    folder = made.experiment.folder
+    with pytest.raises(UserError, match=r"plan\.json is missing: run `augmix plan` without --actual first"):
+        plan_tables.actual(made.experiment)
+    made.save(1)
+    with pytest.raises(UserError, match=r"runs\.csv cannot be read"):
+        plan_tables.actual(made.experiment)
+    columns = ("dataset", "arch", "method", "seed", "status", "train_seconds", "evaluate_seconds")
+    with (folder / "runs.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([
+            columns,
+            ("digits", "smallnet", "standard", 0, "done", 2 * made.jobs[0].train_seconds, 60),
+            ("digits", "smallnet", "augmix", 0, "failed", "", ""),
+        ])  # fmt: skip
+    assert cli.main(["plan", "--config", str(path), "--actual"]) == 0
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert rows[1][:2] == ["digits/smallnet/standard", "1"]
+    assert "2.00" in rows[1]
+    assert rows[-1][:2] == ["all", "1"]
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--throughput", "smallnet"], "--throughput is 'smallnet'; NAME=IMAGES a second is needed"),
+        (["--throughput", "smallnet=-1"], "--throughput is 'smallnet=-1'"),
+        (["--throughput", "smalnet=5"], "no architecture 'smalnet'; did you mean 'smallnet'?"),
+        (["--devices", "0"], "--devices is 0; at least 1 is needed"),
+    ],
+)
+def test_bad_options_are_one_line(
+    write_config: WriteConfig, options: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["plan", "--config", str(write_config()), *options]) == 2
+    shown = capsys.readouterr().err.strip()
+    assert complaint in shown
+    assert "\n" not in shown
