@@ -13,6 +13,7 @@ from augmix import __version__
 from augmix.command import add_command, add_config, experiment_of, required, settings_of
 from augmix.data_commands import add_corrupt, add_perturb, add_prepare
 from augmix.errors import RunError, UserError
+from augmix.plan_command import add_plan
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -93,7 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"augmix {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     for add in (
-        _add_reproduce, _add_status, add_prepare, add_corrupt, add_perturb, _add_train, _add_evaluate,
+        _add_reproduce, add_plan, _add_status, add_prepare, add_corrupt, add_perturb, _add_train, _add_evaluate,
         _add_choose, _add_collect, _add_report, _add_track,
     ):  # fmt: skip
         add(commands)
