@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG := config/$(EXPERIMENT).yaml
 
-.PHONY: help reproduce status test test-cluster lint format ui lock clean
+.PHONY: help reproduce plan status test test-cluster lint format ui lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -17,6 +17,10 @@ help: ## show this list
 
 reproduce: $(VENV)/.ready ## run EXPERIMENT from data to results/<experiment>/report.pdf
 	@$(BIN)/augmix reproduce --config $(CONFIG) --cores $(CORES) $(if $(PROFILE),--profile $(PROFILE))
+
+plan: $(VENV)/.ready ## say what EXPERIMENT takes: jobs, images, disk, hours [DEVICES=4] [THROUGHPUT=wideresnet=1500]
+	@$(BIN)/augmix plan --config $(CONFIG) $(if $(filter-out all,$(CORES)),--cores $(CORES)) \
+		$(if $(DEVICES),--devices $(DEVICES)) $(addprefix --throughput ,$(THROUGHPUT))
 
 status: $(VENV)/.ready ## show which runs are done, running, failed or pending
 	@$(BIN)/augmix status --config $(CONFIG)
