@@ -13,12 +13,14 @@ from augmix import __version__
 from augmix.command import add_command, add_config, experiment_of, required, settings_of
 from augmix.data_commands import add_corrupt, add_perturb, add_prepare
 from augmix.errors import RunError, UserError
+from augmix.launcher import joined, launch
 from augmix.plan_command import add_plan
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status: 0 done, 1 failed, 2 bad input, 128 + n ended by signal n."""
     args = build_parser().parse_args(arguments)
+    args.arguments = sys.argv[1:] if arguments is None else arguments
     with _log(args.log):
         status, line = _run(args)
         if line:
@@ -75,7 +77,10 @@ def _log(path: str | None) -> Iterator[None]:
         return
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        log = Path(path).open("w", encoding="utf-8")  # noqa: SIM115
+        if not joined():
+            Path(path).write_text("")
+        # Several processes that train together add to one log.
+        log = Path(path).open("a", encoding="utf-8")  # noqa: SIM115
     except OSError as error:
         print(f"augmix: error: cannot write the log {path}: {error.strerror}", file=sys.stderr)
         sys.exit(2)
@@ -154,6 +159,9 @@ def _add_train(commands: Any) -> None:
 def _train(args: argparse.Namespace) -> None:
     keys = ("dataset", "data", "flip", "architecture", "method", "method_packages", "seed", "training")
     settings, folder = _run_settings(args, "training", *keys)
+    if (processes := settings["training"]["processes"]) > 1 and not joined():
+        launch(processes, args.arguments)
+        return
     from augmix.training import train
 
     train(settings, folder)

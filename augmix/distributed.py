@@ -5,11 +5,7 @@ Batch norm takes each process's images by themselves, and the first process's ru
 the paper's DataParallel. The first process alone writes files and speaks.
 """
 
-import logging
-import os
 import signal
-import socket
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,12 +13,9 @@ from typing import Any
 
 import torch
 from torch import distributed, nn
-from torch.distributed.elastic.multiprocessing.api import SignalException
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-from augmix.errors import RunError, UserError
-from augmix.runs import Interrupted
+from augmix.errors import UserError
+from augmix.launcher import joined
 
 
 class Group:
@@ -92,11 +85,6 @@ def _together(collective: Callable[..., object], *arguments: Any) -> None:
         raise
 
 
-def joined() -> bool:
-    """Whether this process was started by `torchrun`, or another launcher of its kind."""
-    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
-
-
 @contextmanager
 def group(device: torch.device) -> Iterator[Group]:
     """The group that this process was started in."""
@@ -110,34 +98,3 @@ def group(device: torch.device) -> Iterator[Group]:
         yield Group(distributed.get_rank(), distributed.get_world_size(), device)
     finally:
         distributed.destroy_process_group()
-
-
-def launch(processes: int, arguments: Sequence[str]) -> None:
-    """Run `augmix <arguments>` in so many processes on this machine with PyTorch's elastic launcher, and wait.
-
-    Raises `Interrupted` after SIGTERM or SIGINT, and SystemExit with the status of the first process that failed,
-    which has said why.
-    """
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        endpoint = f"127.0.0.1:{free.getsockname()[1]}"
-    config = LaunchConfig(
-        1,
-        1,
-        processes,
-        run_id="augmix",
-        rdzv_backend="c10d",
-        rdzv_endpoint=endpoint,
-        max_restarts=0,
-        monitor_interval=0.2,
-    )
-    try:
-        elastic_launch(config, sys.executable)("-m", "augmix.cli", *arguments)
-    except SignalException as error:
-        raise Interrupted(error.sigval) from error
-    except ChildFailedError as error:
-        rank, failure = error.get_first_failure()
-        if failure.exitcode < 0:
-            raise RunError(f"process {rank} of {processes} was ended by signal {-failure.exitcode}") from error
-        raise SystemExit(failure.exitcode) from error

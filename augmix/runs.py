@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from augmix.files import atomic, write_json, write_text
+from augmix.launcher import leads
 
 # What reading a damaged file as a checkpoint or an archive can end in.
 DAMAGED = (
@@ -105,7 +106,8 @@ def tell(line: str) -> None:
     """One line for the person watching, clear of any progress bar."""
     from tqdm import tqdm
 
-    tqdm.write(line, file=sys.stderr)
+    if leads():
+        tqdm.write(line, file=sys.stderr)
 
 
 def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:

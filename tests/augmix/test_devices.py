@@ -1,0 +1,75 @@
+"""Devices: a GPU a job, an accelerator that is absent refused, a batch that does not fit in one line."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from augmix import devices
+from augmix.errors import UserError
+from augmix.files import is_locked
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[torch.device]:
+    """A machine with two GPUs as far as `devices` can tell; the devices that were made current."""
+    current: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: SimpleNamespace(uuid=f"GPU-{index}"))
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    monkeypatch.setattr(devices.tempfile, "gettempdir", lambda: str(tmp_path))  # type: ignore[attr-defined]
+    monkeypatch.setattr(devices, "_claims", [])
+    return current
+
+
+def test_every_job_takes_a_gpu_of_its_own(
+    two_gpus: list[torch.device], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Locks of one process stand in the way of its own further ones too, as other jobs' would.
+    assert devices.choose("auto") == torch.device("cuda", 0)
+    assert devices.choose("cuda") == torch.device("cuda", 1)
+    assert [is_locked(path) for path in sorted(tmp_path.iterdir())] == [True, True]
+    assert capsys.readouterr().err == ""
+    assert devices.choose("cuda") == torch.device("cuda", 0)
+    assert "sharing the first" in capsys.readouterr().err
+    assert [device.index for device in two_gpus] == [0, 1, 0]
+
+
+def test_more_processes_than_gpus_are_refused(two_gpus: list[torch.device], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "2")
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    for _ in range(2):
+        devices.choose("cuda")
+    with pytest.raises(UserError, match=r"more processes than free GPUs of 2; lower training\.processes"):
+        devices.choose("cuda")
+
+
+def test_an_absent_accelerator_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert devices.choose("auto") == torch.device("cpu")
+    for name in ("cuda", "mps"):
+        with pytest.raises(UserError, match=f"device '{name}' is not available here; set training.device to auto"):
+            devices.choose(name)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 8 GB)"),
+    ],
+)
+def test_a_batch_that_does_not_fit_is_one_line(error: Exception) -> None:
+    complaint = r"a batch of 256 images .* lower training\.batch_size"
+    with pytest.raises(UserError, match=complaint) as caught, devices.enough_memory({"batch_size": 256}):
+        raise error
+    assert "\n" not in str(caught.value)
+
+
+def test_other_errors_are_left_alone() -> None:
+    with pytest.raises(RuntimeError, match="shapes"), devices.enough_memory({"batch_size": 256}):
+        raise RuntimeError("shapes do not match")

@@ -1,0 +1,182 @@
+"""Two processes on one CPU: the curve of one process, batch norm by process, one writer, clean endings."""
+
+import csv
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from augmix import datasets, distributed, models, training
+from augmix.batches import Batches
+from augmix.errors import UserError
+from augmix.experiment import Experiment
+
+MakeExperiment = Callable[..., Experiment]
+CPU = torch.device("cpu")
+
+
+def run_settings(make: MakeExperiment, architecture: str, processes: int = 1, **recipe: Any) -> dict[str, Any]:
+    recipe = {"epochs": 2, "batch_size": 19, "processes": processes, **recipe}
+    experiment = make(architectures=[architecture], training=recipe)
+    return dict(experiment.runs[0].training)
+
+
+def folder_in(path: Path) -> Path:
+    return path / "x" / "digits" / "net" / "standard" / "seed0"
+
+
+def start(settings: dict[str, Any], folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "augmix.cli", "train", "--settings", json.dumps(settings)]
+    command += ["--output", str(folder), "--log", str(folder / "train.log")]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, process_group=0)
+
+
+def finish(process: "subprocess.Popen[str]") -> str:
+    try:
+        return process.communicate(timeout=120)[1]
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def history(folder: Path) -> np.ndarray:
+    with (folder / "history.csv").open() as file:
+        return np.array(
+            [[float(row[key]) for key in ("train_loss", "train_error", "test_error")] for row in csv.DictReader(file)]
+        )
+
+
+@pytest.mark.slow
+def test_two_processes_have_the_curve_of_one(small_experiment: MakeExperiment, tmp_path: Path) -> None:
+    # 96 images in batches of 19: the last batch is of one image, fewer than there are processes.
+    one, two = folder_in(tmp_path / "one"), folder_in(tmp_path / "two")
+    process = start(run_settings(small_experiment, "vit", 2), two)
+    training.train(run_settings(small_experiment, "vit"), one)
+    errors = finish(process)
+    assert process.returncode == 0, errors
+    np.testing.assert_allclose(history(one), history(two), rtol=1e-4)
+    expected, found = (torch.load(folder / "model.pt", weights_only=True) for folder in (one, two))
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=1e-3, atol=1e-4)
+    assert json.loads((two / "provenance.json").read_text())["processes"] == 2
+
+
+@pytest.mark.slow
+def test_a_signal_leaves_a_checkpoint_that_another_number_of_processes_refuses(
+    small_experiment: MakeExperiment, tmp_path: Path
+) -> None:
+    folder = folder_in(tmp_path)
+    process = start(run_settings(small_experiment, "smallnet", 2, epochs=5000), folder)
+    try:
+        deadline = time.monotonic() + 90
+        while not (folder / "progress.json").exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    finally:
+        os.kill(process.pid, signal.SIGTERM)
+        errors = finish(process)
+    assert process.returncode == 128 + signal.SIGTERM, errors
+    assert errors.strip().splitlines()[-1].startswith("augmix train: interrupted by SIGTERM")
+    assert "Traceback" not in errors
+    assert (folder / "checkpoint.pt").exists()
+    assert not (folder / "model.pt").exists()
+    with pytest.raises(UserError, match=r"written by 2 processes and cannot be continued by 1; set") as caught:
+        training.train(run_settings(small_experiment, "smallnet", 1, epochs=5000), folder)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_the_one_that_fails_says_why(small_experiment: MakeExperiment, tmp_path: Path) -> None:
+    settings = {**run_settings(small_experiment, "smallnet", 2), "data": str(tmp_path / "nowhere")}
+    folder = folder_in(tmp_path)
+    process = start(settings, folder)
+    errors = finish(process)
+    assert process.returncode == 2
+    assert "Traceback" not in errors
+    assert (folder / "train.log").read_text().strip().splitlines()[-1].endswith("dataset.json is missing")
+
+
+def by_process(net: torch.nn.Module, settings: dict[str, Any], split: datasets.Split, rank: int, steps: int) -> None:
+    """Train in this process, as one of two."""
+    group = distributed.Group(rank, 2, CPU)
+    optimizer = torch.optim.SGD(net.parameters(), 0.1)
+    group.average_gradients_of(net, optimizer)
+    batches = Batches(split, settings, CPU, rank, 2)
+    for step in range(steps):
+        batch = batches(0, step)
+        group.share = batch.share
+        optimizer.zero_grad()
+        F.cross_entropy(net.train()(batch.images), batch.labels).backward()
+        optimizer.step()
+    group.share_statistics(net)
+
+
+def in_a_child(rank: int, path: Path, settings: dict[str, Any], split: datasets.Split, net: torch.nn.Module) -> None:
+    torch.set_num_threads(1)  # OpenMP's threads are not in a fork
+    torch.distributed.init_process_group("gloo", f"file://{path}/meet", rank=rank, world_size=2)
+    by_process(net, settings, split, rank, 3)
+    torch.save(net.state_dict(), path / f"{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def test_batch_norm_takes_each_process_by_itself(
+    small_experiment: MakeExperiment, small_digits: Path, tmp_path: Path
+) -> None:
+    settings = run_settings(small_experiment, "smallnet", 2)
+    split = datasets.read(small_digits, "train")
+    torch.manual_seed(0)
+    net = models.Normalised(models.build("smallnet", 10))
+    context = multiprocessing.get_context("fork")
+    children = [context.Process(target=in_a_child, args=(rank, tmp_path, settings, split, net)) for rank in (0, 1)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(60)
+        assert child.exitcode == 0
+    first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    # The same in one process: each half goes through the net by itself, and only the first leaves its statistics.
+    other = models.Normalised(models.build("smallnet", 10))
+    parts = [Batches(split, settings, CPU, rank, 2) for rank in (0, 1)]
+    for step in range(3):
+        other.load_state_dict(net.state_dict())
+        for module, batches in ((net, parts[0]), (other, parts[1])):
+            batch = batches(0, step)
+            module.zero_grad()
+            (batch.share * F.cross_entropy(module.train()(batch.images), batch.labels)).backward()
+        with torch.no_grad():
+            for p, q in zip(net.parameters(), other.parameters(), strict=True):
+                assert p.grad is not None
+                assert q.grad is not None
+                p.sub_(0.1 * (p.grad + q.grad))
+    for name, value in net.state_dict().items():
+        torch.testing.assert_close(first[name], value, rtol=1e-4, atol=1e-5)
+
+
+def test_processes_share_every_batch_with_the_cuts_of_one(small_experiment: MakeExperiment, small_digits: Path) -> None:
+    settings = run_settings(small_experiment, "smallnet")
+    split = datasets.read(small_digits, "train")
+    whole = Batches(split, settings, CPU)
+    parts = [Batches(split, settings, CPU, rank, 3) for rank in range(3)]
+    for step in range(whole.steps):
+        batch, shares = whole(4, step), [part(4, step) for part in parts]
+        if step < whole.steps - 1:
+            for rank, share in enumerate(shares):
+                assert torch.equal(share.images, batch.images[rank::3])
+                assert torch.equal(share.labels, batch.labels[rank::3])
+        assert sum(share.share for share in shares) == pytest.approx(1)
+        assert len({share.rng.random() for share in shares}) == 3
+    assert [share.share for share in shares] == [1, 0, 0]
+    assert [len(share.images) for share in shares] == [1, 1, 1]
