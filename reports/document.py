@@ -1,20 +1,20 @@
 """What the typeset report says, as data for report.typ: set-up, sentences, tables, figures, provenance."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 import yaml
 
 from augmix.errors import UserError
 from augmix.files import read_array, read_json
-from reports.layout import Column, Row, Table, as_data, flattened
+from reports.layout import Column, Row, Table, as_data, flattened, framed
 from reports.names import HELD_OUT, architecture_title, group_of, spaced
-from reports.results import CLEAN_ERROR, Place, Results, majority, whole
+from reports.questions import answers
+from reports.results import CLEAN_ERROR, PUBLISHED, Place, Results, majority, records
 from reports.style import Drawing
-from reports.tables import duration, main_table, printed_runs
+from reports.tables import duration, main_table, method_columns, printed_runs
 from reports.verdict import judge
 
 FEW_IMAGES = 2000
@@ -45,7 +45,11 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
                 _times(results),
             )
         },
-        "recipe": _recipe(results),
+        "questions": [
+            {"title": a.title, "text": a.text, "tables": [t.name for t in a.tables], "figure": a.figure}
+            for a in answers(results)
+        ],
+        "recipe": [[spaced(key), _setting(value)] for key, value in results.config["training"].items()],
         "recipe_changes": _recipe_changes(results),
         "architectures": [_architecture(results, name, known) for name in results.architectures],
         "methods": [
@@ -66,7 +70,7 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
         "generated": [
             results.dataset_title(dataset) + f"-{benchmark}"
             for (dataset, benchmark), sources in results.sources.items()
-            if benchmark in ("C", "P") and any(source.startswith("generated") for source in sources)
+            if benchmark in ("C", "P") and sources != [PUBLISHED]
         ],
         "few_images": [
             f"{results.dataset_title(dataset)} has {images:,} test images: one of them is "
@@ -87,15 +91,15 @@ def _day(timestamp: float) -> str:
 
 def latest(results: Results) -> float | None:
     """When the latest run ended its last epoch, in unix seconds: the report's date."""
-    ends = [rows[-1]["timestamp"] for run in results.runs if (rows := results.history(run))]
+    ends = [float(results.history(run)["timestamp"].max()) for run in records(results.runs)]
     return max((end for end in ends if end == end), default=None)
 
 
 def _architecture(results: Results, name: str, known: Mapping[str, Any]) -> dict[str, Any]:
-    sizes = majority(whole(run["parameters"]) for run in results.runs if run["arch"] == name)
+    sizes = results.runs[results.runs["arch"] == name]["parameters"].dropna().value_counts().index
     return {
         "title": architecture_title(name),
-        "parameters": " or ".join(f"{int(size):,}" for size in sizes if size.isdigit()),
+        "parameters": " or ".join(f"{size:,.0f}" for size in sizes),
         "reference": name if name in known else None,
     }
 
@@ -113,8 +117,8 @@ def _datasets(results: Results, data: Path) -> Table:
         )
         for dataset, entry in results.datasets.items()
     ]
-    heads = [Column(name, title) for name, title in zip(columns, titles, strict=True)]
-    return Table("datasets", "The data sets and their benchmarks", "", ("dataset",), heads, rows)
+    heads = [Column("", title, name) for name, title in zip(columns, titles, strict=True)]
+    return Table("datasets", "The data sets and their benchmarks", framed(["dataset"], heads, rows))
 
 
 def _sizes(folder: Path) -> list[str]:
@@ -146,10 +150,6 @@ def _benchmark(results: Results, dataset: str, benchmark: str) -> str:
     return " and ".join(sources) + (f", {images:,} images" if images else "")
 
 
-def _recipe(results: Results) -> list[list[str]]:
-    return [[spaced(key), _setting(value)] for key, value in results.config["training"].items()]
-
-
 def _recipe_changes(results: Results) -> list[str]:
     """Where an architecture or a method departs from the common recipe."""
     titles = {method.name: method.title for method in results.all_methods}
@@ -178,26 +178,27 @@ def exponent_of(text: str) -> str:
 
 def _provenance(results: Results) -> Table:
     """What the finished runs were made with; several values are all listed, with the number of runs of each."""
-    done = [run for run in results.runs if run["status"] == "done"]
-    recorded = [results.provenance(run) for run in done]
+    done = results.runs[results.runs["status"] == "done"]
+    recorded = [results.provenance(run) for run in records(done)]
     packages = [p.get("packages") or {} for p in recorded]
-    facts = {
+    facts: dict[str, Iterable[str]] = {
         "augmix": [str(p.get("augmix", "")) for p in recorded],
-        "commit": [run["commit"][:12] for run in done],
-        "uncommitted changes": [run["dirty"].lower().replace("true", "yes").replace("false", "no") for run in done],
-        "source hash": [run["source_hash"][:16] for run in done],
-        "Python": [run["python"] for run in done],
-        "torch": [run["torch"] for run in done],
+        "commit": done["commit"].str[:12],
+        "uncommitted changes": done["dirty"].str.lower().replace({"true": "yes", "false": "no"}),
+        "source hash": done["source_hash"].str[:16],
+        "Python": done["python"],
+        "torch": done["torch"],
         **{
             name: [str(p.get(name, "")) for p in packages]
             for name in sorted({key for p in packages for key in p} - {"torch"})
         },
-        "platform": [run["platform"] for run in done],
-        "device": [run["device"] for run in done],
-        "threads": [whole(run["threads"]) for run in done],
+        "platform": done["platform"],
+        "device": done["device"],
+        "threads": [f"{threads:g}" for threads in done["threads"].dropna()],
     }
-    rows = [Row((name,), "", name, [_tally(values)]) for name, values in facts.items() if any(values)]
-    return Table("provenance", "What the finished runs were made with", "", ("fact",), [Column("value", "")], rows)
+    rows = [Row((name,), "", name, [tally]) for name, values in facts.items() if (tally := _tally(list(values)))]
+    caption = "What the finished runs were made with"
+    return Table("provenance", caption, framed(["fact"], [Column("", "", "value")], rows))
 
 
 def _tally(values: list[str]) -> str:
@@ -210,20 +211,22 @@ def _tally(values: list[str]) -> str:
 
 def _times(results: Results) -> Table:
     """Wall time of a run: methods across, architectures down, the mean over the seeds that finished."""
-    rows = []
-    for what in ("train", "evaluate"):
-        for dataset in results.datasets:
-            for architecture in results.architectures:
-                cells = []
-                for method in results.methods:
-                    runs = results.runs_at(Place(dataset, architecture, method.name))
-                    seconds = [float(run[f"{what}_seconds"]) for run in runs if run[f"{what}_seconds"]]
-                    cells.append(duration(mean(seconds)) if seconds else "–")
-                block = f"{'Training' if what == 'train' else 'Evaluation'}, {results.dataset_title(dataset)}"
-                rows.append(Row((what, dataset, architecture), block, architecture_title(architecture), cells))
-    columns = [Column(method.name, method.title) for method in results.methods]
-    keys = ("stage", "dataset", "architecture")
-    return Table("times", "Wall time of a run, the mean over seeds", "", keys, columns, flattened(rows))
+    rows = [
+        Row(
+            (stage, dataset, architecture),
+            f"{title}, {results.dataset_title(dataset)}",
+            architecture_title(architecture),
+            [
+                duration(results.runs_at(Place(dataset, architecture, method.name))[f"{stage}_seconds"].mean())
+                for method in results.methods
+            ],
+        )
+        for stage, title in (("train", "Training"), ("evaluate", "Evaluation"))
+        for dataset in results.datasets
+        for architecture in results.architectures
+    ]
+    cells = framed(["stage", "dataset", "architecture"], method_columns(results), flattened(rows))
+    return Table("times", "Wall time of a run, the mean over seeds", cells)
 
 
 def _left_out(results: Results) -> list[str]:

@@ -1,21 +1,25 @@
 """The report's plots, as PNG and PDF, in colours that the colour-blind can tell apart."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from statistics import mean
+from typing import Any
 
-import numpy as np
+import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from reports.names import HELD_OUT, Method, architecture_title, group_of, spaced
-from reports.results import CLEAN_ERROR, MCE, MFP, Place, Quantity, Results
-from reports.style import WIDTH, Drawing, looks_of, saved
+from reports.names import HELD_OUT, architecture_title, group_of, spaced
+from reports.questions import draw_consistency
+from reports.results import CLEAN_ERROR, MCE, MFP, Place, Quantity, Results, records
+from reports.style import COLOURS, WIDTH, Drawing, looks_of, panels, saved
 from reports.sweeps import draw_sweeps
 from reports.tables import CALIBRATION
+
+TINTS = ("#9ec5dd", COLOURS[2])
+WHISKERS: dict[str, Any] = {"errorbar": "sd", "err_kws": {"linewidth": 0.5, "color": "black"}}
 
 
 def draw_all(results: Results, folder: Path) -> dict[str, list[Drawing]]:
@@ -30,6 +34,7 @@ def _of_dataset(results: Results, folder: Path, dataset: str) -> Iterator[Drawin
     for architecture in results.architectures:
         yield from _shift_bars(results, folder, dataset, architecture, "P")
     yield from _calibration(results, folder, dataset)
+    yield from draw_consistency(results, folder, dataset)
     yield from draw_sweeps(results, folder, dataset)
     for architecture in results.architectures:
         yield from _training(results, folder, dataset, architecture)
@@ -38,35 +43,30 @@ def _of_dataset(results: Results, folder: Path, dataset: str) -> Iterator[Drawin
 def _shift_bars(results: Results, folder: Path, dataset: str, architecture: str, benchmark: str) -> Iterator[Drawing]:
     """Bars per corruption or perturbation by method, in as many panels as keep the bars wide enough to see."""
     shifts = results.shifts(benchmark, dataset)
-    metric, overall, what = {
-        "C": ("error", MCE, "Error per corruption"),
-        "P": ("flip_probability", MFP, "Flip probability per perturbation"),
+    kind, metric, overall, what = {
+        "C": ("corruptions", "error", MCE, "Error"),
+        "P": ("perturbations", "flip_probability", MFP, "Flip probability"),
     }[benchmark]
     if results.has(overall, dataset):  # not where only some of the benchmark was evaluated
         entering = sum(group_of(s) != HELD_OUT for s in shifts) if benchmark == "C" else len(shifts)
         shifts.insert(entering, overall.shift)
     quantities = {s: overall if s == overall.shift else Quantity(benchmark, s, metric) for s in shifts}
-    places = {m: Place(dataset, architecture, m.name) for m in results.methods}
-    if not any(results.seeds(place, q) for place in places.values() for q in quantities.values()):
+    data = results.tidy(dataset, architecture, quantities)
+    if data.empty:
         return
-    panels = panels_of(list(quantities), len(results.methods))
-    kind = {"C": "corruptions", "P": "perturbations"}[benchmark]
+    rows = panels_of(shifts, len(results.methods))
     name = f"{kind}_{dataset}_{architecture}"
-    with saved(folder, name, WIDTH, 0.45 + 1.55 * len(panels)) as figure:
-        axes = figure.subplots(len(panels), 1, sharey=True, squeeze=False)[:, 0]
-        for panel, ax in zip(panels, axes, strict=True):
-            chosen = {shift: quantities[shift] for shift in panel}
-            _bars(results, ax, places, chosen, max(map(len, panels)))
-            ax.set_ylabel("Error (%)" if benchmark == "C" else "Flip probability (%)")
+    with saved(folder, name, WIDTH, 0.45 + 1.55 * len(rows)) as figure:
+        axes = panels(figure, len(rows), 1, sharey=True)
+        for row, ax in zip(rows, axes, strict=True):
+            _bars(results, ax, data[data["label"].isin(row)], row, max(map(len, rows)))
+            ax.set_ylabel(f"{what} (%)")
         axes[0].set_ylim(bottom=0)
-        first = next(iter(quantities.values()))
-        _method_legend(results, figure, {m: results.cell(place, first).word for m, place in places.items()})
-    over = _over_seeds(results)
-    yield Drawing(
-        kind,
-        name,
-        f"{what} on {results.dataset_title(dataset)}-{benchmark} with {architecture_title(architecture)}{over}",
-    )
+        cells = [results.cell(Place(dataset, architecture, m.name), quantities[shifts[0]]) for m in results.methods]
+        _method_legend(results, figure, [cell.word for cell in cells])
+    over = ": means over seeds, whiskers ± one standard deviation." if len(results.config["seeds"]) > 1 else "."
+    where = f"{results.dataset_title(dataset)}-{benchmark} with {architecture_title(architecture)}"
+    yield Drawing(kind, name, f"{what} per {kind.removesuffix('s')} on {where}{over}")
 
 
 def panels_of(shifts: list[str], methods: int) -> list[list[str]]:
@@ -77,41 +77,33 @@ def panels_of(shifts: list[str], methods: int) -> list[list[str]]:
     return [shifts[i : i + size] for i in range(0, len(shifts), size)]
 
 
-def _bars(results: Results, ax: Axes, places: dict[Method, Place], quantities: dict[str, Quantity], slots: int) -> None:
+def _bars(results: Results, ax: Axes, data: pd.DataFrame, shifts: Sequence[str], slots: int) -> None:
     looks = looks_of(results)
-    width = 0.84 / len(places)
-    for i, (method, place) in enumerate(places.items()):
-        cells = [results.cell(place, quantity) for quantity in quantities.values()]
-        x = np.arange(len(cells)) + (i - (len(places) - 1) / 2) * width
-        colour, _, hatch = looks[method.name]
-        heights = [np.nan if cell.mean is None else cell.mean for cell in cells]
-        deviations = [np.nan if cell.deviation is None else cell.deviation for cell in cells]
-        ax.bar(x, heights, width, color=colour, hatch=hatch, edgecolor="white", linewidth=0.3)
-        ax.errorbar(x, heights, deviations, fmt="none", ecolor="black", elinewidth=0.5, capsize=0)
-    ax.set_xticks(range(len(quantities)), [_wrapped(shift) for shift in quantities])
+    sns.barplot(
+        data, x="label", y="value", order=shifts, hue="method", hue_order=list(looks), palette=_palette(results),
+        saturation=1, width=0.84, legend=False, edgecolor="white", linewidth=0.3, ax=ax, **WHISKERS,
+    )  # fmt: skip
+    for look, bars in zip(looks.values(), ax.containers, strict=True):
+        for bar in bars:
+            bar.set_hatch(look.hatch)
+    ax.set_xticks(range(len(shifts)), [spaced(s).replace("jpeg", "JPEG").replace(" ", "\n") for s in shifts])
     ax.tick_params(axis="x", length=0)
-    ax.set_xlim(-0.5, slots - 0.5)
-    for label, shift in zip(ax.get_xticklabels(), quantities, strict=True):
-        label.set_linespacing(0.9)
-        label.set_fontweight("bold" if shift in (MCE.shift, MFP.shift) else "normal")
+    ax.set(xlabel="", xlim=(-0.5, slots - 0.5))
+    for label, shift in zip(ax.get_xticklabels(), shifts, strict=True):
+        label.set(linespacing=0.9, fontweight="bold" if shift in (MCE.shift, MFP.shift) else "normal")
 
 
-def _wrapped(shift: str) -> str:
-    return spaced(shift).replace("jpeg", "JPEG").replace(" ", "\n")
+def _palette(results: Results) -> dict[str, str]:
+    return {title: look.colour for title, look in looks_of(results).items()}
 
 
-def _over_seeds(results: Results) -> str:
-    return ": means over seeds, whiskers ± one standard deviation." if len(results.config["seeds"]) > 1 else "."
-
-
-def _method_legend(results: Results, figure: Figure, words: dict[Method, str]) -> None:
+def _method_legend(results: Results, figure: Figure, words: Sequence[str]) -> None:
     """A legend over the panels; `words` say of a method without figures why it has none."""
-    looks = looks_of(results)
     patches = [
-        Patch(facecolor="none", edgecolor="#999999", label=f"{method.title} ({word})")
+        Patch(facecolor="none", edgecolor="#999999", label=f"{title} ({word})")
         if word
-        else Patch(facecolor=looks[method.name][0], hatch=looks[method.name][2], edgecolor="white", label=method.title)
-        for method, word in words.items()
+        else Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="white", label=title)
+        for (title, look), word in zip(looks_of(results).items(), words, strict=True)
     ]
     figure.legend(handles=patches, loc="outside upper center", ncols=min(6, len(patches)))
 
@@ -121,74 +113,66 @@ def _severity(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]
     quantities = {0: CLEAN_ERROR} | {s: Quantity("C", "mean", "error", s) for s in range(1, 6)}
     if not any(results.has(quantity, dataset) for severity, quantity in quantities.items() if severity):
         return
-
-    def lines(architecture: str) -> Iterator[tuple[Method, list[int], list[float]]]:
-        for method in results.methods:
-            cells = {s: results.cell(Place(dataset, architecture, method.name), q) for s, q in quantities.items()}
-            known = {s: cell.mean for s, cell in cells.items() if cell.mean is not None}
-            if known:
-                yield method, list(known), list(known.values())
-
     name = f"severity_{dataset}"
-    height = max(2.3, 0.5 + 0.14 * len(results.methods))
+    height = _height(results)
     columns = min(2, len(results.architectures))
     rows = -(-len(results.architectures) // columns)
     with saved(folder, name, WIDTH if columns > 1 else 0.72 * WIDTH, rows * height) as figure:
-        axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
-        for ax, architecture in zip_longest(axes, results.architectures):
-            if architecture is None:
-                ax.set_axis_off()
-                continue
-            _lines(results, ax, lines(architecture))
+        axes = panels(figure, len(results.architectures), columns, sharey=True)
+        means = [
+            results.tidy(dataset, a, quantities)
+            .groupby(["method", "label"], sort=False)[["value"]]
+            .mean()
+            .reset_index()
+            for a in results.architectures
+        ]
+        for ax, architecture, data in zip(axes, results.architectures, means, strict=True):
+            _lines(results, ax, data, "label", "value")
             ax.set_xticks(range(6), ["clean", *map(str, range(1, 6))])
-            ax.set_xlabel("Severity")
-            ax.set_ylabel("Error (%)")
-            ax.set_title(architecture_title(architecture) if len(results.architectures) > 1 else "")
+            ax.set(xlabel="Severity", ylabel="Error (%)")
+            ax.set_title(architecture_title(architecture) if len(axes) > 1 else "")
         axes[0].set_ylim(bottom=0)
-        for ax in axes:
-            _label_ends(results, ax, height)
-    yield Drawing(
-        "severity",
-        name,
-        f"Error on {results.dataset_title(dataset)}-C against severity, averaged over the corruptions and seeds.",
-    )
+        for ax, data in zip(axes, means, strict=True):
+            _label_ends(results, ax, data.set_index("method")[["label", "value"]], height)
+    where = f"{results.dataset_title(dataset)}-C"
+    yield Drawing("severity", name, f"Error on {where} against severity, averaged over the corruptions and seeds.")
 
 
-def _lines(results: Results, ax: Axes, lines: Iterable[tuple[Method, Sequence[float], Sequence[float]]]) -> None:
+def _height(results: Results) -> float:
+    """Inches: enough for every method's label beside the lines."""
+    return max(2.3, 0.5 + 0.14 * len(results.methods))
+
+
+def _lines(results: Results, ax: Axes, data: pd.DataFrame, x: str, y: str) -> None:
     looks = looks_of(results)
-    for method, x, y in lines:
-        colour, marker, _ = looks[method.name]
-        every = max(1, len(x) // 8)
-        ax.plot(x, y, color=colour, marker=marker, markevery=every, gid=method.name, markeredgecolor="white")
-        ax.lines[-1].set_markeredgewidth(0.4)
+    markers = {title: look.marker for title, look in looks.items()}
+    sns.lineplot(
+        data, x=x, y=y, hue="method", style="method", hue_order=list(looks), style_order=list(looks), estimator=None,
+        palette=_palette(results), markers=markers, markeredgewidth=0.4, dashes=False, legend=False, ax=ax,
+        markevery=max(1, data[x].nunique() // 8),
+    )  # fmt: skip
 
 
-def _label_ends(results: Results, ax: Axes, height: float) -> None:
-    """Write each method's title at the end of its line, moved apart where they would overlap."""
-    titles = {method.name: method.title for method in results.methods}
+def _label_ends(results: Results, ax: Axes, lines: pd.DataFrame, height: float) -> None:
+    """Write each method's title at the end of its line (x and y by title), moved apart where they would overlap."""
     to_axes = ax.transScale + ax.transLimits
-    ends = []
-    for line in ax.lines:
-        if line.get_gid() in titles:
-            end = [np.asarray(line.get_xdata())[-1], np.asarray(line.get_ydata())[-1]]
-            ends.append((to_axes.transform(end), line))
-    ends.sort(key=lambda end: float(end[0][1]))
-    gap = 9.5 / 72 / (height - 0.55)
-    heights = spread([float(y) for (_, y), _ in ends], gap)
-    for ((x, y), line), at in zip(ends, heights, strict=True):
+    ends = {str(title): to_axes.transform(line.to_numpy(float)[-1]) for title, line in lines.groupby(level=0)}
+    titles = sorted(ends, key=lambda title: float(ends[title][1]))
+    heights = spread([float(ends[title][1]) for title in titles], 9.5 / 72 / (height - 0.55))
+    for title, at in zip(titles, heights, strict=True):
+        colour = _palette(results)[title]
         ax.annotate(
-            titles[str(line.get_gid())],
-            xy=(float(x), float(y)),
+            title,
+            xy=(float(ends[title][0]), float(ends[title][1])),
             xytext=(1.06, at),
             xycoords="axes fraction",
             textcoords="axes fraction",
             va="center",
             fontsize=8.5,
-            color=line.get_color(),
+            color=colour,
             ha="left",
             arrowprops={
-                "relpos": (0, 0.5),
-                "arrowstyle": "-", "color": line.get_color(), "linewidth": 0.4, "shrinkA": 1, "shrinkB": 3
+                "relpos": (0, 0.5), "arrowstyle": "-", "color": colour, "linewidth": 0.4, "shrinkA": 1, "shrinkB": 3,
             },
         )  # fmt: skip
 
@@ -209,28 +193,37 @@ def spread(positions: Sequence[float], gap: float) -> list[float]:
 
 def _training(results: Results, folder: Path, dataset: str, architecture: str) -> Iterator[Drawing]:
     """Training loss and test error by epoch: every run thin, the mean over the seeds thick."""
-    histories = {
-        method: [h for run in results.runs_at(Place(dataset, architecture, method.name)) if (h := results.history(run))]
+    histories = [
+        results.history(run).assign(method=method.title, seed=run["seed"])
         for method in results.methods
-    }
-    if not any(histories.values()):
+        for run in records(results.runs_at(Place(dataset, architecture, method.name)))
+    ]
+    if not any(map(len, histories)):
         return
+    data = pd.concat([rows for rows in histories if len(rows)])
+    data["test_error"] *= 100
+    by_epoch = data.groupby(["method", "epoch"], sort=False)[["train_loss", "test_error"]]
+    runs = by_epoch.size()
+    means = by_epoch.mean()[runs == runs.groupby("method").transform("max")]
     name = f"training_{dataset}_{architecture}"
-    height = max(2.3, 0.5 + 0.14 * len(results.methods))
+    height = _height(results)
     with saved(folder, name, WIDTH, height) as figure:
         loss, error = figure.subplots(1, 2)
-        for ax, key, scale in ((loss, "train_loss", 1.0), (error, "test_error", 100.0)):
-            _curves(results, ax, histories, lambda row, key=key, scale=scale: scale * row[key])  # type: ignore[misc]
-            ax.set_xlabel("Epoch")
+        for ax, column, title in ((loss, "train_loss", "Training loss"), (error, "test_error", "Test error (%)")):
+            if runs.max() > 1:
+                sns.lineplot(
+                    data, x="epoch", y=column, hue="method", palette=_palette(results), units="seed", estimator=None,
+                    linewidth=0.5, alpha=0.45, legend=False, ax=ax,
+                )  # fmt: skip
+            _lines(results, ax, means.reset_index(), "epoch", column)
+            ax.set(xlabel="Epoch", ylabel=title)
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        loss.set_ylabel("Training loss")
-        error.set_ylabel("Test error (%)")
-        if all(value > 0 for line in error.lines for value in np.asarray(line.get_ydata())):
+        if (data["test_error"] > 0).all():
             error.set_yscale("log")
             error.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             error.yaxis.set_major_formatter("{x:g}")
             error.yaxis.set_minor_locator(NullLocator())
-        _label_ends(results, error, height)
+        _label_ends(results, error, means.reset_index("epoch")[["epoch", "test_error"]], height)
     yield Drawing(
         "training",
         name,
@@ -240,85 +233,39 @@ def _training(results: Results, folder: Path, dataset: str, architecture: str) -
     )
 
 
-def _curves(
-    results: Results,
-    ax: Axes,
-    histories: dict[Method, list[list[dict[str, float]]]],
-    value: Callable[[dict[str, float]], float],
-) -> None:
-    looks = looks_of(results)
-    for method, runs in histories.items():
-        for rows in runs if len(runs) > 1 else []:
-            ax.plot(
-                [row["epoch"] for row in rows],
-                list(map(value, rows)),
-                color=looks[method.name][0],
-                lw=0.5,
-                alpha=0.45,
-            )
-    means = []
-    for method, runs in histories.items():
-        if runs:
-            epochs = range(min(map(len, runs)))
-            means.append(
-                (method, [runs[0][i]["epoch"] for i in epochs], [mean(value(r[i]) for r in runs) for i in epochs])
-            )
-    _lines(results, ax, means)
-
-
 def _calibration(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
     """RMS calibration error of each method, clean against corrupted, one panel per architecture."""
     labels = {
         "clean": CALIBRATION["RMS calibration error, clean"],
-        "-C": CALIBRATION["RMS calibration error, -C"],
-        "-C, pooled": CALIBRATION["RMS calibration error, -C pooled"],
+        "corrupted": CALIBRATION["RMS calibration error, -C"],
+        "pooled corrupted": CALIBRATION["RMS calibration error, -C pooled"],
     }
     shown = {label: quantity for label, quantity in labels.items() if results.has(quantity, dataset)}
-    if "-C" in shown:
-        shown.pop("-C, pooled", None)
+    if "corrupted" in shown:
+        shown.pop("pooled corrupted", None)
     if not shown:
         return
     name = f"calibration_{dataset}"
     columns = min(2, len(results.architectures))
     rows = -(-len(results.architectures) // columns)
-    height = 0.75 + 0.2 * len(results.methods)
-    with saved(folder, name, WIDTH if columns > 1 else 0.72 * WIDTH, rows * height) as figure:
-        axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
-        for ax, architecture in zip_longest(axes, results.architectures):
-            if architecture is None:
-                ax.set_axis_off()
-                continue
-            _calibration_bars(results, ax, dataset, architecture, shown)
-            ax.set_title(architecture_title(architecture) if len(results.architectures) > 1 else "")
-        axes[0].set_xlim(left=0)
-        tints = [Patch(facecolor="#4d4d4d", alpha=a, label=label) for label, a in _tints(shown)]
-        if len(tints) > 1:
+    titles = [method.title for method in results.methods]
+    with saved(folder, name, WIDTH if columns > 1 else 0.72 * WIDTH, rows * (0.75 + 0.2 * len(titles))) as figure:
+        axes = panels(figure, len(results.architectures), columns, sharex=True, sharey=True)
+        for ax, architecture in zip(axes, results.architectures, strict=True):
+            sns.barplot(
+                results.tidy(dataset, architecture, shown), x="value", y="method", order=titles, hue="label",
+                hue_order=list(shown), palette=TINTS[-len(shown) :], saturation=1, legend=False, ax=ax, **WHISKERS,
+            )  # fmt: skip
+            for i, method in enumerate(results.methods):
+                cell = results.cell(Place(dataset, architecture, method.name), next(iter(shown.values())))
+                ax.text(0, i, f" {cell.word}", va="center", fontsize=8, style="italic")
+            ax.tick_params(axis="y", length=0)
+            ax.grid(axis="x")
+            ax.grid(visible=False, axis="y")
+            ax.set(xlabel="RMS calibration error (%)", ylabel="", xlim=(0, None))
+            ax.set_title(architecture_title(architecture) if len(axes) > 1 else "")
+        if len(shown) > 1:
+            tints = [Patch(facecolor=c, label=label) for label, c in zip(shown, TINTS, strict=True)]
             figure.legend(handles=tints, loc="outside upper center", ncols=2)
-    where = " and ".join({"clean": "clean", "-C": "corrupted", "-C, pooled": "pooled corrupted"}[s] for s in shown)
-    yield Drawing("calibration", name, f"RMS calibration error on {where} images of {results.dataset_title(dataset)}.")
-
-
-def _tints(shown: Iterable[str]) -> list[tuple[str, float]]:
-    return [(label, 0.45 if label == "clean" else 1.0) for label in shown]
-
-
-def _calibration_bars(results: Results, ax: Axes, dataset: str, architecture: str, shown: dict[str, Quantity]) -> None:
-    looks = looks_of(results)
-    size = 0.8 / len(shown)
-    for i, method in enumerate(results.methods):
-        cells = [results.cell(Place(dataset, architecture, method.name), q) for q in shown.values()]
-        if all(cell.mean is None for cell in cells):
-            ax.text(0, i, f" {cells[0].word}", va="center", fontsize=8, style="italic")
-        for j, (cell, (_, alpha)) in enumerate(zip(cells, _tints(shown), strict=True)):
-            y = i + (j - (len(shown) - 1) / 2) * size
-            colour, _, hatch = looks[method.name]
-            if cell.mean is not None:
-                ax.barh(y, cell.mean, size, color=colour, alpha=alpha, hatch=hatch, edgecolor="white", lw=0.3)
-            if cell.mean is not None and cell.deviation is not None:
-                ax.errorbar(cell.mean, y, xerr=cell.deviation, fmt="none", ecolor="black", elinewidth=0.5)
-    ax.set_yticks(range(len(results.methods)), [method.title for method in results.methods])
-    ax.set_ylim(len(results.methods) - 0.4, -0.6)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(axis="x")
-    ax.grid(visible=False, axis="y")
-    ax.set_xlabel("RMS calibration error (%)")
+    title = f"RMS calibration error on {' and '.join(shown)} images of {results.dataset_title(dataset)}."
+    yield Drawing("calibration", name, title)

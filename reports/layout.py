@@ -1,12 +1,14 @@
 """A table, and its writing as CSV, Markdown, LaTeX and as data for the Typst template."""
 
-import csv
-import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+
+import pandas as pd
 
 from augmix.files import write_text
 from reports.results import Cell
@@ -18,11 +20,11 @@ PARTIAL = "(k of n): a mean over only k of the n seeds asked for; the others did
 
 
 class Column(NamedTuple):
-    """A column: its name in CSV, its heading, and the heading that it shares with its neighbours."""
+    """A column: the heading that it shares with its neighbours, its own, and its name in CSV."""
 
-    name: str
+    group: str
     title: str
-    group: str = ""
+    name: str
 
 
 class Row(NamedTuple):
@@ -34,69 +36,67 @@ class Row(NamedTuple):
     cells: Sequence[Cell | str]
 
 
+def framed(keys: Sequence[str], columns: Iterable[Column], rows: Iterable[Row]) -> pd.DataFrame:
+    """Rows by block, label and `keys`; columns by group, title and name."""
+    rows = list(rows)
+    index = pd.MultiIndex.from_tuples([(row.block, row.label, *row.keys) for row in rows], names=["", "", *keys])
+    heads = pd.MultiIndex.from_tuples(list(columns), names=["", "", "name"])
+    return pd.DataFrame([list(row.cells) for row in rows], index, heads, dtype=object)
+
+
 @dataclass(frozen=True)
 class Table:
     """A table. `best` says where the lowest figure is set in bold: of each row, or of each column in a block."""
 
     name: str
     caption: str
-    corner: str
-    key_names: tuple[str, ...]
-    columns: Sequence[Column]
-    rows: Sequence[Row]
+    cells: pd.DataFrame
+    """Cells or texts, as `framed` makes them."""
     best: Literal["row", "column"] | None = None
     deviations: bool = True
     notes: tuple[str, ...] = ()
 
-    @property
-    def blocks(self) -> list[str]:
-        return list(dict.fromkeys(row.block for row in self.rows))
-
-    def best_cells(self) -> set[tuple[int, int]]:
-        """Positions (row, column) of the lowest figures as printed; one figure alone is not a best."""
-        lines: list[list[tuple[int, int]]] = []
+    @cached_property
+    def lowest(self) -> pd.DataFrame:
+        """Where the lowest figures are, as printed; one figure alone is not a best."""
+        if self.best is None:
+            return self.cells.map(lambda cell: False)
+        means = self.cells.map(printed_mean).astype(float)
         if self.best == "row":
-            lines = [[(i, j) for j in range(len(self.columns))] for i in range(len(self.rows))]
-        elif self.best == "column":
-            lines = [
-                [(i, j) for i, row in enumerate(self.rows) if row.block == block]
-                for block in self.blocks
-                for j in range(len(self.columns))
-            ]
-        found: set[tuple[int, int]] = set()
-        for line in lines:
-            means = {(i, j): printed_mean(self.rows[i].cells[j]) for i, j in line}
-            numbers = [float(value) for value in means.values() if value is not None]
-            if len(numbers) > 1:
-                found |= {p for p, value in means.items() if value is not None and float(value) == min(numbers)}
-        return found
-
-    @property
-    def partial(self) -> bool:
-        """Whether a cell is a mean over fewer seeds than asked for."""
-        return any(isinstance(cell, Cell) and cell.partial for row in self.rows for cell in row.cells)
+            return means.eq(means.min(axis=1), axis=0).mul(means.count(axis=1) > 1, axis=0)
+        blocks = means.groupby(level=0, sort=False)
+        return means.eq(blocks.transform("min")) & blocks.transform("count").gt(1)
 
     def all_notes(self) -> list[str]:
         """The table's notes, with what bold and ± mean."""
-        cells = [cell for row in self.rows for cell in row.cells if isinstance(cell, Cell)]
+        spread = any(isinstance(cell, Cell) and cell.deviation is not None for cell in self.cells.to_numpy().ravel())
         notes = list(self.notes)
-        if self.best and len(self.best_cells()) > 0:
+        if self.lowest.any(axis=None):
             notes.append(f"Bold: the lowest of each {self.best}.")
-        if self.deviations and any(cell.deviation is not None for cell in cells):
-            notes.append("±: the sample standard deviation over seeds.")
-        elif any(cell.deviation is not None for cell in cells):
-            notes.append(f"Standard deviations over seeds: tables/{self.name}.csv.")
+        if spread:
+            where = f"Standard deviations over seeds: tables/{self.name}.csv."
+            notes.append("±: the sample standard deviation over seeds." if self.deviations else where)
         return notes
 
-    def transposed(self) -> "Table":
-        """Rows and columns exchanged; blocks become the columns' groups."""
-        columns = [Column(" ".join(row.keys), row.label, row.block) for row in self.rows]
+    def texts(self, bold: str, sign: str, escape: Callable[[str], str]) -> pd.DataFrame:
+        """Every cell, label and heading in a markup."""
         rows = [
-            Row((column.name,), column.group, column.title, [row.cells[j] for row in self.rows])
-            for j, column in enumerate(self.columns)
+            [_marked(cell, self.deviations, best, bold, sign, escape) for cell, best in zip(*pair, strict=True)]
+            for pair in zip(self.cells.to_numpy(), self.lowest.to_numpy(), strict=True)
         ]
-        best: dict[str | None, Literal["row", "column"]] = {"row": "column", "column": "row"}
-        return replace(self, corner="", columns=columns, rows=rows, best=best.get(self.best))
+        index, columns = self.cells.index, self.cells.columns
+        return pd.DataFrame(rows, index, columns, dtype=object).rename(index=escape, columns=escape)
+
+    def remarks(self) -> pd.Series:
+        """By row, which cells are means over fewer seeds than asked for."""
+
+        def said(row: pd.Series) -> str:
+            names = self.cells.columns.get_level_values("name")
+            cells = zip(names, row, strict=True)
+            partial = {name: cell for name, cell in cells if isinstance(cell, Cell) and cell.partial}
+            return "; ".join(f"{name}: {cell.finished} of {cell.asked} seeds" for name, cell in partial.items())
+
+        return pd.Series([said(row) for _, row in self.cells.iterrows()], self.cells.index, dtype=object)
 
 
 def flattened(rows: Sequence[Row]) -> Sequence[Row]:
@@ -113,7 +113,12 @@ def printed_mean(cell: Cell | str) -> str | None:
 
 def decimal(value: float, beside: float) -> str:
     """`value` with one decimal, or with two where the figure that it stands `beside` is below 1."""
-    return f"{value:.{2 if 0 < abs(beside) < 0.995 else 1}f}"
+    return f"{value:.{2 if 0 < abs(beside) < 0.995 else 1}f}".replace("-", "−")
+
+
+def signed(value: float) -> str:
+    """A difference with its sign, as typeset: `−4.1`."""
+    return f"{value:+.1f}".replace("-", "−")
 
 
 def write_table(folder: Path, table: Table) -> None:
@@ -125,99 +130,67 @@ def write_table(folder: Path, table: Table) -> None:
 
 def as_csv(table: Table) -> str:
     """Figures in percent with four decimals; then each column's standard deviation (`_sd`), and remarks."""
-    spread = [
-        j
-        for j in range(len(table.columns))
-        if any(isinstance(row.cells[j], Cell) and row.cells[j].deviation is not None for row in table.rows)  # type: ignore[union-attr]
-    ]
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(
-        [*table.key_names, *(column.name for column in table.columns)]
-        + [f"{table.columns[j].name}_sd" for j in spread]
-        + (["remarks"] if table.partial else [])
-    )
-    for row in table.rows:
-        remarks = "; ".join(
-            f"{column.name}: {cell.finished} of {cell.asked} seeds"
-            for column, cell in zip(table.columns, row.cells, strict=True)
-            if isinstance(cell, Cell) and cell.partial
-        )
-        writer.writerow(
-            [*row.keys, *(_csv_value(cell) for cell in row.cells)]
-            + [_csv_deviation(row.cells[j]) for j in spread]
-            + ([remarks] if table.partial else [])
-        )
-    return stream.getvalue()
-
-
-def _csv_value(cell: Cell | str) -> str:
-    if isinstance(cell, str):
-        return cell
-    return cell.word if cell.mean is None else f"{cell.mean:.4f}"
-
-
-def _csv_deviation(cell: Cell | str) -> str:
-    return f"{cell.deviation:.4f}" if isinstance(cell, Cell) and cell.deviation is not None else ""
+    cells = table.cells.droplevel([0, 1]).droplevel([0, 1], axis=1)
+    means = cells.map(lambda c: c if isinstance(c, str) else c.word if c.mean is None else f"{c.mean:.4f}")
+    spread = cells.map(lambda c: "" if isinstance(c, str) or c.deviation is None else f"{c.deviation:.4f}")
+    spread = spread.loc[:, (spread != "").any()].add_suffix("_sd")
+    remarks = pd.DataFrame({"remarks": table.remarks().to_numpy()}, cells.index)
+    parts = [means, spread, remarks.loc[:, (remarks != "").any()]]
+    return str(pd.concat(parts, axis=1).to_csv(lineterminator="\n"))
 
 
 def as_markdown(table: Table) -> str:
     """A pipe table per block, captioned, the best figures in bold."""
-    best = table.best_cells()
+    texts = table.texts("**{}**", "±", escape_markdown)
+    rule = "|---" + ("|---" if _textual(table) else "|--:") * texts.shape[1] + "|"
     lines = [f"**{escape_markdown(table.caption)}**", ""]
-    for block in table.blocks:
-        if block:
-            lines += [f"*{escape_markdown(block)}*", ""]
-        heads = [table.corner, *(column.title for column in table.columns)]
-        lines.append("| " + " | ".join(map(escape_markdown, heads)) + " |")
-        textual = all(isinstance(cell, str) for row in table.rows for cell in row.cells)
-        lines.append("|---" + ("|---" if textual else "|--:") * len(table.columns) + "|")
-        for i, row in enumerate(table.rows):
-            if row.block == block:
-                texts = [
-                    _marked(cell, table.deviations, (i, j) in best, "**{}**", "±", escape_markdown)
-                    for j, cell in enumerate(row.cells)
-                ]
-                lines.append("| " + " | ".join([escape_markdown(row.label), *texts]) + " |")
-        lines.append("")
-    lines += [escape_markdown(note) + "  " for note in [*table.all_notes(), *[PARTIAL] * table.partial]]
-    return "\n".join(lines).rstrip() + "\n"
+    for block, part in texts.groupby(level=0, sort=False):
+        lines += [f"*{block}*", ""] if block else []
+        rows = [
+            ["", *texts.columns.get_level_values(1)],
+            *([key[1], *row] for key, row in zip(part.index, part.to_numpy(), strict=True)),
+        ]
+        head, *body = ("| " + " | ".join(row) + " |" for row in rows)
+        lines += [head, rule, *body, ""]
+    return "\n".join([*lines, *(escape_markdown(note) + "  " for note in _notes(table))]).rstrip() + "\n"
 
 
 def as_latex(table: Table) -> str:
-    """A `table` environment for the booktabs package."""
-    best = table.best_cells()
-    width = len(table.columns) + 1
-    lines = [r"% needs \usepackage{booktabs}", r"\begin{table}", r"\centering"]
-    lines += [rf"\caption{{{escape_latex(table.caption)}}}", rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}"]
-    lines += [r"\toprule"]
-    if any(column.group for column in table.columns):
-        spans = "".join(rf" & \multicolumn{{{n}}}{{c}}{{{escape_latex(g)}}}" for g, n in groups(table.columns))
-        lines.append(spans.lstrip() + r" \\")
-    lines.append(" & ".join(escape_latex(t) for t in [table.corner, *(c.title for c in table.columns)]) + r" \\")
-    for block in table.blocks:
-        lines.append(r"\midrule")
-        if block:
-            lines.append(rf"\multicolumn{{{width}}}{{l}}{{\textit{{{escape_latex(block)}}}}} \\")
-        for i, row in enumerate(table.rows):
-            if row.block == block:
-                texts = [
-                    _marked(cell, table.deviations, (i, j) in best, r"\textbf{{{}}}", r"$\pm$", escape_latex)
-                    for j, cell in enumerate(row.cells)
-                ]
-                lines.append(" & ".join([escape_latex(row.label), *texts]) + r" \\")
-    lines += [r"\bottomrule", r"\end{tabular}"]
-    notes = " ".join(escape_latex(note) for note in [*table.all_notes(), *[PARTIAL] * table.partial])
-    lines += [rf"\par\smallskip\footnotesize {notes}"] if notes else []
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
+    """A `table` environment for the booktabs and multirow packages."""
+    texts = table.texts(r"\textbf{{{}}}", r"$\pm$", escape_latex)
+    texts = texts.droplevel(list(texts.index.names[2:])).droplevel("name", axis=1)
+    for axis in (0, 1):
+        if not any(texts.axes[axis].get_level_values(0)):
+            texts = texts.droplevel(0, axis=axis)
+    width = texts.index.nlevels, texts.shape[1]
+    return str(
+        "% needs \\usepackage{booktabs,multirow}\n"
+        + texts.style.to_latex(
+            hrules=True,
+            clines="skip-last;data" if width[0] > 1 else None,
+            caption=escape_latex(table.caption),
+            position_float="centering",
+            column_format="l" * width[0] + "r" * width[1],
+            multicol_align="c",
+            multirow_align="t",
+        )
+    ).replace(
+        "\\end{table}", rf"\par\smallskip\footnotesize {escape_latex(' '.join(_notes(table)))}" + "\n\\end{table}"
+    )
 
 
-def _marked(cell: Cell | str, deviations: bool, best: bool, bold: str, sign: str, escape: Any) -> str:
+def _notes(table: Table) -> list[str]:
+    return [*table.all_notes(), *([PARTIAL] if table.remarks().any() else [])]
+
+
+def _textual(table: Table) -> bool:
+    return all(isinstance(cell, str) for cell in table.cells.to_numpy().ravel())
+
+
+def _marked(cell: Any, deviations: bool, best: bool, bold: str, sign: str, escape: Callable[[str], str]) -> str:
     mean = printed_mean(cell)
     if mean is None:
-        return str(escape(cell if isinstance(cell, str) else cell.word))
-    assert isinstance(cell, Cell)
-    assert cell.mean is not None
+        return escape(cell if isinstance(cell, str) else cell.word)
     text = bold.format(mean) if best else mean
     if deviations and cell.deviation is not None:
         text += f" {sign} {decimal(cell.deviation, cell.mean)}"
@@ -226,40 +199,36 @@ def _marked(cell: Cell | str, deviations: bool, best: bool, bold: str, sign: str
 
 def as_data(table: Table) -> dict[str, Any]:
     """The table as JSON-able data for the template; a table too wide for the page is turned round."""
-    cells = [cell for row in table.rows for cell in row.cells]
+    height, width = table.cells.shape
     if (
-        len(table.columns) > max(WIDEST, len(table.rows))
+        width > max(WIDEST, height)
         and table.deviations
-        and all(isinstance(cell, Cell) for cell in cells)
+        and not table.cells.map(lambda c: isinstance(c, str)).any(axis=None)
     ):
-        table = table.transposed()
-    best = table.best_cells()
+        best: dict[Any, Any] = {"row": "column", "column": "row"}
+        table = replace(table, cells=table.cells.T, best=best.get(table.best))
+    lowest = table.lowest.to_numpy()
+    rows = [
+        (key[0], _row_data(key[1], cells, table.deviations, best))
+        for key, cells, best in zip(table.cells.index, table.cells.to_numpy().tolist(), lowest.tolist(), strict=True)
+    ]
+    groups = [(group, len(list(keys))) for group, keys in groupby(table.cells.columns.get_level_values(0))]
     return {
         "name": table.name,
         "caption": table.caption,
-        "corner": table.corner,
-        "columns": [column.title for column in table.columns],
-        "groups": [[title, n] for title, n in groups(table.columns)]
-        if any(column.group for column in table.columns)
-        else [],
+        "columns": list(table.cells.columns.get_level_values(1)),
+        "groups": groups if any(group for group, _ in groups) else [],
         "blocks": [
-            {
-                "title": block,
-                "rows": [
-                    _row_data(row, table.deviations, [(i, j) in best for j in range(len(row.cells))])
-                    for i, row in enumerate(table.rows)
-                    if row.block == block
-                ],
-            }
-            for block in table.blocks
+            {"title": title, "rows": [row for block, row in rows if block == title]}
+            for title in dict.fromkeys(block for block, _ in rows)
         ],
         "notes": table.all_notes(),
     }
 
 
-def _row_data(row: Row, deviations: bool, best: Sequence[bool]) -> dict[str, Any]:
-    cells = [_cell_data(cell, deviations, b) for cell, b in zip(row.cells, best, strict=True)]
-    data: dict[str, Any] = {"label": row.label, "cells": cells}
+def _row_data(label: str, row: Sequence[Cell | str], deviations: bool, best: Sequence[bool]) -> dict[str, Any]:
+    cells = [_cell_data(cell, deviations, b) for cell, b in zip(row, best, strict=True)]
+    data: dict[str, Any] = {"label": label, "cells": cells}
     marks = {cell.get("partial") for cell in cells}
     if not deviations and len(marks) == 1 and None not in marks:
         data["partial"] = marks.pop()
@@ -279,17 +248,6 @@ def _cell_data(cell: Cell | str, deviations: bool, best: bool) -> dict[str, Any]
     if cell.partial:
         data["partial"] = f"{cell.finished} of {cell.asked}"
     return data
-
-
-def groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
-    """Runs of neighbouring columns with one group heading, and how many columns each spans."""
-    found: list[tuple[str, int]] = []
-    for column in columns:
-        if found and found[-1][0] == column.group:
-            found[-1] = (column.group, found[-1][1] + 1)
-        else:
-            found.append((column.group, 1))
-    return found
 
 
 def escape_markdown(text: str) -> str:

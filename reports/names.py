@@ -20,6 +20,7 @@ ARCHITECTURES = {
     "resnext": "ResNeXt",
     "resnet50": "ResNet-50",
     "vit": "ViT",
+    "mean": "Mean",
 }
 
 # Groups and order as in Hendrycks & Dietterich (2019); the held-out extras stand apart.

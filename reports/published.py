@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from statistics import mean
 from typing import Any, NamedTuple
 
+import pandas as pd
 import yaml
 
 from reports.names import CORRUPTION_TITLES
-from reports.results import CLEAN_ERROR, MCE, Cell, Place, Quantity, Results, summarise, whole
+from reports.results import CLEAN_ERROR, MCE, Cell, Place, Quantity, Results, summarise
 
 PAPER = "AugMix paper"
 ABLATIONS = {  # Table 4's names in ours
@@ -58,7 +58,7 @@ def comparisons(results: Results) -> Iterator[Comparison]:
         for architecture in results.architectures:
             for method in results.methods:
                 place = Place(dataset, architecture, method.name)
-                for figure in published:
+                for figure in published if method == results.method(method.preset or "") else []:
                     if figure[:3] == (entry["loader"], architecture, method.preset):
                         ours = _ours(results, place, figure.measure)
                         if ours is not None:
@@ -100,28 +100,27 @@ def _published() -> Iterator[Published]:
 def _ours(results: Results, place: Place, measure: str) -> Cell | None:
     """Our cell for a published measure; None where this benchmark was not evaluated on the data set."""
     if measure.endswith("(AlexNet-normalised)"):
-        return _normalised(results, place, measure)
+        return normalised(results, place, measure[:3])
     quantity = CLEAN_ERROR if measure == "clean error" else MCE
     return results.cell(place, quantity) if results.has(quantity, place.dataset) else None
 
 
-def _normalised(results: Results, place: Place, measure: str) -> Cell | None:
-    """mCE or mFR: the mean over the shifts of our error or flip probability divided by AlexNet's."""
+def normalised(results: Results, place: Place, measure: str) -> Cell | None:
+    """mCE or mFR: the mean over the shifts of our error or flip probability divided by AlexNet's, times 100.
+
+    None where a shift that enters it was not evaluated on the data set.
+    """
     paper = paper_results()
-    if measure.startswith("mCE"):
-        divisors = {shift: paper["alexnet_imagenetc_error"][shift] for shift in CORRUPTION_TITLES}
-        quantities = {shift: Quantity("C", shift, "error") for shift in divisors}
+    if measure == "mCE":
+        divisors = {Quantity("C", s, "error"): paper["alexnet_imagenetc_error"][s] for s in CORRUPTION_TITLES}
     else:
         percent = paper["alexnet_imagenetp_flip_rate"]
-        divisors = {shift: percent[shift] / 100 for shift in IMAGENET_PERTURBATIONS}
-        quantities = {shift: Quantity("P", shift, "flip_probability") for shift in divisors}
-    if not all(results.has(quantity, place.dataset) for quantity in quantities.values()):
+        divisors = {Quantity("P", s, "flip_probability"): percent[s] / 100 for s in IMAGENET_PERTURBATIONS}
+    if not all(results.has(quantity, place.dataset) for quantity in divisors):
         return None
-    per = {shift: results.seeds(place, quantity) for shift, quantity in quantities.items()}
-    common = set.intersection(*(set(values) for values in per.values()))
-    ratios = [mean(per[shift][seed] / divisors[shift] for shift in divisors) for seed in sorted(common)]
-    cell = results.cell(place, next(iter(quantities.values())))
-    return summarise(ratios, cell.asked, cell.word or "missing")
+    ratios = [results.seeds(place, quantity) / divisor for quantity, divisor in divisors.items()]
+    cell = results.cell(place, next(iter(divisors)))
+    return summarise(pd.concat(ratios, axis=1, join="inner").mean(axis=1), cell.asked, cell.word or "missing")
 
 
 def _differs(results: Results, place: Place, figure: Published) -> str:
@@ -143,7 +142,7 @@ def _differs(results: Results, place: Place, figure: Published) -> str:
     theirs = EPOCHS.get(place.architecture)
     if place.architecture == "resnet50":
         theirs = 180 if place.method in ("augmix", "autoaugment") else 90
-    ours = {whole(run["epochs"]) for run in results.runs_at(place) if run["status"] == "done"} - {""}
-    if theirs is not None and ours and ours != {str(theirs)}:
-        said.append(f"{'/'.join(sorted(ours))} epochs, not {theirs}")
+    ours = sorted(results.runs_at(place)["epochs"].dropna().astype(int).unique())
+    if theirs is not None and ours and ours != [theirs]:
+        said.append(f"{'/'.join(map(str, ours))} epochs, not {theirs}")
     return "; ".join(said) or "–"

@@ -1,42 +1,39 @@
 """Read results/<experiment>/: the configuration, the runs, the metrics, and figures averaged over the seeds."""
 
-import csv
-import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import yaml
 
 from augmix.errors import UserError
 from augmix.files import read_array, read_json
 from augmix.metrics import BIN_SIZE
+from augmix.results import COLUMNS, RUN_COLUMNS
 from reports.names import CORRUPTION_TITLES, EXTRA_TITLES, PERTURBATION_TITLES, Method, methods_of
 
-METRIC_COLUMNS = (
-    "dataset", "arch", "method", "seed", "benchmark", "source", "shift", "severity", "metric", "value",
-)  # fmt: skip
-RUN_COLUMNS = (
-    "dataset", "arch", "method", "seed", "status", "message", "epochs", "parameters", "train_seconds",
-    "evaluate_seconds", "source_hash", "commit", "dirty", "device", "threads", "torch", "python", "platform",
-)  # fmt: skip
+PLACE = ["dataset", "arch", "method"]
+QUANTITY = ["benchmark", "shift", "metric", "severity"]
+RUN_NUMBERS = ("epochs", "parameters", "train_seconds", "evaluate_seconds", "threads")
 HISTORY_COLUMNS = ("epoch", "train_loss", "train_error", "test_error", "timestamp")
 BINS = 10
 STATUSES = ("done", "diverged", "failed", "missing")
+PUBLISHED = "published"
+MEAN = "mean"
 
 
 class Quantity(NamedTuple):
-    """One row of metrics.csv, leaving open the run it belongs to."""
+    """One row of metrics.csv, leaving open the run it belongs to; severity 0 is all of them, or none."""
 
     benchmark: str
     shift: str
     metric: str
-    severity: int | None = None
+    severity: int = 0
 
 
 CLEAN_ERROR = Quantity("clean", "clean", "error")
@@ -47,14 +44,15 @@ VALIDATION = Quantity("validation", "mean", "error")
 
 
 class Place(NamedTuple):
-    """The runs that differ in their seed only."""
+    """The runs that differ in their seed only; the architecture `mean` is the mean over all of them."""
 
     dataset: str
     architecture: str
     method: str
 
 
-class Cell(NamedTuple):
+@dataclass(frozen=True)
+class Cell:
     """One figure, in percent: the mean and sample standard deviation over the seeds that finished."""
 
     mean: float | None
@@ -62,7 +60,7 @@ class Cell(NamedTuple):
     finished: int
     asked: int
     word: str = ""
-    """Why there is no mean: diverged, failed, missing or incomplete."""
+    """Why there is no mean: diverged, failed, missing, incomplete or not chosen."""
 
     @property
     def partial(self) -> bool:
@@ -70,12 +68,11 @@ class Cell(NamedTuple):
         return self.mean is not None and self.finished < self.asked
 
 
-def summarise(values: Iterable[float], asked: int, word: str = "missing") -> Cell:
-    """Average fractions over seeds into a cell in percent; `word` stands where there are none."""
-    percent = [100 * value for value in values]
-    if not percent:
+def summarise(seeds: pd.Series, asked: int, word: str = "missing") -> Cell:
+    """Average figures over seeds into a cell; `word` stands where there are none."""
+    if seeds.empty:
         return Cell(None, None, 0, asked, word)
-    return Cell(mean(percent), stdev(percent) if len(percent) > 1 else None, len(percent), asked)
+    return Cell(float(seeds.mean()), float(seeds.std()) if len(seeds) > 1 else None, len(seeds), asked)
 
 
 @dataclass(frozen=True)
@@ -84,15 +81,31 @@ class Results:
 
     folder: Path
     config: Mapping[str, Any]
-    runs: list[dict[str, str]]
-    values: Mapping[tuple[Place, Quantity], Mapping[int, float]]
-    """Per place and quantity, a fraction for every seed that finished."""
-    sources: Mapping[tuple[str, str], list[str]]
-    """Per data set and benchmark, where its images come from."""
+    runs: pd.DataFrame
+    """A row per requested run, as in runs.csv."""
+    metrics: pd.DataFrame
+    """The rows of metrics.csv of the runs that are done, in percent."""
     chosen: Mapping[tuple[str, str, str], str] | None
     """Per data set, architecture and sweep, the method chosen to be tested; None where all methods are."""
     test_images: Mapping[str, int | None]
     """Per data set, how many there are; None where its arrays are not at hand."""
+
+    @cached_property
+    def used(self) -> pd.DataFrame:
+        """`metrics` with one source for each figure: the published files, where there are figures on them."""
+        by_source = self.metrics.sort_values("source", key=lambda source: source != PUBLISHED, kind="stable")
+        return by_source.drop_duplicates([*PLACE, "seed", *QUANTITY]).sort_index()
+
+    @cached_property
+    def values(self) -> pd.DataFrame:
+        """A row per place and quantity, a column per seed."""
+        return self.used.pivot(index=[*PLACE, *QUANTITY], columns="seed", values="value")
+
+    @cached_property
+    def sources(self) -> dict[tuple[str, str], list[str]]:
+        """Per data set and benchmark, where its images come from."""
+        groups: Any = self.used.groupby(["dataset", "benchmark"])["source"]
+        return {key: list(part.unique()) for key, part in groups}
 
     @cached_property
     def all_methods(self) -> list[Method]:
@@ -101,9 +114,7 @@ class Results:
     @cached_property
     def methods(self) -> list[Method]:
         """The methods that are compared on test images: without those that a sweep tried and did not choose."""
-        if self.chosen is None:
-            return self.all_methods
-        tried = self.swept - set(self.chosen.values())
+        tried = self.swept - set(self.chosen.values()) if self.chosen is not None else set()
         return [method for method in self.all_methods if method.name not in tried]
 
     @cached_property
@@ -123,74 +134,81 @@ class Results:
         return str(self.datasets[dataset].get("title") or dataset)
 
     def method(self, name: str) -> Method | None:
-        """The configured method that is an unchanged preset of `name`."""
-        return next((method for method in self.methods if method.preset == name), None)
+        """The configured method that is an unchanged preset of `name`, the one of that name first."""
+        presets = [method for method in self.methods if method.preset == name]
+        return next((method for method in presets if method.name == name), presets[0] if presets else None)
 
     @cached_property
-    def _runs_at(self) -> dict[Place, list[dict[str, str]]]:
-        found: dict[Place, list[dict[str, str]]] = {}
-        for run in self.runs:
-            found.setdefault(place_of(run), []).append(run)
-        return found
+    def _runs_at(self) -> dict[Place, pd.DataFrame]:
+        groups: Any = self.runs.groupby(PLACE)
+        return {Place(*key): runs for key, runs in groups}
 
-    def runs_at(self, place: Place) -> list[dict[str, str]]:
+    def runs_at(self, place: Place) -> pd.DataFrame:
         """The requested runs of a place, one per seed."""
-        return self._runs_at.get(place, [])
+        return self._runs_at.get(place, self.runs[:0])
 
-    def seeds(self, place: Place, quantity: Quantity) -> Mapping[int, float]:
-        """The quantity as a fraction, per seed that finished."""
-        return self.values.get((place, quantity), {})
+    def seeds(self, place: Place, quantity: Quantity) -> pd.Series:
+        """The quantity in percent, by seed that finished; a mean over architectures needs all of them."""
+        if place.architecture == MEAN:
+            each = [self.seeds(place._replace(architecture=name), quantity) for name in self.architectures]
+            return pd.concat(each, axis=1, join="inner").mean(axis=1)
+        key: Any = (*place, *quantity)
+        return self.values.loc[key].dropna() if key in self.values.index else pd.Series(dtype=float)
 
     def cell(self, place: Place, quantity: Quantity) -> Cell:
         """The quantity over the seeds; a place without any says in a word why."""
-        runs = self.runs_at(place)
-        asked = len(runs) or len(self.config["seeds"])
-        statuses = {run["status"] for run in runs}
+        seeds, asked = self.seeds(place, quantity), len(self.config["seeds"])
+        if place.architecture == MEAN:
+            return summarise(seeds, asked, "incomplete")
+        statuses = set(self.runs_at(place)["status"])
         word = next((status for status in STATUSES[1:] if status in statuses), "missing")
         if self.chosen is not None and quantity != VALIDATION and place.method in self.swept:
             chosen = {method for key, method in self.chosen.items() if key[:2] == place[:2]}
             word = word if place.method in chosen else "not chosen"
-        return summarise(self.seeds(place, quantity).values(), asked, word)
+        return summarise(seeds, asked, word)
 
-    def architecture_seeds(self, dataset: str, method: str, quantity: Quantity) -> dict[int, float]:
-        """The mean over the architectures, for the seeds that finished on all of them."""
-        per = [self.seeds(Place(dataset, a, method), quantity) for a in self.architectures]
-        common = set(per[0]).intersection(*per[1:])
-        return {seed: mean(values[seed] for values in per) for seed in sorted(common)}
+    def difference(self, place: Place, reference: Place, quantity: Quantity) -> pd.Series:
+        """Place minus reference in points, for each seed that finished with both."""
+        return (self.seeds(place, quantity) - self.seeds(reference, quantity)).dropna()
 
-    def architecture_mean(self, dataset: str, method: str, quantity: Quantity) -> Cell:
-        """`cell` of the mean over the architectures; `incomplete` unless each of them has a figure."""
-        seeds = self.architecture_seeds(dataset, method, quantity)
-        asked = max(self.cell(Place(dataset, a, method), quantity).asked for a in self.architectures)
-        return summarise(seeds.values(), asked, "incomplete")
+    def tidy(self, dataset: str, architecture: str, quantities: Mapping[Any, Quantity]) -> pd.DataFrame:
+        """For plots: a row per method (its title), label (a key of `quantities`) and seed, with the value."""
+        rows = [
+            (method.title, label, seed, value)
+            for method in self.methods
+            for label, quantity in quantities.items()
+            for seed, value in self.seeds(Place(dataset, architecture, method.name), quantity).items()
+        ]
+        return pd.DataFrame(rows, columns=["method", "label", "seed", "value"])
+
+    @cached_property
+    def _known(self) -> set[tuple[str, Quantity]]:
+        rows = self.used[["dataset", *QUANTITY]].drop_duplicates().itertuples(index=False)
+        return {(dataset, Quantity(*quantity)) for dataset, *quantity in rows}
 
     def has(self, quantity: Quantity, dataset: str | None = None) -> bool:
         """Whether any run (on `dataset`) has the quantity."""
-        return any(q == quantity and dataset in (None, place.dataset) for place, q in self.values)
+        return any((name, quantity) in self._known for name in ([dataset] if dataset else self.datasets))
 
     def shifts(self, benchmark: str, dataset: str) -> list[str]:
         """The corruptions or perturbations evaluated on `dataset`, in the benchmark's order, unknown ones last."""
         metric = {"C": "error", "P": "flip_probability"}[benchmark]
-        found = {
-            q.shift
-            for place, q in self.values
-            if (place.dataset, q.benchmark, q.metric, q.severity) == (dataset, benchmark, metric, None)
-        } - {"mCE", "mFP", "mean", "pooled"}
+        found = {q.shift for name, q in self._known if (name, q[::2], q.severity) == (dataset, (benchmark, metric), 0)}
         known = [*CORRUPTION_TITLES, *EXTRA_TITLES] if benchmark == "C" else [*PERTURBATION_TITLES]
-        return sorted(found, key=lambda s: (known.index(s) if s in known else len(known), s))
+        shifts = found - {"mCE", "mFP", "mean", "pooled"}
+        return sorted(shifts, key=lambda s: (known.index(s) if s in known else len(known), s))
 
-    def run_folder(self, run: Mapping[str, str]) -> Path:
+    def run_folder(self, run: Mapping[str, Any]) -> Path:
         return self.folder / run["dataset"] / run["arch"] / run["method"] / f"seed{run['seed']}"
 
-    def history(self, run: Mapping[str, str]) -> list[dict[str, float]]:
+    def history(self, run: Mapping[str, Any]) -> pd.DataFrame:
         """A run's epochs, or none where it left no history."""
         path = self.run_folder(run) / "history.csv"
         if not path.is_file():
-            return []
-        rows = _read_csv(path, HISTORY_COLUMNS, "augmix train")
-        return [{key: _number(row, key, path) for key in HISTORY_COLUMNS} for row in rows]
+            return pd.DataFrame(columns=list(HISTORY_COLUMNS), dtype=float)
+        return read_table(path, HISTORY_COLUMNS, "augmix train", HISTORY_COLUMNS)[list(HISTORY_COLUMNS)]
 
-    def provenance(self, run: Mapping[str, str]) -> dict[str, Any]:
+    def provenance(self, run: Mapping[str, Any]) -> dict[str, Any]:
         """A run's provenance, or nothing where it left none."""
         path = self.run_folder(run) / "provenance.json"
         if not path.is_file():
@@ -201,8 +219,9 @@ class Results:
         return found
 
 
-def place_of(row: Mapping[str, str]) -> Place:
-    return Place(row["dataset"], row["arch"], row["method"])
+def records(runs: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table of runs, one mapping each."""
+    return [{str(key): value for key, value in row.items()} for row in runs.to_dict("records")]
 
 
 def load(folder: Path, data: Path) -> Results:
@@ -212,28 +231,48 @@ def load(folder: Path, data: Path) -> Results:
     Raises `UserError` naming the file that is missing or malformed, and the command that makes it.
     """
     config = _config(folder / "experiment.yaml")
-    runs = _read_csv(folder / "runs.csv", RUN_COLUMNS, "augmix collect")
-    for run in runs:
-        if run["status"] not in STATUSES or not run["seed"].isdigit():
-            raise UserError(
-                f"{folder / 'runs.csv'} has a run of seed '{run['seed']}' with the status '{run['status']}'; "
-                f"valid: a whole number, and one of {', '.join(STATUSES)}; run `augmix collect`"
-            )
-    done = {(place_of(run), run["seed"]) for run in runs if run["status"] == "done"}
-    values, sources = _metrics(folder / "metrics.csv", config, done)
+    runs = read_table(folder / "runs.csv", RUN_COLUMNS, "augmix collect", RUN_NUMBERS, ["seed"])
+    unknown = runs[~runs["status"].isin(STATUSES)]["status"]
+    if len(unknown):
+        raise UserError(
+            f"{folder / 'runs.csv'} has a run with the status '{unknown.iloc[0]}'; "
+            f"valid: {', '.join(STATUSES)}; run `augmix collect`"
+        )
+    metrics = _metrics(folder / "metrics.csv", config).merge(runs[runs["status"] == "done"][[*PLACE, "seed"]])
     images = {dataset: _test_images(data / dataset) for dataset in config["datasets"]}
-    for place, quantity in list(values):
-        if not _enough(quantity, config["datasets"][place.dataset], images[place.dataset]):
-            del values[place, quantity]
-    return Results(folder, config, runs, values, sources, _chosen(folder / "chosen.csv", config), images)
+    metrics = metrics[~_few_bins(metrics, config["datasets"], images)]
+    return Results(folder, config, runs, metrics, _chosen(folder / "chosen.csv", config), images)
+
+
+def _metrics(path: Path, config: Mapping[str, Any]) -> pd.DataFrame:
+    """metrics.csv in percent, without what could not be measured."""
+    frame = read_table(path, COLUMNS, "augmix collect", ["severity", "value"], ["seed"])
+    frame = frame.fillna({"severity": 0}).astype({"severity": int})
+    for column, key in zip(PLACE, ("datasets", "architectures", "methods"), strict=True):
+        names = [entry if isinstance(entry, str) else entry["name"] for entry in config[key]]
+        unknown = frame[~frame[column].isin(names)][column]
+        if len(unknown):
+            raise UserError(
+                f"{path}: '{unknown.iloc[0]}' is not among the {key} of experiment.yaml; run `augmix collect`"
+            )
+    twice = frame[frame.duplicated([*PLACE, "seed", *QUANTITY, "source"])]
+    for row in twice[:1].itertuples():
+        raise UserError(
+            f"{path} has two values of {row.metric} on {row.shift} for {row.dataset}/{row.arch}/{row.method}, "
+            f"seed {row.seed}; run `augmix collect`"
+        )
+    return frame.dropna(subset="value").assign(value=lambda found: 100 * found["value"])
 
 
 def _chosen(path: Path, config: Mapping[str, Any]) -> dict[tuple[str, str, str], str] | None:
     """What `augmix choose` chose; None where the experiment does not choose."""
     if config.get("validation") is None or not any(entry.get("sweeps") for entry in config["methods"]):
         return None
-    rows = _read_csv(path, ("dataset", "arch", "sweep", "method", "chosen"), "augmix choose")
-    return {(row["dataset"], row["arch"], row["sweep"]): row["method"] for row in rows if row["chosen"] == "True"}
+    frame = read_table(path, ("dataset", "arch", "sweep", "method", "chosen"), "augmix choose")
+    chosen = frame[frame["chosen"] == "True"]
+    return dict(
+        zip(zip(chosen["dataset"], chosen["arch"], chosen["sweep"], strict=True), chosen["method"], strict=True)
+    )
 
 
 def _test_images(folder: Path) -> int | None:
@@ -241,47 +280,13 @@ def _test_images(folder: Path) -> int | None:
     return len(read_array(path, np.uint8, (None, None, None, 3))) if path.is_file() else None
 
 
-def _enough(quantity: Quantity, dataset: Mapping[str, Any], test_images: int | None) -> bool:
-    """Whether the quantity is no RMS calibration error, or one of at least `BINS` bins, as far as is known."""
-    images = (dataset.get("corruption_images") or test_images) if quantity.benchmark == "C" else test_images
-    if quantity.metric != "rms_calibration" or images is None:
-        return True
-    cells = 5 * len(CORRUPTION_TITLES) if quantity.shift == "pooled" else 1
-    return images * cells >= BINS * BIN_SIZE
-
-
-def _metrics(
-    path: Path, config: Mapping[str, Any], done: set[tuple[Place, str]]
-) -> tuple[dict[tuple[Place, Quantity], dict[int, float]], dict[tuple[str, str], list[str]]]:
-    """The metrics of the runs that are done, and the source of every benchmark."""
-    values: dict[tuple[Place, Quantity], dict[int, float]] = {}
-    sources: dict[tuple[str, str], list[str]] = {}
-    known = {
-        "datasets": set(config["datasets"]),
-        "architectures": {entry["name"] for entry in config["architectures"]},
-        "methods": {entry["name"] for entry in config["methods"]},
-    }
-    for row in _read_csv(path, METRIC_COLUMNS, "augmix collect"):
-        place = place_of(row)
-        for (axis, names), name in zip(known.items(), place, strict=True):
-            if name not in names:
-                raise UserError(f"{path}: '{name}' is not among the {axis} of experiment.yaml; run `augmix collect`")
-        value = _number(row, "value", path)
-        if (place, row["seed"]) not in done or math.isnan(value):
-            continue
-        severity = int(_number(row, "severity", path)) if row["severity"] else None
-        quantity = Quantity(row["benchmark"], row["shift"], row["metric"], severity)
-        seeds = values.setdefault((place, quantity), {})
-        if int(row["seed"]) in seeds:
-            raise UserError(
-                f"{path} has two values of {quantity.metric} on {quantity.shift} for {'/'.join(place)}, "
-                f"seed {row['seed']}; run `augmix collect`"
-            )
-        seeds[int(row["seed"])] = value
-        listed = sources.setdefault((place.dataset, row["benchmark"]), [])
-        if row["source"] not in listed:
-            listed.append(row["source"])
-    return values, sources
+def _few_bins(metrics: pd.DataFrame, datasets: Mapping[str, Any], test: Mapping[str, int | None]) -> pd.Series:
+    """Which rows are an RMS calibration error of fewer than `BINS` bins, as far as is known."""
+    corrupted = {name: entry.get("corruption_images") or test[name] for name, entry in datasets.items()}
+    on_c = metrics["benchmark"] == "C"
+    images = metrics["dataset"].map(test).where(~on_c, metrics["dataset"].map(corrupted)).astype(float)
+    images = images.where(metrics["shift"] != "pooled", images * 5 * len(CORRUPTION_TITLES))
+    return (metrics["metric"] == "rms_calibration") & (images < BINS * BIN_SIZE)
 
 
 def _config(path: Path) -> dict[str, Any]:
@@ -298,35 +303,27 @@ def _config(path: Path) -> dict[str, Any]:
     return dict(config)
 
 
-def _read_csv(path: Path, columns: Iterable[str], maker: str) -> list[dict[str, str]]:
+def read_table(
+    path: Path, columns: Sequence[str], maker: str, numbers: Sequence[str] = (), whole: Sequence[str] = ()
+) -> pd.DataFrame:
+    """A CSV file's text, with some columns as floats (NaN where empty) or `whole` numbers; `maker` writes it."""
     if not path.is_file():
         raise UserError(f"{path} is missing; run `{maker}` first")
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file, restval="")
-            lacking = [column for column in columns if column not in (reader.fieldnames or ())]
-            if lacking:
-                raise UserError(f"{path} lacks the column '{lacking[0]}'; delete it and run `{maker}`")
-            return list(reader)
-    except (OSError, ValueError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read ({error}); delete it and run `{maker}`") from None
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False).fillna("")
+        lacking = [column for column in columns if column not in frame]
+        if lacking:
+            raise UserError(f"{path} lacks the column '{lacking[0]}'; delete it and run `{maker}`")
+        for column in numbers:
+            frame[column] = frame[column].replace("", "nan").astype(float)
+        frame = frame.astype(dict.fromkeys(whole, int))
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read ({' '.join(str(error).split())}); delete it and run `{maker}`"
+        ) from None
+    return frame
 
 
-def _number(row: Mapping[str, str], key: str, path: Path) -> float:
-    try:
-        return float(row[key]) if row[key] else math.nan
-    except ValueError:
-        raise UserError(f"{path}: {key} is '{row[key]}', not a number; delete it and run its maker again") from None
-
-
-def whole(text: str) -> str:
-    """An integer column that passed through floats, `15.0`, as `15`; other text as it is."""
-    try:
-        return str(int(float(text)))
-    except ValueError:
-        return text
-
-
-def majority(items: Iterable[str]) -> list[str]:
-    """The distinct non-empty items, the most frequent first."""
-    return [item for item, _ in Counter(item for item in items if item).most_common()]
+def majority(items: Iterable[Any]) -> list[str]:
+    """The distinct items that are not empty, the most frequent first."""
+    return [str(item) for item, _ in Counter(item for item in items if item).most_common()]

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib as mpl
+import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from augmix.files import atomic
@@ -19,29 +21,25 @@ COLOURS = (
     "#56b4e9", "#882255", "#999933", "#332288", "#a6761d", "#000000",
 )  # fmt: skip
 MARKERS = "osD^vPXd<>ph"
-STYLE: dict[Any, Any] = {
+STYLE: dict[str, Any] = {
     "font.family": "STIXGeneral",
     "mathtext.fontset": "stix",
-    "font.size": 9,
-    "axes.labelsize": 9,
-    "axes.titlesize": 9.5,
-    "xtick.labelsize": 8.5,
-    "ytick.labelsize": 8.5,
-    "legend.fontsize": 8.5,
     "legend.frameon": False,
     "legend.handlelength": 1.2,
     "legend.columnspacing": 1.4,
+    "axes.edgecolor": "black",
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "axes.axisbelow": True,
-    "axes.grid": True,
     "axes.grid.axis": "y",
+    "axes.linewidth": 0.6,
     "grid.color": "#e4e4e4",
     "grid.linewidth": 0.5,
+    "xtick.bottom": True,
+    "ytick.left": True,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
-    "lines.linewidth": 1.2,
+    "xtick.major.size": 3.5,
+    "ytick.major.size": 3.5,
     "lines.markersize": 3.5,
     "hatch.linewidth": 0.5,
     "pdf.fonttype": 42,
@@ -56,9 +54,18 @@ class Drawing(NamedTuple):
     caption: str
 
 
+class Look(NamedTuple):
+    """How a method is drawn in every figure."""
+
+    colour: str
+    marker: str
+    hatch: str
+
+
 def styled() -> AbstractContextManager[None]:
-    """Matplotlib's defaults with our style on top, whatever the user's own settings are."""
-    return mpl.rc_context({**mpl.rcParamsDefault, **STYLE})
+    """Seaborn's paper theme with our style on top, whatever the user's own settings are."""
+    theme = {**sns.plotting_context("paper", font_scale=0.95), **sns.axes_style("whitegrid", rc=STYLE), **STYLE}
+    return mpl.rc_context({**mpl.rcParamsDefault, **theme})
 
 
 @contextmanager
@@ -69,17 +76,24 @@ def saved(folder: Path, name: str, width: float, height: float) -> Iterator[Figu
         yield figure
         with atomic(folder / f"{name}.png") as path:
             figure.savefig(path, format="png", dpi=200, metadata={"Software": None})
+        figure.set_layout_engine("none")  # It is laid out.
         with atomic(folder / f"{name}.pdf") as path:
             figure.savefig(path, format="pdf", dpi=300, metadata={"CreationDate": None})
 
 
-def looks_of(results: Results) -> dict[str, tuple[str, str, str]]:
-    """Each method's colour, marker and hatch: the same in every figure, by its place in the configuration."""
+def panels(figure: Figure, count: int, across: int, **shared: Any) -> list[Axes]:
+    """`count` axes, `across` of them side by side."""
+    axes = figure.subplots(-(-count // across), across, squeeze=False, **shared).ravel()
+    for ax in axes[count:]:
+        ax.set_axis_off()
+    return list(axes[:count])
+
+
+def looks_of(results: Results) -> dict[str, Look]:
+    """Each method's look, by its title: the same in every figure, by its place in the configuration."""
     return {
-        method.name: (
-            COLOURS[i % len(COLOURS)],
-            MARKERS[i % len(MARKERS)],
-            ("", "////", "....")[i // len(COLOURS) % 3],
+        method.title: Look(
+            COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], ("", "////", "....")[i // len(COLOURS) % 3]
         )
         for i, method in enumerate(results.methods)
     }

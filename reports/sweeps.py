@@ -1,18 +1,19 @@
-"""Sweeps over one parameter of a method: their table, their figure, and what was chosen, in sentences."""
+"""Sweeps over one parameter of a method: their table, their figure, and what was chosen."""
 
 from collections.abc import Iterator
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
+import seaborn as sns
 import yaml
 from matplotlib.axes import Axes
 
 from augmix.sweeps import DEFINITIONS
-from reports.layout import Column, Row, Table
+from reports.layout import Column, Row, Table, framed
 from reports.names import architecture_title, spaced
 from reports.results import MCE, VALIDATION, Place, Quantity, Results
-from reports.style import COLOURS, MARKERS, WIDTH, Drawing, saved
+from reports.style import COLOURS, MARKERS, WIDTH, Drawing, panels, saved
 
 ACROSS = 3
 """Panels side by side."""
@@ -52,35 +53,32 @@ def decided_by(results: Results) -> Quantity:
     return MCE if results.chosen is None else VALIDATION
 
 
-def _measure(results: Results) -> str:
+def measure(results: Results) -> str:
+    """The heading of what a sweep is read by."""
     return "mCE (%)" if results.chosen is None else "Validation error (%)"
 
 
 def sweep_table(results: Results) -> Table:
     """A row per value, a block per sweep, a column per data set and architecture."""
     places = [(dataset, architecture) for dataset in results.datasets for architecture in results.architectures]
-    quantity = decided_by(results)
     rows = [
         Row(
             (sweep.name, value),
             sweep.title,
             f"{value} (default)" if method == sweep.default else value,
-            [results.cell(Place(*place, method), quantity) for place in places],
+            [results.cell(Place(*place, method), decided_by(results)) for place in places],
         )
         for sweep in sweeps_of(results)
         for value, method in sweep.values
     ]
     columns = [
-        Column(f"{dataset} {architecture}", f"{results.dataset_title(dataset)}, {architecture_title(architecture)}")
+        Column("", f"{results.dataset_title(dataset)}, {architecture_title(architecture)}", f"{dataset} {architecture}")
         for dataset, architecture in places
     ]
     return Table(
         "sweeps",
-        f"One parameter at a time, the others at their defaults. {_measure(results)}",
-        "",
-        ("sweep", "value"),
-        columns,
-        rows,
+        f"One parameter at a time, the others at their defaults. {measure(results)}",
+        framed(["sweep", "value"], columns, rows),
         "column",
         notes=() if results.chosen is None else ("The lowest is chosen and tested; of equal ones, the first.",),
     )
@@ -92,18 +90,14 @@ def draw_sweeps(results: Results, folder: Path, dataset: str) -> Iterator[Drawin
     if not sweeps or not results.has(decided_by(results), dataset):
         return
     name = f"sweeps_{dataset}"
-    rows = -(-len(sweeps) // ACROSS)
-    with saved(folder, name, WIDTH, 0.3 + 1.6 * rows) as figure:
-        axes = figure.subplots(rows, ACROSS, squeeze=False, sharey=True)
-        for ax, sweep in zip_longest(axes.ravel(), sweeps):
-            if sweep is None:
-                ax.set_axis_off()
-            else:
-                _panel(results, ax, dataset, sweep)
-        for ax in axes[:, 0]:
-            ax.set_ylabel(_measure(results))
+    with saved(folder, name, WIDTH, 0.3 + 1.6 * -(-len(sweeps) // ACROSS)) as figure:
+        axes = panels(figure, len(sweeps), ACROSS, sharey=True)
+        for ax, sweep in zip(axes, sweeps, strict=True):
+            _panel(results, ax, dataset, sweep)
+        for ax in axes[::ACROSS]:
+            ax.set_ylabel(measure(results))
         if len(results.architectures) > 1:
-            figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=6)
+            figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=6)
     over = "the images kept for validation, under the held-out corruptions" if results.chosen is not None else "-C"
     ringed = " Ringed: the chosen value." if results.chosen is not None else ""
     yield Drawing(
@@ -117,19 +111,28 @@ def draw_sweeps(results: Results, folder: Path, dataset: str) -> Iterator[Drawin
 def _panel(results: Results, ax: Axes, dataset: str, sweep: Sweep) -> None:
     # The values are evenly spaced whatever they are: some are words, and the ranges differ by decades.
     for i, architecture in enumerate(results.architectures):
-        places = [Place(dataset, architecture, method) for _, method in sweep.values]
-        cells = [results.cell(place, decided_by(results)) for place in places]
-        known = [(x, cell.mean, cell.deviation or 0.0) for x, cell in enumerate(cells) if cell.mean is not None]
-        if not known:
-            continue
-        x, y, deviation = zip(*known, strict=True)
-        colour = COLOURS[(2 + i) % len(COLOURS)]
-        label = architecture_title(architecture)
-        ax.errorbar(x, y, deviation, color=colour, marker=MARKERS[i % len(MARKERS)], elinewidth=0.6, label=label)
-        for x_chosen, y_chosen, _ in known:
-            method = sweep.values[x_chosen][1]
-            if (results.chosen or {}).get((dataset, architecture, sweep.name)) == method:
-                ax.plot(x_chosen, y_chosen, "o", ms=9, mfc="none", mec=colour, mew=0.8)
+        colour, marker = COLOURS[(2 + i) % len(COLOURS)], MARKERS[i % len(MARKERS)]
+        place, label = (dataset, architecture), architecture_title(architecture)
+        draw_curve(results, ax, place, sweep, range(len(sweep.values)), colour, marker, label)
     ax.set_xticks(range(len(sweep.values)), [value for value, _ in sweep.values])
-    ax.set_xlabel(sweep.title)
+    ax.set(xlabel=sweep.title, ylabel="")
     ax.margins(x=0.12)
+
+
+def draw_curve(
+    results: Results, ax: Axes, place: tuple[str, str], sweep: Sweep, x: Any, colour: str, marker: str, label: str
+) -> None:
+    """What the sweep is read by over `x`, with its spread over seeds and a ring around the chosen value."""
+    quantity = decided_by(results)
+    chosen = (results.chosen or {}).get((*place, sweep.name))
+    seeds = {
+        at: results.seeds(Place(*place, method), quantity) for at, (_, method) in zip(x, sweep.values, strict=True)
+    }
+    data = pd.DataFrame([(at, value) for at, values in seeds.items() for value in values], columns=["x", "y"])
+    sns.lineplot(
+        data, x="x", y="y", errorbar="sd", err_style="bars", err_kws={"elinewidth": 0.6}, color=colour, marker=marker,
+        label=label, legend=False, ax=ax,
+    )  # fmt: skip
+    for at, (_, method) in zip(x, sweep.values, strict=True):
+        if method == chosen and len(seeds[at]):
+            ax.plot(at, seeds[at].mean(), "o", ms=9, mfc="none", mec=colour, mew=0.8)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import yaml
 
+from augmix.results import COLUMNS, RUN_COLUMNS
 from reports.names import CORRUPTION_TITLES
-from reports.results import METRIC_COLUMNS, RUN_COLUMNS
 
 CORRUPTIONS = tuple(CORRUPTION_TITLES)
 PERTURBATIONS = (
@@ -77,7 +77,7 @@ class Synthetic:
 
     def rewrite_metrics(self) -> None:
         """Write `metrics` again, after a change."""
-        _write_csv(self.folder / "metrics.csv", METRIC_COLUMNS, self.metrics)
+        _write_csv(self.folder / "metrics.csv", COLUMNS, self.metrics)
 
     def write_arrays(self, side: int = 8) -> None:
         """Write the images that the sample sheets show."""
@@ -127,7 +127,7 @@ class Synthetic:
                             if self.validation is not None:
                                 rows.append(("validation", "validation split", "mean", "", "error", base))
                             for row in rows:
-                                self.metrics.append(key | dict(zip(METRIC_COLUMNS[4:], row, strict=True)))
+                                self.metrics.append(key | dict(zip(COLUMNS[4:], row, strict=True)))
                         if status != "missing":
                             self._write_run(key, base, rng)
                         yield key | self._run_record(status)

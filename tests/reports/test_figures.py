@@ -109,7 +109,7 @@ def test_each_method_looks_the_same_everywhere_and_like_no_other(synthetic: Synt
     synthetic.benchmarks, synthetic.seeds = ("clean",), (0,)
     looks = style.looks_of(load(synthetic.write(), synthetic.data))
     assert len(set(looks.values())) == 30
-    assert len({looks[f"m{i}"][0] for i in range(12)}) == 12
+    assert len({looks[f"M{i}"].colour for i in range(12)}) == 12
 
 
 def test_twelve_methods_on_four_architectures_are_legible(

@@ -1,0 +1,315 @@
+"""Questions that a critic of AugMix asks, answered from the runs of the experiments that were made for them."""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from augmix.registry import method_parts
+from reports.layout import Column, Row, Table, framed
+from reports.names import architecture_title
+from reports.results import CLEAN_ERROR, MCE, VALIDATION, Cell, Place, Quantity, Results, summarise
+from reports.style import COLOURS, MARKERS, WIDTH, Drawing, panels, saved
+from reports.sweeps import Sweep, draw_curve, measure, sweeps_of
+from reports.words import borne_out, compared, figure, listed, points, told_apart
+
+LOSSES = {
+    "jsd_weight": "JSD",
+    "kl_weight": "KL(clean ‖ augmented)",
+    "kl_reversed_weight": "KL(augmented ‖ clean)",
+}
+LONG = "standard, three times the epochs"
+GRID = {
+    "Crops": ("standard", LONG, "crop_jsd"),
+    "One chain": ("random_autoaugment", "random_autoaugment_all_views", "no_mixing"),
+    "Mixed chains": ("no_jsd", "no_jsd_all_views", "augmix"),
+}
+COSTS = {"one": "Cross-entropy, one view", "all": "Cross-entropy, all views", "jsd": "JSD"}
+CONTRASTS = (
+    ("Three times the compute alone", LONG, "standard"),
+    ("JSD alone, over crops", "crop_jsd", LONG),
+    ("JSD, over one chain", "no_mixing", "random_autoaugment_all_views"),
+    ("JSD, over mixed chains", "augmix", "no_jsd_all_views"),
+    ("Mixing, under cross-entropy on all views", "no_jsd_all_views", "random_autoaugment_all_views"),
+    ("Mixing, under JSD", "augmix", "no_mixing"),
+    ("All of AugMix", "augmix", LONG),
+)
+KNOWN_POLICIES = ("cifar10", "imagenet")
+
+
+class Answer(NamedTuple):
+    """A section of the report; `figure` is the kind of its figures, if it has any."""
+
+    title: str
+    text: list[str]
+    tables: list[Table]
+    figure: str = ""
+
+
+def answers(results: Results) -> Iterator[Answer]:
+    """The questions that the experiment has the runs for."""
+    for ask in (_consistency, _attention, _fmix, _factorial):
+        if answer := ask(results):
+            yield answer
+
+
+def question_tables(results: Results) -> list[Table]:
+    """The answers' tables."""
+    return [table for answer in answers(results) for table in answer.tables]
+
+
+def _on(results: Results, dataset: str, architecture: str | None = None) -> str:
+    title = results.dataset_title(dataset)
+    return f"{title}, {architecture_title(architecture)}" if architecture else title
+
+
+def _difference(results: Results, place: Place, reference: Place, quantity: Quantity = MCE) -> Cell:
+    """The difference of two methods in points, paired by seed."""
+    return summarise(results.difference(place, reference, quantity), len(results.config["seeds"]))
+
+
+def _losses(results: Results) -> list[Sweep]:
+    """The sweeps over λ, where there are several and each loss has its own choice."""
+    found = [sweep for sweep in sweeps_of(results) if sweep.name in LOSSES]
+    return found if results.chosen is not None and len(found) > 1 and found[0].name == "jsd_weight" else []
+
+
+def _consistency(results: Results) -> Answer | None:
+    """JSD against KL in both directions, each at the λ that is best for it."""
+    sweeps = _losses(results)
+    rows, text = [], []
+    for dataset, architecture in product(results.datasets, results.architectures) if sweeps else ():
+        chosen = {
+            sweep.name: (
+                value,
+                Place(dataset, architecture, method),
+                value in (sweep.values[0][0], sweep.values[-1][0]),
+            )
+            for sweep in sweeps
+            for value, method in sweep.values
+            if (results.chosen or {}).get((dataset, architecture, sweep.name)) == method
+        }
+        if "jsd_weight" not in chosen:
+            continue
+        _, jsd, _ = chosen["jsd_weight"]
+        for name, (value, place, _) in chosen.items():
+            cells = [results.cell(place, quantity) for quantity in (VALIDATION, CLEAN_ERROR, MCE)]
+            against = _difference(results, place, jsd) if place != jsd else "–"
+            block = _on(results, dataset, architecture)
+            rows.append(Row((dataset, architecture, name), block, LOSSES[name], [value, *cells, against]))
+            if place != jsd:
+                text.append(_against_jsd(results, name, place, jsd))
+        ends = [LOSSES[name] for name, (_, _, end) in chosen.items() if end]
+        if ends:
+            text.append(f"The λ of {listed(ends)} is at an end of its range: a better one may lie beyond.")
+    heads = {"weight": "λ", "validation": "Validation error", "clean": "Clean error", "mce": "mCE", "against": "− JSD"}
+    table = Table(
+        "consistency",
+        "Each consistency loss at its own best λ (%; the last column in points of mCE, seed by seed)",
+        framed(["dataset", "architecture", "loss"], [Column("", title, name) for name, title in heads.items()], rows),
+    )
+    caveat = (
+        "At one λ, form and strength are confounded: KL at λ is as strong as JSD at 2.25 λ where views differ little, "
+        "stronger still where they differ much. So each loss has the λ with the lowest error on the images kept for "
+        "validation under the held-out corruptions. The fifteen corruptions of the mCE were touched once, after that "
+        "choice, by the chosen nets alone and those without a λ."
+    )
+    return Answer("Is JSD better than plain KL?", [*text, caveat], [table], "consistency") if rows else None
+
+
+def _against_jsd(results: Results, name: str, place: Place, jsd: Place) -> str:
+    differences = results.difference(place, jsd, MCE)
+    where = _on(results, place.dataset, place.architecture)
+    if not len(differences):
+        return f"On {where}, JSD and {LOSSES[name]} have no seed in common."
+    if told_apart(differences):
+        said = f"JSD is {'better' if differences.mean() > 0 else 'worse'} than {LOSSES[name]} there by"
+    else:
+        said = f"JSD is not shown to be better or worse than {LOSSES[name]}: they differ by"
+    return f"On {where}, {said} {points(differences)} of mCE, {borne_out(differences)}."
+
+
+def draw_consistency(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
+    """The curves over λ of the consistency losses in one panel per architecture, the chosen λ ringed."""
+    sweeps = _losses(results)
+    if not sweeps or not results.has(VALIDATION, dataset):
+        return
+    name = f"consistency_{dataset}"
+    across = min(2, len(results.architectures))
+    with saved(folder, name, (0.45 + 0.275 * across) * WIDTH, 2.5 * -(-len(results.architectures) // across)) as drawn:
+        axes = panels(drawn, len(results.architectures), across, sharey=True)
+        for ax, architecture in zip(axes, results.architectures, strict=True):
+            for i, sweep in enumerate(sweeps):
+                x = [float(value) for value, _ in sweep.values]
+                colour, label = COLOURS[i + 1], LOSSES[sweep.name]
+                draw_curve(results, ax, (dataset, architecture), sweep, x, colour, MARKERS[i], label)
+            ax.set_xscale("log")
+            ticks = sorted({float(value) for sweep in sweeps for value, _ in sweep.values})
+            ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
+            ax.set_xticks([], minor=True)
+            ax.set(xlabel="λ", ylabel=measure(results))
+            ax.set_title(architecture_title(architecture) if len(axes) > 1 else "")
+        drawn.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    caption = (
+        f"{results.dataset_title(dataset)}: error on the images kept for validation, under the held-out corruptions, "
+        "over λ; means over seeds, whiskers ± one standard deviation. Ringed: the chosen λ."
+    )
+    yield Drawing("consistency", name, caption)
+
+
+def _attention(results: Results) -> Answer | None:
+    """What AugMix gains on a vision transformer and on convolutional nets."""
+    attention = [name for name in results.architectures if name.startswith("vit")]
+    standard, augmix = results.method("standard"), results.method("augmix")
+    others = [name for name in results.architectures if name not in attention]
+    if not attention or not others or standard is None or augmix is None:
+        return None
+    rows, text = [], []
+    for dataset in [name for name in results.datasets if results.has(MCE, name)]:
+        gains = {}
+        for architecture in results.architectures:
+            plain, mixed = (Place(dataset, architecture, method.name) for method in (standard, augmix))
+            gains[architecture] = results.difference(plain, mixed, MCE)
+            sizes = results.runs_at(mixed)["parameters"].dropna()
+            cells: list[Cell | str] = [f"{sizes.iloc[0]:,.0f}" if len(sizes) else "–"]
+            cells += [results.cell(place, quantity) for quantity in (CLEAN_ERROR, MCE) for place in (plain, mixed)]
+            cells.append(_difference(results, plain, mixed))
+            rows.append(Row((dataset, architecture), _on(results, dataset), architecture_title(architecture), cells))
+            text.append(
+                f"On {_on(results, dataset, architecture)}, AugMix has an mCE of {figure(results.cell(mixed, MCE))}, "
+                f"standard training one of {figure(results.cell(plain, MCE))}{compared(results, mixed, plain, MCE)}."
+            )
+        for one, other in product(attention, others):
+            more = (gains[one] - gains[other]).dropna()
+            if len(more):
+                text.append(
+                    f"AugMix gains {points(more)} {'more' if more.mean() > 0 else 'less'} on "
+                    f"{architecture_title(one)} than on {architecture_title(other)}, {borne_out(more)}."
+                )
+    heads = {"parameters": ("", "Parameters"), "clean_standard": ("Clean error", standard.title)}
+    heads |= {"clean_augmix": ("Clean error", augmix.title), "mce_standard": ("mCE", standard.title)}
+    heads |= {"mce_augmix": ("mCE", augmix.title), "gain": ("mCE", "Gain")}
+    table = Table(
+        "attention",
+        "What AugMix gains on each architecture (%; the gain in points, seed by seed)",
+        framed(["dataset", "architecture"], [Column(*head, name) for name, head in heads.items()], rows),
+    )
+    caveat = (
+        "A small vision transformer trained on little data is not the vision transformers of the literature, which are "
+        "far larger and pretrained: this says nothing about those. The nets differ in more than attention, in size and "
+        "recipe too, so a difference between them is not the effect of attention by itself."
+    )
+    return Answer("Does attention help?", [*text, caveat], [table]) if rows else None
+
+
+def _fmix(results: Results) -> Answer | None:
+    """FMix, alone and with AutoAugment's views, against AugMix on Fashion-MNIST."""
+    fashion = [name for name, entry in results.datasets.items() if entry["loader"] == "fashion_mnist"]
+    parts = {entry["name"]: method_parts(entry) for entry in results.config["methods"]}
+    mixes = [method for method in results.methods if "fmix" in dict(parts[method.name]["mix"])]
+    augmix = results.method("augmix")
+    if not fashion or not mixes or augmix is None:
+        return None
+    places = list(product(fashion, results.architectures))
+    rows = [
+        Row((*place[:2], method.name), _on(results, *place[:2]), method.title, [*cells, *against])
+        for dataset, architecture in places
+        for method in [*mixes, augmix]
+        for place, base in [(Place(dataset, architecture, method.name), Place(dataset, architecture, augmix.name))]
+        for cells in [[results.cell(place, quantity) for quantity in (CLEAN_ERROR, MCE)]]
+        for against in [[_difference(results, place, base, q) if place != base else "–" for q in (CLEAN_ERROR, MCE)]]
+    ]
+    text = []
+    for (dataset, architecture), method in product(places, mixes):
+        place, base = (Place(dataset, architecture, m.name) for m in (method, augmix))
+        for quantity, what in ((CLEAN_ERROR, "a clean error"), (MCE, "an mCE")):
+            ours, theirs = (figure(results.cell(at, quantity)) for at in (place, base))
+            text.append(
+                f"On {_on(results, dataset, architecture)}, {method.title} has {what} of {ours}, AugMix one of "
+                f"{theirs}{compared(results, place, base, quantity)}."
+            )
+    views = [dict(parts[method.name]["views"]) for method in mixes]
+    policies = [found["autoaugment"].get("policy", KNOWN_POLICIES[0]) for found in views if "autoaugment" in found]
+    given = [policy for policy in policies if policy not in KNOWN_POLICIES]
+    if given:
+        claim = f"The published claim is for FMix with Fast AutoAugment; here its policy is that of {listed(given)}."
+    else:
+        claim = (
+            "The published claim is for FMix with Fast AutoAugment. No policy found by Fast AutoAugment was given, so "
+            "exactly this claim was not tested"
+            + (": here FMix goes with AutoAugment's published policy, found on other data." if policies else ".")
+        )
+    heads = {"clean": "Clean error", "mce": "mCE", "clean_against": "Clean − AugMix", "mce_against": "mCE − AugMix"}
+    table = Table(
+        "fmix",
+        "FMix and AugMix on Fashion-MNIST (%; the last two columns in points, seed by seed)",
+        framed(["dataset", "architecture", "method"], [Column("", title, name) for name, title in heads.items()], rows),
+    )
+    return Answer("Does FMix beat AugMix on Fashion-MNIST?", [*text, claim], [table])
+
+
+def _factorial(results: Results) -> Answer | None:
+    """Views × loss, with the controls that cost as much as three views."""
+    common = results.config["training"]["epochs"]
+    changed: Mapping[str, Any] = {entry["name"]: entry.get("training") or {} for entry in results.config["methods"]}
+    lengths = {method.name: changed[method.name].get("epochs", common) for method in results.methods}
+    names = {n: m.name for row in GRID.values() for n in row if (m := results.method(n)) and lengths[m.name] == common}
+    for method in results.methods:
+        if method.preset == "standard" and lengths[method.name] == 3 * common:
+            names[LONG] = method.name
+    if not {*GRID["One chain"], *GRID["Mixed chains"]} <= names.keys():
+        return None
+    measures: Mapping[str, Quantity] = {"mCE": MCE, "Clean error": CLEAN_ERROR}
+    absent = Cell(None, None, 0, 0, "not run")
+    grid, contrasts, text = [], [], []
+    for dataset, architecture in product(results.datasets, results.architectures):
+        places = {name: Place(dataset, architecture, method) for name, method in names.items()}
+        where = _on(results, dataset, architecture)
+        for (label, quantity), (views, row) in product(measures.items(), GRID.items()):
+            cells = [results.cell(places[name], quantity) if name in places else absent for name in row]
+            grid.append(Row((dataset, architecture, label, views), f"{label}, {where}", views, cells))
+        for asks, one, other in CONTRASTS:
+            if not {one, other} <= places.keys():
+                continue
+            pair = places[one], places[other]
+            said: list[Cell | str] = [f"{_title(results, names[one])} − {_title(results, names[other])}"]
+            for quantity in measures.values():
+                said += [_difference(results, *pair, quantity), _verdict(results.difference(*pair, quantity))]
+            contrasts.append(Row((dataset, architecture, asks), where, asks, said))
+            differences = results.difference(*pair, MCE)
+            if len(differences):
+                less = "lowers" if differences.mean() < 0 else "raises"
+                text.append(
+                    f"On {where}, {asks[0].lower() + asks[1:]} {less} the mCE by {points(differences)}, "
+                    f"{borne_out(differences)}."
+                )
+    heads = [Column("", "Difference", "between")]
+    heads += [Column(label, t, f"{label}_{t}") for label in measures for t in ("Points", "Borne out")]
+    tables = [
+        Table(
+            "factorial",
+            "Views × loss (%): mCE, then clean error",
+            framed(["dataset", "architecture", "measure", "views"], [Column("", t, n) for n, t in COSTS.items()], grid),
+            "column",
+            notes=(
+                "A step of the last two columns costs about three of the first's. Crops under cross-entropy on all "
+                "views are standard training for three times the epochs, the control for that compute.",
+            ),
+        ),
+        Table(
+            "contrasts",
+            "What each part is worth at equal compute, in points, seed by seed",
+            framed(["dataset", "architecture", "contrast"], heads, contrasts),
+        ),
+    ]
+    return Answer("What is the gain made of?", text, tables)
+
+
+def _title(results: Results, name: str) -> str:
+    return next(method.title for method in results.methods if method.name == name)
+
+
+def _verdict(differences: pd.Series) -> str:
+    return "one seed" if len(differences) == 1 else "yes" if told_apart(differences) else "no"
