@@ -261,9 +261,13 @@ class Experiment:
             for part, name, parameters in _parts(method, place(("methods", i), lines)):
                 what = "method" if part == "preset" else f"method in '{part}'"
                 refuse(("methods", i), what, name, methods)
+                valid = method_parameters(name, packages)
                 for parameter in parameters:
-                    valid = method_parameters(name, packages)
                     refuse(("methods", i, part, name), f"parameter of method '{name}'", parameter, valid)
+                for parameter, default in valid.items():
+                    if default is inspect.Parameter.empty and parameter not in parameters:
+                        where = place(("methods", i, part, name), lines)
+                        raise UserError(f"{where}: method '{name}' needs the parameter '{parameter}'")
         for key in ("architectures", "methods"):
             names = [entry["name"] for entry in self.config[key]]
             for i, name in enumerate(names):

@@ -5,6 +5,7 @@ import importlib.util
 import pkgutil
 from collections.abc import Mapping, Sequence
 from importlib.machinery import ModuleSpec
+from inspect import Parameter
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -42,7 +43,7 @@ def method_module(name: str, packages: Sequence[str]) -> str:
 
 
 def method_parameters(name: str, packages: Sequence[str]) -> dict[str, Any]:
-    """The parameters of a method's `method(...)` and their defaults (None where there is none).
+    """The parameters of a method's `method(...)` and their defaults; `inspect.Parameter.empty` where there is none.
 
     Read from its source: importing it would import torch.
     """
@@ -52,13 +53,16 @@ def method_parameters(name: str, packages: Sequence[str]) -> dict[str, Any]:
     for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef) and node.name == "method":
             named = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-            return {argument.arg: _value(default) if default else None for argument, default in named}
+            return {argument.arg: _value(default) if default else Parameter.empty for argument, default in named}
     raise UserError(f"{spec.origin} defines no function `method`; see augmix/methods/__init__.py")
 
 
 def _value(default: ast.expr) -> Any:
-    """What a default is worth: a literal, or arithmetic on literals such as 8 / 255."""
-    return eval(ast.unparse(default), {"__builtins__": {}})
+    """What a default is worth: a literal, or arithmetic on literals such as 8 / 255; None for anything else."""
+    try:
+        return eval(ast.unparse(default), {"__builtins__": {}})
+    except Exception:
+        return None
 
 
 def loader_module(name: str) -> ModuleType:

@@ -85,6 +85,7 @@ def test_a_new_seed_leaves_the_other_runs_settings_alone(write_config: WriteConf
         ({"methods": [{"name": "m", "views": {"augmix": {}}}]}, "takes a 'preset', or all of 'views', 'mix'"),
         ({"methods": [{"name": "m", "views": {"augmx": {}}, "mix": {"standard": {}}, "loss": {"augmix": {}}}]},
          "unknown method in 'views' 'augmx'"),
+        ({"methods": ["stylized_imagenet"]}, "method 'stylized_imagenet' needs the parameter 'folder'"),
         ({"methods": [{"name": "m", "views": [], "mix": {"standard": {}}, "loss": {"augmix": {}}}]},
          "methods[0].views is empty"),
         ({"methods": [{"name": "m", "views": ["augmix"], "mix": {"standard": {}}, "loss": {"augmix": {}}}]},
