@@ -93,7 +93,7 @@ class Queue:
         new = {reason for reason in waiting if reason not in self._told and not _USUAL.fullmatch(reason)}
         self._told |= new
         return [
-            f"{waiting.count(reason)} SLURM jobs wait for '{reason}', which may be for ever: "
-            f"see `squeue --name {names}`, and what the profile asks for"
+            f"SLURM lets jobs wait, perhaps for ever, for '{reason}': {waiting.count(reason)} of them "
+            f"(see `squeue --name {names}`, and what the profile asks for)"
             for reason in sorted(new)
         ]

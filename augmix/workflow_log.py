@@ -13,6 +13,7 @@ _ERROR = re.compile(r"(?:    )?Error in rule (\w+):$")
 _FINISHED = re.compile(r"Finished jobid: (\d+)\b")
 _STEPS = re.compile(r"(\d+) of (\d+) steps .*done$")
 _COUNT = re.compile(r"(\w+) +(\d+)$")
+_AGAIN = re.compile(r"Trying to restart job (\d+)")
 _CLUSTER = re.compile(r"SLURM status is: '(\w+)'")
 _STATUS = re.compile(r"returned non-zero exit status (\d+)|died with <Signals\.(\w+)")
 
@@ -112,6 +113,8 @@ class WorkflowLog:
             if job := self.running.pop(match[1], None):
                 job.seconds = time.monotonic() - job.started
                 self.finished.append(job)
+        elif match := _AGAIN.match(line):
+            self.failed.pop(match[1], None)
         elif match := _STEPS.match(line):
             self.done, self.total = int(match[1]), int(match[2])
         elif line == "Job stats:":

@@ -68,7 +68,7 @@ def test_jobs_that_may_wait_for_ever_are_reported_once(command: Path, tmp_path: 
     play(command, "squeue", 'printf "Priority\\nPartitionConfig\\nPartitionConfig\\nQOSMaxJobsPerUserLimit\\nNone\\n"')
     [line] = queue.complaints(every=0)
     assert line.startswith(
-        "2 SLURM jobs wait for 'PartitionConfig', which may be for ever: see `squeue --name 1234-ab`"
+        "SLURM lets jobs wait, perhaps for ever, for 'PartitionConfig': 2 of them (see `squeue --name 1234-ab`"
     )
     assert queue.complaints(every=0) == []
     assert queue.complaints(every=60) == []

@@ -70,6 +70,7 @@ def test_a_failed_job_has_the_exit_status_of_its_own_command() -> None:
 
 
 def test_a_job_tried_again_has_not_failed() -> None:
+    assert not log_of(START + FAILURE + "Trying to restart job 3.").failed
     log = log_of(START + FAILURE + "Trying to restart job 3.\n" + START[START.index("rule train:\n    log: r") :])
     assert not log.failed
     assert list(log.running) == ["2", "3"]

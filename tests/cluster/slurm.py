@@ -36,8 +36,9 @@ MpiDefault=none
 ReturnToService=2
 SchedulerParameters=batch_sched_delay=0,sched_interval=2
 KillWait=20
+SlurmdParameters=config_overrides
 MinJobAge=300
-NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=8000 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=8000 State=UNKNOWN
 PartitionName=short Nodes={host} Default=YES MaxTime=60 State=UP
 """
 
@@ -72,7 +73,7 @@ class Slurm:
         srun = self.folder / "bin" / "srun"
         srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.environment["SLURM_CONF"]} exec {shutil.which("srun")} "$@"\n')
         srun.chmod(0o755)
-        controller, node = _free_ports(2)
+        controller, node = free_ports(2)
         text = CONFIGURATION.format(host=self.host, folder=self.folder, controller_port=controller, node_port=node)
         (self.folder / "slurm.conf").write_text(text)
         self._start_munge()
@@ -138,7 +139,8 @@ class Slurm:
         return dict(line.split("|", 1) for line in lines)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """So many ports of the loopback device that nobody listens on now."""
     listeners = [socket.socket() for _ in range(count)]
     for listener in listeners:
         listener.bind(("127.0.0.1", 0))

@@ -56,9 +56,9 @@ def test_an_experiment_ends_right_whatever_happens_to_its_jobs(slurm: Slurm, sit
         wait_for(lambda: len(steps(site, "cancelled")) >= 2 * STEPS, 60)
         slurm.run("scontrol", "update", f"NodeName={slurm.host}", "State=DRAIN", "Reason=test")
         slurm.run("scancel", job)
-        wait_for(lambda: "SLURM jobs wait for" in said.read_text(), 60)
+        wait_for(lambda: "SLURM lets jobs wait" in said.read_text(), 60)
         slurm.run("scontrol", "update", f"NodeName={slurm.host}", "State=RESUME")
-        assert front.wait(240) == 0, said.read_text()
+        assert front.wait(400) == 0, said.read_text()
     finally:
         front.send_signal(signal.SIGINT)
         front.wait()

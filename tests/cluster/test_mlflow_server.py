@@ -1,0 +1,102 @@
+"""The mirror on an MLflow server with PostgreSQL, both started here: a crowd, a restart in the middle, and again."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.slurm import free_ports
+from tests.faults.tally import tried
+from tests.faults.test_crowd import PROCESSES, crowd, missing
+
+EPOCHS = 20
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    """The address of a PostgreSQL of this test's own, on loopback."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not programs or os.geteuid() != 0:
+        pytest.skip("needs root and PostgreSQL: apt-get install postgresql")
+    user = pwd.getpwnam("postgres")
+    folder = Path(tempfile.mkdtemp(prefix="augmix-postgres-"))
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    [port] = free_ports(1)
+    program, data = programs[-1].parent, folder / "data"
+    as_user = {"user": "postgres", "group": "postgres", "cwd": folder, "check": True, "stdout": subprocess.DEVNULL}
+    control = [program / "pg_ctl", "-D", data, "-l", folder / "log", "-w"]
+    subprocess.run([program / "initdb", "-D", data, "-A", "trust", "--no-sync"], **as_user)  # type: ignore[call-overload]
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+    subprocess.run([*control, "-o", options, "start"], **as_user)  # type: ignore[call-overload]
+    try:
+        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    finally:
+        subprocess.run([*control, "-m", "fast", "stop"], **as_user)  # type: ignore[call-overload]
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def server(database: str, port: int, artifacts: Path) -> Iterator[None]:
+    """An MLflow server, once it answers."""
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "2"]
+    command += ["--backend-store-uri", database, "--artifacts-destination", artifacts.as_uri()]
+    switches = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    with (artifacts.parent / "server.log").open("ab") as log:
+        process = subprocess.Popen(command, env=os.environ | switches, stdout=log, stderr=log, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 120
+        while not _answers(port):
+            assert process.poll() is None, (artifacts.parent / "server.log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def test_a_server_that_restarts_in_the_middle_ends_up_complete(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    [port] = free_ports(1)
+    uri, artifacts, results = f"http://127.0.0.1:{port}", tmp_path / "artifacts", tmp_path / "results"
+    artifacts.mkdir()
+    with server(database, port, artifacts):
+        # SIGKILL for the server while they write: half a second after the first run was made.
+        command = [sys.executable, "-m", "tests.faults.crowd", str(results), uri, str(PROCESSES), str(EPOCHS), "1"]
+        writers = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 60
+        while not list(artifacts.glob("*/*/artifacts")):
+            assert time.monotonic() < deadline, "nobody wrote"
+            time.sleep(0.05)
+    said = writers.communicate(timeout=120)[1]
+    assert writers.returncode == 0, said
+    refusals = [line for line in said.splitlines() if "does not answer" in line]
+    assert len(refusals) > 0
+    assert "Traceback" not in said
+    with server(database, port, artifacts):
+        completed, again = crowd(results, uri, EPOCHS, rounds=2)
+    assert set(completed["ended"]) <= {10, 11, 12}
+    assert again["ended"] == [12] * PROCESSES
+    lost = missing(completed, EPOCHS) + missing(again, EPOCHS)
+    tried("MLflow server on PostgreSQL killed while 16 processes write; synchronised again, twice", PROCESSES, lost)
+    assert lost == 0
