@@ -1,0 +1,51 @@
+"""Timing side by side on a machine that is not idle: candidates take turns, and disturbed turns are taken again."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psutil
+
+RESULTS = Path("results") / "benchmarks"
+DISTURBED = 0.1
+"""A turn in which other processes used more than this share of one core is taken again,"""
+PATIENCE = 120.0
+"""until this many seconds have gone into waiting."""
+
+
+def _others() -> float:
+    """CPU seconds that all other processes of the machine have used."""
+    machine = psutil.cpu_times()
+    return float(machine.user + machine.nice + machine.system - time.process_time())
+
+
+def _turn(call: Callable[[], Any], seconds: float) -> tuple[float, bool]:
+    """Seconds a call, over enough calls to fill `seconds`; and whether other processes disturbed them."""
+    others, start, calls = _others(), time.perf_counter(), 0
+    while (elapsed := time.perf_counter() - start) < seconds:
+        call()
+        calls += 1
+    return elapsed / calls, _others() - others > DISTURBED * elapsed
+
+
+def interleaved(
+    candidates: Mapping[str, Callable[[], Any]], turns: int = 11, seconds: float = 0.25
+) -> dict[str, float]:
+    """The median seconds of one call of each candidate; every turn calls each for `seconds`, one after another."""
+    for call in candidates.values():
+        call()
+    taken: dict[str, list[float]] = {name: [] for name in candidates}
+    patience = PATIENCE
+    for _ in range(turns):
+        for name, call in candidates.items():
+            elapsed, disturbed = _turn(call, seconds)
+            while disturbed and patience > 0:
+                time.sleep(0.5)
+                patience -= 0.5 + seconds
+                elapsed, disturbed = _turn(call, seconds)
+            taken[name].append(elapsed)
+    if patience <= 0:
+        print("Other processes kept this machine busy: these figures are disturbed.")
+    return {name: median(times) for name, times in taken.items()}
