@@ -37,5 +37,6 @@ def matrices(operations: np.ndarray, parameters: np.ndarray, height: int, width:
         result[chosen, coefficient] = parameters[chosen]
     rotated = operations == ROTATE
     if rotated.any():
-        result[rotated] = [_rotation(degrees, height, width) for degrees in parameters[rotated].tolist()]
+        degrees, which = np.unique(parameters[rotated], return_inverse=True)
+        result[rotated] = np.array([_rotation(angle, height, width) for angle in degrees.tolist()])[which]
     return result

@@ -23,15 +23,14 @@ def _pool(process: int, workers: int) -> ThreadPoolExecutor:
 def _run(kernel: Callable[..., None], images: np.ndarray, *arrays: Any) -> None:
     """Call `kernel` on slices of the batch, one for each torch thread; what is no array is passed as it is."""
     workers = min(torch.get_num_threads(), len(images))
-    if workers == 1:
-        kernel(images, *arrays)
-        return
-    pool = _pool(os.getpid(), torch.get_num_threads())
     bounds = np.linspace(0, len(images), workers + 1).astype(int)
-    jobs = [
-        pool.submit(kernel, *(a[start:stop] if isinstance(a, np.ndarray) else a for a in (images, *arrays)))
+    slices = [
+        [a[start:stop] if isinstance(a, np.ndarray) else a for a in (images, *arrays)]
         for start, stop in pairwise(bounds)
     ]
+    # This thread takes the first slice itself: there is one less to wake up.
+    jobs = [_pool(os.getpid(), torch.get_num_threads() - 1).submit(kernel, *part) for part in slices[1:]]
+    kernel(*slices[0])
     for job in jobs:
         job.result()
 
@@ -52,5 +51,5 @@ def mix(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, we
     result = torch.empty(images.shape, dtype=torch.float32)
     height, width = images.shape[-2:]
     matrix = matrices(operations, parameters, height, width)
-    _run(kernels.mix, images.numpy(), operations, parameters, matrix, weights, result.numpy())
+    _run(kernels.mix, images.numpy(), operations, parameters, matrix, weights, result.flatten(2).numpy())
     return result

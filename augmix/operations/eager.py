@@ -1,7 +1,7 @@
 """The operations in plain torch, for accelerators: no loop over images, and nothing waits for the device.
 
-Which images get which operation is known on the host; there they are grouped, and each group is one call. Every
-expression keeps the order and the precision of `compiled`, so that both give the same bits.
+Which images get which operation is known on the host; there they are sorted by operation, and each group is one
+call. Every expression keeps the order and the precision of `compiled`, so that both give the same bits.
 """
 
 from collections.abc import Callable
@@ -11,10 +11,6 @@ import torch
 
 from augmix.operations import table
 from augmix.operations.affine import matrices
-
-
-def _to(device: torch.device, array: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(array).to(device, non_blocking=True)
 
 
 def _bands(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -29,7 +25,7 @@ def _autocontrast(images: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor
     # Tensor by tensor: a number by a tensor is computed as a reciprocal and a product, in other bits.
     scale = (torch.full_like(low, 255.0) / (high - low)).masked_fill(high == low, 1.0)
     offset = (-low * scale).masked_fill(high == low, 0.0)
-    return (images * scale + offset).clamp(0, 255).to(torch.uint8)
+    return images.double().mul_(scale).add_(offset).clamp_(0, 255).to(torch.uint8)
 
 
 def _equalize(images: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
@@ -38,13 +34,15 @@ def _equalize(images: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
     histograms = torch.zeros(count * channels * 256, dtype=torch.int64, device=images.device)
     first = 256 * torch.arange(count * channels, device=images.device).view(count, channels, 1)
     index = (values + first).flatten()
-    histograms = histograms.scatter_add_(0, index, torch.ones_like(index)).view(count, channels, 256)
+    one = torch.ones(1, dtype=torch.int64, device=images.device)
+    histograms = histograms.scatter_add_(0, index, one.expand_as(index)).view(count, channels, 256)
     brightest = histograms.gather(2, values.amax(2, keepdim=True))
     step = (values.shape[2] - brightest) // 255
     position = step // 2 + histograms.cumsum(2) - histograms
-    lut = (position // step.clamp(min=1)).clamp(max=255)
-    lut = torch.where(step > 0, lut, torch.arange(256, device=images.device))
-    return lut.gather(2, values).view_as(images).to(torch.uint8)
+    # The truncated quotient is exact: it is off by far less than the 1/(2·step) that ½ adds.
+    lut = ((position + 0.5) / step.clamp(min=1)).clamp_(max=255).to(torch.uint8)
+    lut = torch.where(step > 0, lut, torch.arange(256, dtype=torch.uint8, device=images.device))
+    return lut.gather(2, values).view_as(images)
 
 
 def _posterize(images: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
@@ -53,7 +51,9 @@ def _posterize(images: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
 
 
 def _solarize(images: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
-    return torch.where(images < parameter, images, 255 - images)
+    below = parameter.ceil().clamp(0, 256) - 1  # an image is compared with a uint8, which has no 256
+    inverted = (images > below.clamp(min=0).to(torch.uint8)) | (below < 0)
+    return images ^ inverted.to(torch.uint8).neg_()
 
 
 def _invert(images: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
@@ -95,30 +95,62 @@ def _sharpness(images: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
     return result
 
 
+def _centres(images: torch.Tensor, dim: int) -> torch.Tensor:
+    """Return ½, 1½, … along dimension 2 (y) or 3 (x) of `images`, float64, of shape (1, 1, H, 1) or (1, 1, 1, W)."""
+    centres = torch.arange(images.shape[dim], dtype=torch.float64, device=images.device) + 0.5
+    return centres.view((1, 1, -1, 1) if dim == 2 else (1, 1, 1, -1))
+
+
+def _between(position: torch.Tensor, side: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return the two pixels around each position, kept within the side, and the way from the first to the second."""
+    before = (position - 0.5).floor_()
+    first = before.long()
+    return first.clamp(0, side - 1), (first + 1).clamp_(0, side - 1), (position - 0.5).sub_(before)
+
+
+def _interpolate(first: torch.Tensor, second: torch.Tensor, way: torch.Tensor) -> torch.Tensor:
+    return (second - first).mul_(way).add_(first)  # in this order, without a fused multiply-add: Pillow's bits
+
+
+def _outside(position: torch.Tensor, side: int) -> torch.Tensor:
+    return (position < 0) | (position >= side)
+
+
 def _affine(images: torch.Tensor, matrix: torch.Tensor, fill: int) -> torch.Tensor:
     """Resample bilinearly in double precision; `matrix` is (M, 6)."""
     count, channels, height, width = images.shape
-    a, b, c, d, e, f = matrix[:, :, None, None].unbind(1)
-    x = torch.arange(width, dtype=torch.float64, device=images.device) + 0.5
-    y = torch.arange(height, dtype=torch.float64, device=images.device)[:, None] + 0.5
-    x_in = a * x + b * y + c
-    y_in = d * x + e * y + f
-    inside = (x_in >= 0) & (x_in < width) & (y_in >= 0) & (y_in < height)
-    left, top = (x_in - 0.5).floor(), (y_in - 0.5).floor()
-    dx, dy = (x_in - 0.5 - left)[:, None], (y_in - 0.5 - top)[:, None]
-    left, right = left.clamp(0, width - 1).long(), (left + 1).clamp(0, width - 1).long()
-    top, bottom = top.clamp(0, height - 1).long(), (top + 1).clamp(0, height - 1).long()
+    a, b, c, d, e, f = matrix[:, None, None, None].unbind(-1)
+    x, y = _centres(images, 3), _centres(images, 2)
+    x_in, y_in = a * x + b * y + c, d * x + e * y + f
+    left, right, dx = _between(x_in, width)
+    top, bottom, dy = _between(y_in, height)
     flat = images.flatten(2)
 
     def neighbour(row: torch.Tensor, column: torch.Tensor) -> torch.Tensor:
         index = (row * width + column).view(count, 1, -1).expand(-1, channels, -1)
         return flat.gather(2, index).view_as(images).double()
 
-    north, south = neighbour(top, left), neighbour(bottom, left)
-    upper = north + (neighbour(top, right) - north) * dx
-    lower = south + (neighbour(bottom, right) - south) * dx
-    values = (upper + (lower - upper) * dy).to(torch.uint8)
-    return values.masked_fill(~inside[:, None], fill)
+    upper = _interpolate(neighbour(top, left), neighbour(top, right), dx)
+    lower = _interpolate(neighbour(bottom, left), neighbour(bottom, right), dx)
+    values = _interpolate(upper, lower, dy).to(torch.uint8)
+    return values.masked_fill_(_outside(x_in, width) | _outside(y_in, height), fill)
+
+
+def _shear(images: torch.Tensor, parameter: torch.Tensor, dim: int, fill: int) -> torch.Tensor:
+    """What `_affine` gives where one coordinate stays: only two of the four neighbours have a weight."""
+    side = images.shape[dim]
+    position = _centres(images, dim) + parameter * _centres(images, 5 - dim)
+    first, second, way = _between(position, side)
+    one, two = (images.gather(dim, index.expand_as(images)).double() for index in (first, second))
+    return _interpolate(one, two, way).to(torch.uint8).masked_fill_(_outside(position, side), fill)
+
+
+def _translate(images: torch.Tensor, parameter: torch.Tensor, dim: int, fill: int) -> torch.Tensor:
+    """Copy from `parameter` pixels further on, an integer; where there is nothing, `fill`."""
+    side = images.shape[dim]
+    position = _centres(images, dim) + parameter
+    index = position.long().clamp_(0, side - 1)
+    return images.gather(dim, index.expand_as(images)).masked_fill_(_outside(position, side), fill)
 
 
 _FUNCTIONS: dict[int, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
@@ -132,34 +164,60 @@ _FUNCTIONS: dict[int, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
     table.SHARPNESS: _sharpness,
     table.INVERT: _invert,
 }
-_AFFINE = [table.ROTATE, table.SHEAR_X, table.SHEAR_Y, table.TRANSLATE_X, table.TRANSLATE_Y]
+_MOVES = {
+    table.SHEAR_X: (_shear, 3),
+    table.SHEAR_Y: (_shear, 2),
+    table.TRANSLATE_X: (_translate, 3),
+    table.TRANSLATE_Y: (_translate, 2),
+}
+
+
+def _operate(
+    operation: int, images: torch.Tensor, parameter: torch.Tensor, matrix: torch.Tensor, fill: int
+) -> torch.Tensor:
+    """Apply one operation to (M, C, H, W); `parameter` is (M, 1, 1, 1), `matrix` (M, 6)."""
+    if operation == table.IDENTITY:
+        return images
+    if operation in _FUNCTIONS:
+        return _FUNCTIONS[operation](images, parameter)
+    if operation in _MOVES:
+        function, dim = _MOVES[operation]
+        return function(images, parameter, dim, fill)
+    return _affine(images, matrix, fill)
+
+
+def _to(device: torch.device, array: np.ndarray) -> torch.Tensor:
+    """Copy to the device; from pinned memory, for otherwise the copy waits for the device to finish its work."""
+    tensor = torch.from_numpy(array)
+    return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
 
 
 def chain(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, fill: int) -> torch.Tensor:
     """Apply each image's operations (N, D) in order to uint8 (N, C, H, W)."""
-    device = images.device
-    height, width = images.shape[-2:]
-    matrix = _to(device, matrices(operations, parameters, height, width))
-    parameter = _to(device, parameters)
-    result = images.clone()
+    device, result = images.device, images.clone()
+    coefficients = matrices(operations, parameters, *images.shape[-2:])
+    moved = np.isin(operations, (table.TRANSLATE_X, table.TRANSLATE_Y)) & (parameters != np.trunc(parameters))
+    operations = np.where(moved, table.ROTATE, operations)  # resampled by the matrix, as a rotation is
+    order = np.argsort(operations, axis=0, kind="stable")
+    orders, places = _to(device, order), _to(device, np.argsort(order, axis=0))
+    parameter = _to(device, np.take_along_axis(parameters, order, 0))[..., None, None, None]
+    matrix = _to(device, np.take_along_axis(coefficients, order[..., None], 0))
     for i in range(operations.shape[1]):
-        step = operations[:, i]
-        for operation, function in _FUNCTIONS.items():
-            chosen = np.flatnonzero(step == operation)
-            if chosen.size:
-                rows = _to(device, chosen)
-                result[rows] = function(result[rows], parameter[rows, i].view(-1, 1, 1, 1))
-        chosen = np.flatnonzero(np.isin(step, _AFFINE))
-        if chosen.size:
-            rows = _to(device, chosen)
-            result[rows] = _affine(result[rows], matrix[rows, i], fill)
+        present, counts = np.unique(operations[:, i], return_counts=True)
+        arrays = (result.index_select(0, orders[:, i]), parameter[:, i], matrix[:, i])
+        groups = zip(present.tolist(), *(array.split(counts.tolist()) for array in arrays), strict=True)
+        parts = [_operate(id, pixels, number, row, fill) for id, pixels, number, row in groups]
+        result = torch.cat(parts).index_select(0, places[:, i])
     return result
 
 
 def mix(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, weights: np.ndarray) -> torch.Tensor:
     """Return Σ weights[:, i] · chain_i as float32, chain 0 the images themselves; operations (N, K, D)."""
+    _, chains, depth = operations.shape
     weight = _to(images.device, weights)[..., None, None, None]
-    mixed = weight[:, 0] * images
-    for k in range(operations.shape[1]):
-        mixed += weight[:, k + 1] * chain(images, operations[:, k], parameters[:, k], 0)
+    repeated = images.repeat_interleave(chains, 0)
+    views = chain(repeated, operations.reshape(-1, depth), parameters.reshape(-1, depth), 0).unflatten(0, (-1, chains))
+    mixed = images.float().mul_(weight[:, 0])
+    for k in range(chains):
+        mixed += views[:, k].float().mul_(weight[:, k + 1])
     return mixed.clamp_(max=255)

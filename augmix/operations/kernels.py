@@ -5,6 +5,8 @@ every operation then does to it what Pillow does to its mode L. No fastmath: a f
 All kernels are in one file because numba's cache notices a change only in the file of the kernel that is called.
 """
 
+import math
+
 import numpy as np
 from numba import njit
 
@@ -40,52 +42,56 @@ def _look_up(pixels: np.ndarray, lut: np.ndarray) -> None:
 
 
 @_compiled
-def _autocontrast(pixels: np.ndarray, lut: np.ndarray) -> None:
+def _autocontrast(pixels: np.ndarray) -> None:
+    scale, offset = np.ones(3), np.zeros(3)
     for channel in range(3):
-        shift = 8 * channel
         low, high = 255, 0
         for i in range(pixels.size):
-            value = int((pixels[i] >> shift) & 255)
+            value = int((pixels[i] >> (8 * channel)) & 255)
             low, high = min(low, value), max(high, value)
-        scale, offset = 1.0, 0.0
         if high > low:
-            scale = 255.0 / (high - low)
-            offset = -low * scale
-        for value in range(256):
-            stretched = min(max(int(value * scale + offset), 0), 255)
-            lut[channel, value] = np.uint32(stretched) << shift
-    _look_up(pixels, lut)
+            scale[channel] = 255.0 / (high - low)
+            offset[channel] = -low * scale[channel]
+    for i in range(pixels.size):
+        pixel = np.uint32(0)
+        for channel in (0, 1, 2):
+            stretched = np.int32(((pixels[i] >> (8 * channel)) & 255) * scale[channel] + offset[channel])
+            pixel |= np.uint32(min(max(stretched, np.int32(0)), np.int32(255))) << (8 * channel)
+        pixels[i] = pixel
 
 
 @_compiled
 def _equalize(pixels: np.ndarray, lut: np.ndarray) -> None:
-    counts = np.zeros((3, 256), np.int32)
+    lut[:] = 0  # counts first, then where each value stands among them, at last what it becomes
     for i in range(pixels.size):
         pixel = pixels[i]
-        counts[0, pixel & 255] += 1
-        counts[1, (pixel >> 8) & 255] += 1
-        counts[2, (pixel >> 16) & 255] += 1
+        lut[0, pixel & 255] += 1
+        lut[1, (pixel >> 8) & 255] += 1
+        lut[2, (pixel >> 16) & 255] += 1
     for channel in range(3):
-        shift = 8 * channel
-        last = 255
-        while counts[channel, last] == 0:
+        shift, last = 8 * channel, 255
+        while lut[channel, last] == 0:
             last -= 1
-        step = (pixels.size - counts[channel, last]) // 255
-        position = step // 2
+        step = (pixels.size - int(lut[channel, last])) // 255
+        position = np.uint32(step // 2)
         for value in range(256):
-            equalized = value
-            if step > 0:
-                equalized = min(int(position / step), 255)
-            lut[channel, value] = np.uint32(equalized) << shift
-            position += counts[channel, value]
+            count = lut[channel, value]
+            lut[channel, value] = position
+            position += count
+        # The truncated product is the exact quotient: it is off by far less than the 1/(2·step) that ½ adds.
+        inverse = 1.0 / max(step, 1)
+        for value in range(256):
+            equalized = np.int32((np.int32(lut[channel, value]) + 0.5) * inverse) if step > 0 else np.int32(value)
+            lut[channel, value] = np.uint32(min(equalized, np.int32(255))) << shift
     _look_up(pixels, lut)
 
 
 @_compiled
 def _solarize(pixels: np.ndarray, threshold: float) -> None:
     values = pixels.view(np.uint8)
+    first = np.int32(math.ceil(min(max(threshold, 0.0), 256.0)))
     for i in range(values.size):
-        values[i] = values[i] if values[i] < threshold else 255 - values[i]
+        values[i] = values[i] if np.int32(values[i]) < first else ~values[i]
 
 
 @_compiled
@@ -123,8 +129,8 @@ def _translate(pixels: np.ndarray, padded: np.ndarray, x: int, y: int, fill: int
     pixels[:] = padded[height + 2, 0]
     for row in range(max(-y, 0), min(height - y, height)):
         source, target = padded[row + y + 1], pixels[row]
-        for column in range(first, last):
-            target[column] = source[column + x + 1]
+        for column in range(np.uint64(first), np.uint64(last)):
+            target[column] = source[column + np.uint64(x + 1)]
 
 
 @_compiled
@@ -175,6 +181,36 @@ def _affine(pixels: np.ndarray, padded: np.ndarray, matrix: np.ndarray, fill: in
                 upper = v00 + np.int32(v01 - v00) * dx[x]
                 lower = v10 + np.int32(v11 - v10) * dx[x]
                 pixel |= np.uint32(np.int32(upper + (lower - upper) * dy[x])) << shift
+            pixels[y, x] = pixel
+
+
+@_compiled
+def _shear(pixels: np.ndarray, padded: np.ndarray, slope: float, along_x: bool, fill: int) -> None:
+    """What `_affine` gives where one coordinate stays: only two of the four neighbours have a weight."""
+    _pad(pixels, padded, fill)
+    height, width = pixels.shape
+    source, stride, outside = padded.ravel(), np.int32(width + 2), np.int32((height + 2) * (width + 2))
+    corner, way = np.empty(width, np.uint32), np.empty(width)
+    first, second = np.empty(width, np.uint32), np.empty(width, np.uint32)
+    side, step = np.float64(width if along_x else height), np.uint64(1 if along_x else stride)
+    for y in range(height):
+        y_out, row = y + 0.5, np.int32(y + 1) * stride
+        for x in range(width):
+            x_out = np.float64(np.int32(x)) + 0.5
+            position = x_out + slope * y_out if along_x else slope * x_out + y_out
+            before = np.floor(position - 0.5)
+            way[x] = position - 0.5 - before
+            steps = np.int32(before + 1)
+            index = row + steps if along_x else steps * stride + np.int32(x + 1)
+            corner[x] = index if (position >= 0) & (position < side) else outside
+        for x in range(width):
+            here = np.uint64(corner[x])
+            first[x], second[x] = source[here], source[here + step]
+        for x in range(width):
+            pixel = np.uint32(0)
+            for shift in (0, 8, 16):
+                v0, v1 = np.int32((first[x] >> shift) & 255), np.int32((second[x] >> shift) & 255)
+                pixel |= np.uint32(np.int32(v0 + np.int32(v1 - v0) * way[x])) << shift
             pixels[y, x] = pixel
 
 
@@ -231,13 +267,13 @@ def _operate(
     matrix: np.ndarray,
     fill: int,
     pixels: np.ndarray,
+    flat: np.ndarray,
     padded: np.ndarray,
     lut: np.ndarray,
 ) -> None:
-    """Apply one operation to pixels, in place; `padded` and `lut` are scratch."""
-    flat = pixels.ravel()
+    """Apply one operation to pixels, in place; `flat` is the same memory, `padded` and `lut` are scratch."""
     if operation == table.AUTOCONTRAST:
-        _autocontrast(flat, lut)
+        _autocontrast(flat)
     elif operation == table.EQUALIZE:
         _equalize(flat, lut)
     elif operation == table.POSTERIZE:
@@ -252,7 +288,9 @@ def _operate(
         _blend_with_grey(flat, operation, np.float32(parameter))
     elif operation in (table.TRANSLATE_X, table.TRANSLATE_Y) and parameter == int(parameter):
         _translate(pixels, padded, int(matrix[2]), int(matrix[5]), fill)
-    elif operation != table.IDENTITY:
+    elif operation in (table.SHEAR_X, table.SHEAR_Y):
+        _shear(pixels, padded, parameter, operation == table.SHEAR_X, fill)
+    else:
         _affine(pixels, padded, matrix, fill)
 
 
@@ -270,20 +308,24 @@ def chain(
     pixels = np.empty((height, width), np.uint32)
     padded = np.empty((height + 4, width + 2), np.uint32)
     lut = np.empty((3, 256), np.uint32)
+    flat = pixels.ravel()
     for n in range(count):
-        _load(images[n], pixels.ravel())
+        _load(images[n], flat)
         for i in range(operations.shape[1]):
-            _operate(operations[n, i], parameters[n, i], matrices[n, i], fill, pixels, padded, lut)
-        _store(pixels.ravel(), result[n])
+            if operations[n, i] != table.IDENTITY:
+                _operate(operations[n, i], parameters[n, i], matrices[n, i], fill, pixels, flat, padded, lut)
+        _store(flat, result[n])
 
 
 @_compiled
-def _add(pixels: np.ndarray, channel: int, weight: np.float32, mixed: np.ndarray) -> None:
-    """Add one channel of a chain's result to the mix, which stays within 255 whatever the rounding."""
-    shift = np.uint32(8 * channel)
-    for i in range(pixels.size):
-        value = np.float32(np.int32((pixels[i] >> shift) & np.uint32(255)))
-        mixed[i] = min(mixed[i] + weight * value, np.float32(255))
+def _add(pixels: np.ndarray, weight: np.float32, mixed: np.ndarray) -> None:
+    """Add a weighted image to the mix (C, H·W), which stays within 255 whatever the rounding."""
+    for channel in range(3):  # a constant, so that the compiler unrolls it
+        if channel < len(mixed):
+            plane = mixed[channel]
+            for i in range(pixels.size):
+                value = np.float32(np.int32((pixels[i] >> (8 * channel)) & 255))
+                plane[i] = min(plane[i] + weight * value, np.float32(255))
 
 
 @_compiled
@@ -295,19 +337,22 @@ def mix(
     weights: np.ndarray,
     result: np.ndarray,
 ) -> None:
-    """Write to `result` Σ weights[:, i] · chain_i: chain 0 is the image, the others its operations (N, K, D)."""
-    count, channels, height, width = images.shape
-    pixels = np.empty((height, width), np.uint32)
+    """Write to `result` (N, C, H·W) Σ weights[:, i] · chain_i: chain 0 is the image, then its operations (N, K, D)."""
+    count, _, height, width = images.shape
+    clean, pixels = np.empty(height * width, np.uint32), np.empty((height, width), np.uint32)
     padded = np.empty((height + 4, width + 2), np.uint32)
     lut = np.empty((3, 256), np.uint32)
     flat = pixels.ravel()
     for n in range(count):
-        mixed = result[n].reshape(channels, height * width)
+        mixed = result[n]
         mixed[:] = 0
-        for k in range(-1, operations.shape[1]):
-            _load(images[n], flat)
-            for i in range(operations.shape[2] if k >= 0 else 0):
-                operation, parameter, matrix = operations[n, k, i], parameters[n, k, i], matrices[n, k, i]
-                _operate(operation, parameter, matrix, 0, pixels, padded, lut)
-            for channel in range(channels):
-                _add(flat, channel, weights[n, k + 1], mixed[channel])
+        _load(images[n], clean)
+        _add(clean, weights[n, 0], mixed)
+        for k in range(operations.shape[1]):
+            for i in range(flat.size):
+                flat[i] = clean[i]
+            for i in range(operations.shape[2]):
+                if operations[n, k, i] != table.IDENTITY:
+                    operation, parameter, matrix = operations[n, k, i], parameters[n, k, i], matrices[n, k, i]
+                    _operate(operation, parameter, matrix, 0, pixels, flat, padded, lut)
+            _add(flat, weights[n, k + 1], mixed)
