@@ -63,6 +63,12 @@ def test_allconv_averages_the_first_eight_rows_and_columns_of_ten() -> None:
     assert torch.allclose(features[-1](maps)[..., 0, 0], maps[..., :8, :8].mean((2, 3)), atol=1e-6)  # type: ignore[index]
 
 
+def test_vit_b16_is_torchvisions() -> None:
+    with torch.device("meta"):
+        net = models.build("vit_b16", 1000)
+    assert sum(p.numel() for p in net.parameters()) == 86_567_656
+
+
 def test_normalised_takes_pixels() -> None:
     net = models.Normalised(torch.nn.Identity())
     pixels = torch.tensor([0, 255], dtype=torch.uint8).reshape(1, 1, 1, 2).expand(1, 3, 1, 2)

@@ -1,0 +1,115 @@
+"""Every data set with every architecture: two epochs, evaluation, collection, on a few real images in each format."""
+
+import csv
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from augmix import datasets, evaluation, training
+from augmix.datasets import cifar10, cifar100, digits, fashion_mnist
+from augmix.experiment import load
+from augmix.generation import write_corruption, write_perturbation
+from augmix.registry import module_names
+from augmix.results import collect
+from tests.augmix.test_datasets_cifar import pickled
+from tests.augmix.test_datasets_fashion_mnist import idx
+
+TRAIN, TEST = 4, 2
+# Of ImageNet's own nets; a step of ViT-B/16, which takes 224×224 only, would last as long as all the others together.
+LARGE = ["resnet50", "resnet50_maxblur"]
+SMALL = sorted(set(module_names("augmix.models")) - {*LARGE, "vit_b16"})
+
+
+def write_cifar(module: ModuleType, root: Path, images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CIFAR's pickles: the test images once, as many again in each training file."""
+    layout = module.LAYOUT
+    folder = root / layout.folder
+    folder.mkdir()
+    rows = images.transpose(0, 3, 1, 2).reshape(len(images), -1)
+    content = pickled({"data": rows, layout.labels_key: [i % 2 for i in range(len(rows))]})
+    for name in (*layout.train, *layout.test):
+        (folder / name).write_bytes(content)
+    (folder / layout.names).write_bytes(pickled({layout.names_key: ["even", "odd", "neither"]}))
+    md5 = {name: hashlib.md5((folder / name).read_bytes()).hexdigest() for name in layout.md5}
+    monkeypatch.setattr(module, "LAYOUT", layout._replace(md5=md5))
+
+
+def write_fashion_mnist(root: Path, images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    grey = np.ascontiguousarray(images[:, 2:-2, 2:-2, 0])
+    labels = (np.arange(len(grey)) % 10).astype(np.uint8)
+    contents = {name: idx(grey if "images" in name else labels) for name in fashion_mnist.MD5}
+    for name, content in contents.items():
+        (root / name).write_bytes(content)
+    monkeypatch.setattr(fashion_mnist, "MD5", {name: hashlib.md5(c).hexdigest() for name, c in contents.items()})
+
+
+def write_folders(root: Path, splits: tuple[str, str], images: np.ndarray, suffix: str) -> None:
+    for split in splits:
+        for i, image in enumerate(images):
+            folder = root / split / ("even", "odd")[i % 2]
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).resize((72, 64)).save(folder / f"{i}.{suffix}")
+
+
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, object]]:
+    """The options of every loader, for files with scikit-learn's digits."""
+    images = digits.load().train_images[:TRAIN]
+    roots = {name: tmp_path / name for name in module_names("augmix.datasets") if name != "digits"}
+    for root in roots.values():
+        root.mkdir()
+    write_cifar(cifar10, roots["cifar10"], images, monkeypatch)
+    write_cifar(cifar100, roots["cifar100"], images, monkeypatch)
+    write_fashion_mnist(roots["fashion_mnist"], images, monkeypatch)
+    write_folders(roots["image_folder"], ("train", "test"), images, "png")
+    write_folders(roots["imagenet"], ("train", "val"), images, "JPEG")
+    options: dict[str, dict[str, object]] = {name: {"folder": str(root)} for name, root in roots.items()}
+    return {"digits": {}, **options}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("loaders", "architectures", "side"),
+    [(sorted(module_names("augmix.datasets")), SMALL, 32), (["imagenet"], LARGE, 64)],
+    ids=["small", "large"],
+)
+def test_every_pair_passes_through_training_evaluation_and_collection(
+    write_config: Callable[..., Path],
+    sources: dict[str, dict[str, object]],
+    loaders: list[str],
+    architectures: list[str],
+    side: int,
+) -> None:
+    sources["imagenet"]["side"] = side
+    subset = {"train": TRAIN, "test": TEST}
+    entries = {
+        name: {"loader": name, "options": sources[name], "subset": subset, "perturbation_images": 1} for name in loaders
+    }
+    experiment = load(
+        write_config(
+            datasets=entries,
+            architectures=architectures,
+            training={"epochs": 2, "batch_size": TRAIN, "learning_rate": 0.01, "device": "cpu"},
+            benchmarks={"corruptions": ["contrast"], "perturbations": ["translate"]},
+        )
+    )
+    for name in loaders:
+        data = experiment.data / name
+        datasets.prepare(experiment.dataset_settings(name), data)
+        write_corruption(data, experiment.benchmark_folder(name, "C"), "contrast")
+        write_perturbation(data, experiment.benchmark_folder(name, "P"), "translate", images=1)
+    for run in experiment.runs:
+        training.train(run.training, experiment.folder / run.path)
+        evaluation.evaluate(run.evaluation, experiment.folder / run.path)
+    assert collect(experiment) == []
+    with (experiment.folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    expected = {(loader, architecture) for loader in loaders for architecture in architectures}
+    for shift in ("clean", "contrast", "translate"):
+        assert {(row["dataset"], row["arch"]) for row in rows if row["shift"] == shift} == expected
+    assert all(0 <= float(row["value"]) <= 2 for row in rows)
