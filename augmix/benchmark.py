@@ -12,9 +12,10 @@ from augmix.errors import UserError
 from augmix.files import read_array, read_json
 from augmix.generation import SEVERITIES
 from augmix.perturbations import NOISE_PERTURBATIONS, frame_count
+from augmix.streaming import Streamed
 
 DOWNLOAD = "download"
-DOWNLOADED = {"cifar10": "CIFAR-10-C", "cifar100": "CIFAR-100-C"}
+DOWNLOADED = {"cifar10": "CIFAR-10-C", "cifar100": "CIFAR-100-C", "imagenet": "ImageNet-C"}
 """The set that `published: {C: download}` means, by loader."""
 
 
@@ -31,8 +32,8 @@ def folder_of(data: Path, dataset: str, settings: Mapping[str, Any], kind: str) 
 class Shift(NamedTuple):
     """What a benchmark holds of one corruption or perturbation."""
 
-    images: np.ndarray
-    """uint8 (A·B, H, W, 3), a memory map where all of the file is used."""
+    images: np.ndarray | Streamed
+    """uint8 (A·B, H, W, 3), a memory map where all of the file is used, or decoded from many files."""
     labels: np.ndarray
     """int64 (A·B,)."""
     shape: tuple[int, int]

@@ -12,9 +12,9 @@ from torch import nn
 
 from augmix import datasets, devices, models, provenance
 from augmix.batches import in_order
-from augmix.benchmark import Benchmark
 from augmix.errors import UserError
 from augmix.files import atomic, write_json
+from augmix.photograph_benchmarks import open_benchmark
 from augmix.progress import bar
 from augmix.runs import DAMAGED
 from augmix.streaming import Streamed
@@ -59,7 +59,7 @@ def write_predictions(
             if not names:
                 continue
             where, images = Path(settings["folders"][kind]), settings["images"][kind]
-            benchmark = Benchmark(where, kind, test, len(noted["classes"]), images)
+            benchmark = open_benchmark(where, kind, test, len(noted["classes"]), images, settings["resize"])
             archive["labels"], archive["source"] = benchmark.labels, np.array(benchmark.source)
             for name in names:
                 shift = benchmark.read(name)

@@ -147,6 +147,7 @@ class Experiment:
             "folder": str(self.benchmark_folder(dataset, benchmark)),
             "data": str(self.data / dataset),
             "shifts": self.corruptions if benchmark == "C" else self.perturbations(dataset),
+            "resize": self.datasets[dataset]["published"]["resize"],
         }
 
     def benchmark_settings(self, dataset: str, benchmark: str) -> dict[str, Any]:
@@ -220,6 +221,7 @@ class Experiment:
             "perturbations": perturbations,
             "folders": {kind: str(self.benchmark_folder(dataset, kind)) for kind in kinds},
             "images": {kind: self.benchmark_settings(dataset, kind)["images"] for kind in kinds},
+            "resize": dataset in self.datasets and self.datasets[dataset]["published"]["resize"],
             "output": output,
         }
 
@@ -324,7 +326,7 @@ def _check_published(entry: Mapping[str, Any], position: Position, lines: Lines)
     """Only some sets can be downloaded; any other is named by its folder."""
     for kind, where in entry["published"].items():
         if where == DOWNLOAD and (kind == "P" or entry["loader"] not in DOWNLOADED):
-            valid = f"published -C sets for the loaders {' and '.join(DOWNLOADED)}"
+            valid = f"published -C sets for the loaders {', '.join(DOWNLOADED)}"
             raise UserError(
                 f"{place((*position, kind), lines)}: only {valid} can be downloaded; name a folder with the files"
             )

@@ -12,6 +12,7 @@ from augmix.checks import choose_preset
 from augmix.datasets import evenly
 from augmix.errors import UserError
 from augmix.files import atomic, write_array, write_json
+from augmix.photographs import Photographs
 from augmix.progress import bar
 
 SEVERITIES = (1, 2, 3, 4, 5)
@@ -26,7 +27,13 @@ def write_corruption(
     `data` is a prepared data set; `images` limits the number of its test images (evenly spaced). Also writes
     `labels.npy` (5N,) and `source.json`.
     """
-    chosen, labels = _chosen(data, images)
+    test = datasets.read(data, "test")
+    if isinstance(test.images, Photographs):
+        from augmix import photograph_benchmarks  # which builds on this module
+
+        photograph_benchmarks.write_corruption(test, folder, name, images, preset, seed)
+        return
+    chosen, labels = _chosen(test, images)
     count, *shape = chosen.shape
     with atomic(folder / f"{name}.npy") as temporary:
         out = _create(temporary, (5 * count, *shape))
@@ -39,14 +46,21 @@ def write_corruption(
                 at = (severity - 1) * count + start
                 out[at : at + len(part)] = part
         out.flush()
-    _describe(folder, np.tile(labels, 5), preset, chosen, seed)
+    write_array(folder / "labels.npy", np.tile(labels, 5))
+    describe(folder, choose_preset(preset, chosen), count, seed)
 
 
 def write_perturbation(
     data: Path, folder: Path, name: str, images: int | None = None, preset: str | None = None, seed: int = 0
 ) -> None:
     """Write `<folder>/<name>.npy`, uint8 (N, T, H, W, 3): one sequence of T frames per test image."""
-    chosen, labels = _chosen(data, images)
+    test = datasets.read(data, "test")
+    if isinstance(test.images, Photographs):
+        from augmix import photograph_benchmarks  # which builds on this module
+
+        photograph_benchmarks.write_perturbation(test, folder, name, images, preset, seed)
+        return
+    chosen, labels = _chosen(test, images)
     count, *shape = chosen.shape
     frames = generated(perturbations.perturb, chosen[:1], name, seed, preset).shape[1]
     with atomic(folder / f"{name}.npy") as temporary:
@@ -56,7 +70,8 @@ def write_perturbation(
             part = generated(perturbations.perturb, chosen[start : start + step], name, seed, preset, first=start)
             out[start : start + len(part)] = part
         out.flush()
-    _describe(folder, labels, preset, chosen, seed)
+    write_array(folder / "labels.npy", labels)
+    describe(folder, choose_preset(preset, chosen), count, seed)
 
 
 def _create(path: Path, shape: tuple[int, ...]) -> Any:
@@ -72,10 +87,9 @@ def generated(generate: Callable[..., np.ndarray], *arguments: Any, **options: A
         raise UserError(str(error)) from error
 
 
-def _chosen(data: Path, images: int | None) -> tuple[np.ndarray, np.ndarray]:
-    split = datasets.read(data, "test")
-    indices = evenly(len(split.images), images)
-    return np.ascontiguousarray(split.images[indices]), split.labels[indices]
+def _chosen(test: datasets.Split, images: int | None) -> tuple[np.ndarray, np.ndarray]:
+    indices = evenly(len(test.images), images)
+    return np.ascontiguousarray(test.images[indices]), test.labels[indices]
 
 
 def _chunk(shape: list[int]) -> int:
@@ -83,13 +97,7 @@ def _chunk(shape: list[int]) -> int:
     return max(CHUNK_BYTES // (4 * math.prod(shape)), 1)
 
 
-def _describe(folder: Path, labels: np.ndarray, preset: str | None, images: np.ndarray, seed: int) -> None:
-    """Every job of a folder writes the same two files, whole, so it does not matter which one is last."""
-    write_array(folder / "labels.npy", labels)
-    source = {
-        "source": f"generated (augmix {__version__})",
-        "preset": choose_preset(preset, images),
-        "seed": seed,
-        "images": len(images),
-    }
-    write_json(folder / "source.json", source)
+def describe(folder: Path, preset: str, images: int, seed: int) -> None:
+    """Every job of a folder writes the same file, whole, so it does not matter which one is last."""
+    source = f"generated (augmix {__version__})"
+    write_json(folder / "source.json", {"source": source, "preset": preset, "seed": seed, "images": images})

@@ -130,7 +130,8 @@ def check_published(experiment: Experiment) -> None:
             if experiment.published(name, kind):
                 settings = experiment.published_settings(name, kind)
                 if settings["where"] != DOWNLOAD:
-                    published.check(Path(settings["folder"]), kind, settings["shifts"])
+                    streamed = getattr(loader_module(experiment.datasets[name]["loader"]), "STREAMED", False)
+                    published.check(Path(settings["folder"]), kind, settings["shifts"], streamed)
 
 
 def check_frost(experiment: Experiment) -> None:

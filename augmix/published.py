@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from augmix.benchmark import DOWNLOAD, Benchmark
+from augmix.benchmark import DOWNLOAD
 from augmix.configuration import nearest
 from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS
 from augmix.datasets import read, record
 from augmix.download import Source, obtain
 from augmix.errors import UserError
 from augmix.files import write_json
+from augmix.photograph_benchmarks import open_benchmark
 
 
 class Archive(NamedTuple):
@@ -80,16 +81,18 @@ def prepare(settings: Mapping[str, Any], path: Path) -> None:
     folder, shifts, data = Path(settings["folder"]), settings["shifts"], Path(settings["data"])
     if settings["where"] == DOWNLOAD:
         download(folder.name, folder.parent, shifts)
-    benchmark = Benchmark(folder, settings["kind"], read(data, "test"), len(record(data)["classes"]))
+    test, classes = read(data, "test"), len(record(data)["classes"])
+    benchmark = open_benchmark(folder, settings["kind"], test, classes, resize=settings["resize"])
     benchmark.check(shifts)
     write_json(path, {"source": benchmark.source, "folder": str(folder), "shifts": shifts})
 
 
-def check(folder: Path, kind: str, shifts: Sequence[str]) -> None:
-    """A quick look before any job: refuse a configured folder that lacks a file of these shifts."""
-    for name in (*shifts, "labels") if kind == "C" else shifts:
-        if not (folder / f"{name}.npy").is_file():
+def check(folder: Path, kind: str, shifts: Sequence[str], streamed: bool = False) -> None:
+    """A quick look before any job: refuse a configured folder that lacks a file, or folder, of these shifts."""
+    for name in (*shifts, "labels") if kind == "C" and not streamed else shifts:
+        path = folder / name if streamed else folder / f"{name}.npy"
+        if not path.exists():
             raise UserError(
-                f"{folder / name}.npy is missing; the folder should hold the published -{kind} files, "
+                f"{path} is missing; the folder should hold the published -{kind} files, "
                 f"or leave 'published' out of the configuration to have them generated"
             )

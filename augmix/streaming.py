@@ -20,7 +20,7 @@ class Streamed:
     ) -> None:
         """`decode` gives the file `item`, from 0 to `items` − 1, as uint8 (frames, side, side, 3)."""
         self.shape = (items * frames, side, side, 3)
-        self._decode, self._frames = decode, frames
+        self._decode, self._frames, self.workers = decode, frames, workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
         self._pending: dict[int, Future[np.ndarray]] = {}
 

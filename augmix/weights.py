@@ -62,6 +62,7 @@ def evaluate_checkpoint(checkpoint: Path, architecture: str, data: Path, output:
         "perturbations": _present(folders["P"], (*PERTURBATIONS, *EXTRA_PERTURBATIONS)),
         "folders": {kind: str(folder) for kind, folder in folders.items()},
         "images": {"C": None, "P": None},
+        "resize": False,
         "output": "predictions",
     }
     write_predictions(net, settings, noted, output, place)
@@ -169,4 +170,4 @@ def _shape(tensor: Tensor) -> str:
 
 
 def _present(folder: Path, names: tuple[str, ...]) -> list[str]:
-    return [name for name in dict.fromkeys(names) if (folder / f"{name}.npy").is_file()]
+    return [name for name in dict.fromkeys(names) if (folder / f"{name}.npy").is_file() or (folder / name).is_dir()]

@@ -1,0 +1,174 @@
+"""-C and -P of streamed photographs, in the layout of ImageNet-C and ImageNet-P: image folders and videos.
+
+`<corruption>/<severity>/<class>/<image>.JPEG` and `<perturbation>/<class>/<image>.mp4`. Of those that are generated,
+`<name>.npy` lists the files, and is written when all of them are there.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from augmix import corruptions, perturbations, photographs, videos
+from augmix.benchmark import Benchmark, Shift
+from augmix.checks import nearest_preset
+from augmix.datasets import Split, evenly
+from augmix.errors import UserError
+from augmix.files import read_json, write_array
+from augmix.generation import CHUNK_BYTES, SEVERITIES, describe, generated
+from augmix.photographs import Photographs
+from augmix.progress import bar
+from augmix.streaming import Streamed
+
+QUALITY = 85
+"""Of the JPEG files, as in ImageNet-C."""
+CHECKED = 50
+"""Of a published shift, so many files are looked at before any job."""
+
+
+def write_corruption(test: Split, folder: Path, name: str, images: int | None, preset: str | None, seed: int) -> None:
+    """Write `<folder>/<name>/<severity>/<class>/<image>.JPEG`, of all test images or of so many, evenly spaced."""
+    split = _streamed(test)
+    indices = evenly(len(split), images)
+    step = max(1, CHUNK_BYTES // (4 * split[:1].size))
+    files = [_image_file(split, name, severity, index) for severity in SEVERITIES for index in indices]
+    with _whole(folder, name, files) as temporary:
+        for severity in bar(SEVERITIES, desc=name, unit="severity", leave=False):
+            for start in range(0, len(indices), step):
+                chunk = indices[start : start + step]
+                corrupted = generated(corruptions.corrupt, split[chunk], name, severity, seed, preset, first=start)
+                for index, image in zip(chunk, corrupted, strict=True):
+                    path = temporary / _image_file(split, name, severity, index)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    Image.fromarray(image).save(path, quality=QUALITY, optimize=True)
+    describe(folder, preset or nearest_preset(split.shape[1]), len(indices), seed)
+
+
+def write_perturbation(test: Split, folder: Path, name: str, images: int | None, preset: str | None, seed: int) -> None:
+    """Write `<folder>/<name>/<class>/<image>.mp4`; the geometry acts on the whole photograph, scaled, as published."""
+    split = _streamed(test)
+    indices, side = evenly(len(split), images), split.shape[1]
+    preset = preset or nearest_preset(side)
+    grain = name in perturbations.NOISE_PERTURBATIONS
+    with _whole(folder, name, [_video_file(split, name, index) for index in indices]) as temporary:
+        for i, index in enumerate(bar(indices, desc=name, unit="image", leave=False)):
+            photograph = photographs.resized(split.photograph(index), photographs.shorter_side(side))
+            frames = generated(perturbations.perturb, photograph[None], name, seed, preset, first=i, crop=side)[0]
+            path = temporary / _video_file(split, name, index)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            videos.write(path, frames, grain)
+    describe(folder, preset, len(indices), seed)
+
+
+def _streamed(test: Split) -> Photographs:
+    assert isinstance(test.images, Photographs)
+    return test.images
+
+
+def _image_file(split: Photographs, name: str, severity: int, index: int) -> str:
+    """A corrupted image's file below the benchmark's folder."""
+    photograph = Path(os.fsdecode(split.names[index]))
+    return f"{name}/{severity}/{photograph.parent.name}/{photograph.stem}.JPEG"
+
+
+def _video_file(split: Photographs, name: str, index: int) -> str:
+    photograph = Path(os.fsdecode(split.names[index]))
+    return f"{name}/{photograph.parent.name}/{photograph.stem}.mp4"
+
+
+@contextmanager
+def _whole(folder: Path, name: str, files: Sequence[str]) -> Iterator[Path]:
+    """Yield a folder in which to write `<name>/…`; it takes its place when the block ends without an error."""
+    temporary = folder / f".{name}.writing"
+    try:
+        for old in (temporary, folder / name):
+            shutil.rmtree(old, ignore_errors=True)
+        (folder / f"{name}.npy").unlink(missing_ok=True)
+        temporary.mkdir(parents=True)
+        yield temporary
+        os.sync()
+        os.rename(temporary / name, folder / name)
+        write_array(folder / f"{name}.npy", np.array([os.fsencode(file) for file in files]))
+    except OSError as error:
+        raise UserError(f"cannot write {folder / name}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+class PhotographBenchmark:
+    """The -C or -P of streamed photographs in a folder, generated or published; read as `Benchmark` reads arrays."""
+
+    def __init__(self, folder: Path, kind: str, test: Split, images: int | None = None, resize: bool = False) -> None:
+        """At most so many `images`, evenly spaced, are used; `resize` treats them as photographs, not as they are."""
+        self.folder, self.kind, self._test, self._resize = folder, kind, test, resize
+        self._split = _streamed(test)
+        self._side = self._split.shape[1]
+        self._indices, self._preset, self.source = np.arange(len(self._split)), nearest_preset(self._side), "published"
+        if (folder / "source.json").exists():
+            noted = read_json(folder / "source.json")
+            self.source, self._preset = str(noted["source"]), noted["preset"]
+            self._indices = evenly(len(self._split), noted["images"])
+        self._indices = self._indices[evenly(len(self._indices), images)]
+        if resize:
+            self.source += f", resized to {photographs.shorter_side(self._side)} and cropped"
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int64: (5N,) of a -C, (N,) of a -P."""
+        return np.tile(self._test.labels[self._indices], len(SEVERITIES) if self.kind == "C" else 1)
+
+    def read(self, name: str) -> Shift:
+        """The images of a shift, decoded when they are asked for; what is wrong with a file shows then."""
+        if not (self.folder / name).is_dir():
+            raise UserError(f"{self.folder / name} is missing")
+        count, workers = len(self._indices), self._split.workers
+        if self.kind == "C":
+            images = Streamed(len(SEVERITIES) * count, self._decoder(name), self._side, workers=workers)
+            return Shift(images, self.labels, (len(SEVERITIES), count))
+        frames = perturbations.frame_count(name, self._preset)
+        images = Streamed(count, self._decoder(name), self._side, frames, workers)
+        return Shift(images, np.repeat(self.labels, frames), (count, frames))
+
+    def check(self, names: Sequence[str]) -> None:
+        """Decode a few files of each of these shifts; all of them would take hours."""
+        for name in names:
+            shift = self.read(name)
+            items = shift.shape[0] * shift.shape[1] if self.kind == "C" else shift.shape[0]
+            for item in evenly(items, CHECKED):
+                self._decoder(name)(int(item))
+
+    def _decoder(self, name: str) -> Callable[[int], np.ndarray]:
+        """Decodes an image, of severity after severity, or a video: uint8 (T, side, side, 3)."""
+
+        def image(item: int) -> np.ndarray:
+            severity, i = divmod(item, len(self._indices))
+            file = self.folder / _image_file(self._split, name, SEVERITIES[severity], self._indices[i])
+            decoded = photographs.read(file)
+            if self._resize:
+                return photographs.evaluated(decoded, self._side)[None]
+            if decoded.shape != (self._side, self._side, 3):
+                height, width = decoded.shape[:2]
+                raise UserError(
+                    f"{file} is {width}×{height}; {self._side}×{self._side} is expected: "
+                    "set published.resize to have such files scaled and cropped"
+                )
+            return decoded[None]
+
+        def video(item: int) -> np.ndarray:
+            file = self.folder / _video_file(self._split, name, self._indices[item])
+            return videos.read(file, perturbations.frame_count(name, self._preset), self._side)
+
+        return image if self.kind == "C" else video
+
+
+def open_benchmark(
+    folder: Path, kind: str, test: Split, classes: int, images: int | None = None, resize: bool = False
+) -> Benchmark | PhotographBenchmark:
+    """The -C or -P (`kind`) in a folder, in the form that the test images have; `UserError` when it does not fit."""
+    if isinstance(test.images, Photographs):
+        return PhotographBenchmark(folder, kind, test, images, resize)
+    return Benchmark(folder, kind, test, classes, images)
