@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from augmix import __version__
 from augmix.command import add_command, add_config, experiment_of, required, settings_of
@@ -57,13 +57,14 @@ def _run(args: argparse.Namespace) -> tuple[int, str]:
 class _Tee:
     """Standard error that also goes to the log, but for what redraws a line (progress bars)."""
 
-    def __init__(self, stream: TextIO, log: TextIO) -> None:
+    def __init__(self, stream: TextIO, log: BinaryIO) -> None:
         self.stream, self.log = stream, log
 
     def write(self, text: str) -> int:
-        if "\r" not in text:
-            self.log.write(text)
-            self.log.flush()
+        # A disk that is full is the work's to report, not the log's.
+        with contextlib.suppress(OSError):
+            if "\r" not in text:
+                self.log.write(text.encode())
         return self.stream.write(text)
 
     def __getattr__(self, name: str) -> Any:
@@ -80,7 +81,7 @@ def _log(path: str | None) -> Iterator[None]:
         if not joined():
             Path(path).write_text("")
         # Several processes that train together add to one log.
-        log = Path(path).open("a", encoding="utf-8")  # noqa: SIM115
+        log = Path(path).open("ab", buffering=0)  # noqa: SIM115
     except OSError as error:
         print(f"augmix: error: cannot write the log {path}: {error.strerror}", file=sys.stderr)
         sys.exit(2)

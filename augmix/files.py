@@ -128,9 +128,10 @@ def locked(path: Path, what: str) -> Iterator[int]:
                 if attempt == 9:
                     raise RunError(f"{what} is in use by {holder(path)}; wait for it to end, or stop it") from None
                 time.sleep(0.02)
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
+        # Who holds it is a courtesy: a full disk does not undo the lock.
+        with suppress(OSError):
+            os.ftruncate(file.fileno(), 0)
+            os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())
         yield file.fileno()
 
 

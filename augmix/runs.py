@@ -61,9 +61,12 @@ class Signals:
 
 def save(path: Path, value: Any) -> None:
     """`torch.save`, whole or not at all."""
-    with atomic(path) as temporary, temporary.open("wb") as file:
-        # Given a path, torch writes its name into the file; the same weights are to be the same bytes.
-        torch.save(value, file)
+    # In memory first: on a full disk torch's own writing ends in an error that does not say so. And given a path, torch
+    # writes its name into the file; the same weights are to be the same bytes.
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    with atomic(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
 
 
 class Checkpoints:
