@@ -211,8 +211,10 @@ def _evaluate_checkpoint(args: argparse.Namespace) -> None:
         ("mCE", "mCE", f"needs the 15 corruptions in {data}-C: augmix corrupt {data}"),
         ("mFP", "mFP", f"needs the 10 perturbations in {data}-P: augmix perturb {data}"),
     ):
-        print(f"{title:<12}" + (f"{found[name]:7.2%}" if name in found else hint))
-    print(f"{'all numbers':<12}{output / 'metrics.csv'}")
+        print(f"{title:<15}" + (f"{found[name]:7.2%}" if name in found else hint))
+    if "mCE / AlexNet" in found:
+        print(f"{'mCE / AlexNet':<15}{found['mCE / AlexNet']:7.2%}")
+    print(f"{'all numbers':<15}{output / 'metrics.csv'}")
 
 
 def _run_settings(args: argparse.Namespace, stage: str, *keys: str) -> tuple[Any, Path]:

@@ -1,11 +1,13 @@
 """Weights trained anywhere: read from a file, fitted to an architecture, and evaluated on every benchmark there is."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import NamedTuple
 
 import torch
+import yaml
 from torch import Tensor, nn
 
 from augmix import datasets, devices, models, provenance
@@ -14,11 +16,12 @@ from augmix.configuration import nearest
 from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS
 from augmix.errors import UserError
 from augmix.evaluation import write_predictions
-from augmix.experiment import Run
+from augmix.experiment import CHECKOUT, Run
 from augmix.files import write_csv, write_json
+from augmix.metrics import corruption_error
 from augmix.perturbations import EXTRA_PERTURBATIONS, PERTURBATIONS, perturbations_of
 from augmix.registry import module_names
-from augmix.results import COLUMNS, run_metrics
+from augmix.results import COLUMNS, Row, run_metrics
 from augmix.runs import DAMAGED
 
 # What training code wraps a net in, and the keys under which it saves weights.
@@ -26,6 +29,8 @@ PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 CONTAINERS = ("state_dict", "model_state_dict", "model", "net")
 # Constants of a normalisation that some save with the net; ours is part of `models.Normalised`.
 CONSTANTS = ("mean", "std", "mu", "sigma")
+
+PUBLISHED = CHECKOUT / "reports" / "paper_results.yaml"
 
 
 class Fit(NamedTuple):
@@ -45,8 +50,8 @@ def evaluate_checkpoint(checkpoint: Path, architecture: str, data: Path, output:
     """Evaluate the weights in `checkpoint` on the prepared data set `data` and on the -C and -P folders beside it.
 
     Writes `<output>/predictions/{clean,C,P}.npz`, `metrics.csv` and `evaluation.json`; returns the clean error, and
-    the mCE and mFP where all that enter them are there, as fractions. Raises `UserError` for weights of another
-    architecture or class count.
+    the mCE and mFP where all that enter them are there, as fractions; for photographs of ImageNet's size also the mCE
+    in units of AlexNet's errors. Raises `UserError` for weights of another architecture or class count.
     """
     started = time.time()
     place = devices.set_up({"threads": torch.get_num_threads(), "device": device})
@@ -67,14 +72,24 @@ def evaluate_checkpoint(checkpoint: Path, architecture: str, data: Path, output:
     }
     write_predictions(net, settings, noted, output, place)
     run = Run(data.name, architecture, checkpoint.stem, 0, {}, settings)
-    rows = list(run_metrics(output, run, perturbations_of(nearest_preset(min(test.images.shape[1:3])))))
+    preset = nearest_preset(min(test.images.shape[1:3]))
+    rows = list(run_metrics(output, run, perturbations_of(preset)))
     write_csv(output / "metrics.csv", COLUMNS, [(data.name, architecture, checkpoint.stem, "", *row) for row in rows])
     described = {**provenance.describe([]), "device": devices.describe(place), "checkpoint": str(checkpoint)}
     write_json(output / "evaluation.json", {**described, "started": started, "seconds": time.time() - started})
-    headline = {"clean": "error", "mCE": "error", "mFP": "flip_probability"}
-    return {
-        shift: value for _, _, shift, severity, metric, value in rows if headline.get(shift) == metric and not severity
-    }
+    return headline(rows, preset)
+
+
+def headline(rows: Sequence[Row], preset: str) -> dict[str, float]:
+    """The few figures that a paper prints, from a run's rows."""
+    values = {(shift, metric): value for _, _, shift, severity, metric, value in rows if not severity}
+    measures = {"clean": "error", "mCE": "error", "mFP": "flip_probability"}
+    found = {shift: values[shift, metric] for shift, metric in measures.items() if (shift, metric) in values}
+    if "mCE" in found and preset == "imagenet" and PUBLISHED.exists():
+        alexnet = yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))["alexnet_imagenetc_error"]
+        ratios = corruption_error({name: values[name, "error"] for name in CORRUPTIONS}, alexnet)
+        found["mCE / AlexNet"] = fmean(ratios.values())
+    return found
 
 
 def read(path: Path) -> dict[str, Tensor]:

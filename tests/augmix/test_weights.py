@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
 from torch import Tensor
 
 from augmix import cli, models, weights
@@ -15,6 +16,7 @@ from augmix.corruptions import CORRUPTIONS
 from augmix.errors import UserError
 from augmix.generation import write_corruption, write_perturbation
 from augmix.perturbations import PERTURBATIONS
+from augmix.results import Row
 
 
 def saved(path: Path, value: Any) -> Path:
@@ -108,8 +110,8 @@ def test_the_numbers_are_those_of_the_net_and_of_the_benchmarks_that_are_there(
     images = torch.from_numpy(np.load(data / "test_images.npy")).permute(0, 3, 1, 2)
     wrong = (net(images).argmax(1).numpy() != np.load(data / "test_labels.npy")).mean()
     assert shown[0].split() == ["clean", "error", f"{wrong:.2%}"]
-    assert shown[1].startswith("mCE         needs the 15 corruptions")
-    assert shown[2].startswith("mFP         needs the 10 perturbations")
+    assert shown[1].startswith("mCE            needs the 15 corruptions")
+    assert shown[2].startswith("mFP            needs the 10 perturbations")
     with (tmp_path / "out" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {(row["benchmark"], row["shift"]) for row in rows} >= {("C", "contrast"), ("P", "tilt")}
@@ -132,3 +134,13 @@ def test_complete_benchmarks_give_the_papers_two_means(small_digits: Path, tmp_p
         labels = archive["labels"].reshape(5, -1)
         mean = np.mean([archive[name]["prediction"] != labels for name in CORRUPTIONS])
     assert found["mCE"] == pytest.approx(mean)
+
+
+def test_imagenet_is_also_measured_in_alexnets_errors() -> None:
+    rows: list[Row] = [("C", "published", name, "", "error", 0.5) for name in CORRUPTIONS]
+    rows += [("C", "published", name, 3, "error", 0.9) for name in CORRUPTIONS]
+    rows.append(("C", "published", "mCE", "", "error", 0.5))
+    alexnet = yaml.safe_load(weights.PUBLISHED.read_text())["alexnet_imagenetc_error"]
+    expected = np.mean([0.5 / alexnet[name] for name in CORRUPTIONS])
+    assert weights.headline(rows, "imagenet") == {"mCE": 0.5, "mCE / AlexNet": pytest.approx(expected)}
+    assert weights.headline(rows, "cifar") == {"mCE": 0.5}
