@@ -7,8 +7,9 @@ from typing import Any
 
 import yaml
 
+from augmix.datasets import read_images
 from augmix.errors import UserError
-from augmix.files import read_array, read_json
+from augmix.files import read_json
 from reports.layout import Column, Row, Table, as_data, flattened, framed
 from reports.names import HELD_OUT, architecture_title, group_of, spaced
 from reports.questions import answers
@@ -127,7 +128,7 @@ def _sizes(folder: Path) -> list[str]:
     for split in ("train", "test"):
         path = folder / f"{split}_images.npy"
         if path.is_file():
-            count, height, width, _ = read_array(path, None, (None, None, None, 3)).shape
+            count, height, width, _ = read_images(folder, split).shape
             counts.append(f"{count:,}")
             size = f"{height} × {width}"
         else:

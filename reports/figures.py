@@ -249,7 +249,7 @@ def _calibration(results: Results, folder: Path, dataset: str) -> Iterator[Drawi
     columns = min(2, len(results.architectures))
     rows = -(-len(results.architectures) // columns)
     titles = [method.title for method in results.methods]
-    with saved(folder, name, WIDTH if columns > 1 else 0.72 * WIDTH, rows * (0.75 + 0.2 * len(titles))) as figure:
+    with saved(folder, name, WIDTH if columns > 1 else 0.72 * WIDTH, rows * (1 + 0.2 * len(titles))) as figure:
         axes = panels(figure, len(results.architectures), columns, sharex=True, sharey=True)
         for ax, architecture in zip(axes, results.architectures, strict=True):
             sns.barplot(

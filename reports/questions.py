@@ -13,7 +13,7 @@ from reports.names import architecture_title
 from reports.results import CLEAN_ERROR, MCE, VALIDATION, Cell, Place, Quantity, Results, summarise
 from reports.style import COLOURS, MARKERS, WIDTH, Drawing, panels, saved
 from reports.sweeps import Sweep, draw_curve, measure, sweeps_of
-from reports.words import borne_out, compared, figure, listed, points, told_apart
+from reports.words import borne_out, compared, figure, listed, points, sentence, told_apart
 
 LOSSES = {
     "jsd_weight": "JSD",
@@ -28,13 +28,13 @@ GRID = {
 }
 COSTS = {"one": "Cross-entropy, one view", "all": "Cross-entropy, all views", "jsd": "JSD"}
 CONTRASTS = (
-    ("Three times the compute alone", LONG, "standard"),
-    ("JSD alone, over crops", "crop_jsd", LONG),
-    ("JSD, over one chain", "no_mixing", "random_autoaugment_all_views"),
-    ("JSD, over mixed chains", "augmix", "no_jsd_all_views"),
-    ("Mixing, under cross-entropy on all views", "no_jsd_all_views", "random_autoaugment_all_views"),
-    ("Mixing, under JSD", "augmix", "no_mixing"),
-    ("All of AugMix", "augmix", LONG),
+    ("three times the compute alone", LONG, "standard"),
+    ("JSD over crops", "crop_jsd", LONG),
+    ("JSD over one chain", "no_mixing", "random_autoaugment_all_views"),
+    ("JSD over mixed chains", "augmix", "no_jsd_all_views"),
+    ("mixing under cross-entropy on all views", "no_jsd_all_views", "random_autoaugment_all_views"),
+    ("mixing under JSD", "augmix", "no_mixing"),
+    ("all of AugMix", "augmix", LONG),
 )
 KNOWN_POLICIES = ("cifar10", "imagenet")
 
@@ -104,7 +104,13 @@ def _consistency(results: Results) -> Answer | None:
         ends = [LOSSES[name] for name, (_, _, end) in chosen.items() if end]
         if ends:
             text.append(f"The λ of {listed(ends)} is at an end of its range: a better one may lie beyond.")
-    heads = {"weight": "λ", "validation": "Validation error", "clean": "Clean error", "mce": "mCE", "against": "− JSD"}
+    heads = {
+        "weight": "λ",
+        "validation": "Validation error",
+        "clean": "Clean error",
+        "mce": "mCE",
+        "against": "mCE − JSD",
+    }
     table = Table(
         "consistency",
         "Each consistency loss at its own best λ (%; the last column in points of mCE, seed by seed)",
@@ -125,7 +131,7 @@ def _against_jsd(results: Results, name: str, place: Place, jsd: Place) -> str:
     if not len(differences):
         return f"On {where}, JSD and {LOSSES[name]} have no seed in common."
     if told_apart(differences):
-        said = f"JSD is {'better' if differences.mean() > 0 else 'worse'} than {LOSSES[name]} there by"
+        said = f"JSD is {'better' if differences.mean() > 0 else 'worse'} than {LOSSES[name]} by"
     else:
         said = f"JSD is not shown to be better or worse than {LOSSES[name]}: they differ by"
     return f"On {where}, {said} {points(differences)} of mCE, {borne_out(differences)}."
@@ -221,15 +227,24 @@ def _fmix(results: Results) -> Answer | None:
         for cells in [[results.cell(place, quantity) for quantity in (CLEAN_ERROR, MCE)]]
         for against in [[_difference(results, place, base, q) if place != base else "–" for q in (CLEAN_ERROR, MCE)]]
     ]
-    text = []
+    text, lower = [], []
     for (dataset, architecture), method in product(places, mixes):
         place, base = (Place(dataset, architecture, m.name) for m in (method, augmix))
-        for quantity, what in ((CLEAN_ERROR, "a clean error"), (MCE, "an mCE")):
+        for quantity, what in ((CLEAN_ERROR, "clean error"), (MCE, "mCE")):
             ours, theirs = (figure(results.cell(at, quantity)) for at in (place, base))
             text.append(
-                f"On {_on(results, dataset, architecture)}, {method.title} has {what} of {ours}, AugMix one of "
+                f"On {_on(results, dataset, architecture)}, the {what} of {method.title} is {ours}, that of AugMix "
                 f"{theirs}{compared(results, place, base, quantity)}."
             )
+            differences = results.difference(place, base, quantity)
+            if told_apart(differences) and differences.mean() < 0:
+                lower.append(f"the {what} of {method.title}")
+    found = (
+        f"the seeds bear out that AugMix is beaten by {listed(lower)}"
+        if lower
+        else "no figure of FMix is shown to beat AugMix's"
+    )
+    text.insert(0, f"In these runs, {found}.")
     views = [dict(parts[method.name]["views"]) for method in mixes]
     policies = [found["autoaugment"].get("policy", KNOWN_POLICIES[0]) for found in views if "autoaugment" in found]
     given = [policy for policy in policies if policy not in KNOWN_POLICIES]
@@ -267,6 +282,7 @@ def _factorial(results: Results) -> Answer | None:
     for dataset, architecture in product(results.datasets, results.architectures):
         places = {name: Place(dataset, architecture, method) for name, method in names.items()}
         where = _on(results, dataset, architecture)
+        effects: dict[bool, list[str]] = {True: [], False: []}
         for (label, quantity), (views, row) in product(measures.items(), GRID.items()):
             cells = [results.cell(places[name], quantity) if name in places else absent for name in row]
             grid.append(Row((dataset, architecture, label, views), f"{label}, {where}", views, cells))
@@ -277,14 +293,15 @@ def _factorial(results: Results) -> Answer | None:
             said: list[Cell | str] = [f"{_title(results, names[one])} − {_title(results, names[other])}"]
             for quantity in measures.values():
                 said += [_difference(results, *pair, quantity), _verdict(results.difference(*pair, quantity))]
-            contrasts.append(Row((dataset, architecture, asks), where, asks, said))
+            contrasts.append(Row((dataset, architecture, asks), where, sentence(asks), said))
             differences = results.difference(*pair, MCE)
             if len(differences):
-                less = "lowers" if differences.mean() < 0 else "raises"
-                text.append(
-                    f"On {where}, {asks[0].lower() + asks[1:]} {less} the mCE by {points(differences)}, "
-                    f"{borne_out(differences)}."
+                effects[told_apart(differences)].append(
+                    f"{asks} ({points(differences)} {'less' if differences.mean() < 0 else 'more'})"
                 )
+        for clear, verb in ((True, "bear out what is made by"), (False, "do not bear out a difference by")):
+            if effects[clear]:
+                text.append(f"On {where} and by the mCE, the seeds {verb} {listed(effects[clear])}.")
     heads = [Column("", "Difference", "between")]
     heads += [Column(label, t, f"{label}_{t}") for label in measures for t in ("Points", "Borne out")]
     tables = [
@@ -300,7 +317,7 @@ def _factorial(results: Results) -> Answer | None:
         ),
         Table(
             "contrasts",
-            "What each part is worth at equal compute, in points, seed by seed",
+            "What each part is worth in points, seed by seed: all but the first at equal compute",
             framed(["dataset", "architecture", "contrast"], heads, contrasts),
         ),
     ]

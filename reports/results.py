@@ -7,12 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 import yaml
 
+from augmix.datasets import read_images
 from augmix.errors import UserError
-from augmix.files import read_array, read_json
+from augmix.files import read_json
 from augmix.metrics import BIN_SIZE
 from augmix.results import COLUMNS, RUN_COLUMNS
 from reports.names import CORRUPTION_TITLES, EXTRA_TITLES, PERTURBATION_TITLES, Method, methods_of
@@ -277,7 +277,7 @@ def _chosen(path: Path, config: Mapping[str, Any]) -> dict[tuple[str, str, str],
 
 def _test_images(folder: Path) -> int | None:
     path = folder / "test_images.npy"
-    return len(read_array(path, np.uint8, (None, None, None, 3))) if path.is_file() else None
+    return len(read_images(folder, "test")) if path.is_file() else None
 
 
 def _few_bins(metrics: pd.DataFrame, datasets: Mapping[str, Any], test: Mapping[str, int | None]) -> pd.Series:

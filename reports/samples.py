@@ -1,13 +1,16 @@
 """Sample sheets: what AugMix, the corruptions and the perturbations do to an image."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from augmix.benchmark import folder_of
+from augmix.datasets import Split, read_images
 from augmix.files import read_array
 from augmix.gallery import Strip, draw_sheet, sheet_height
+from augmix.photograph_benchmarks import PhotographBenchmark
+from augmix.photographs import Photographs
 from reports.results import Results
 from reports.style import WIDTH, Drawing, saved
 
@@ -28,9 +31,9 @@ def _of_dataset(results: Results, data: Path, folder: Path, dataset: str) -> Ite
     path = data / dataset / "test_images.npy"
     if not path.is_file():
         return
-    images = read_array(path, np.uint8, (None, None, None, 3))
+    images = read_images(path.parent, "test")
     name = f"views_{dataset}"
-    views = augmix_views(images[_distinct(data / dataset, len(images))])
+    views = augmix_views(images[np.array(_distinct(data / dataset, len(images)))])
     _sheet(folder, name, [("", row) for row in views], 1)
     yield Drawing(
         "views", name, f"{title}: test images (left) and {VIEWS} views of each by AugMix with its default parameters."
@@ -41,11 +44,23 @@ def _of_dataset(results: Results, data: Path, folder: Path, dataset: str) -> Ite
     ):
         files = folder_of(data, dataset, results.datasets[dataset], benchmark)
         paths = {s: files / f"{s}.npy" for s in results.shifts(benchmark, dataset)}
-        strips = [(shift, read(path)) for shift, path in paths.items() if path.is_file()]
+        if isinstance(images, Photographs):
+            strips = list(_streamed(files, benchmark, images, paths))
+        else:
+            strips = [(shift, read(path)) for shift, path in paths.items() if path.is_file()]
         if strips:
             name = f"{kind}_{dataset}"
             _sheet(folder, name, strips, ACROSS)
             yield Drawing(kind, name, f"{title}-{benchmark}: one test image under each {caption}.")
+
+
+def _streamed(folder: Path, kind: str, images: Photographs, shifts: Iterable[str]) -> Iterator[Strip]:
+    """The strips of one image of each of these shifts that is there, from image folders or videos."""
+    benchmark = PhotographBenchmark(folder, kind, Split(images, np.zeros(len(images), np.int64)), 1)
+    for shift in shifts:
+        if (folder / shift).is_dir():
+            shown = benchmark.read(shift).images
+            yield shift, shown[np.linspace(0, len(shown) - 1, FRAMES).round().astype(int)]
 
 
 def _distinct(folder: Path, count: int) -> list[int]:

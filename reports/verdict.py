@@ -32,7 +32,12 @@ QUESTIONS = (
         "The loss looks at three views of an image where its ablation looks at one, so more compute is part of "
         "the difference.",
     ),
-    Question("augmix", "kl_only", "Jensen–Shannon against Kullback–Leibler"),
+    Question(
+        "augmix",
+        "kl_only",
+        "Jensen–Shannon against Kullback–Leibler",
+        "At one weight λ, form and strength are confounded: Kullback–Leibler is the stronger.",
+    ),
     Question("augmix", "no_mixing", "What mixing adds"),
     Question("augmix", "single_chain", "Three chains against one"),
     Question("augmix", "fmix", "AugMix against FMix"),

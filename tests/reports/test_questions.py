@@ -1,0 +1,197 @@
+"""The critique's questions are answered where the experiment has the runs, and only as far as these go."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports.layout import Table
+from reports.questions import Answer, answers, draw_consistency
+from reports.results import load
+from tests.reports.synthetic import Synthetic
+from tests.reports.test_tables import read
+
+FACTORIAL = (
+    "standard", "random_autoaugment", "no_jsd", "random_autoaugment_all_views", "no_jsd_all_views", "crop_jsd",
+    "no_mixing", "augmix",
+)  # fmt: skip
+Figures = dict[str, list[float]]
+
+
+def answer(synthetic: Synthetic, mce: Figures | None = None) -> Answer:
+    """The only answer, where these are the mCEs by method and seed, in percent."""
+    with_mce(synthetic, mce or {})
+    (found,) = answers(load(synthetic.folder, synthetic.data))
+    return found
+
+
+def with_mce(synthetic: Synthetic, mce: Figures) -> None:
+    synthetic.write()
+    for row in synthetic.metrics:
+        if row["shift"] == "mCE" and row["method"] in mce:
+            row["value"] = mce[row["method"]][row["seed"]] / 100
+    synthetic.rewrite_metrics()
+
+
+def said(found: Answer) -> str:
+    return " ".join(found.text).replace("\u00a0", " ")
+
+
+def by(table: Table, key: str) -> dict[str, dict[str, str]]:
+    return {row[key]: row for row in read(table)}
+
+
+@pytest.fixture
+def consistency(synthetic: Synthetic) -> Synthetic:
+    """JSD at its λ of 12, KL at 2, the lower end of its range."""
+
+    def entry(name: str, preset: str, sweep: str, weight: float) -> dict[str, Any]:
+        return {"name": name, "preset": preset, "parameters": {"weight": weight}, "sweeps": {sweep: weight}}
+
+    synthetic.methods = [
+        {"name": "augmix", "preset": "augmix", "sweeps": {"jsd_weight": 12}},
+        entry("augmix_weight_4", "augmix", "jsd_weight", 4),
+        entry("augmix_weight_24", "augmix", "jsd_weight", 24),
+        entry("kl_only_weight_2", "kl_only", "kl_weight", 2),
+        entry("kl_only_weight_5.3", "kl_only", "kl_weight", 5.3),
+        entry("kl_reversed_weight_2", "kl_reversed", "kl_reversed_weight", 2),
+    ]
+    synthetic.validation = 0.25
+    synthetic.chosen = {
+        "jsd_weight": "augmix",
+        "kl_weight": "kl_only_weight_2",
+        "kl_reversed_weight": "kl_reversed_weight_2",
+    }
+    return synthetic
+
+
+def test_each_loss_is_compared_at_the_weight_chosen_for_it(consistency: Synthetic) -> None:
+    mce = {"augmix": [10, 10.2], "kl_only_weight_2": [12, 12.4], "kl_reversed_weight_2": [9, 11.5]}
+    found = answer(consistency, mce)
+    text = said(found)
+    assert "On Digits, SmallNet, JSD is better than KL(clean ‖ augmented) by 2.1 ± 0.1 points of mCE, in both" in text
+    assert "JSD is not shown to be better or worse than KL(augmented ‖ clean): they differ by 0.15" in text
+    assert "The λ of KL(clean ‖ augmented) and KL(augmented ‖ clean) is at an end of its range" in text
+    assert "form and strength are confounded" in text
+    assert "The fifteen corruptions of the mCE were touched once" in text
+    rows = by(found.tables[0], "loss")
+    assert [rows[loss]["weight"] for loss in rows] == ["12", "2", "2"]
+    assert float(rows["kl_weight"]["mce"]) == pytest.approx(12.2)
+    assert float(rows["kl_weight"]["against"]) == pytest.approx(2.1)
+
+
+def test_jsd_can_be_worse(consistency: Synthetic) -> None:
+    found = answer(consistency, {"augmix": [12, 12.4], "kl_only_weight_2": [10, 10.2]})
+    assert "JSD is worse than KL(clean ‖ augmented) by 2.1 ± 0.1 points" in said(found)
+
+
+def test_the_losses_share_a_figure(consistency: Synthetic, tmp_path: Path) -> None:
+    (drawing,) = draw_consistency(load(consistency.write(), consistency.data), tmp_path, "digits")
+    assert drawing.kind == "consistency"
+    assert (tmp_path / f"{drawing.name}.pdf").stat().st_size > 1000
+
+
+def test_without_a_validation_split_nothing_is_chosen_and_nothing_answered(
+    consistency: Synthetic, tmp_path: Path
+) -> None:
+    consistency.validation = None
+    results = load(consistency.write(), consistency.data)
+    assert list(answers(results)) == []
+    assert list(draw_consistency(results, tmp_path, "digits")) == []
+
+
+def test_the_gain_of_attention_is_compared_seed_by_seed(synthetic: Synthetic) -> None:
+    synthetic.architectures = ("smallnet", "vit")
+    synthetic.write()
+    mce = {("smallnet", "standard"): [30, 32], ("smallnet", "augmix"): [20, 21]}
+    mce |= {("vit", "standard"): [40, 42], ("vit", "augmix"): [35, 36]}
+    for row in synthetic.metrics:
+        if row["shift"] == "mCE" and row["method"] in ("standard", "augmix"):
+            row["value"] = mce[row["arch"], row["method"]][row["seed"]] / 100
+    synthetic.rewrite_metrics()
+    (found,) = answers(load(synthetic.folder, synthetic.data))
+    text = said(found)
+    assert "AugMix gains 5.0 ± 0.0 points less on ViT than on SmallNet, in both seeds." in text
+    assert "is not the vision transformers of the literature" in text
+    rows = by(found.tables[0], "architecture")
+    assert [float(rows[name]["gain"]) for name in ("smallnet", "vit")] == pytest.approx([10.5, 5.5])
+    assert rows["vit"]["parameters"] == "136,282"
+
+
+@pytest.mark.parametrize("architectures", [("smallnet",), ("vit",)])
+def test_attention_needs_both_kinds_of_nets(synthetic: Synthetic, architectures: tuple[str, ...]) -> None:
+    synthetic.architectures = architectures
+    assert list(answers(load(synthetic.write(), synthetic.data))) == []
+
+
+@pytest.fixture
+def fashion(synthetic: Synthetic) -> Synthetic:
+    synthetic.datasets = {"fashion": {"loader": "fashion_mnist", "title": "Fashion-MNIST"}}
+    composed: dict[str, Any] = {"views": {"autoaugment": {}}, "mix": {"fmix": {}}, "loss": {"standard": {}}}
+    synthetic.methods += [{"name": "fmix", "preset": "fmix"}, {"name": "fmix_autoaugment", **composed}]
+    return synthetic
+
+
+def test_fmix_is_compared_and_the_claim_was_not_tested(fashion: Synthetic) -> None:
+    found = answer(fashion, {"augmix": [20, 21], "fmix": [25, 26.2], "fmix_autoaugment": [18, 19.2]})
+    text = said(found)
+    assert "the seeds bear out that AugMix is beaten by the mCE of FMix AutoAugment." in text
+    assert "the mCE of FMix is 25.6 ± 0.8 %, that of AugMix 20.5 ± 0.7 %: 5.1 ± 0.1 points more" in text
+    assert "No policy found by Fast AutoAugment was given, so exactly this claim was not tested" in text
+    rows = by(found.tables[0], "method")
+    assert float(rows["fmix_autoaugment"]["mce_against"]) == pytest.approx(-1.9)
+    assert rows["augmix"]["mce_against"] == "–"
+
+
+def test_a_policy_file_is_named(fashion: Synthetic) -> None:
+    fashion.methods[-1]["views"] = {"autoaugment": {"policy": "fast.yaml"}}
+    text = said(answer(fashion))
+    assert "its policy is that of fast.yaml" in text
+    assert "not tested" not in text
+    assert "no figure of FMix is shown to beat AugMix's" in text
+
+
+def test_fmix_on_other_data_is_no_answer(fashion: Synthetic) -> None:
+    fashion.datasets = {"digits": {"loader": "digits", "title": "Digits"}}
+    assert list(answers(load(fashion.write(), fashion.data))) == []
+
+
+@pytest.fixture
+def factorial(synthetic: Synthetic) -> Synthetic:
+    synthetic.methods = [{"name": name, "preset": name} for name in FACTORIAL]
+    synthetic.methods.insert(1, {"name": "standard_long", "preset": "standard", "training": {"epochs": 12}})
+    return synthetic
+
+
+def test_the_factorial_has_every_method_in_its_place(factorial: Synthetic) -> None:
+    figures = {name: [10 + i, 10 + i] for i, name in enumerate((*FACTORIAL, "standard_long"))}
+    grid, _ = answer(factorial, {name: [float(v) for v in values] for name, values in figures.items()}).tables
+    rows = [row for row in read(grid) if row["measure"] == "mCE"]
+    assert [[float(row[column]) for column in ("one", "all", "jsd")] for row in rows] == [
+        [10, 18, 15],
+        [11, 13, 16],
+        [12, 14, 17],
+    ]
+
+
+def test_the_contrasts_are_paired_at_equal_compute(factorial: Synthetic) -> None:
+    mce = {"augmix": [10.0, 11.0], "no_jsd_all_views": [14.0, 15.2], "standard_long": [20.0, 19.0]}
+    found = answer(factorial, {**mce, "standard": [19.0, 20.0]})
+    rows = by(found.tables[1], "contrast")
+    jsd = rows["JSD over mixed chains"]
+    assert (float(jsd["mCE_Points"]), jsd["mCE_Borne out"]) == (pytest.approx(-4.1), "yes")
+    alone = rows["three times the compute alone"]
+    assert (float(alone["mCE_Points"]), alone["mCE_Borne out"]) == (pytest.approx(0), "no")
+    assert "JSD over mixed chains (4.1 ± 0.1 points less)" in said(found).split("do not bear out")[0]
+
+
+def test_a_cell_without_its_method_says_so(factorial: Synthetic) -> None:
+    factorial.methods = [m for m in factorial.methods if m["name"] not in ("standard_long", "crop_jsd")]
+    grid, contrasts = answer(factorial).tables
+    assert [(row["all"], row["jsd"]) for row in read(grid) if row["views"] == "Crops"] == [("not run", "not run")] * 2
+    assert "three times the compute alone" not in by(contrasts, "contrast")
+
+
+def test_part_of_the_factorial_is_no_answer(factorial: Synthetic) -> None:
+    factorial.methods = [m for m in factorial.methods if m["name"] != "no_jsd_all_views"]
+    assert list(answers(load(factorial.write(), factorial.data))) == []
