@@ -167,6 +167,10 @@ class Results:
             word = word if place.method in chosen else "not chosen"
         return summarise(seeds, asked, word)
 
+    def across(self, dataset: str, architecture: str, quantity: Quantity) -> list[Cell]:
+        """The quantity's cell of each method."""
+        return [self.cell(Place(dataset, architecture, method.name), quantity) for method in self.methods]
+
     def difference(self, place: Place, reference: Place, quantity: Quantity) -> pd.Series:
         """Place minus reference in points, for each seed that finished with both."""
         return (self.seeds(place, quantity) - self.seeds(reference, quantity)).dropna()

@@ -107,16 +107,19 @@ def split_validation(data: Arrays, share: float) -> Arrays:
 
 def read(folder: Path, split: str, workers: int = 1) -> Split:
     """Open a prepared split and check that its files belong together; so many threads decode streamed images."""
-    path = folder / f"{split}_images.npy"
-    entries = read_array(path)
-    images: np.ndarray | Photographs
-    if entries.dtype.names:
-        streamed = record(folder)["streamed"]
-        images = Photographs(Path(streamed["root"]), entries["name"], streamed["side"], workers)
-    else:
-        images = read_array(path, np.uint8, (None, None, None, 3))
+    images = read_images(folder, split, workers)
     labels = read_array(folder / f"{split}_labels.npy", np.int64, (len(images),))
     return Split(images, np.asarray(labels))
+
+
+def read_images(folder: Path, split: str, workers: int = 1) -> np.ndarray | Photographs:
+    """A prepared split's images alone."""
+    path = folder / f"{split}_images.npy"
+    entries = read_array(path)
+    if entries.dtype.names:
+        streamed = record(folder)["streamed"]
+        return Photographs(Path(streamed["root"]), entries["name"], streamed["side"], workers)
+    return read_array(path, np.uint8, (None, None, None, 3))
 
 
 def record(folder: Path) -> dict[str, Any]:
