@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import nn
 
 from augmix import datasets, devices, models, provenance
 from augmix.batches import in_order
 from augmix.errors import UserError
-from augmix.files import atomic, write_json
+from augmix.files import atomic, read_mapping, write_json
 from augmix.photograph_benchmarks import open_benchmark
 from augmix.progress import bar
 from augmix.runs import DAMAGED
@@ -31,7 +30,7 @@ def evaluate(settings: Mapping[str, Any], folder: Path) -> None:
     `source` stand beside them. Raises `UserError` naming the file that is missing, damaged or does not fit.
     """
     started = time.time()
-    run = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    run = read_mapping(folder / "config.yaml", {"architecture": str, "training": dict, "method_packages": list})
     device = devices.set_up(run["training"])
     noted = datasets.record(Path(settings["data"]))
     net = load_net(folder / "model.pt", run["architecture"], noted, device)

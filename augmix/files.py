@@ -7,12 +7,13 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from augmix.errors import RunError, UserError
 
@@ -76,6 +77,31 @@ def read_json(path: Path | str) -> Any:
         raise UserError(f"{path} is missing") from error
     except (OSError, ValueError) as error:
         raise UserError(f"{path} is not readable JSON ({error}); delete it to have it made again") from error
+
+
+def read_mapping(path: Path, kinds: Mapping[str, type | tuple[type, ...]]) -> dict[str, Any]:
+    """Read a JSON or YAML file that holds a mapping; `kinds` says which keys it has, with values of which types.
+
+    Raises `UserError` naming the file when it is missing, damaged, or lacks one of them.
+    """
+    if path.suffix == ".json":
+        value = read_json(path)
+    else:
+        try:
+            value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise UserError(f"{path} is missing") from error
+        except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(
+                f"{path} is not readable YAML ({reason}); delete its folder to have it made again"
+            ) from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path} is damaged: it holds no mapping; delete it to have it made again")
+    for key, kind in kinds.items():
+        if not isinstance(value.get(key), kind):
+            raise UserError(f"{path} is damaged: its '{key}' is missing or odd; delete it to have it made again")
+    return value
 
 
 def write_array(path: Path | str, array: np.ndarray) -> None:

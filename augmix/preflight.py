@@ -17,6 +17,7 @@ from augmix.configuration import nearest
 from augmix.datasets import SPLITS, record
 from augmix.errors import UserError
 from augmix.experiment import Experiment
+from augmix.files import read_mapping
 from augmix.registry import loader_module
 
 PROFILES = Path("workflow/profiles")
@@ -167,8 +168,8 @@ def check_methods(experiment: Experiment) -> None:
 def _trained_with(folder: Path, run: Any) -> bool:
     if not (folder / "model.pt").exists():
         return False
-    noted = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    return bool(noted["method"] == run.training["method"])
+    noted = read_mapping(folder / "config.yaml", {})
+    return bool(noted.get("method") == run.training["method"])
 
 
 def check_devices(experiment: Experiment) -> None:

@@ -13,7 +13,7 @@ from augmix import metrics
 from augmix.corruptions import CORRUPTIONS
 from augmix.errors import UserError
 from augmix.experiment import Experiment, Run
-from augmix.files import is_locked, read_json, write_csv, write_text
+from augmix.files import is_locked, read_mapping, write_csv, write_text
 from augmix.perturbations import NOISE_PERTURBATIONS, perturbations_of
 from augmix.sweeps import to_test
 
@@ -50,7 +50,7 @@ def state(folder: Path, output: str = "predictions") -> State:
     if is_locked(folder / ".lock"):
         return State("running")
     if (folder / "diverged.json").exists():
-        noted = read_json(folder / "diverged.json")
+        noted = read_mapping(folder / "diverged.json", {"loss": str, "epoch": int, "step": int})
         return State("diverged", f"loss {noted['loss']} in epoch {noted['epoch']}, step {noted['step']}")
     for stage in ("evaluate", "train"):
         if complaint := last_error(folder / f"{stage}.log"):
@@ -197,21 +197,31 @@ def _record(folder: Path, output: str) -> dict[str, Any]:
     status, message = state(folder, output)
     if status != "done":
         return {"status": status if status in ("diverged", "failed") else "missing", "message": message}
-    noted, evaluated = read_json(folder / "provenance.json"), read_json(folder / "evaluation.json")
-    history = (folder / "history.csv").read_text(encoding="utf-8").strip().splitlines()
+    noted = read_mapping(folder / "provenance.json", {"packages": dict})
+    evaluated = read_mapping(folder / "evaluation.json", {"seconds": (int, float)})
     return {
         **{key: noted.get(key, "") for key in RUN_COLUMNS[4:]},
         "status": status,
         "message": message,
-        "epochs": len(history) - 1,
+        "epochs": _epochs(folder / "history.csv"),
         "evaluate_seconds": evaluated["seconds"],
         "torch": noted["packages"].get("torch", ""),
     }
 
 
+def _epochs(path: Path) -> int:
+    """How many epochs a history has."""
+    try:
+        return len(path.read_text(encoding="utf-8").strip().splitlines()) - 1
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} is missing or damaged ({error}); delete {path.parent} to have it made again"
+        ) from error
+
+
 def _compare(path: Path, requested: Mapping[str, Any]) -> None:
     """Refuse a run whose recorded settings differ from the requested ones (its folder was copied, say)."""
-    recorded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    recorded = read_mapping(path, {})
     for key in requested:
         if key != "data" and recorded.get(key) != requested[key]:
             found, wanted = recorded.get(key), requested[key]

@@ -3,13 +3,14 @@
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from augmix.errors import UserError
 from augmix.experiment import Experiment
-from augmix.files import read_json
+from augmix.files import read_mapping
 from augmix.results import run_state
 from augmix.watch import duration, training_seconds_left
+
+_POSITION = dict.fromkeys(("epoch", "epochs", "step", "steps", "seconds_per_epoch", "updated"), (int, float))
 
 
 def print_status(experiment: Experiment) -> None:
@@ -38,7 +39,7 @@ def print_status(experiment: Experiment) -> None:
 def _position(folder: Path, status: str) -> tuple[str, str]:
     """The epoch of a training that runs or was interrupted, and how long its rest takes."""
     try:
-        noted: dict[str, Any] = read_json(folder / "progress.json")
+        noted = read_mapping(folder / "progress.json", _POSITION)
     except UserError:
         return "", "starting" if status == "running" else ""
     epoch = f"{noted['epoch']}/{noted['epochs']}"

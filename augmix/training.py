@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from augmix import datasets, devices, distributed, methods, models, provenance
 from augmix.batches import Batches, in_order
 from augmix.errors import RunError, UserError
-from augmix.files import atomic, locked, read_json, write_json, write_text
+from augmix.files import atomic, locked, read_json, read_mapping, write_json, write_text
 from augmix.progress import bar
 from augmix.runs import Checkpoints, Interrupted, Progress, Signals, save, tell, write_history
 
@@ -280,7 +280,8 @@ def _refuse_diverged(folder: Path, fingerprint: str) -> None:
     path = folder / "diverged.json"
     if not path.exists():
         return
-    if (noted := read_json(path))["fingerprint"] != fingerprint:
+    noted = read_mapping(path, {"fingerprint": str, "epoch": int, "step": int})
+    if noted["fingerprint"] != fingerprint:
         path.unlink()
         return
     raise RunError(f"{folder} diverged in epoch {noted['epoch']}, step {noted['step']}, and would again; change it")
