@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from reports.names import HELD_OUT, architecture_title, group_of, spaced
 from reports.questions import draw_consistency
-from reports.results import CLEAN_ERROR, MCE, MFP, Place, Quantity, Results, records
+from reports.results import CLEAN_ERROR, MCE, MFP, Cell, Place, Quantity, Results, records
 from reports.style import COLOURS, WIDTH, Drawing, looks_of, panels, saved
 from reports.sweeps import draw_sweeps
 from reports.tables import CALIBRATION
@@ -62,8 +62,7 @@ def _shift_bars(results: Results, folder: Path, dataset: str, architecture: str,
             _bars(results, ax, data[data["label"].isin(row)], row, max(map(len, rows)))
             ax.set_ylabel(f"{what} (%)")
         axes[0].set_ylim(bottom=0)
-        cells = [results.cell(Place(dataset, architecture, m.name), quantities[shifts[0]]) for m in results.methods]
-        _method_legend(results, figure, [cell.word for cell in cells])
+        _method_legend(results, figure, results.across(dataset, architecture, quantities[shifts[0]]))
     over = ": means over seeds, whiskers ± one standard deviation." if len(results.config["seeds"]) > 1 else "."
     where = f"{results.dataset_title(dataset)}-{benchmark} with {architecture_title(architecture)}"
     yield Drawing(kind, name, f"{what} per {kind.removesuffix('s')} on {where}{over}")
@@ -97,13 +96,13 @@ def _palette(results: Results) -> dict[str, str]:
     return {title: look.colour for title, look in looks_of(results).items()}
 
 
-def _method_legend(results: Results, figure: Figure, words: Sequence[str]) -> None:
-    """A legend over the panels; `words` say of a method without figures why it has none."""
+def _method_legend(results: Results, figure: Figure, cells: Sequence[Cell]) -> None:
+    """A legend over the panels that says of a method without a cell's figure why it has none."""
     patches = [
-        Patch(facecolor="none", edgecolor="#999999", label=f"{title} ({word})")
-        if word
+        Patch(facecolor="none", edgecolor="#999999", label=f"{title} ({cell.word})")
+        if cell.word
         else Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="white", label=title)
-        for (title, look), word in zip(looks_of(results).items(), words, strict=True)
+        for (title, look), cell in zip(looks_of(results).items(), cells, strict=True)
     ]
     figure.legend(handles=patches, loc="outside upper center", ncols=min(6, len(patches)))
 
@@ -256,8 +255,7 @@ def _calibration(results: Results, folder: Path, dataset: str) -> Iterator[Drawi
                 results.tidy(dataset, architecture, shown), x="value", y="method", order=titles, hue="label",
                 hue_order=list(shown), palette=TINTS[-len(shown) :], saturation=1, legend=False, ax=ax, **WHISKERS,
             )  # fmt: skip
-            for i, method in enumerate(results.methods):
-                cell = results.cell(Place(dataset, architecture, method.name), next(iter(shown.values())))
+            for i, cell in enumerate(results.across(dataset, architecture, next(iter(shown.values())))):
                 ax.text(0, i, f" {cell.word}", va="center", fontsize=8, style="italic")
             ax.tick_params(axis="y", length=0)
             ax.grid(axis="x")

@@ -96,7 +96,7 @@ def _paper_shape(results: Results, name: str, caption: str, quantity: Quantity, 
             (dataset, architecture),
             results.dataset_title(dataset) + suffix,
             architecture_title(architecture),
-            [results.cell(Place(dataset, architecture, m.name), quantity) for m in results.methods],
+            results.across(dataset, architecture, quantity),
         )
         for dataset in results.datasets
         if results.has(quantity, dataset)
@@ -128,12 +128,7 @@ def main_table(tables: Sequence[Table]) -> Table:
 
 def _calibration(results: Results) -> Table:
     rows = [
-        Row(
-            (dataset, architecture, label),
-            block,
-            label,
-            [results.cell(Place(dataset, architecture, method.name), quantity) for method in results.methods],
-        )
+        Row((dataset, architecture, label), block, label, results.across(dataset, architecture, quantity))
         for dataset, architecture, block in _places(results)
         for label, quantity in CALIBRATION.items()
         if results.has(quantity, dataset)
