@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG := config/$(EXPERIMENT).yaml
 
-.PHONY: help reproduce plan status test test-cluster lint format ui lock clean
+.PHONY: help reproduce plan status test test-cluster test-nightly lint format ui lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -31,12 +31,20 @@ test: $(VENV)/.ready ## run the tests
 test-cluster: $(VENV)/.ready ## run the tests that start servers: SLURM (as root), PostgreSQL
 	AUGMIX_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/cluster
 
+# What is tried, how often and what it cost goes into the table of tests/README.md.
+test-nightly: export AUGMIX_TEST_TALLY := $(CURDIR)/.faults.jsonl
+test-nightly: $(VENV)/.ready ## run every test, those of faults ten times as long, and write the table of faults
+	@rm -f $(AUGMIX_TEST_TALLY)
+	AUGMIX_TEST_NIGHTLY=1 AUGMIX_TEST_CLUSTER=1 $(BIN)/python -m pytest --timeout 3600 $(TESTS)
+	$(BIN)/python -m tests.faults.tally $(AUGMIX_TEST_TALLY) tests/README.md
+
 lint: $(VENV)/.ready ## check style, types and the workflow
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	PATH=$(CURDIR)/$(BIN):$$PATH snakemake --lint
+	$(BIN)/python .ci/audit
 
 format: $(VENV)/.ready ## bring the sources into shape
 	$(BIN)/ruff check --fix .

@@ -1,6 +1,7 @@
 """A checkout of its own in which tests run experiments as users do: through the commands."""
 
 import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
+SECRET = "a-password-that-no-file-may-hold"
 TINY: dict[str, Any] = {
     "experiment": "tiny",
     "datasets": {
@@ -60,7 +62,8 @@ class Checkout:
         return self.run(sys.executable, "-m", "snakemake", "--cores", "2", *options)
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        environment = {**os.environ, "SERVICE_TOKEN": SECRET}
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
 
 
 def copy_checkout(folder: Path) -> None:
