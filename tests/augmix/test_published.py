@@ -146,7 +146,7 @@ def test_a_configured_folder_is_used_as_it_is(
 @pytest.mark.parametrize(
     ("entry", "complaint"),
     [
-        ({"C": "download"}, "only published -C sets for the loaders cifar10, cifar100, imagenet can be downloaded; name a"),
+        ({"C": "download"}, "only published -C sets for the loaders cifar10, cifar100, imagenet can be downloaded"),
         ({"P": "download"}, "only published -C sets"),
         ({"C": 3}, "published"),
         ({"D": "folder"}, "D"),

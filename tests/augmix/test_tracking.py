@@ -89,9 +89,7 @@ def write_run(
     (run / "config.yaml").write_text(yaml.safe_dump(config | (settings or {})))
     provenance = {"commit": "abc123", "dirty": True, "source_hash": "0f", "packages": {"torch": "2.9.0"}}
     (run / "provenance.json").write_text(json.dumps(provenance))
-    lines = [
-        f"{e},{10 * e},{0.1 / e},{2 / e},{0.5 / e},{0.6 / e},1.5,{STARTED + e}\n" for e in range(1, epochs + 1)
-    ]
+    lines = [f"{e},{10 * e},{0.1 / e},{2 / e},{0.5 / e},{0.6 / e},1.5,{STARTED + e}\n" for e in range(1, epochs + 1)]
     (run / "history.csv").write_text(HISTORY + "".join(lines))
     if finished:
         (run / "model.pt").write_bytes(b"weights")
@@ -434,9 +432,7 @@ def test_two_first_starts_at_once_after_one_was_killed(experiment: Path) -> None
     (results / ".mlflow.db.1.tmp").write_bytes(b"what a killed start left behind")
     code = "import sys, pathlib, augmix.tracking as t; print(t.sync(pathlib.Path(sys.argv[1])))"
     command = [sys.executable, "-c", code, str(experiment)]
-    starts = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)
-    ]
+    starts = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     outputs = [start.communicate(timeout=120) for start in starts]
     assert [start.returncode for start in starts] == [0, 0], outputs
     assert [errors for _, errors in outputs] == ["", ""]
