@@ -19,7 +19,7 @@ from augmix.evaluation import write_predictions
 from augmix.experiment import CHECKOUT, Run
 from augmix.files import write_csv, write_json
 from augmix.metrics import corruption_error
-from augmix.perturbations import EXTRA_PERTURBATIONS, PERTURBATIONS, perturbations_of
+from augmix.perturbations import extra_perturbations_of, perturbations_of
 from augmix.registry import module_names
 from augmix.results import COLUMNS, Row, run_metrics
 from augmix.runs import DAMAGED
@@ -61,10 +61,11 @@ def evaluate_checkpoint(checkpoint: Path, architecture: str, data: Path, output:
     )
     net.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
     folders = {kind: data.with_name(f"{data.name}-{kind}") for kind in ("C", "P")}
+    preset = nearest_preset(min(test.images.shape[1:3]))
     settings = {
         "data": str(data),
         "corruptions": _present(folders["C"], (*CORRUPTIONS, *EXTRA_CORRUPTIONS)),
-        "perturbations": _present(folders["P"], (*PERTURBATIONS, *EXTRA_PERTURBATIONS)),
+        "perturbations": _present(folders["P"], (*perturbations_of(preset), *extra_perturbations_of(preset))),
         "folders": {kind: str(folder) for kind, folder in folders.items()},
         "images": {"C": None, "P": None},
         "resize": False,
@@ -72,7 +73,6 @@ def evaluate_checkpoint(checkpoint: Path, architecture: str, data: Path, output:
     }
     write_predictions(net, settings, noted, output, place)
     run = Run(data.name, architecture, checkpoint.stem, 0, {}, settings)
-    preset = nearest_preset(min(test.images.shape[1:3]))
     rows = list(run_metrics(output, run, perturbations_of(preset)))
     write_csv(output / "metrics.csv", COLUMNS, [(data.name, architecture, checkpoint.stem, "", *row) for row in rows])
     described = {**provenance.describe([]), "device": devices.describe(place), "checkpoint": str(checkpoint)}
