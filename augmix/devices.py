@@ -53,13 +53,19 @@ def enough_memory(recipe: Mapping[str, Any]) -> Iterator[None]:
 
 
 def choose(name: str) -> torch.device:
-    """The device called `name`; `auto` takes an accelerator where there is one."""
+    """The device called `name`, or by `auto` an accelerator where there is one; of several GPUs, a free one."""
+    kind = find(name)
+    return torch.device(kind) if kind != "cuda" else _claim()
+
+
+def find(name: str) -> str:
+    """The kind of device that `name` or `auto` means here; raises `UserError` if it is absent."""
     found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(kind for kind, there in found.items() if there)
     if not found[name]:
         raise UserError(f"device '{name}' is not available here; set training.device to auto or cpu")
-    return torch.device(name) if name != "cuda" else _claim()
+    return name
 
 
 def _claim() -> torch.device:

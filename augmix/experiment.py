@@ -63,6 +63,7 @@ class Experiment:
         validate(config, schema, lines)
         self.config: dict[str, Any] = _fill(config, schema, schema)
         self._check_names(lines)
+        self._check_recipes()
 
     @property
     def name(self) -> str:
@@ -276,6 +277,18 @@ class Experiment:
                 if name in names[:i]:
                     raise UserError(f"{place((key, i), lines)}: {key} lists the name '{name}' twice")
         self._check_benchmarks(refuse)
+
+    def _check_recipes(self) -> None:
+        for run in self.runs:
+            recipe = run.training["training"]
+            if recipe["schedule"] == "steps" and not recipe["milestones"]:
+                raise UserError(f"{run.path}: training.schedule is steps; name its epochs as training.milestones")
+            for key in ("warmup_epochs", "milestones"):
+                latest = max([recipe[key]] if isinstance(recipe[key], int) else recipe[key], default=0)
+                if latest >= recipe["epochs"]:
+                    raise UserError(
+                        f"{run.path}: training.{key} has {latest}, but training ends after {recipe['epochs']} epochs"
+                    )
 
     def _check_benchmarks(self, refuse: Any) -> None:
         from augmix import corruptions, perturbations

@@ -3,6 +3,8 @@
 Two executors give the same bits: compiled kernels on the CPU, plain torch on other devices.
 """
 
+import warnings
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -75,7 +77,27 @@ def mix(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, we
 
 
 def _executor(images: torch.Tensor) -> Any:
-    return compiled if images.device.type == "cpu" else eager
+    executors: dict[str, Any] = {"cpu": compiled, "mps": _ThroughCPU}
+    return executors.get(images.device.type, eager)
+
+
+class _ThroughCPU:
+    """The compiled kernels for images on MPS, which lacks the float64 that Pillow's arithmetic needs."""
+
+    @staticmethod
+    def chain(images: torch.Tensor, *arguments: Any) -> torch.Tensor:
+        _tell_of_detour()
+        return compiled.chain(images.cpu(), *arguments).to(images.device)
+
+    @staticmethod
+    def mix(images: torch.Tensor, *arguments: Any) -> torch.Tensor:
+        _tell_of_detour()
+        return compiled.mix(images.cpu(), *arguments).to(images.device)
+
+
+@cache
+def _tell_of_detour() -> None:
+    warnings.warn("the image operations run on the CPU: MPS has no float64", stacklevel=2)
 
 
 def _check_operations(

@@ -117,3 +117,28 @@ def test_a_resolved_configuration_resolves_to_itself(write_config: WriteConfig) 
     experiment = load(write_config())
     assert Experiment(experiment.config).config == experiment.config
     assert [run.training for run in Experiment(experiment.record()).runs] == [r.training for r in experiment.runs]
+
+
+@pytest.mark.parametrize(
+    ("training", "complaint"),
+    [
+        ({"epochs": 9, "schedule": "steps"}, "schedule is steps; name its epochs as training.milestones"),
+        ({"epochs": 9, "schedule": "steps", "milestones": [3, 9]}, "milestones has 9, but training ends after 9"),
+        ({"epochs": 5, "warmup_epochs": 5}, "warmup_epochs has 5, but training ends after 5 epochs"),
+    ],
+)
+def test_a_schedule_that_does_not_fit_its_epochs_is_refused(
+    write_config: WriteConfig, training: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(UserError, match=f"digits/smallnet/standard/seed0: training.{complaint}"):
+        load(write_config(training=training))
+
+
+def test_the_paper_s_imagenet_recipe() -> None:
+    runs = {run.method: run.training["training"] for run in load(CHECKOUT / "config" / "imagenet.yaml").runs}
+    for method, recipe in runs.items():
+        longer = method in ("autoaugment", "augmix", "augmix_stylized")
+        assert recipe["epochs"] == (180 if longer else 90)
+        assert recipe["learning_rate"] == 0.1 * recipe["batch_size"] / 256
+        assert [epoch / recipe["epochs"] for epoch in recipe["milestones"]] == pytest.approx([1 / 3, 2 / 3, 8 / 9])
+        assert (recipe["warmup_epochs"], recipe["nesterov"], recipe["weight_decay"]) == (5, False, 1e-4)

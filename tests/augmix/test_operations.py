@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -278,3 +279,17 @@ def test_refuses_a_bad_fill_and_bad_plans() -> None:
         operations.mix(IMAGES, np.zeros((2, 3, 1)), np.zeros((2, 3, 1)), np.ones((3, 4)))
     with pytest.raises(ValueError, match=r"operations must have shape \(2, 2, depth\)"):
         operations.mix(IMAGES, np.zeros((2, 3, 1)), np.zeros((2, 3, 1)), np.ones((2, 3)))
+
+
+def test_mps_takes_the_compiled_kernels_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    executor = operations._executor(SimpleNamespace(device=torch.device("mps")))  # type: ignore[arg-type]
+    monkeypatch.setattr(operations, "_executor", lambda images: executor)
+    images = torch.randint(0, 256, (4, 3, 16, 16), dtype=torch.uint8)
+    ids, parameters = operations.ids(["rotate"] * 4)[:, None], np.full((4, 1), 9.0)
+    with pytest.warns(UserWarning, match="run on the CPU: MPS has no float64"):
+        rotated = operations.chain(images, ids, parameters)
+    matrix = np.broadcast_to(np.float32(0.5), (4, 2))
+    mixed = operations.mix(images, ids[:, None], parameters[:, None], matrix)
+    monkeypatch.undo()
+    assert torch.equal(rotated, operations.chain(images, ids, parameters))
+    assert torch.equal(mixed, operations.mix(images, ids[:, None], parameters[:, None], matrix))

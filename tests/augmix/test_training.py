@@ -14,7 +14,7 @@ import pytest
 import torch
 import yaml
 
-from augmix import batches, training
+from augmix import batches, datasets, training
 from augmix.errors import RunError, UserError
 from augmix.experiment import Experiment
 from augmix.files import locked
@@ -217,3 +217,27 @@ def test_learning_rate_falls_in_steps_at_the_milestones() -> None:
     assert rates[30:60] == pytest.approx([0.04] * 30)
     assert rates[60:80] == pytest.approx([0.004] * 20)
     assert rates[80:] == pytest.approx([0.0004] * 10)
+
+
+def test_photographs_are_trained_on_as_they_stream(imagenet_sample: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data" / "imagenet"
+    options = {"folder": str(imagenet_sample), "side": 64}
+    datasets.prepare({"loader": "imagenet", "options": options, "subset": {"train": 24, "test": 8}}, data)
+    config = {
+        "experiment": "x", "datasets": {"imagenet": {"loader": "imagenet", "options": options}},
+        "architectures": ["smallnet"], "methods": [{"name": "augmix", "parameters": {"severity": 1}}],
+        "training": {"epochs": 2, "batch_size": 10, "threads": 1, "nesterov": False, "warmup_epochs": 1},
+        "folders": {"data": str(tmp_path / "data")},
+    }  # fmt: skip
+    settings = dict(Experiment(config).runs[0].training)
+    one, other = (tmp_path / name / "x" / "imagenet" / "smallnet" / "augmix" / "seed0" for name in "ab")
+    training.train(settings, one)
+    training.train(settings, other)
+    assert digest(one / "model.pt") == digest(other / "model.pt")
+    split = datasets.read(data, "train")
+    source = batches.Batches(split, settings, torch.device("cpu"))
+    first, again = source(0, 1), batches.Batches(split, settings, torch.device("cpu"))(0, 1)
+    assert first.images.shape == (10, 3, 64, 64)
+    assert torch.equal(first.images, again.images)
+    assert source(0, 2).images.shape == (4, 3, 64, 64)
+    assert not torch.equal(source(1, 1).images, first.images)

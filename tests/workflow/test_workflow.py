@@ -77,3 +77,18 @@ def test_another_subset_runs_everything(finished: Checkout) -> None:
     digits = {"loader": "digits", "flip": False, "subset": subset, "perturbation_images": 4}
     plan = planned(finished, finished.write("smaller", experiment="tiny", datasets={"digits": digits}))
     assert jobs(plan)["total"] == 1 + 2 + 2 + 2 + 2 + 4
+
+
+def test_every_training_takes_its_gpus(finished: Checkout) -> None:
+    def gpus(rule: str, *options: str, **training: object) -> set[str]:
+        config = finished.write("gpus", datasets={"digits": {"loader": "digits"}}, training={"epochs": 1, **training})
+        plan = finished.snakemake("-n", "--configfile", config, *options).stdout
+        jobs = [block for block in plan.split("\n\n") if f"rule {rule}:" in block]
+        return {found for block in jobs for found in re.findall(r"gpu=(\d+)", block)}
+
+    limit = ("--resources", "gpu=4")
+    assert gpus("train") == {"0"}
+    assert gpus("train", *limit) == {"1"}
+    assert gpus("train", *limit, device="cpu") == {"0"}
+    assert gpus("train", device="cuda", processes=2) == {"2"}
+    assert gpus("evaluate", device="cuda", processes=2) == {"1"}

@@ -35,6 +35,17 @@ def run_of(wildcards):
     return RUNS[f"{wildcards.dataset}/{wildcards.architecture}/{wildcards.method}/seed{wildcards.seed}"]
 
 
+def gpus(processes=None):
+    """The GPUs of a job that trains (in its `processes`) or evaluates: for `auto`, where this machine's are counted."""
+
+    def count(wildcards):
+        training = run_of(wildcards).training["training"]
+        wanted = training["device"] == "cuda" or (training["device"] == "auto" and "gpu" in workflow.global_resources)
+        return (processes or training["processes"]) if wanted else 0
+
+    return count
+
+
 def benchmark_options(benchmark):
     """The options of `augmix corrupt` or `perturb`, from the data set's settings."""
 

@@ -15,6 +15,8 @@ rule evaluate:
     conda:
         ENVIRONMENT
     threads: lambda wildcards: run_of(wildcards).training["training"]["threads"]
+    resources:
+        gpu=gpus(1),
     params:
         settings=lambda wildcards: as_json(run_of(wildcards).evaluation),
         folder=lambda wildcards, input: Path(input[0]).parent,
@@ -35,6 +37,8 @@ if experiment.validation is not None:
         conda:
             ENVIRONMENT
         threads: lambda wildcards: run_of(wildcards).training["training"]["threads"]
+        resources:
+            gpu=gpus(1),
         params:
             settings=lambda wildcards: as_json(run_of(wildcards).validation),
             folder=lambda wildcards, input: Path(input[0]).parent,

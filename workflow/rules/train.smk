@@ -16,7 +16,11 @@ rule train:
         f"{RUN}/train.log",
     conda:
         ENVIRONMENT
-    threads: lambda wildcards: run_of(wildcards).training["training"]["threads"]
+    threads:
+        lambda wildcards: run_of(wildcards).training["training"]["threads"]
+        * run_of(wildcards).training["training"]["processes"]
+    resources:
+        gpu=gpus(),
     params:
         settings=lambda wildcards: as_json(run_of(wildcards).training),
         folder=lambda wildcards, output: Path(output[0]).parent,

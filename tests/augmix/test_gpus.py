@@ -1,0 +1,45 @@
+"""GPUs are counted without torch, and limit how many trainings run side by side."""
+
+from pathlib import Path
+
+import pytest
+
+from augmix import gpus, reproduce
+
+LISTED = "GPU 0: NVIDIA H100 (UUID: GPU-a)\\nGPU 1: NVIDIA H100 (UUID: GPU-b)\\n"
+
+
+@pytest.fixture
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A command `nvidia-smi` that lists two GPUs, and nothing else on PATH but a shell's commands."""
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f'#!/bin/sh\\nprintf "{LISTED}"\\n'.replace("\\n", "\n", 1))
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return tool
+
+
+@pytest.mark.parametrize(
+    ("visible", "count"), [(None, 2), ("0", 1), ("1,0", 2), ("", 0), ("-1", 0), ("GPU-b,-1,GPU-a", 1)]
+)
+def test_what_cuda_would_see_is_counted(
+    driver: Path, monkeypatch: pytest.MonkeyPatch, visible: str | None, count: int
+) -> None:
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert gpus.count() == count
+
+
+def test_no_driver_or_a_broken_one_means_none(driver: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver.write_text("#!/bin/sh\nexit 9\n")
+    assert gpus.count() == 0
+    monkeypatch.setenv("PATH", "")
+    assert gpus.count() == 0
+
+
+def test_the_front_limits_trainings_to_the_gpus(driver: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = reproduce._command(Path("config/digits.yaml"), "all", None)
+    assert command[command.index("--resources") + 1] == "gpu=2"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert "--resources" not in reproduce._command(Path("config/digits.yaml"), "all", None)
