@@ -46,10 +46,7 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
                 _times(results),
             )
         },
-        "questions": [
-            {"title": a.title, "text": a.text, "tables": [t.name for t in a.tables], "figure": a.figure}
-            for a in answers(results)
-        ],
+        "questions": [{**a._asdict(), "tables": [table.name for table in a.tables]} for a in answers(results)],
         "recipe": [[spaced(key), _setting(value)] for key, value in results.config["training"].items()],
         "recipe_changes": _recipe_changes(results),
         "architectures": [_architecture(results, name, known) for name in results.architectures],

@@ -1,11 +1,9 @@
 """Questions that a critic of AugMix asks, answered from the runs of the experiments that were made for them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import pandas as pd
 
 from augmix.registry import method_parts
 from reports.layout import Column, Row, Table, framed
@@ -278,30 +276,19 @@ def _factorial(results: Results) -> Answer | None:
         return None
     measures: Mapping[str, Quantity] = {"mCE": MCE, "Clean error": CLEAN_ERROR}
     absent = Cell(None, None, 0, 0, "not run")
-    grid, contrasts, text = [], [], []
+    grid, contrasts = [], []
+    text: list[str] = []
     for dataset, architecture in product(results.datasets, results.architectures):
         places = {name: Place(dataset, architecture, method) for name, method in names.items()}
         where = _on(results, dataset, architecture)
-        effects: dict[bool, list[str]] = {True: [], False: []}
         for (label, quantity), (views, row) in product(measures.items(), GRID.items()):
             cells = [results.cell(places[name], quantity) if name in places else absent for name in row]
             grid.append(Row((dataset, architecture, label, views), f"{label}, {where}", views, cells))
-        for asks, one, other in CONTRASTS:
-            if not {one, other} <= places.keys():
-                continue
-            pair = places[one], places[other]
-            said: list[Cell | str] = [f"{_title(results, names[one])} − {_title(results, names[other])}"]
-            for quantity in measures.values():
-                said += [_difference(results, *pair, quantity), _verdict(results.difference(*pair, quantity))]
-            contrasts.append(Row((dataset, architecture, asks), where, sentence(asks), said))
-            differences = results.difference(*pair, MCE)
-            if len(differences):
-                effects[told_apart(differences)].append(
-                    f"{asks} ({points(differences)} {'less' if differences.mean() < 0 else 'more'})"
-                )
-        for clear, verb in ((True, "bear out what is made by"), (False, "do not bear out a difference by")):
-            if effects[clear]:
-                text.append(f"On {where} and by the mCE, the seeds {verb} {listed(effects[clear])}.")
+        found = {
+            asks: (places[one], places[other]) for asks, one, other in CONTRASTS if one in places and other in places
+        }
+        contrasts += [_contrast(results, where, asks, pair, measures.values()) for asks, pair in found.items()]
+        text += _effects(results, where, found)
     heads = [Column("", "Difference", "between")]
     heads += [Column(label, t, f"{label}_{t}") for label in measures for t in ("Points", "Borne out")]
     tables = [
@@ -324,9 +311,25 @@ def _factorial(results: Results) -> Answer | None:
     return Answer("What is the gain made of?", text, tables)
 
 
-def _title(results: Results, name: str) -> str:
-    return next(method.title for method in results.methods if method.name == name)
+def _contrast(results: Results, where: str, asks: str, pair: tuple[Place, Place], measures: Iterable[Quantity]) -> Row:
+    """One method minus another in each measure, and whether the seeds bear the difference out."""
+    titles = {method.name: method.title for method in results.methods}
+    cells: list[Cell | str] = [" − ".join(titles[place.method] for place in pair)]
+    for quantity in measures:
+        differences = results.difference(*pair, quantity)
+        verdict = "one seed" if len(differences) == 1 else "yes" if told_apart(differences) else "no"
+        cells += [_difference(results, *pair, quantity), verdict]
+    return Row((*pair[0][:2], asks), where, sentence(asks), cells)
 
 
-def _verdict(differences: pd.Series) -> str:
-    return "one seed" if len(differences) == 1 else "yes" if told_apart(differences) else "no"
+def _effects(results: Results, where: str, contrasts: Mapping[str, tuple[Place, Place]]) -> Iterator[str]:
+    """Which contrasts the seeds bear out, by the mCE."""
+    effects: dict[bool, list[str]] = {True: [], False: []}
+    for asks, pair in contrasts.items():
+        differences = results.difference(*pair, MCE)
+        if len(differences):
+            said = f"{asks} ({points(differences)} {'less' if differences.mean() < 0 else 'more'})"
+            effects[told_apart(differences)].append(said)
+    for clear, verb in ((True, "bear out an effect of"), (False, "do not bear out one of")):
+        if effects[clear]:
+            yield f"On {where} and by the mCE, the seeds {verb} {listed(effects[clear])}."
