@@ -93,8 +93,8 @@ def test_a_server_that_restarts_in_the_middle_ends_up_complete(
         # SIGKILL for the server while they write.
         command = [sys.executable, "-m", "tests.faults.crowd", str(results), uri, str(PROCESSES), str(EPOCHS), "1"]
         writers = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        wait_for(lambda: experiments(port) >= PROCESSES // 4)
-    said = writers.communicate(timeout=120)[1]
+        wait_for(lambda: experiments(port) >= PROCESSES // 4, 300)
+    said = writers.communicate(timeout=300)[1]
     assert writers.returncode == 0, said
     refusals = [line for line in said.splitlines() if "does not answer" in line]
     assert len(refusals) > 0

@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import pytest
 
 from tests.checkout import BIN, Checkout, wait_for
 from tests.cluster.slurm import Slurm
 from tests.faults.tally import tried
 
 STEPS = 2  # an epoch
+
+# Two minutes on an idle machine; a busy one only takes longer.
+pytestmark = pytest.mark.timeout(1800)
 
 
 def slow(site: Checkout, name: str, seconds: float, epochs: int) -> dict[str, Any]:
@@ -38,14 +42,14 @@ def job_of(slurm: Slurm, comment: str, *states: str) -> str:
         found[:] = [number for number, about in slurm.jobs(*states).items() if comment in about]
         return bool(found)
 
-    wait_for(look, 90)
+    wait_for(look, 300)
     return found[0]
 
 
 def test_an_experiment_ends_right_whatever_happens_to_its_jobs(slurm: Slurm, site: Checkout) -> None:
     methods = [
         {"name": "standard", "preset": "standard"},
-        slow(site, "cancelled", seconds=0.5, epochs=30),
+        slow(site, "cancelled", seconds=0.5, epochs=15),
         slow(site, "late", seconds=0.5, epochs=78),
         {"name": "hot", "preset": "standard", "training": {"learning_rate": 1e30}},
     ]
@@ -54,12 +58,12 @@ def test_an_experiment_ends_right_whatever_happens_to_its_jobs(slurm: Slurm, sit
     front = site.start(config, said)
     try:
         job = job_of(slurm, "cancelled", "RUNNING")
-        wait_for(lambda: len(steps(site, "cancelled")) >= 2 * STEPS, 60)
+        wait_for(lambda: len(steps(site, "cancelled")) >= 2 * STEPS, 300)
         slurm.run("scontrol", "update", f"NodeName={slurm.host}", "State=DRAIN", "Reason=test")
         slurm.run("scancel", job)
-        wait_for(lambda: "SLURM lets jobs wait" in said.read_text(), 60)
+        wait_for(lambda: "SLURM lets jobs wait" in said.read_text(), 300)
         slurm.run("scontrol", "update", f"NodeName={slurm.host}", "State=RESUME")
-        assert front.wait(400) == 1, said.read_text()
+        assert front.wait(1500) == 1, said.read_text()
     finally:
         front.send_signal(signal.SIGINT)
         front.wait()
@@ -77,7 +81,7 @@ def test_an_experiment_ends_right_whatever_happens_to_its_jobs(slurm: Slurm, sit
     completed = Counter(slurm.jobs("COMPLETED").values())
     assert set(completed.values()) == {1}
     assert sum("rule_train" in comment for comment in completed) == 3
-    assert len(steps(site, "cancelled")) == 30 * STEPS
+    assert len(steps(site, "cancelled")) == 15 * STEPS
     assert len(steps(site, "late")) == 78 * STEPS
     ended = "\n".join(slurm.jobs("CANCELLED", "FAILED", "TIMEOUT").values())
     assert ended.count("cancelled") == 1
@@ -87,7 +91,7 @@ def test_an_experiment_ends_right_whatever_happens_to_its_jobs(slurm: Slurm, sit
         tried(f"SLURM job {fault}", 1)
 
     # The same bits as trained here at one go; a method's parameters differ, its name and its arithmetic do not.
-    for name, epochs in (("cancelled", 30), ("late", 78)):
+    for name, epochs in (("cancelled", 15), ("late", 78)):
         alone = [slow(site, name, seconds=0, epochs=epochs)]
         reference = site.write(
             "alone", methods=alone, method_packages=["baselines", "waits"], folders={"results": "elsewhere"}
@@ -99,22 +103,22 @@ def test_an_experiment_ends_right_whatever_happens_to_its_jobs(slurm: Slurm, sit
 
 
 def test_jobs_of_a_start_that_was_killed_are_not_doubled(slurm: Slurm, site: Checkout) -> None:
-    methods = [slow(site, name, seconds=0.5, epochs=20) for name in ("first", "second", "third")]
+    methods = [slow(site, name, seconds=0.5, epochs=8) for name in ("first", "second", "third")]
     config = site.write("orphans", methods=methods, method_packages=["baselines", "waits"])
     front = site.start(config, site.folder / "killed.txt")
-    wait_for(lambda: len(steps(site, "first") + steps(site, "second") + steps(site, "third")) > 1, 60)
+    wait_for(lambda: len(steps(site, "first") + steps(site, "second") + steps(site, "third")) > 1, 300)
     kill_all(front.pid)
     front.wait()
     said = site.folder / "again.txt"
     again = site.start(config, said)
     try:
-        wait_for(lambda: all((path / "model.pt").exists() for path in run_folders(site)), 120)
+        wait_for(lambda: all((path / "model.pt").exists() for path in run_folders(site)), 600)
     finally:
         again.send_signal(signal.SIGINT)
-        assert again.wait(30) == 130
+        assert again.wait(120) == 130
     assert "SLURM jobs of a killed start to end" in said.read_text()
     for name in ("first", "second", "third"):
-        assert len(steps(site, name)) == 20 * STEPS
+        assert len(steps(site, name)) == 8 * STEPS
         assert len(set(steps(site, name))) == 1, "one process trained it all"
     tried("submitting machine dies while SLURM jobs run and wait", 1)
 
