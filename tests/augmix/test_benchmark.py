@@ -29,7 +29,7 @@ def published(tmp_path: Path) -> dict[str, Path]:
     np.save(folders["C"] / "fog.npy", fog)
     np.save(folders["C"] / "labels.npy", np.tile(TEST.labels, 5).astype(np.uint8))
     for name in ("gaussian_noise", "tilt"):
-        np.save(folders["P"] / f"{name}.npy", perturb(TEST.images, name))
+        np.save(folders["P"] / f"{name}.npy", perturb(np.asarray(TEST.images), name))
     return folders
 
 
@@ -49,7 +49,7 @@ def test_published_corruptions_of_the_images_that_are_used(
     assert benchmark.source == "published"
     assert shift.shape == (5, len(used))
     expected = [20 * severity + index for severity in range(1, 6) for index in used]
-    assert shift.images[:, 0, 0, 0].tolist() == expected
+    assert np.asarray(shift.images)[:, 0, 0, 0].tolist() == expected
     assert shift.labels.tolist() == [index % 10 for index in used] * 5
     assert benchmark.labels.tolist() == shift.labels.tolist()
 
@@ -62,7 +62,7 @@ def test_published_perturbations_take_the_test_labels(
     benchmark.check(["gaussian_noise", "tilt"])
     shift = benchmark.read("gaussian_noise")
     assert shift.shape == (len(used), 31)
-    assert np.array_equal(shift.images[::31], TEST.images[list(used)])
+    assert np.array_equal(shift.images[::31], np.asarray(TEST.images)[list(used)])
     assert shift.labels.tolist() == np.repeat([index % 10 for index in used], 31).tolist()
     assert benchmark.labels.tolist() == [index % 10 for index in used]
 

@@ -46,7 +46,7 @@ def test_prepare_writes_what_read_reads(tmp_path: Path) -> None:
     train, test = (datasets.read(tmp_path / "digits", split) for split in datasets.SPLITS)
     assert train.images.shape == (50, 32, 32, 3)
     assert test.labels.shape == (360,)
-    assert np.array_equal(train.images, digits.load().train_images[datasets.evenly(1437, 50)])
+    assert np.array_equal(np.asarray(train.images), digits.load().train_images[datasets.evenly(1437, 50)])
     noted = datasets.record(tmp_path / "digits")
     assert noted["sha256"]["test_labels"] == hashlib.sha256(test.labels.tobytes()).hexdigest()
 
