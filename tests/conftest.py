@@ -15,6 +15,9 @@ from augmix.datasets import prepare
 from augmix.experiment import Experiment, load
 from tests.checkout import Checkout, make_finished
 
+# Tests run side by side on few cores: one thread each is fastest. Torch reads this when it is first imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 SHARED = Path(__file__).parents[2] / "shared"
 
 

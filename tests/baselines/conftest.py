@@ -8,12 +8,6 @@ from torch import Tensor, nn
 from augmix import models
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
-    """Small tensors lose time on several threads, much of it where the machine is busy."""
-    torch.set_num_threads(1)
-
-
 @pytest.fixture
 def images() -> Tensor:
     return torch.from_numpy(np.random.default_rng(0).integers(0, 256, (64, 3, 32, 32), np.uint8))
