@@ -83,8 +83,7 @@ def test_every_training_takes_its_gpus(finished: Checkout) -> None:
     def gpus(rule: str, *options: str, **training: object) -> set[str]:
         config = finished.write("gpus", datasets={"digits": {"loader": "digits"}}, training={"epochs": 1, **training})
         plan = finished.snakemake("-n", "--configfile", config, *options).stdout
-        jobs = [block for block in plan.split("\n\n") if f"rule {rule}:" in block]
-        return {found for block in jobs for found in re.findall(r"gpu=(\d+)", block)}
+        return set(re.findall(rf"rule {rule}:.*?gpu=(\d+)", plan, re.DOTALL))
 
     limit = ("--resources", "gpu=4")
     assert gpus("train") == {"0"}
