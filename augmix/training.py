@@ -8,7 +8,7 @@ import math
 import shutil
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -82,15 +82,8 @@ class Trainer:
         self.batches = Batches(train_set, settings, device, group.rank, group.processes)
         self.method = methods.build(settings["method"], settings["method_packages"])
         torch.manual_seed(settings["seed"])
-        net = models.Normalised(models.build(settings["architecture"], self.classes), *record["normalisation"])
-        self.net = net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.optimizer = torch.optim.SGD(
-            net.parameters(),
-            self.recipe["learning_rate"],
-            momentum=self.recipe["momentum"],
-            weight_decay=self.recipe["weight_decay"],
-            nesterov=self.recipe["nesterov"] and self.recipe["momentum"] > 0,
-        )
+        self.net = make_net(settings["architecture"], self.classes, record["normalisation"], self.recipe, device)
+        self.optimizer = make_optimizer(self.net, self.recipe)
         group.average_gradients_of(self.net, self.optimizer)
         self.checkpoints = Checkpoints(folder, self.fingerprint)
         self.epochs = self.recipe["epochs"]
@@ -225,6 +218,34 @@ def _adopt(folder: Path, fingerprint: str, processes: int) -> bool:
         tell(f"{folder}: the same run as {other.parent}, taken over from there")
         return True
     return False
+
+
+def make_net(
+    architecture: str,
+    classes: int,
+    normalisation: Sequence[Sequence[float]],
+    recipe: Mapping[str, Any],
+    device: torch.device,
+) -> models.Normalised:
+    """The architecture with fresh weights on a device, in the recipe's precision and layout."""
+    built = models.build(architecture, classes)
+    mean, std = normalisation
+    net = models.Normalised(built, mean, std, getattr(torch, recipe["precision"]))
+    net.to(device, memory_format=torch.channels_last if recipe["channels_last"] else torch.contiguous_format)  # type: ignore[call-overload]
+    if recipe["compile"]:
+        built.compile(dynamic=False)  # one graph a shape, whichever came before: resuming changes no bits
+    return net
+
+
+def make_optimizer(net: nn.Module, recipe: Mapping[str, Any]) -> torch.optim.Optimizer:
+    """SGD with the recipe's settings."""
+    return torch.optim.SGD(
+        net.parameters(),
+        recipe["learning_rate"],
+        momentum=recipe["momentum"],
+        weight_decay=recipe["weight_decay"],
+        nesterov=recipe["nesterov"] and recipe["momentum"] > 0,
+    )
 
 
 def training_step(

@@ -28,21 +28,29 @@ class Normalised(nn.Module):
     """A net that takes images in [0, 255], uint8 or float, and normalises them itself.
 
     `mean` and `std` are those of each channel, as shares of 255: 0.5 as in the paper's CIFAR code, unless the data
-    set has others. Being affine, this commutes with convex mixing, so views can be mixed before it.
+    set has others. Being affine, this commutes with convex mixing, so views can be mixed before it. It trains in
+    `precision` by autocast; its weights and its logits, and evaluation, are in single precision.
     """
 
     scale: Tensor
     offset: Tensor
 
     def __init__(
-        self, net: nn.Module, mean: Sequence[float] = (0.5, 0.5, 0.5), std: Sequence[float] = (0.5, 0.5, 0.5)
+        self,
+        net: nn.Module,
+        mean: Sequence[float] = (0.5, 0.5, 0.5),
+        std: Sequence[float] = (0.5, 0.5, 0.5),
+        precision: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         self.net = net
+        self.precision = precision
         shares = torch.tensor([mean, std], dtype=torch.float64)[..., None, None]
         self.register_buffer("scale", (1 / (255 * shares[1])).float(), persistent=False)
         self.register_buffer("offset", (shares[0] / shares[1]).float(), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.net(images.to(torch.float32) * self.scale - self.offset)
-        return logits
+        lower = self.training and self.precision != torch.float32
+        with torch.autocast(images.device.type, self.precision, enabled=lower):
+            logits: Tensor = self.net(images.to(torch.float32) * self.scale - self.offset)
+        return logits.to(torch.float32)
