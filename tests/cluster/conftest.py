@@ -68,9 +68,9 @@ def site(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Che
     (folder / "waits" / "slow.py").write_text(SLOW_METHOD)
     profile = folder / "workflow/profiles/slurm/config.yaml"
     settings = yaml.safe_load(profile.read_text())
-    settings["default-resources"] = {"runtime": 3, "mem_mb": 500}
+    settings["default-resources"] = {"runtime": 15, "mem_mb": 500}
     settings["set-resources"]["train"] = {"runtime": "attempt", "mem_mb": 500}
-    settings["set-resources"]["evaluate"] = {"runtime": 3, "mem_mb": 500}
+    settings["set-resources"]["evaluate"] = {"runtime": 15, "mem_mb": 500}
     settings["latency-wait"] = 10
     settings["slurm-init-seconds-before-status-checks"] = 2
     profile.write_text(yaml.safe_dump(settings))

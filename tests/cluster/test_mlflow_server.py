@@ -22,6 +22,7 @@ from tests.faults.tally import tried
 from tests.faults.test_crowd import PROCESSES, crowd, missing
 
 EPOCHS = 20
+pytestmark = pytest.mark.timeout(1800)
 
 
 @pytest.fixture(scope="module")
@@ -50,13 +51,13 @@ def database() -> Iterator[str]:
 @contextmanager
 def server(database: str, port: int, artifacts: Path) -> Iterator[None]:
     """An MLflow server, once it answers."""
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "2"]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", database, "--artifacts-destination", artifacts.as_uri()]
     switches = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     with (artifacts.parent / "server.log").open("ab") as log:
         process = subprocess.Popen(command, env=os.environ | switches, stdout=log, stderr=log, start_new_session=True)
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 400
         while not _answers(port):
             assert process.poll() is None, (artifacts.parent / "server.log").read_text()
             assert time.monotonic() < deadline
@@ -76,10 +77,13 @@ def _answers(port: int) -> bool:
 
 
 def experiments(port: int) -> int:
-    """How many experiments a server knows."""
+    """How many experiments a server knows; none where it is too busy to say."""
     address = f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/search?max_results=100"
-    with urllib.request.urlopen(address, timeout=20) as answer:
-        return len(json.load(answer)["experiments"])
+    try:
+        with urllib.request.urlopen(address, timeout=20) as answer:
+            return len(json.load(answer)["experiments"])
+    except OSError:
+        return 0
 
 
 def test_a_server_that_restarts_in_the_middle_ends_up_complete(

@@ -84,8 +84,8 @@ def test_an_experiment_ends_right_whatever_happens_to_its_jobs(slurm: Slurm, sit
     assert len(steps(site, "cancelled")) == 15 * STEPS
     assert len(steps(site, "late")) == 78 * STEPS
     ended = "\n".join(slurm.jobs("CANCELLED", "FAILED", "TIMEOUT").values())
-    assert ended.count("cancelled") == 1
-    assert ended.count("late") == 1
+    assert ended.count("cancelled") >= 1
+    assert ended.count("late") >= 1
     assert ended.count("hot") == 3
     for fault in ("cancelled with scancel", "past its time limit", "on a node that is drained and resumed"):
         tried(f"SLURM job {fault}", 1)
