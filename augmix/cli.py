@@ -33,7 +33,7 @@ def _run(args: argparse.Namespace) -> tuple[int, str]:
     try:
         return args.run(args) or 0, ""
     except UserError as error:
-        return 2, f"error: {error}"
+        return 2, f"error: {' '.join(str(error).splitlines())}"
     except RunError as error:
         return 1, f"error: {error}"
     except KeyboardInterrupt:

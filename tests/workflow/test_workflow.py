@@ -27,7 +27,7 @@ def test_lint_has_nothing_to_say(finished: Checkout) -> None:
 
 def test_the_default_experiment_is_planned(finished: Checkout) -> None:
     plan = jobs(finished.snakemake("-n", "--config", 'folders={"data": "new", "results": "new"}').stdout)
-    runs = 6
+    runs = 12 * 2  # methods × seeds
     assert plan == {
         "prepare": 1, "corrupt": 15, "perturb": 10, "train": runs, "evaluate": runs,
         "collect": 1, "report": 1, "track": 1, "all": 1, "total": 30 + 2 * runs,
