@@ -15,11 +15,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from augmix.datasets import NORMALISED
+from augmix.errors import UserError
+from augmix.registry import method_parts
+
 if TYPE_CHECKING:
     import torch
 
 CLASSES = 10
-BATCH = 64
+PIXELS = 2**16
+"""Of the batch that a method's views, or a shift, are timed with: 64 images of CIFAR's size."""
 SMALLEST = 4
 PASSES = 4
 
@@ -56,8 +61,8 @@ Key = tuple[str, int]
 class Request:
     """What to measure."""
 
-    nets: Mapping[Key, int] = field(default_factory=dict)
-    """The batch size of each architecture at each side."""
+    nets: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
+    """The training recipe of each architecture at each side."""
     methods: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
     """The settings of each method at each side."""
     shifts: frozenset[Key] = frozenset()
@@ -110,22 +115,22 @@ def measure(request: Request, started: float) -> Calibration:
     methods = {key: _method(settings, key[1], request, device) for key, settings in request.methods.items()}
     attacked = any(cost.attacks for cost in methods.values())
     budget = request.seconds / max(len(request.nets), 1)
-    nets = {key: _net(key, batch, attacked, budget, device) for key, batch in request.nets.items()}
+    nets = {key: _net(key, recipe, attacked, budget, device) for key, recipe in request.nets.items()}
     shifts = {key: _shift(*key) for key in sorted(request.shifts)}
     return Calibration(nets, methods, shifts, startup, devices.describe(device))
 
 
-def _net(key: Key, batch: int, attacked: bool, budget: float, device: "torch.device") -> NetCost:
+def _net(key: Key, recipe: Mapping[str, Any], attacked: bool, budget: float, device: "torch.device") -> NetCost:
     """Times of one net, at a batch as large as the budget admits."""
     import torch
     import torch.nn.functional as F
 
-    from augmix import losses, methods, models
-    from augmix.training import training_step
+    from augmix import losses, methods
+    from augmix.training import make_net, make_optimizer, training_step
 
     name, side = key
-    net = models.Normalised(models.build(name, CLASSES)).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.SGD(net.parameters(), 1e-3, momentum=0.9, nesterov=True)
+    net = make_net(name, CLASSES, NORMALISED, recipe, device)
+    optimizer = make_optimizer(net, recipe)
     method = methods.Method(methods.clean, methods.unmixed, losses.cross_entropy)
     rng = np.random.default_rng(0)
 
@@ -145,7 +150,7 @@ def _net(key: Key, batch: int, attacked: bool, budget: float, device: "torch.dev
         return _median(lambda: work(images, labels), share * budget)
 
     rough = seconds(step, SMALLEST, 0.1) / SMALLEST
-    size = min(batch, max(SMALLEST, int(0.4 * budget / (PASSES * rough))))
+    size = min(recipe["batch_size"], max(SMALLEST, int(0.4 * budget / (PASSES * rough))))
     large = seconds(step, size, 0.4)
     image, fixed = large / size, 0.0
     if size >= 4 * SMALLEST:
@@ -178,8 +183,9 @@ def _method(settings: Mapping[str, Any], side: int, request: Request, device: "t
             logits: torch.Tensor = self.classifier(images.to(torch.float32).mean((2, 3)))
             return logits
 
-    method, net = methods.build(settings, request.packages), Counter().to(device)
-    images, labels = _images(BATCH, side, device)
+    method, net = methods.build(_here(settings, request.packages), request.packages), Counter().to(device)
+    batch = max(PIXELS // side**2, 2)
+    images, labels = _images(batch, side, device)
     targets = F.one_hot(labels, CLASSES).to(torch.float32)
     rng = np.random.default_rng(0)
     views: list[torch.Tensor] = []
@@ -192,7 +198,27 @@ def _method(settings: Mapping[str, Any], side: int, request: Request, device: "t
     net.attacks = 0
     make()
     count, attacks = sum(len(view) for view in views), net.attacks
-    return MethodCost(count / BATCH, attacks / BATCH, _median(make) / BATCH)
+    return MethodCost(count / batch, attacks / batch, _median(make) / batch)
+
+
+def _here(settings: Mapping[str, Any], packages: Sequence[str]) -> Mapping[str, Any]:
+    """A method's settings without the views that need data which is not on this machine."""
+    from augmix import methods
+
+    def builds(name: str, parameters: Mapping[str, Any]) -> bool:
+        try:
+            methods.build({"name": name, "preset": name, "parameters": parameters}, packages)
+        except UserError:
+            return False
+        return True
+
+    parts = method_parts(settings)
+    if all(builds(*source) for source in parts["views"]):
+        return settings
+    views = [{name: parameters} for name, parameters in parts["views"] if builds(name, parameters)]
+    if not views:
+        return {"name": settings["name"], "preset": "standard", "parameters": {}}
+    return {**settings, "views": views}
 
 
 def _shift(name: str, side: int) -> float:
@@ -201,7 +227,7 @@ def _shift(name: str, side: int) -> float:
     from augmix.perturbations import perturb
 
     kind, _, name = name.partition("/")
-    pixels = np.random.default_rng(0).integers(0, 256, (4, side, side, 3), np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (max(PIXELS // side**2 // 8, 1), side, side, 3), np.uint8)
     if kind == "C":
         return _median(lambda: corrupt(pixels, name, severity=3)) / len(pixels)
     frames = perturb(pixels[:1], name).shape[1]

@@ -5,7 +5,7 @@ import heapq
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from augmix.calibration import Calibration, Key, MethodCost, NetCost, Request
 from augmix.configuration import nearest
@@ -156,12 +156,12 @@ class Plan:
 
 def request(experiment: Experiment, stated: Collection[str]) -> Request:
     """What there is to measure: nets whose throughput is not stated, methods, and shifts that are to be made."""
-    nets: dict[Key, int] = {}
+    nets: dict[Key, Mapping[str, Any]] = {}
     methods = {}
     for run in experiment.runs:
-        key, batch = (run.architecture, side(experiment, run.dataset)), run.training["training"]["batch_size"]
+        key, recipe = (run.architecture, side(experiment, run.dataset)), run.training["training"]
         if run.architecture not in stated:
-            nets[key] = max(batch, nets.get(key, 0))
+            nets[key] = max(recipe, nets.get(key, recipe), key=lambda r: r["batch_size"])
         methods[run.method, key[1]] = run.training["method"]
     made = frozenset((f"{shift.kind}/{shift.name}", shift.side) for shift in shifts(experiment) if shift.made)
     recipe = experiment.runs[0].training["training"]

@@ -59,13 +59,11 @@ def _plan(args: argparse.Namespace) -> None:
 
 def _jobs(request: "Request", cores: int | None, devices: int | None) -> tuple[int, int]:
     """How many jobs run side by side, and in how many processes to measure."""
-    import torch
+    from augmix import gpus
+    from augmix.devices import find
 
-    from augmix.devices import choose
-
-    kind = choose(request.device).type
-    if kind == "cpu":
-        jobs = devices or max((cores or os.cpu_count() or 1) // request.threads, 1)
-        here = max((os.cpu_count() or 1) // request.threads, 1)
-        return jobs, min(jobs, here, MOST_PROCESSES)
-    return devices or (torch.cuda.device_count() if kind == "cuda" else 1), 1
+    if find(request.device) != "cpu":
+        return devices or max(gpus.count(), 1), 1
+    here = max((os.cpu_count() or 1) // request.threads, 1)
+    jobs = devices or (max(cores // request.threads, 1) if cores else here)
+    return jobs, min(jobs, here, MOST_PROCESSES)

@@ -111,11 +111,12 @@ def test_images_in_folders_are_counted(tmp_path: Path) -> None:
     assert loader_module("image_folder").sizes(str(tmp_path)) == (6, 4)
 
 
-def test_what_is_measured_grows_with_the_work() -> None:
+def test_what_is_measured_grows_with_the_work(write_config: WriteConfig) -> None:
+    recipe = load(write_config()).runs[0].training["training"]
     methods = {(name, 32): {"name": name, "preset": name, "parameters": {}} for name in METHODS}
     shifts = frozenset({("C/contrast", 32), ("P/translate", 32)})
     found = calibration.measure(
-        calibration.Request({("smallnet", 32): 32}, methods, shifts, ("baselines",), device="cpu", seconds=2), 0.0
+        calibration.Request({("smallnet", 32): recipe}, methods, shifts, ("baselines",), device="cpu", seconds=2), 0.0
     )
     net = found.nets["smallnet", 32]
     assert 0 < net.inference < net.image
@@ -127,6 +128,17 @@ def test_what_is_measured_grows_with_the_work() -> None:
     assert made["augmix"].seconds > made["standard"].seconds
     assert found.shifts.keys() == shifts
     assert min(found.shifts.values()) > 0
+
+
+def test_methods_are_counted_without_the_data_that_is_not_here() -> None:
+    absent = {"stylized_imagenet": {"folder": "/nowhere"}}
+    row = [absent, {"augmix": {"width": 1}}]
+    composed = {"name": "m", "views": row, "mix": {"mixup": {"alpha": 0.5}}, "loss": {"augmix": {}}}
+    assert calibration._here(composed, ["baselines"]) == {**composed, "views": [{"augmix": {"width": 1}}]}
+    preset = {"name": "s", "preset": "stylized_imagenet", "parameters": absent["stylized_imagenet"]}
+    assert calibration._here(preset, ["baselines"])["preset"] == "standard"
+    present = {"name": "augmix", "preset": "augmix", "parameters": {}}
+    assert calibration._here(present, []) is present
 
 
 def test_the_command_prints_tables_and_leaves_the_plan(
