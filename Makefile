@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG := config/$(EXPERIMENT).yaml
 
-.PHONY: help reproduce plan status test test-cluster test-nightly lint format ui lock clean
+.PHONY: help reproduce plan status test test-cluster test-nightly benchmark lint format ui lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -37,6 +37,9 @@ test-nightly: $(VENV)/.ready ## run every test, those of faults ten times as lon
 	@rm -f $(AUGMIX_TEST_TALLY)
 	AUGMIX_TEST_NIGHTLY=1 AUGMIX_TEST_CLUSTER=1 $(BIN)/python -m pytest --timeout 3600 $(TESTS)
 	$(BIN)/python -m tests.faults.tally $(AUGMIX_TEST_TALLY) tests/README.md
+
+benchmark: $(VENV)/.ready ## measure speed beside Pillow, torchvision and timm into results/benchmarks
+	for name in augmix_transform epochs start_up; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 lint: $(VENV)/.ready ## check style, types and the workflow
 	$(BIN)/ruff check .

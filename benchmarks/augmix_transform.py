@@ -1,0 +1,162 @@
+"""AugMix beside its peers, and beside what moving the bytes alone would take: microseconds a view.
+
+    python -m benchmarks.augmix_transform
+
+Prints a table and writes it to `results/benchmarks/augmix_transform.csv`, with a figure. The images are squares of
+photographs; sampling is counted. Pillow, timm and torchvision take an image at a time, as in a data loader, and two
+threads share the images. `torchvision, a batch` draws one augmentation for the whole batch: that is another thing.
+The floor is the time to copy as many bytes as a plan moves: every operation reads and writes its image, and the mix
+reads each chain and the image and writes single precision. The buffers copied stay in the second-level cache.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torchvision.transforms.v2 import functional
+
+from augmix import AugMix, devices, mixing, operations
+from augmix.files import write_text
+from augmix.operations import eager
+from benchmarks import peers
+from benchmarks.methods import photographs
+from benchmarks.timing import RESULTS, interleaved
+from reports.style import COLOURS, saved
+
+BATCHES = {32: 512, 224: 16}
+SINGLES = {32: 32, 224: 4}
+"""How many images a call of what takes one at a time."""
+OURS, SINGLE, TORCH = "augmix", "augmix, an image a call", "augmix, torch alone"
+PILLOW, TORCHVISION, BATCHED, TIMM = "Pillow, plain", "torchvision", "torchvision, a batch", "timm"
+AUGMIX = AugMix(width=peers.WIDTH, severity=peers.SEVERITY)
+COPIED = 2**18
+THREADS = {"one_thread": 1, "two_threads": 2}
+
+
+def ours(images: torch.Tensor, rng: np.random.Generator) -> None:
+    height, width = images.shape[-2:]
+    mixing.apply(images, AUGMIX.sample(len(images), (height, width), rng))
+
+
+def torch_alone(images: torch.Tensor, rng: np.random.Generator) -> None:
+    """The executor for accelerators, on the CPU."""
+    height, width = images.shape[-2:]
+    plan = AUGMIX.sample(len(images), (height, width), rng)
+    m = plan.m[:, None]
+    weights = np.concatenate([1 - m, m * plan.weights], axis=1, dtype=np.float32)
+    eager.mix(images, plan.operations, plan.parameters, weights)
+
+
+def one_by_one(transform: Callable[[Any], Any], images: Sequence[Any], pool: ThreadPoolExecutor | None) -> None:
+    for _ in (pool.map if pool else map)(transform, images):
+        pass
+
+
+def candidates(
+    batch: torch.Tensor, few: torch.Tensor, threads: int
+) -> Mapping[str, tuple[Callable[[], Any], int, int]]:
+    """Of each way to augment: a call, how many views it makes, and the threads that torch has meanwhile."""
+    pool = ThreadPoolExecutor(threads) if threads > 1 else None
+    pictures, tensors = [functional.to_pil_image(image) for image in few], list(few)
+    rng = np.random.default_rng(0)
+    singles = {
+        SINGLE: partial(one_by_one, AUGMIX, tensors, pool),
+        PILLOW: partial(one_by_one, peers.pillow_view, pictures, pool),
+        TORCHVISION: partial(one_by_one, peers.torchvision_transform(), tensors, pool),
+    }
+    if (timm := peers.timm_transform()) is not None:
+        singles[TIMM] = partial(one_by_one, timm, pictures, pool)
+    batches = {
+        OURS: partial(ours, batch, rng),
+        TORCH: partial(torch_alone, batch, rng),
+        BATCHED: partial(peers.torchvision_transform(), batch),
+    }
+    return {name: (call, len(batch), threads) for name, call in batches.items()} | {
+        name: (call, len(few), 1) for name, call in singles.items()
+    }
+
+
+def with_threads(call: Callable[[], Any], threads: int) -> None:
+    torch.set_num_threads(threads)
+    call()
+
+
+def bytes_moved(side: int) -> float:
+    """What an average plan moves for a view."""
+    plan = AUGMIX.sample(10_000, (side, side), np.random.default_rng(0))
+    applied = (plan.operations != operations.IDENTITY).sum() / len(plan.m)
+    return float((2 * applied + AUGMIX.width + 1 + 4) * 3 * side**2)
+
+
+def measure(side: int) -> tuple[pd.DataFrame, float]:
+    """Microseconds a view of each transform (rows) on one and two threads (columns), and the floor for one."""
+    batch = torch.from_numpy(photographs(64, side).transpose(0, 3, 1, 2).copy())
+    batch = batch.repeat(-(-BATCHES[side] // len(batch)), 1, 1, 1)[: BATCHES[side]]
+    found = {
+        f"{name}/{column}": candidate
+        for column, threads in THREADS.items()
+        for name, candidate in candidates(batch, batch[: SINGLES[side]], threads).items()
+    }
+    calls = {key: partial(with_threads, call, threads) for key, (call, _, threads) in found.items()}
+    source, target = np.ones(COPIED, np.uint8), np.empty(COPIED, np.uint8)
+    seconds = interleaved({**calls, "copy": partial(np.copyto, target, source)})
+    names = dict.fromkeys(key.split("/")[0] for key in found)
+    micros = {
+        column: [seconds[f"{name}/{column}"] * 1e6 / found[f"{name}/{column}"][1] for name in names]
+        for column in THREADS
+    }
+    floor = bytes_moved(side) / (2 * COPIED) * seconds["copy"] * 1e6
+    return pd.DataFrame(micros, index=list(names)), floor
+
+
+def table(side: int, micros: pd.DataFrame, floor: float) -> pd.DataFrame:
+    """The measurements with their ratios, the fastest first."""
+    one, two = micros["one_thread"], micros["two_threads"]
+    ratios = {
+        "faster_than_pillow": one[PILLOW] / one,
+        "gain_of_two_threads": one / two,
+        "times_the_floor": one / floor,
+    }
+    found = micros.assign(**ratios).sort_values("one_thread").rename_axis("transform").reset_index()
+    found.insert(0, "side", side)
+    return found
+
+
+def draw(tables: pd.DataFrame) -> None:
+    with saved(RESULTS, "augmix_transform", 6.5, 2.6) as figure:
+        for axes, (side, rows) in zip(figure.subplots(1, 2), tables.groupby("side"), strict=True):
+            colours = [COLOURS[1] if name.startswith("augmix") else COLOURS[0] for name in rows["transform"]]
+            axes.barh(rows["transform"], rows["one_thread"], color=colours)
+            for position, (micros, ratio) in enumerate(
+                zip(rows["one_thread"], rows["faster_than_pillow"], strict=True)
+            ):
+                axes.annotate(f" {micros:,.0f} µs, {ratio:.1f}×", (micros, position), va="center", fontsize=7)
+            axes.set(xscale="log", xlabel="µs a view, one thread", title=f"{side}×{side}")
+            axes.set_xlim(right=rows["one_thread"].max() * 20)
+            axes.grid(False)
+            axes.invert_yaxis()
+
+
+def main() -> None:
+    devices.set_up({"threads": 1, "device": "cpu"})
+    if peers.timm_transform() is None:
+        print("timm is not installed (pip install --no-deps timm): left out")
+    tables = []
+    for side in BATCHES:
+        micros, floor = measure(side)
+        tables.append(table(side, micros, floor))
+        one = micros["one_thread"]
+        peer = one[[name for name in (TORCHVISION, TIMM) if name in one.index]]
+        print(f"\n{side}×{side}, µs a view; the floor is {floor:.2f} µs\n{tables[-1].round(2).to_string(index=False)}")
+        print(f"augmix is {peer.min() / one[OURS]:.0f} times as fast as {peer.idxmin()}, the fastest peer")
+    both = pd.concat(tables)
+    write_text(RESULTS / "augmix_transform.csv", both.to_csv(index=False, float_format="%.3f"))
+    draw(both)
+
+
+if __name__ == "__main__":
+    main()
