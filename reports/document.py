@@ -31,6 +31,7 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
         "title": str(results.config.get("title") or spaced(results.config["experiment"])),
         "experiment": results.config["experiment"],
         "date": _day(date) if date else None,
+        "timestamp": int(date or 0),
         "abstract": verdict.abstract,
         "findings": verdict.findings,
         "warnings": verdict.warnings,

@@ -9,7 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
 from reports.names import HELD_OUT, architecture_title, group_of, spaced
 from reports.questions import draw_consistency
@@ -217,19 +217,26 @@ def _training(results: Results, folder: Path, dataset: str, architecture: str) -
             _lines(results, ax, means.reset_index(), "epoch", column)
             ax.set(xlabel="Epoch", ylabel=title)
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if (data["test_error"] > 0).all():
-            error.set_yscale("log")
-            error.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            error.yaxis.set_major_formatter("{x:g}")
-            error.yaxis.set_minor_locator(NullLocator())
+        _stretch(error, data["test_error"])
         _label_ends(results, error, means.reset_index("epoch")[["epoch", "test_error"]], height)
     yield Drawing(
         "training",
         name,
         f"Training on {results.dataset_title(dataset)} with {architecture_title(architecture)}. Thin: single "
         "runs, also those that diverged; thick: the mean over seeds. The loss is the one that each method "
-        "minimises, so its level does not compare across methods.",
+        "minimises, so its level does not compare across methods. The error's scale is logarithmic.",
     )
+
+
+def _stretch(ax: Axes, errors: pd.Series) -> None:
+    """A logarithmic scale down to the lowest error but 0, which has its place below."""
+    lowest = float(errors[errors > 0].min()) if (errors > 0).any() else 1.0
+    ax.set_yscale("symlog", linthresh=lowest, linscale=0.3)
+    ticks = [digit * 10.0**power for power in range(-3, 3) for digit in (1, 2, 5)]
+    ax.set_yticks([0, *(tick for tick in ticks if lowest <= tick <= 100)])
+    ax.set_yticks([], minor=True)
+    ax.set_ylim(0 if (errors == 0).any() else 0.9 * lowest, max(lowest, min(100, 1.1 * float(errors.max()))))
+    ax.yaxis.set_major_formatter("{x:g}")
 
 
 def _calibration(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:

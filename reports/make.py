@@ -7,7 +7,7 @@ from pathlib import Path
 
 from augmix.errors import UserError
 from augmix.files import atomic
-from reports.document import document, latest
+from reports.document import document
 from reports.figures import draw_all
 from reports.layout import write_table
 from reports.results import load
@@ -43,7 +43,7 @@ def build_report(experiment_folder: Path, data_folder: Path) -> Path:
         for name in names:
             shutil.copy(folder / f"{name}.pdf", root)
         (root / "report.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-        temporary.write_bytes(typeset(root, int(latest(results) or 0)))
+        temporary.write_bytes(typeset(root, content["timestamp"]))
     return path
 
 

@@ -90,6 +90,23 @@ def test_bars_are_as_high_as_the_errors(synthetic: Synthetic, tmp_path: Path, dr
     assert shown == [*CORRUPTIONS, "mce"]
 
 
+@pytest.mark.parametrize("errorless", [False, True])
+def test_small_test_errors_are_spread_out_and_none_at_all_has_a_place(
+    synthetic: Synthetic, tmp_path: Path, drawn: dict[str, Figure], errorless: bool
+) -> None:
+    synthetic.write()
+    if errorless:
+        path = synthetic.folder / "digits/smallnet/augmix/seed0/history.csv"
+        rows = [line.split(",") for line in path.read_text().splitlines()]
+        rows[-1][5] = "0.0"
+        path.write_text("\n".join(map(",".join, rows)) + "\n")
+    draw_all(load(synthetic.folder, synthetic.data), tmp_path)
+    error = drawn["training_digits_smallnet"].axes[1]
+    assert (error.get_ylim()[0] == pytest.approx(0, abs=1e-9)) == errorless
+    low, middle, high = error.transScale.transform([(1, y) for y in (10, 20, 40)])[:, 1]
+    assert high - middle == pytest.approx(middle - low)
+
+
 def test_part_of_a_benchmark_has_no_mean_bar_and_a_failed_method_is_named(
     synthetic: Synthetic, tmp_path: Path, drawn: dict[str, Figure]
 ) -> None:
