@@ -86,8 +86,10 @@ class Display:
 
 def position(job: Job) -> dict[str, Any]:
     """Where a running training stands, by its `progress.json`; empty for other jobs and before the first step."""
+    if job.rule != "train":
+        return {}  # not every rule has a log
     path = Path(job.log).with_name("progress.json")
-    if job.rule != "train" or not path.exists():
+    if not path.exists():
         return {}
     # One from before this job started is an earlier, interrupted attempt's.
     if time.time() - path.stat().st_mtime > time.monotonic() - job.started:

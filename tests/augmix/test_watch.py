@@ -82,6 +82,16 @@ def test_progress_of_an_earlier_attempt_is_not_shown(tmp_path: Path) -> None:
     assert position(job) == {}
 
 
+def test_a_rule_without_a_log_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """The last job, `all`, has none; a look at the log just while it runs is rare."""
+    log = log_of({"all": 1, "track": 1}, [Job("all", time.monotonic())], [taken("track", 1)])
+    display = Display(Experiment({**TINY}), log)
+    display._line_time -= 20
+    display.update()
+    display.close()
+    assert capsys.readouterr().err.endswith("left; running: all\n")
+
+
 def test_lines_name_what_differs_and_the_epoch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = {"dataset": "digits", "architecture": "smallnet", "method": "augmix", "seed": "0"}
     job = Job("train", time.monotonic() - 10, names, str(tmp_path / "train.log"))
