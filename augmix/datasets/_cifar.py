@@ -1,4 +1,4 @@
-"""What CIFAR-10 and CIFAR-100 share: torchvision's files, Python pickles of rows of 3,072 bytes."""
+"""What CIFAR-10 and CIFAR-100 share: torchvision's files, Python pickles of rows of 3,072 bytes, or images as files."""
 
 import hashlib
 import io
@@ -9,16 +9,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from augmix.datasets import Arrays
+from augmix.datasets import Arrays, image_folder
 from augmix.download import Source, obtain
 from augmix.errors import UserError
 
 SIDE = 32
+OTHERWISE = ", or the images as files, train/<class>/* and test/<class>/*"
 
 
 class Layout(NamedTuple):
     """The files of one of the two data sets."""
 
+    classes: int
     source: Source
     folder: str
     """The archive's only folder."""
@@ -35,6 +37,11 @@ class Layout(NamedTuple):
 def check(layout: Layout, folder: str) -> None:
     """Refuse a folder with some of the files only; when all are absent, they are downloaded."""
     root = _root(layout, folder)
+    if _as_images(layout, folder):
+        image_folder.check(folder, SIDE)
+        if (found := len(image_folder.listing(root.parent / "train"))) != layout.classes:
+            raise UserError(f"{root.parent / 'train'} has {found} classes, not {layout.classes}")
+        return
     for path in (root.parent, root):
         if path.exists() and not path.is_dir():
             raise UserError(f"{path} is not a folder; {layout.folder}/ is expected in it, or under its name")
@@ -44,15 +51,31 @@ def check(layout: Layout, folder: str) -> None:
 
 
 def load(layout: Layout, folder: str) -> Arrays:
-    """Read the files, after comparing them with their published checksums; download them when they are absent."""
+    """Read the files, after comparing them with their published checksums; download them when they are absent.
+
+    Images as files are taken where there are no pickles.
+    """
     check(layout, folder)
+    if _as_images(layout, folder):
+        return image_folder.load(folder, SIDE)
     root = _root(layout, folder)
-    obtain(layout.source, root.parent, [root / name for name in layout.md5])
+    obtain(layout.source, root.parent, [root / name for name in layout.md5], OTHERWISE)
     parts = {name: _read(root / name, digest) for name, digest in layout.md5.items()}
     (train_images, train_labels), (test_images, test_labels) = (
         _joined(layout, [parts[name] for name in names]) for names in (layout.train, layout.test)
     )
     return Arrays(train_images, train_labels, test_images, test_labels, list(parts[layout.names][layout.names_key]))
+
+
+def sizes(layout: Layout, folder: str) -> tuple[int, int]:
+    """How many training and test images there are, or will be."""
+    return image_folder.sizes(folder, SIDE) if _as_images(layout, folder) else (50_000, 10_000)
+
+
+def _as_images(layout: Layout, folder: str) -> bool:
+    """Whether the folder holds train/<class>/* and test/<class>/* in place of the pickles."""
+    root = _root(layout, folder)
+    return not root.exists() and (root.parent / "train").is_dir()
 
 
 def _root(layout: Layout, folder: str) -> Path:

@@ -1,6 +1,7 @@
 """CIFAR-10: 50,000 training and 10,000 test photographs of 32×32 in ten classes, from torchvision's files.
 
-`folder` holds `cifar-10-batches-py`, or is it; what is absent is downloaded there (170 MB).
+`folder` holds `cifar-10-batches-py`, or is it, or holds the images as files, `train/<class>/*` and `test/<class>/*`;
+what is absent is downloaded there (170 MB).
 """
 
 from augmix.datasets import Arrays, _cifar
@@ -8,6 +9,7 @@ from augmix.download import Source
 
 DOWNLOADS = True
 LAYOUT = _cifar.Layout(
+    classes=10,
     source=Source(
         "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
         size=170_498_071,
@@ -44,7 +46,7 @@ def side(folder: str) -> int:
 
 def sizes(folder: str) -> tuple[int, int]:
     """How many training and test images there are."""
-    return 50_000, 10_000
+    return _cifar.sizes(LAYOUT, folder)
 
 
 def load(folder: str) -> Arrays:

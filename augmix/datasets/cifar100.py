@@ -1,6 +1,7 @@
 """CIFAR-100: 50,000 training and 10,000 test photographs of 32×32 in a hundred classes, from torchvision's files.
 
-`folder` holds `cifar-100-python`, or is it; what is absent is downloaded there (169 MB). The labels are the fine ones.
+`folder` holds `cifar-100-python`, or is it, or holds the images as files, `train/<class>/*` and `test/<class>/*`;
+what is absent is downloaded there (169 MB). The labels are the fine ones.
 """
 
 from augmix.datasets import Arrays, _cifar
@@ -8,6 +9,7 @@ from augmix.download import Source
 
 DOWNLOADS = True
 LAYOUT = _cifar.Layout(
+    classes=100,
     source=Source(
         "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
         size=169_001_437,
@@ -40,7 +42,7 @@ def side(folder: str) -> int:
 
 def sizes(folder: str) -> tuple[int, int]:
     """How many training and test images there are."""
-    return 50_000, 10_000
+    return _cifar.sizes(LAYOUT, folder)
 
 
 def load(folder: str) -> Arrays:

@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from augmix import datasets
-from augmix.datasets import digits, image_folder
+from augmix.datasets import cifar10, digits, image_folder
 from augmix.errors import UserError
 from tests.conftest import SHARED
 
@@ -151,7 +151,7 @@ def test_cifar_as_an_image_folder(tmp_path: Path) -> None:
     with tarfile.open(SHARED / "data" / "cifar10-imagefolder.tar.gz") as archive:
         few = [m for m in archive if m.isfile() and int(Path(m.name).stem) % 500 == 0]
         archive.extractall(tmp_path, few, filter="data")
-    data = image_folder.load(str(tmp_path), 32)
+    data = cifar10.load(str(tmp_path))
     assert len(data.classes) == 10
     first = sorted((tmp_path / "train" / "airplane").iterdir())[0]
     assert np.array_equal(data.train_images[0], np.asarray(Image.open(first)))

@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import pickle
+import shutil
 import tarfile
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torchvision
+from PIL import Image
 
 from augmix import datasets, download
 from augmix.datasets import _cifar, cifar10, cifar100
@@ -135,11 +137,30 @@ def test_absent_files_are_unpacked_from_the_archive(
     assert np.array_equal(data.train_images, expected.train_images)
 
 
+def test_images_as_files_are_read_where_there_are_no_pickles(loader: ModuleType, tmp_path: Path) -> None:
+    root, pixels = tmp_path / "files", RNG.integers(0, 256, (loader.LAYOUT.classes, 32, 32, 3), np.uint8)
+    for label, image in enumerate(pixels):
+        for split, name in (("train", "a.png"), ("train", "b.png"), ("test", "a.png")):
+            (root / split / f"{label:02}").mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(root / split / f"{label:02}" / name)
+    data = loader.load(str(root))
+    assert np.array_equal(data.train_images, np.repeat(pixels, 2, axis=0))
+    assert np.array_equal(data.test_images, pixels)
+    assert data.train_labels.tolist() == sorted([*range(len(pixels))] * 2)
+    assert loader.sizes(str(root)) == (2 * len(pixels), len(pixels))
+    for split in datasets.SPLITS:
+        shutil.rmtree(root / split / "00")
+    with pytest.raises(UserError, match=rf"train has {len(pixels) - 1} classes, not {len(pixels)}"):
+        loader.check(str(root))
+
+
 def test_offline_it_says_what_is_missing(loader: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = Source("http://127.0.0.1:9/cifar.tar.gz", 10**6, "md5:0")
     monkeypatch.setattr(loader, "LAYOUT", loader.LAYOUT._replace(source=source))
     monkeypatch.setattr(download, "PAUSES", ())
-    with pytest.raises(UserError, match=r"cifar\.tar\.gz \(1 MB\) is not in .*new and cannot be downloaded"):
+    with pytest.raises(
+        UserError, match=r"cifar\.tar\.gz \(1 MB\) is not in .*new and cannot be downloaded.* images as files"
+    ):
         loader.load(str(tmp_path / "new"))
 
 
