@@ -78,7 +78,7 @@ def _together(collective: Callable[..., object], *arguments: Any) -> None:
     """Take part in a collective operation; when another process has failed, leave what is said to that one."""
     try:
         collective(*arguments)
-    except RuntimeError:
+    except RuntimeError:  # of which every error of torch.distributed is one
         # The launcher ends this process as well.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         time.sleep(30)
@@ -93,7 +93,8 @@ def group(device: torch.device) -> Iterator[Group]:
         return
     if device.type == "mps":
         raise UserError("several processes train on cuda or cpu, not on mps; set training.processes to 1")
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    # Another that has gathered and failed already may be gone before this one has.
+    _together(distributed.init_process_group, "nccl" if device.type == "cuda" else "gloo")
     try:
         yield Group(distributed.get_rank(), distributed.get_world_size(), device)
     finally:

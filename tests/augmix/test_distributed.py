@@ -89,7 +89,7 @@ def test_a_signal_leaves_a_checkpoint_that_another_number_of_processes_refuses(
         errors = finish(process)
     assert process.returncode == 128 + signal.SIGTERM, errors
     assert errors.strip().splitlines()[-1].startswith("augmix train: interrupted by SIGTERM")
-    assert "Traceback" not in errors
+    assert "Traceback" not in errors, errors
     assert (folder / "checkpoint.pt").exists()
     assert not (folder / "model.pt").exists()
     with pytest.raises(UserError, match=r"written by 2 processes and cannot be continued by 1; set") as caught:
@@ -104,7 +104,7 @@ def test_the_one_that_fails_says_why(small_experiment: MakeExperiment, tmp_path:
     process = start(settings, folder)
     errors = finish(process)
     assert process.returncode == 2
-    assert "Traceback" not in errors
+    assert "Traceback" not in errors, errors
     assert (folder / "train.log").read_text().strip().splitlines()[-1].endswith("dataset.json is missing")
 
 
