@@ -1,15 +1,18 @@
-"""What things cost on this machine: a few steps of each net, each method's views, each shift; half a minute in all.
+"""What things cost on this machine: a few steps of each net, each method's views, each shift; a minute in all.
 
 A training step costs a net's passes plus the making of the views. The two are measured apart, so that every
 architecture can be combined with every method: a line through two batch sizes for the net, and for the method how many
 images a batch becomes, counted and timed with a net that does next to nothing.
 """
 
+import io
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -57,6 +60,16 @@ Key = tuple[str, int]
 """(name, side of the images)."""
 
 
+class ShiftKey(NamedTuple):
+    """What a file of a -C or -P costs to make by."""
+
+    kind: str
+    name: str
+    side: int
+    files: bool
+    """Whether it is a folder of JPEG files or videos, as of photographs, and no array."""
+
+
 @dataclass(frozen=True)
 class Request:
     """What to measure."""
@@ -64,9 +77,8 @@ class Request:
     nets: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
     """The training recipe of each architecture at each side."""
     methods: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
-    """The settings of each method at each side."""
-    shifts: frozenset[Key] = frozenset()
-    """`C/fog`, `P/tilt`, … at each side."""
+    """The settings of each method at each side; timed only where there are nets to add it to."""
+    shifts: frozenset[ShiftKey] = frozenset()
     packages: tuple[str, ...] = ()
     threads: int = 1
     device: str = "auto"
@@ -80,7 +92,7 @@ class Calibration:
 
     nets: Mapping[Key, NetCost]
     methods: Mapping[Key, MethodCost]
-    shifts: Mapping[Key, float]
+    shifts: Mapping[ShiftKey, float]
     """Seconds to make an image of a -C, or a frame of a -P."""
     startup: float
     """Seconds until a job begins its work."""
@@ -116,7 +128,7 @@ def measure(request: Request, started: float) -> Calibration:
     attacked = any(cost.attacks for cost in methods.values())
     budget = request.seconds / max(len(request.nets), 1)
     nets = {key: _net(key, recipe, attacked, budget, device) for key, recipe in request.nets.items()}
-    shifts = {key: _shift(*key) for key in sorted(request.shifts)}
+    shifts = {key: _shift(key) for key in sorted(request.shifts)}
     return Calibration(nets, methods, shifts, startup, devices.describe(device))
 
 
@@ -198,7 +210,7 @@ def _method(settings: Mapping[str, Any], side: int, request: Request, device: "t
     net.attacks = 0
     make()
     count, attacks = sum(len(view) for view in views), net.attacks
-    return MethodCost(count / batch, attacks / batch, _median(make) / batch)
+    return MethodCost(count / batch, attacks / batch, _median(make) / batch if request.nets else 0.0)
 
 
 def _here(settings: Mapping[str, Any], packages: Sequence[str]) -> Mapping[str, Any]:
@@ -221,17 +233,39 @@ def _here(settings: Mapping[str, Any], packages: Sequence[str]) -> Mapping[str, 
     return {**settings, "views": views}
 
 
-def _shift(name: str, side: int) -> float:
-    """Seconds to make one image of `C/<corruption>` or one frame of `P/<perturbation>`."""
-    from augmix.corruptions import corrupt
-    from augmix.perturbations import perturb
+def _shift(key: ShiftKey) -> float:
+    """Seconds to make one image of a -C or one frame of a -P, and to encode it where it becomes a file."""
+    from PIL import Image
 
-    kind, _, name = name.partition("/")
-    pixels = np.random.default_rng(0).integers(0, 256, (max(PIXELS // side**2 // 8, 1), side, side, 3), np.uint8)
-    if kind == "C":
-        return _median(lambda: corrupt(pixels, name, severity=3)) / len(pixels)
-    frames = perturb(pixels[:1], name).shape[1]
-    return _median(lambda: perturb(pixels[:1], name)) / frames
+    from augmix import videos
+    from augmix.checks import nearest_preset
+    from augmix.corruptions import corrupt
+    from augmix.perturbations import NOISE_PERTURBATIONS, frame_count, perturb
+    from augmix.photograph_benchmarks import QUALITY
+
+    count = max(PIXELS // key.side**2 // 8, 1) if key.kind == "C" else 1
+    # Blobs with some noise: pure noise would take encoders far longer than a photograph.
+    rng, side = np.random.default_rng(0), (key.side, key.side)
+    blobs = [
+        Image.fromarray(rng.integers(16, 240, (7, 7, 3), np.uint8)).resize(side, Image.Resampling.BILINEAR)
+        for _ in range(count)
+    ]
+    pixels = np.stack([np.asarray(blob) for blob in blobs]) + rng.integers(0, 16, (count, *side, 3), np.uint8)
+
+    def corrupted() -> None:
+        for image in corrupt(pixels, key.name, severity=3):
+            if key.files:
+                Image.fromarray(image).save(io.BytesIO(), "JPEG", quality=QUALITY, optimize=True)
+
+    def perturbed() -> None:
+        [frames] = perturb(pixels, key.name)
+        if key.files:
+            with tempfile.TemporaryDirectory() as folder:
+                videos.write(Path(folder) / "video.mp4", frames, key.name in NOISE_PERTURBATIONS)
+
+    if key.kind == "C":
+        return _median(corrupted, 0.2) / count
+    return _median(perturbed, 0.2) / frame_count(key.name, nearest_preset(key.side))
 
 
 def _images(count: int, side: int, device: "torch.device") -> "tuple[torch.Tensor, torch.Tensor]":
@@ -244,10 +278,10 @@ def _images(count: int, side: int, device: "torch.device") -> "tuple[torch.Tenso
 
 
 def _median(work: Callable[[], object], budget: float = 1.0) -> float:
-    """Seconds that `work` takes: the median of three passes after a first one, of fewer if they are slow."""
+    """Seconds that `work` takes: the median of three passes, or of fewer that fill the budget, after a first one."""
     seconds: list[float] = []
-    while len(seconds) < PASSES and sum(seconds) < budget:
+    while len(seconds) < 2 or (len(seconds) < PASSES and sum(seconds) < budget):
         began = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - began)
-    return median(seconds[1:] or seconds)
+    return median(seconds[1:])

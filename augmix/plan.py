@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from augmix.calibration import Calibration, Key, MethodCost, NetCost, Request
+from augmix.calibration import Calibration, Key, MethodCost, NetCost, Request, ShiftKey
 from augmix.configuration import nearest
 from augmix.errors import UserError
 from augmix.experiment import VALIDATION, Experiment, Run
@@ -19,6 +19,8 @@ from augmix.results import run_state
 
 NUMBERS_BYTES = 16
 """Of one image in a run's predictions."""
+FILE_BYTES = {"C": 0.3, "P": 0.03}
+"""Of a pixel in a JPEG file of an ImageNet-C, and in a frame of an ImageNet-P's video."""
 WEIGHT_BYTES = 5 * 4
 """Of one parameter in a run's folder: the model, and two checkpoints with momentum, in float32."""
 
@@ -33,8 +35,19 @@ class Shift(NamedTuple):
     images: int
     """All severities or frames."""
     side: int
+    files: bool
+    """Whether it is JPEG files or videos."""
     made: bool
     """Whether it has to be generated: it is neither there nor a published one."""
+
+    @property
+    def key(self) -> ShiftKey:
+        return ShiftKey(self.kind, self.name, self.side, self.files)
+
+    @property
+    def bytes(self) -> float:
+        """On disk."""
+        return self.images * self.side**2 * (FILE_BYTES[self.kind] if self.files else 3)
 
 
 class Job(NamedTuple):
@@ -119,10 +132,10 @@ class Plan:
         """Disk that each stage takes, the prepared images and the published files among it."""
         arrays = {f"{s.folder}-{s.kind}": 0.0 for s in self.shifts}
         for shift in self.shifts:
-            arrays[f"{shift.folder}-{shift.kind}"] += shift.images * 3 * shift.side**2
+            arrays[f"{shift.folder}-{shift.kind}"] += shift.bytes
         images = 0.0
         for dataset, entry in self.experiment.datasets.items():
-            if not getattr(loader_module(entry["loader"]), "STREAMED", False):
+            if not streamed(entry):
                 for folder in {dataset, self.experiment.prepared(dataset)}:
                     images += sum(sizes(self.experiment, folder)) * 3 * side(self.experiment, dataset) ** 2
         return {
@@ -135,9 +148,8 @@ class Plan:
 
     def making(self, kind: str) -> float:
         """Seconds to generate the -C or -P files that are not there."""
-        each = self.calibration.shifts
         made = (shift for shift in self.shifts if shift.kind == kind and shift.made)
-        return sum(self.calibration.startup + s.images * each[f"{kind}/{s.name}", s.side] for s in made)
+        return sum(self.calibration.startup + s.images * self.calibration.shifts[s.key] for s in made)
 
     def seconds(self, side_by_side: int) -> float:
         """From start to end, with so many jobs at once: files first, then runs, the longest first."""
@@ -163,7 +175,7 @@ def request(experiment: Experiment, stated: Collection[str]) -> Request:
         if run.architecture not in stated:
             nets[key] = max(recipe, nets.get(key, recipe), key=lambda r: r["batch_size"])
         methods[run.method, key[1]] = run.training["method"]
-    made = frozenset((f"{shift.kind}/{shift.name}", shift.side) for shift in shifts(experiment) if shift.made)
+    made = frozenset(shift.key for shift in shifts(experiment) if shift.made)
     recipe = experiment.runs[0].training["training"]
     packages = tuple(experiment.config["method_packages"])
     return Request(nets, methods, made, packages, recipe["threads"], recipe["device"])
@@ -191,6 +203,11 @@ def side(experiment: Experiment, dataset: str) -> int:
     entry = experiment.datasets[dataset]
     pixels: int = loader_module(entry["loader"]).side(**entry["options"])
     return pixels
+
+
+def streamed(entry: Mapping[str, Any]) -> bool:
+    """Whether a data set's images stay in their files."""
+    return bool(getattr(loader_module(entry["loader"]), "STREAMED", False))
 
 
 def sizes(experiment: Experiment, folder: str) -> tuple[int, int]:
@@ -224,7 +241,8 @@ def shifts(experiment: Experiment) -> Iterator[Shift]:
                 repeats = len(SEVERITIES) if kind == "C" else frame_count(name, experiment.preset(dataset))
                 path = experiment.benchmark_folder(folder, kind) / f"{name}.npy"
                 made = not (experiment.published(folder, kind) or path.exists())
-                yield Shift(folder, kind, name, used * repeats, side(experiment, dataset), made)
+                pixels, files = side(experiment, dataset), streamed(experiment.datasets[dataset])
+                yield Shift(folder, kind, name, used * repeats, pixels, files, made)
 
 
 def _tested(experiment: Experiment) -> set[str]:

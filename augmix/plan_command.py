@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from augmix.command import add_command, add_config, experiment_of
@@ -47,14 +48,28 @@ def _plan(args: argparse.Namespace) -> None:
         if (value := getattr(args, option)) is not None and value < 1:
             raise UserError(f"--{option} is {value}; at least 1 is needed")
     throughput = plan.stated(args.throughput, experiment)
-    request = plan.request(experiment, throughput)
-    print("measuring for about a minute …", file=sys.stderr)
+    request, absent = _here(plan.request(experiment, throughput))
     side_by_side, processes = _jobs(request, args.cores, args.devices)
+    if request.nets:
+        print("measuring for about a minute …", file=sys.stderr)
     made = plan.Plan(experiment, calibration.calibrate(request, processes), throughput)
     made.save(side_by_side)
     print(plan_tables.forecast(made, side_by_side))
-    if (load := os.getloadavg()[0] - processes * request.threads) > 1:
+    if request.nets and absent:
+        print(f"There is no {absent} here, which the experiment asks for: state what one trains with --throughput.")
+    if request.nets and (load := os.getloadavg()[0] - processes * request.threads) > 1:
         print(f"This machine is busy with other work (load {load:.1f} besides the measuring): idle, it is faster.")
+
+
+def _here(request: "Request") -> tuple["Request", str | None]:
+    """The request for a device of this machine, and the device that it is lacking, if so."""
+    from augmix.devices import find
+
+    try:
+        find(request.device)
+    except UserError:
+        return replace(request, device="auto"), request.device
+    return request, None
 
 
 def _jobs(request: "Request", cores: int | None, devices: int | None) -> tuple[int, int]:
@@ -66,4 +81,4 @@ def _jobs(request: "Request", cores: int | None, devices: int | None) -> tuple[i
         return devices or max(gpus.count(), 1), 1
     here = max((os.cpu_count() or 1) // request.threads, 1)
     jobs = devices or (max(cores // request.threads, 1) if cores else here)
-    return jobs, min(jobs, here, MOST_PROCESSES)
+    return jobs, min(jobs, here, MOST_PROCESSES) if request.nets else 1

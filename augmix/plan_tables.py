@@ -16,7 +16,7 @@ def forecast(made: plan.Plan, side_by_side: int) -> str:
     finished = plan.done(experiment)
     lines = [
         f"{experiment.name}: {len(made.jobs)} runs{f', {finished} of them done' if finished else ''}; "
-        f"measured on {made.calibration.device}",
+        f"{f'measured on {made.calibration.device}' if made.calibration.nets else 'at the stated throughput'}",
         "",
         _table(("stage", "jobs", "images", "disk", "hours"), _stages(made, parameters)),
         "",

@@ -3,14 +3,16 @@
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from augmix import calibration, cli, plan, plan_tables
-from augmix.calibration import Calibration, MethodCost, NetCost
+from augmix.calibration import Calibration, MethodCost, NetCost, Request, ShiftKey
 from augmix.errors import UserError
 from augmix.experiment import Experiment, load
 from augmix.registry import loader_module, module_names
@@ -26,7 +28,7 @@ METHODS = {
 
 def costs(experiment: Experiment) -> Calibration:
     names = [method["name"] for method in experiment.config["methods"]]
-    shifts = {(f"{shift.kind}/{shift.name}", shift.side): 0.0001 for shift in plan.shifts(experiment)}
+    shifts = {shift.key: 0.0001 for shift in plan.shifts(experiment)}
     nets = {(architecture["name"], 32): NET for architecture in experiment.config["architectures"]}
     return Calibration(nets, {(name, 32): METHODS[name.split("_")[0]] for name in names}, shifts, 2.0, "cpu")
 
@@ -114,7 +116,7 @@ def test_images_in_folders_are_counted(tmp_path: Path) -> None:
 def test_everything_asked_for_is_measured(write_config: WriteConfig) -> None:
     recipe = load(write_config()).runs[0].training["training"]
     methods = {(name, 32): {"name": name, "preset": name, "parameters": {}} for name in METHODS}
-    shifts = frozenset({("C/contrast", 32), ("P/translate", 32)})
+    shifts = frozenset(ShiftKey(*key) for key in (("C", "contrast", 32, False), ("P", "translate", 64, True)))
     found = calibration.measure(
         calibration.Request({("smallnet", 32): recipe}, methods, shifts, ("baselines",), device="cpu", seconds=2), 0.0
     )
@@ -127,6 +129,8 @@ def test_everything_asked_for_is_measured(write_config: WriteConfig) -> None:
     assert min(cost.seconds for cost in made.values()) >= 0
     assert found.shifts.keys() == shifts
     assert min(found.shifts.values()) > 0
+    counted = calibration.measure(calibration.Request({}, methods, packages=("baselines",), device="cpu"), 0.0)
+    assert counted.methods == {key: cost._replace(seconds=0) for key, cost in found.methods.items()}
 
 
 def test_methods_are_counted_without_the_data_that_is_not_here() -> None:
@@ -156,6 +160,43 @@ def test_the_command_prints_tables_and_leaves_the_plan(
     noted = json.loads((tmp_path / "results" / "small" / "plan.json").read_text())
     assert noted["side_by_side"] == 2
     assert noted["runs"]["digits/smallnet/standard/seed0"]["train_seconds"] == pytest.approx(96 / 50)
+
+
+def test_a_device_that_is_not_here_is_planned_for(
+    write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_config(methods=list(METHODS), training={"device": "cuda"})
+    asked: list[tuple[Request, int]] = []
+
+    def calibrate(request: Request, jobs: int) -> Calibration:
+        asked.append((request, jobs))
+        return replace(costs(load(path)), nets=dict.fromkeys(request.nets, NET))
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(calibration, "calibrate", calibrate)
+    assert cli.main(["plan", "--config", str(path), "--devices", "3"]) == 0
+    said = capsys.readouterr()
+    assert "There is no cuda here, which the experiment asks for: state what one trains" in said.out
+    assert said.err.startswith("measuring")
+    assert cli.main(["plan", "--config", str(path), "--devices", "3", "--throughput", "smallnet=50"]) == 0
+    said = capsys.readouterr()
+    assert "at the stated throughput" in said.out
+    assert "cuda" not in said.out
+    assert said.err == ""
+    assert [request.device for request, _ in asked] == ["auto", "auto"]
+    assert asked[1][1] == 1
+
+
+def test_photographs_are_counted_as_the_files_they_become(write_config: WriteConfig, tmp_path: Path) -> None:
+    options = {"folder": str(tmp_path)}  # nothing is unpacked there yet: ImageNet's own numbers
+    path = write_config(datasets={"photos": {"loader": "imagenet", "options": options, "perturbation_images": 10}})
+    experiment = load(path)
+    found = {shift.kind: shift for shift in plan.shifts(experiment)}
+    assert found["C"].images == 5 * 50_000
+    assert found["C"].key == ShiftKey("C", found["C"].name, 224, True)
+    # ImageNet-C's 15 corruptions and four extras, 4.75 million files, are 66 GB.
+    assert 19 * found["C"].bytes == pytest.approx(66e9, rel=0.1)
+    assert found["P"].bytes < 0.02 * found["P"].images * 3 * 224**2
 
 
 def test_predicted_against_actual(write_config: WriteConfig, capsys: pytest.CaptureFixture[str]) -> None:
