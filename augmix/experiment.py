@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import ModuleType, NoneType
+from typing import Any, get_args
 
 import yaml
 
@@ -26,6 +26,8 @@ from augmix.sweeps import expand
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 VALIDATION = "-validation"
+KINDS = {str: "text", int: "a whole number", NoneType: "null"}
+"""What a data set's options are."""
 SCHEMA = CHECKOUT / "workflow" / "schemas" / "experiment.schema.yaml"
 
 
@@ -326,10 +328,15 @@ def _parts(method: Mapping[str, Any], where: str) -> list[tuple[str, str, Mappin
 
 def _check_options(options: Mapping[str, Any], module: ModuleType, position: Position, lines: Lines) -> None:
     parameters = inspect.signature(module.load).parameters
-    for option in options:
+    for option, value in options.items():
+        where = place((*position, option), lines)
         if option not in parameters:
-            where = place((*position, option), lines)
             raise UserError(f"{where}: unknown option '{option}'; {nearest(option, parameters)}")
+        annotation = parameters[option].annotation
+        kinds = get_args(annotation) or (annotation,)
+        if type(value) not in kinds and set(kinds) <= set(KINDS):
+            wanted = " or ".join(KINDS[kind] for kind in kinds)
+            raise UserError(f"{where}: option '{option}' is {value!r}; {wanted} is expected")
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in options:
             raise UserError(f"{place(position, lines)}: this loader needs the option '{name}'")

@@ -6,7 +6,11 @@ own, so images are to the bit those of torchvision's transforms on Pillow's.
 
 import math
 import os
+import struct
+import zlib
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -21,6 +25,11 @@ SCALE = (0.08, 1.0)
 RATIO = (3 / 4, 4 / 3)
 """Its width over its height."""
 TRIES = 10
+FAULTS = (
+    OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, NotImplementedError,
+    struct.error, zlib.error, Image.DecompressionBombError,
+)  # fmt: skip
+"""What Pillow's decoders raise over damaged files."""
 
 
 def read(file: Path) -> np.ndarray:
@@ -28,19 +37,38 @@ def read(file: Path) -> np.ndarray:
 
     Raises `UserError` naming the file when it is missing, damaged or not an image.
     """
-    try:
+    with decoding(file):
         encoded = np.frombuffer(file.read_bytes(), np.uint8)
         flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
         image: np.ndarray | None = cv2.imdecode(encoded, flags) if _is_plain(encoded) else None
         if image is None:
             with Image.open(file) as opened:
-                image = np.asarray(opened.convert("RGB"))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise UserError(f"{file} is missing") from error
-        reason = "not an image" if isinstance(error, UnidentifiedImageError) else f"damaged ({error})"
-        raise UserError(f"{file} is {reason}; repair or remove it") from error
+                image = np.asarray(as_rgb(opened))
     return image
+
+
+@contextmanager
+def decoding(file: Path) -> Iterator[None]:
+    """Turn what Pillow raises over an image file into a `UserError` that names it."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise UserError(f"{file} is missing") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{file} is a folder; images are expected right in the folder of their class") from error
+    except UnidentifiedImageError as error:
+        raise UserError(f"{file} is not an image; repair or remove it") from error
+    except FAULTS as error:
+        raise UserError(f"{file} is damaged ({error}); repair or remove it") from error
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """An image of any mode as RGB; of 16 bits the upper eight, as Pillow itself takes them of colours."""
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if "transparency" in image.info:
+        image = image.convert("RGBA")  # whose colours are the same, without a warning
+    return image.convert("RGB")
 
 
 def _is_plain(encoded: np.ndarray) -> bool:

@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from augmix.datasets import SPLITS, Arrays
 from augmix.errors import UserError
+from augmix.photographs import as_rgb, decoding
 from augmix.progress import bar
 
 
@@ -99,9 +100,5 @@ def decode(file: Path, side: int) -> np.ndarray:
 
 def photograph(file: Path) -> Image.Image:
     """An image file as RGB, turned as its EXIF orientation says; `UserError` when it cannot be decoded."""
-    try:
-        with Image.open(file) as opened:
-            return ImageOps.exif_transpose(opened).convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = "not an image" if isinstance(error, UnidentifiedImageError) else f"damaged ({error})"
-        raise UserError(f"{file} is {reason}; repair or remove it") from error
+    with decoding(file), Image.open(file) as opened:
+        return as_rgb(ImageOps.exif_transpose(opened))

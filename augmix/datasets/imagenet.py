@@ -8,6 +8,7 @@ the test images.
 """
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,13 @@ from augmix.progress import bar
 
 STREAMED = True
 FOLDERS = {"train": "train", "test": "val"}
-SUFFIXES = (".jpeg", ".jpg", ".png")
+SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff")
 NORMALISATION = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and standard deviation of each channel over the training images, as shares of 255."""
 
 
 def check(folder: str, val_labels: str | None = None, side: int = 224) -> None:
-    """Refuse a folder with neither the class folders nor the archives that they are unpacked from."""
+    """Refuse a folder without the class folders or the archives they come from, or with other classes in each split."""
     if not isinstance(side, int) or isinstance(side, bool) or not 32 <= side <= 1024:
         raise UserError(f"imagenet: side is {side!r}; 32 to 1024 pixels are accepted")
     root = Path(folder).expanduser()
@@ -34,6 +35,16 @@ def check(folder: str, val_labels: str | None = None, side: int = 224) -> None:
     for name in FOLDERS.values():
         if not (root / name).is_dir():
             _ilsvrc.check(root, name, val_labels)
+    classes = {name: _classes(root / name) for name in FOLDERS.values() if (root / name).is_dir()}
+    for name, found in classes.items():
+        if len(found) < 2:
+            many = f"one class folder ('{found[0]}')" if found else "no class folders"
+            raise UserError(
+                f"{root / name} has {many}; at least two are needed, with images at {root / name}/<class>/*"
+            )
+    if len(classes) == 2 and (odd := sorted(set(classes["train"]) ^ set(classes["val"]))):
+        where = "train" if odd[0] in classes["train"] else "val"
+        raise UserError(f"{root}: class '{odd[0]}' is in {where}/ alone; both splits need the same classes")
 
 
 def side(folder: str, val_labels: str | None = None, side: int = 224) -> int:
@@ -57,17 +68,13 @@ def load(folder: str, val_labels: str | None = None, side: int = 224) -> Arrays:
     for name in FOLDERS.values():
         if not (root / name).is_dir():
             _ilsvrc.unpack(root, name, val_labels)
-    classes = {split: _classes(root / name) for split, name in FOLDERS.items()}
-    if odd := sorted(set(classes["train"]) ^ set(classes["test"])):
-        where = FOLDERS["train" if odd[0] in classes["train"] else "test"]
-        raise UserError(f"{root}: class '{odd[0]}' is in {where}/ alone; both splits need the same classes")
-    if len(classes["train"]) < 2:
-        raise UserError(f"{root}: at least two classes are needed, {root / 'train'} has {len(classes['train'])}")
+    check(folder, val_labels, side)  # what was unpacked
+    classes = _classes(root / "train")
     (train_images, train_labels), (test_images, test_labels) = (
-        _files(root, name, classes["train"]) for name in FOLDERS.values()
+        _files(root, name, classes) for name in FOLDERS.values()
     )
     streamed = {"root": str(root), "side": side}
-    return Arrays(train_images, train_labels, test_images, test_labels, classes["train"], streamed)
+    return Arrays(train_images, train_labels, test_images, test_labels, classes, streamed)
 
 
 def _classes(folder: Path) -> list[str]:
@@ -84,6 +91,8 @@ def _files(root: Path, split: str, classes: list[str]) -> tuple[np.ndarray, np.n
         found = [file for file in listing(folder) if file.lower().endswith(SUFFIXES)]
         if not found:
             raise UserError(f"{folder} holds no image ({', '.join(SUFFIXES)}); every class needs at least one")
+        if twice := [stem for stem, count in Counter(Path(file).stem for file in found).items() if count > 1]:
+            raise UserError(f"{folder} holds two images named '{twice[0]}', as their -C would be; rename one")
         names += [os.fsencode(f"{split}/{name}/{file}") for file in found]
         labels += [label] * len(found)
         sizes += [(folder / file).stat().st_size for file in found]

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from augmix import datasets
+from augmix import datasets, photographs
 from augmix.datasets import cifar10, digits, image_folder
 from augmix.errors import UserError
 from tests.conftest import SHARED
@@ -98,6 +98,26 @@ def test_image_folder_turns_photographs_upright(folder: Path) -> None:
     assert image_folder.load(str(folder), 32).train_images[0, -1].min() == 255
 
 
+def test_images_of_every_mode_are_rgb(tmp_path: Path) -> None:
+    colours = np.zeros((32, 32, 3), np.uint8)
+    colours[:16], colours[16:] = (200, 40, 90), (10, 220, 60)
+    grey = colours[..., :1].repeat(3, 2)
+    image, deep = Image.fromarray(colours), Image.fromarray(colours[..., 0].astype(np.uint16) * 257)
+    palette = image.quantize(4)
+    for name, saved, expected, options in (
+        ("rgba.png", image.convert("RGBA"), colours, {}),
+        ("palette.png", palette, colours, {}),
+        ("transparent.png", palette, colours, {"transparency": b"\x00\x80"}),
+        ("deep.png", deep, grey, {}),
+        ("deep.tif", deep, grey, {}),
+        ("grey.WEBP", Image.fromarray(grey), grey, {"lossless": True}),
+        ("größe 中.bmp", image, colours, {}),
+    ):
+        saved.save(tmp_path / name, **options)
+        for read in (lambda path: image_folder.decode(path, 32), photographs.read):
+            assert np.array_equal(read(tmp_path / name), expected), name
+
+
 def damage(path: Path) -> Path:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     return path
@@ -108,6 +128,7 @@ def damage(path: Path) -> Path:
     [
         (lambda root: damage(root / "test" / "dog" / "a.png"), r"test/dog/a\.png is damaged"),
         (lambda root: (root / "train" / "dog" / "x.jpg").write_text("hello"), r"train/dog/x\.jpg is not an image"),
+        (lambda root: (root / "train" / "dog" / "more").mkdir(), r"dog/more is a folder; images are expected right"),
         (lambda root: (root / "train" / "cow").mkdir(), r"train/cow is empty"),
         (
             lambda root: (root / "train" / "dog").rename(root / "train" / "cow"),

@@ -142,6 +142,11 @@ def test_a_path_that_escapes_is_not_followed(archives: Path) -> None:
     assert not (archives / "val").exists()
 
 
+def make(root: Path, *folders: str) -> None:
+    for folder in folders:
+        (root / folder).mkdir(parents=True)
+
+
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2 + 100])
 
@@ -153,7 +158,10 @@ def cut(path: Path) -> None:
         (lambda root: cut(root / "ILSVRC2012_devkit_t12.tar.gz"), r"is not ILSVRC2012's development kit"),
         (lambda root: (root / "ILSVRC2012_devkit_t12.tar.gz").unlink(), "does not say its images' classes"),
         (lambda root: (root / "ILSVRC2012_img_val.tar").unlink(), r"val is missing, and so is ILSVRC2012_img_val"),
-        (lambda root: (root / "train" / "n00000001").mkdir(parents=True), "'n00000001' is in train/ alone"),
+        (lambda root: make(root, "train/n00000001"), r"train has one class folder \('n00000001'\); at least two"),
+        (lambda root: make(root, "train", "val"), r"train has no class folders; at least two are needed, with images"),
+        (lambda root: make(root, "train/a", "train/b", "val/a", "val/c"), "'b' is in train/ alone; both splits need"),
+        (lambda root: make(root, "train/a", "train/b", "val/a", "val/b"), "train/a holds no image"),
         (lambda root: root.rename(root.with_name("gone")), "archives does not exist"),
     ],
 )
@@ -172,12 +180,16 @@ def test_unusable_val_labels_are_refused(archives: Path, text: str) -> None:
         imagenet.load(str(archives), str(archives / "labels.txt"))
 
 
-def test_an_empty_class_and_a_foolish_side_are_refused(imagenet_sample: Path, tmp_path: Path) -> None:
+def test_an_empty_class_twins_and_a_foolish_side_are_refused(imagenet_sample: Path, tmp_path: Path) -> None:
     for split in ("train", "val"):
         for name in ("cat", "dog"):
             (tmp_path / split / name).mkdir(parents=True)
             (tmp_path / split / name / "a.jpg").write_bytes(jpeg(9))
-    (tmp_path / "val" / "dog" / "a.jpg").unlink()
+    (tmp_path / "val" / "dog" / "a.PNG").write_bytes(jpeg(9))
+    with pytest.raises(UserError, match=r"val/dog holds two images named 'a'"):
+        imagenet.load(str(tmp_path))
+    for path in (tmp_path / "val" / "dog").iterdir():
+        path.unlink()
     with pytest.raises(UserError, match=r"val/dog holds no image"):
         imagenet.load(str(tmp_path))
     with pytest.raises(UserError, match="side is 8"):

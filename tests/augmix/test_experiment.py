@@ -73,6 +73,18 @@ def test_a_new_seed_leaves_the_other_runs_settings_alone(write_config: WriteConf
             {"datasets": {"d": {"loader": "image_folder", "options": {"foldr": "x", "folder": "y"}}}},
             "unknown option 'foldr'; did you mean 'folder'?",
         ),
+        (
+            {"datasets": {"d": {"loader": "image_folder", "options": {"folder": 5}}}},
+            "option 'folder' is 5; text is expected",
+        ),
+        (
+            {"datasets": {"d": {"loader": "image_folder", "options": {"folder": "x", "side": "32"}}}},
+            "option 'side' is '32'; a whole number is expected",
+        ),
+        (
+            {"datasets": {"d": {"loader": "imagenet", "options": {"folder": "x", "val_labels": True}}}},
+            "option 'val_labels' is True; text or null is expected",
+        ),
         ({"benchmarks": {"corruptions": ["frog"]}}, "unknown corruption 'frog'; did you mean"),
         ({"benchmarks": {"perturbations": ["tild"]}}, "unknown perturbation 'tild'; did you mean 'tilt'?"),
         ({"method_packages": ["no_such_package"]}, "no Python package 'no_such_package'"),
