@@ -15,7 +15,7 @@ from augmix.errors import UserError
 from augmix.files import atomic, read_mapping, write_json
 from augmix.photograph_benchmarks import open_benchmark
 from augmix.progress import bar
-from augmix.runs import DAMAGED
+from augmix.runs import DAMAGED, load
 from augmix.streaming import Streamed
 
 NUMBERS = np.dtype([("prediction", "<i4"), ("confidence", "<f4"), ("true_probability", "<f4"), ("squared_sum", "<f4")])
@@ -96,7 +96,7 @@ def load_net(path: Path, architecture: str, noted: Mapping[str, Any], device: to
     if not path.is_file():
         raise UserError(f"{path} is missing: train this run first")
     try:
-        net.net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        net.net.load_state_dict(load(path))
     except DAMAGED as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path} does not hold weights of {architecture} with {classes} classes: {reason}") from error

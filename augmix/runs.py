@@ -69,6 +69,14 @@ def save(path: Path, value: Any) -> None:
         temporary.write_bytes(buffer.getbuffer())
 
 
+def load(path: Path) -> Any:
+    """What `save` wrote, on the CPU; nothing in it is executed. Raises one of `DAMAGED` unless it is whole."""
+    with zipfile.ZipFile(path) as archive:
+        if (part := archive.testzip()) is not None:  # torch compares no checksums
+            raise zipfile.BadZipFile(f"{part} has another checksum")
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
 class Checkpoints:
     """The newest checkpoint and the one before it, each with the fingerprint of the run it belongs to."""
 
@@ -92,10 +100,13 @@ class Checkpoints:
             if not path.exists():
                 continue
             try:
-                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+                state: dict[str, Any] = load(path)
                 belongs = state["fingerprint"] == self.fingerprint
             except DAMAGED:
-                tell(f"warning: {path} is damaged; going back to the checkpoint before it")
+                before = path == self.newest and self.previous.exists()
+                tell(
+                    f"warning: {path} is damaged; {'going back to the one before it' if before else 'starting afresh'}"
+                )
                 continue
             if belongs:
                 return state

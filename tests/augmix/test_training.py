@@ -16,6 +16,7 @@ import yaml
 
 from augmix import batches, datasets, training
 from augmix.errors import RunError, UserError
+from augmix.evaluation import load_net
 from augmix.experiment import Experiment
 from augmix.files import locked
 from augmix.runs import Interrupted
@@ -97,8 +98,23 @@ def test_interrupted_anywhere_it_ends_in_the_same_bits(
     assert without_times(whole / "history.csv") == without_times(broken / "history.csv")
 
 
+def cut(data: bytes) -> bytes:
+    return data[:1000]
+
+
+def change_bits(data: bytes) -> bytes:
+    """In the weights, where torch itself would not notice."""
+    middle = len(data) // 2
+    changed = bytes(byte ^ 1 for byte in data[middle : middle + 200])
+    return data[:middle] + changed + data[middle + 200 :]
+
+
+@pytest.mark.parametrize("damage", [cut, change_bits])
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(
-    small_experiment: MakeExperiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    small_experiment: MakeExperiment,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    damage: Callable[[bytes], bytes],
 ) -> None:
     settings = run_settings(small_experiment)
     run = folder(tmp_path, "x")
@@ -106,10 +122,15 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     expected = digest(run / "model.pt")
     (run / "model.pt").unlink()
     newest = run / "checkpoint.pt"
-    newest.write_bytes(newest.read_bytes()[:1000])
+    newest.write_bytes(damage(newest.read_bytes()))
     training.train(settings, run)
-    assert "checkpoint.pt is damaged; going back" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "checkpoint.pt is damaged; going back to the one before it" in said
+    assert "resuming at epoch 2, step 1" in said
     assert digest(run / "model.pt") == expected
+    (run / "model.pt").write_bytes(damage((run / "model.pt").read_bytes()))
+    with pytest.raises(UserError, match=r"model\.pt does not hold weights of smallnet"):
+        load_net(run / "model.pt", "smallnet", datasets.record(Path(settings["data"])), torch.device("cpu"))
 
 
 def test_a_checkpoint_of_other_settings_is_set_aside(
