@@ -11,6 +11,7 @@ from augmix.errors import RunError, UserError
 
 # Reasons to wait that end by themselves, as the queue moves on.
 _USUAL = re.compile(r"None|Priority|Resources|Dependency|BeginTime|Prolog|JobArrayTaskLimit|(Assoc|QOS)(Grp|Max).*")
+_LONGEST_PAUSE = 180  # seconds between two of the plugin's questions
 _RUN = re.compile(r"SLURM run ID: (\S+)")
 
 
@@ -23,19 +24,21 @@ def check() -> None:
 
 
 def options() -> list[str]:
-    """Options for Snakemake by which jobs' states can be asked for: where SLURM keeps no accounts, sacct hangs."""
+    """Options for Snakemake by which jobs' states can be asked for: where SLURM keeps no accounts, sacct hangs.
+
+    Raises `UserError` where SLURM forgets finished jobs sooner than the plugin asks, which is every three minutes when
+    nothing has come to an end for a while: it would wait for such a job for ever.
+    """
     configuration = _configuration()
     if configuration.get("AccountingStorageType", "").startswith("accounting_storage/slurmdbd"):
         return []
-    # The plugin goes back to sacct when SLURM forgets finished jobs before it has asked three times.
     age = int(re.sub(r"\D", "", configuration.get("MinJobAge", "")) or 0)
-    if age < 15:
+    if age < _LONGEST_PAUSE + 60:
         raise UserError(
             f"SLURM keeps no accounts and forgets a finished job after {age} s: its result could not be learnt. "
-            "Ask for MinJobAge ≥ 60 in slurm.conf, or for accounting"
+            "Ask for MinJobAge ≥ 300 (SLURM's default) in slurm.conf, or for accounting"
         )
-    pace = ["--slurm-init-seconds-before-status-checks", str(age // 3)] if age < 60 else []
-    return ["--slurm-status-command", "squeue", *pace]
+    return ["--slurm-status-command", "squeue"]
 
 
 def _configuration() -> dict[str, str]:

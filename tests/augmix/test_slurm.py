@@ -32,11 +32,7 @@ def configure(folder: Path, accounting: str, age: str) -> None:
     [
         ("accounting_storage/slurmdbd", "300 sec", []),
         ("accounting_storage/none", "300 sec", ["--slurm-status-command", "squeue"]),
-        (
-            "(null)",
-            "30 sec",
-            ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "10"],
-        ),
+        ("(null)", "86400 sec", ["--slurm-status-command", "squeue"]),
     ],
 )
 def test_states_are_asked_for_where_they_are_known(
@@ -46,9 +42,10 @@ def test_states_are_asked_for_where_they_are_known(
     assert slurm.options() == options
 
 
-def test_a_slurm_that_forgets_at_once_is_refused(command: Path) -> None:
-    configure(command, "accounting_storage/none", "5 sec")
-    with pytest.raises(UserError, match="forgets a finished job after 5 s"):
+@pytest.mark.parametrize("age", [5, 179])
+def test_a_slurm_that_forgets_between_two_questions_is_refused(command: Path, age: int) -> None:
+    configure(command, "accounting_storage/none", f"{age} sec")
+    with pytest.raises(UserError, match=f"forgets a finished job after {age} s"):
         slurm.options()
 
 
