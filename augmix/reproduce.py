@@ -87,8 +87,8 @@ def _dry_run(command: list[str], experiment: Experiment) -> int:
     if log.nothing_to_do:
         print(_up_to_date(experiment))
     else:
-        jobs = ", ".join(f"{count} {rule}" for rule, count in log.counts.items() if rule != "all")
-        print(f"Would run {log.total} jobs: {jobs}")
+        jobs = {rule: count for rule, count in log.counts.items() if rule != "all"}
+        print(f"Would run {sum(jobs.values())} jobs: {', '.join(f'{count} {rule}' for rule, count in jobs.items())}")
     return 0
 
 

@@ -1,7 +1,9 @@
 """The command line: help with an example everywhere, one line and a telling status on bad input, and logs."""
 
 import argparse
+import io
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,8 @@ import pytest
 
 from augmix import cli
 from augmix.errors import RunError, UserError
-from augmix.runs import Interrupted
+from augmix.progress import bar
+from augmix.runs import Interrupted, tell
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:
@@ -112,6 +115,23 @@ def test_prepare_corrupt_and_perturb_as_people_call_them(
         "fog.npy", "labels.npy", "source.json",
     ]  # fmt: skip
     assert (tmp_path / "data" / "digits-P" / "tilt.npy").exists()
+
+
+def test_a_log_takes_no_progress_bar_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def work(_: argparse.Namespace) -> None:
+        for _ in bar(range(3)):
+            tell("a word")
+
+    monkeypatch.setattr(cli, "_collect", work)
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    assert cli.main(["collect", "--log", str(tmp_path / "log")]) == 0
+    assert "3/3" in terminal.getvalue()
+    assert terminal.getvalue().count("a word\n") == 3
+    assert (tmp_path / "log").read_text().strip() == "a word\na word\na word"
 
 
 def test_an_unwritable_log_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,18 @@ def two_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[torch.devi
     return current
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_recipe_sets_the_threads_whatever_the_scheduler_asked_for(threads: int) -> None:
+    """Snakemake lowers OMP_NUM_THREADS with --cores, and other threads end in other bits."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3 - threads)
+        devices.set_up({"threads": threads, "device": "cpu"})
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_every_job_takes_a_gpu_of_its_own(
     two_gpus: list[torch.device], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,5 +1,6 @@
 import csv
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -62,7 +63,7 @@ def test_a_diverged_run_does_not_cost_the_report(finished: Checkout) -> None:
     # Without that method the report of the rest is not taken for the whole one.
     finished.write("diverging", methods=["standard"])
     dry = finished.reproduce(config, "--dry-run")
-    assert dry.stdout == "Would run 4 jobs: 1 collect, 1 report, 1 track\n"
+    assert dry.stdout == "Would run 3 jobs: 1 collect, 1 report, 1 track\n"
 
 
 @pytest.mark.slow
@@ -109,6 +110,9 @@ def test_after_sigterm_and_sigkill_the_next_start_goes_on_to_the_same_bits(finis
     front.send_signal(signal.SIGINT)
     assert front.wait(30) == 130
     assert whole.wait(60) == 0
+    resumed = re.search(r"resuming at epoch (\d+)", (folder / "train.log").read_text())
+    assert resumed is not None
+    assert int(resumed[1]) > 30
     trained = finished.folder / "elsewhere/stopped_reference" / run / "model.pt"
     assert (folder / "model.pt").read_bytes() == trained.read_bytes()
 

@@ -1,8 +1,16 @@
+import base64
+import json
 import re
+import shlex
+import shutil
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from tests.checkout import Checkout
+from augmix.cli import build_parser
+from augmix.experiment import load
+from tests.checkout import Checkout, copy_checkout
 
 pytestmark = pytest.mark.slow
 
@@ -91,3 +99,58 @@ def test_every_training_takes_its_gpus(finished: Checkout) -> None:
     assert gpus("train", *limit, device="cpu") == {"0"}
     assert gpus("train", device="cuda", processes=2) == {"2"}
     assert gpus("evaluate", device="cuda", processes=2) == {"1"}
+
+
+def test_jobs_have_their_own_configuration_alone_in_folders_of_any_name(finished: Checkout) -> None:
+    """The default experiment's learning rate, say, does not leak into another."""
+    config = finished.write("blanks", folders={"data": "my data", "results": "my results"})
+    plan = finished.snakemake("-n", "--printshellcmds", "--configfile", config)
+    commands = re.findall(r"^Shell command: (augmix .*)$", plan.stdout + plan.stderr, re.MULTILINE)
+    jobs = [build_parser().parse_args(shlex.split(command)[1:]) for command in commands]
+    trained = {job.output: json.loads(job.settings) for job in jobs if job.command == "train"}
+    experiment = load(finished.folder / config)
+    assert trained == {f"my results/blanks/{run.path}": run.training for run in experiment.runs}
+    assert "learning_rate" not in (finished.folder / config).read_text()
+    assert {job.output for job in jobs if job.command in ("corrupt", "perturb")} == {
+        "my data/digits-C",
+        "my data/digits-P",
+    }
+
+
+@pytest.fixture
+def copied(finished: Checkout, tmp_path: Path) -> Checkout:
+    """The finished checkout's files and records once more, to be changed."""
+
+    def copy(source: str, target: str) -> None:
+        with suppress(FileNotFoundError):  # temporary files of other tests
+            shutil.copy2(source, target)
+
+    copy_checkout(tmp_path / "copied")
+    for name in ("config", "data", "results/tiny", ".snakemake/metadata"):
+        shutil.copytree(finished.folder / name, tmp_path / "copied" / name, copy_function=copy, dirs_exist_ok=True)
+    return Checkout(tmp_path / "copied")
+
+
+def test_edited_sources_of_cheap_rules_run_these_again(copied: Checkout) -> None:
+    assert copied.reproduce("config/tiny.yaml").stdout.startswith("Nothing to do")
+    for name, expected in (
+        ("reports/tables.py", {"report", "track"}),
+        ("augmix/metrics.py", {"collect", "report", "track"}),
+    ):
+        with (copied.folder / name).open("a") as file:
+            file.write("# edited\n")
+        assert jobs(planned(copied, "config/tiny.yaml")).keys() - {"all", "total"} == expected
+
+
+def test_what_a_killed_snakemake_leaves_behind_does_not_stop_the_front(copied: Checkout) -> None:
+    """Its lock of the folder, and its mark on a file that it was making."""
+    made, records = "results/tiny/mlflow.synced", copied.folder / ".snakemake"
+    (records / "locks").mkdir()
+    (records / "locks/0.output.lock").write_text(f"{made}\n")
+    bare = copied.snakemake("--configfile", "config/tiny.yaml")
+    assert "LockException" in bare.stdout + bare.stderr
+    assert copied.reproduce("config/tiny.yaml").stdout.startswith("Nothing to do")
+    (records / "incomplete" / base64.urlsafe_b64encode(made.encode()).decode()).write_text("{}")
+    bare = copied.snakemake("-n", "--configfile", "config/tiny.yaml")
+    assert "IncompleteFilesException" in bare.stdout + bare.stderr
+    assert copied.reproduce("config/tiny.yaml", "--dry-run").stdout == "Would run 1 jobs: 1 track\n"
