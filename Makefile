@@ -29,7 +29,7 @@ test: $(VENV)/.ready ## run the tests
 	$(BIN)/python -m pytest $(TESTS)
 
 test-cluster: $(VENV)/.ready ## run the tests that start servers: SLURM (as root), PostgreSQL
-	AUGMIX_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/cluster
+	AUGMIX_TEST_CLUSTER=1 $(BIN)/python -m pytest -n 2 --dist loadfile tests/cluster
 
 # What is tried, how often and what it cost goes into the table of tests/README.md.
 test-nightly: export AUGMIX_TEST_TALLY := $(CURDIR)/.faults.jsonl

@@ -1,36 +1,15 @@
 """What these tests start for themselves; they run with `make test-cluster` alone."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.checkout import Checkout, copy_checkout
+from tests.cluster.scratch import scratch
+from tests.cluster.slow import METHOD
 from tests.cluster.slurm import Slurm, missing
-
-SLOW_METHOD = '''
-"""Images as they are, after a wait; every step is noted in a file."""
-import os
-import time
-
-from augmix.losses import cross_entropy
-from augmix.methods import Method, unmixed
-
-
-def method(*, seconds: float = 0.0, note: str = "") -> Method:
-    def views(images, labels, net, rng):
-        time.sleep(seconds)
-        if note:
-            with open(note, "a") as file:
-                file.write(f"{os.getpid()}\\n")
-        return [images]
-
-    return Method(views, unmixed, cross_entropy)
-'''
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,19 +23,12 @@ def slurm() -> Iterator[Slurm]:
     """A running cluster, and the environment in which its commands find it."""
     if reason := missing():
         pytest.skip(reason)
-    # Not pytest's folder: munge wants one that others may pass.
-    folder = Path(tempfile.mkdtemp(prefix="augmix-slurm-"))
-    folder.chmod(0o755)
-    cluster = Slurm(folder)
-    before = {name: os.environ.get(name, "") for name in cluster.environment}
-    try:
-        os.environ.update(cluster.environment)
+    with scratch("slurm") as folder, pytest.MonkeyPatch.context() as patch:
+        cluster = Slurm(folder)
+        for name, value in cluster.environment.items():
+            patch.setenv(name, value)
         cluster.start()
         yield cluster
-    finally:
-        cluster.stop()
-        os.environ.update(before)
-        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
@@ -65,11 +37,15 @@ def site(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Che
     folder = tmp_path_factory.mktemp("site") / "checkout"
     copy_checkout(folder)
     (folder / "waits").mkdir()
-    (folder / "waits" / "slow.py").write_text(SLOW_METHOD)
+    (folder / "waits" / "slow.py").write_text(METHOD)
     profile = folder / "workflow/profiles/slurm/config.yaml"
     settings = yaml.safe_load(profile.read_text())
-    settings["default-resources"] = {"runtime": 15, "mem_mb": 500}
-    settings["set-resources"]["train"] = {"runtime": "attempt", "mem_mb": 500}
+    settings["default-resources"] = {"runtime": 10, "mem_mb": 500}
+    # The shortest limit is a minute, looked at every 30 seconds: `late` trains for longer, and ends in its second try.
+    settings["set-resources"]["train"] = {
+        "runtime": "9 * attempt - 8 if wildcards.method == 'late' else 15",
+        "mem_mb": 500,
+    }
     settings["set-resources"]["evaluate"] = {"runtime": 15, "mem_mb": 500}
     settings["latency-wait"] = 10
     settings["slurm-init-seconds-before-status-checks"] = 2

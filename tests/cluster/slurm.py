@@ -6,8 +6,10 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from tests.cluster.scratch import free_ports
 
 DAEMONS = ("munged", "slurmctld", "slurmd")
 CONFIGURATION = """\
@@ -37,7 +39,7 @@ ReturnToService=2
 SchedulerParameters=batch_sched_delay=0,sched_interval=2
 KillWait=20
 SlurmdParameters=config_overrides
-MinJobAge=300
+MinJobAge=86400
 NodeName={host} NodeAddr=127.0.0.1 CPUs=4 RealMemory=8000 State=UNKNOWN
 PartitionName=short Nodes={host} Default=YES MaxTime=60 State=UP
 """
@@ -56,14 +58,14 @@ def _path() -> str:
 
 
 class Slurm:
-    """The cluster in `folder`; `environment` has what its commands need."""
+    """The cluster in `folder`, one of `scratch`, which ends it; `environment` has what its commands need."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.host = socket.gethostname().partition(".")[0]
         path = f"{folder / 'bin'}:{_path()}"
         self.environment: Mapping[str, str] = {"SLURM_CONF": str(folder / "slurm.conf"), "PATH": path}
-        self._daemons: list[subprocess.Popen[bytes]] = []
+        self._daemons: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
         """Start the daemons and wait until the node is idle."""
@@ -79,10 +81,7 @@ class Slurm:
         self._start_munge()
         for name in ("slurmctld", "slurmd"):
             self._spawn(name, "-D", "-f", str(self.folder / "slurm.conf"))
-        deadline = time.monotonic() + 30
-        while self.node_state() != "idle":
-            assert time.monotonic() < deadline, (self.folder / "slurmctld.log").read_text()
-            time.sleep(0.1)
+        self._wait_until(lambda: self.node_state() == "idle")
 
     def _start_munge(self) -> None:
         folder, user = self.folder / "munge", pwd.getpwnam("munge")
@@ -91,36 +90,28 @@ class Slurm:
             os.chown(path, user.pw_uid, user.pw_gid)
         (folder / "key").chmod(0o400)
         folder.chmod(0o755)
-        # Its parents are pytest's own, readable by this user alone; munged --force accepts that, clients need to pass.
-        for parent in self.folder.parents[:3]:
-            parent.chmod(parent.stat().st_mode | 0o011)
         options = {"key-file": "key", "socket": "socket", "pid-file": "pid", "log-file": "log", "seed-file": "seed"}
         arguments = [f"--{option}={folder / name}" for option, name in options.items()]
+        # --force: anybody may write where this folder lies, in /tmp.
         self._spawn("munged", "--foreground", "--force", *arguments, user="munge")
-        deadline = time.monotonic() + 10
-        while not (folder / "socket").exists():
-            assert time.monotonic() < deadline, "munged did not start"
-            time.sleep(0.05)
+        self._wait_until((folder / "socket").exists)
 
     def _spawn(self, name: str, *arguments: str, user: str | None = None) -> None:
         program = shutil.which(name, path=_path())
         assert program is not None
         with (self.folder / f"{name}.out").open("wb") as output:
-            daemon = subprocess.Popen(
+            self._daemons[name] = subprocess.Popen(
                 [program, *arguments], env={**os.environ, **self.environment}, stdout=output, stderr=output, user=user
             )
-        self._daemons.append(daemon)
 
-    def stop(self) -> None:
-        """End the jobs, then the daemons."""
-        subprocess.run(["scancel", "--user", "root"], env={**os.environ, **self.environment}, check=False)
-        for daemon in reversed(self._daemons):
-            daemon.terminate()
-        for daemon in reversed(self._daemons):
-            try:
-                daemon.wait(10)
-            except subprocess.TimeoutExpired:
-                daemon.kill()
+    def _wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait for the daemons to come so far; when one ends, say how."""
+        deadline = time.monotonic() + 120
+        while not condition():
+            for name, daemon in self._daemons.items():
+                assert daemon.poll() is None, f"{name} ended: {(self.folder / f'{name}.out').read_text()}"
+            assert time.monotonic() < deadline, (self.folder / "slurmctld.log").read_text()
+            time.sleep(0.1)
 
     def run(self, *command: str) -> str:
         """The output of one of SLURM's commands."""
@@ -137,14 +128,3 @@ class Slurm:
         """The comment of each job in one of these states, by its number."""
         lines = self.run("squeue", "--noheader", f"--states={','.join(states) or 'all'}", "--format=%i|%k").splitlines()
         return dict(line.split("|", 1) for line in lines)
-
-
-def free_ports(count: int) -> list[int]:
-    """So many ports of the loopback device that nobody listens on now."""
-    listeners = [socket.socket() for _ in range(count)]
-    for listener in listeners:
-        listener.bind(("127.0.0.1", 0))
-    ports = [listener.getsockname()[1] for listener in listeners]
-    for listener in listeners:
-        listener.close()
-    return ports

@@ -3,11 +3,9 @@
 import json
 import os
 import pwd
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -17,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.checkout import wait_for
-from tests.cluster.slurm import free_ports
+from tests.cluster.scratch import free_ports, scratch
 from tests.faults.tally import tried
 from tests.faults.test_crowd import PROCESSES, crowd, missing
 
@@ -32,20 +30,20 @@ def database() -> Iterator[str]:
     if not programs or os.geteuid() != 0:
         pytest.skip("needs root and PostgreSQL: apt-get install postgresql")
     user = pwd.getpwnam("postgres")
-    folder = Path(tempfile.mkdtemp(prefix="augmix-postgres-"))
-    os.chown(folder, user.pw_uid, user.pw_gid)
     [port] = free_ports(1)
-    program, data = programs[-1].parent, folder / "data"
-    as_user = {"user": "postgres", "group": "postgres", "cwd": folder, "check": True, "stdout": subprocess.DEVNULL}
-    control = [program / "pg_ctl", "-D", data, "-l", folder / "log", "-w"]
-    subprocess.run([program / "initdb", "-D", data, "-A", "trust", "--no-sync"], **as_user)  # type: ignore[call-overload]
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
-    subprocess.run([*control, "-o", options, "start"], **as_user)  # type: ignore[call-overload]
-    try:
+    with scratch("postgres") as folder:
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        program, data = programs[-1].parent, folder / "data"
+
+        def control(*command: str | Path) -> None:
+            subprocess.run(
+                command, user="postgres", group="postgres", cwd=folder, check=True, stdout=subprocess.DEVNULL
+            )
+
+        control(program / "initdb", "-D", data, "-A", "trust", "--no-sync")
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+        control(program / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-t", "300", "-o", options, "start")
         yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
-    finally:
-        subprocess.run([*control, "-m", "fast", "stop"], **as_user)  # type: ignore[call-overload]
-        shutil.rmtree(folder)
 
 
 @contextmanager
@@ -97,8 +95,8 @@ def test_a_server_that_restarts_in_the_middle_ends_up_complete(
         # SIGKILL for the server while they write.
         command = [sys.executable, "-m", "tests.faults.crowd", str(results), uri, str(PROCESSES), str(EPOCHS), "1"]
         writers = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        wait_for(lambda: experiments(port) >= PROCESSES // 4, 300)
-    said = writers.communicate(timeout=300)[1]
+        wait_for(lambda: experiments(port) >= PROCESSES // 4, 900)
+    said = writers.communicate(timeout=900)[1]
     assert writers.returncode == 0, said
     refusals = [line for line in said.splitlines() if "does not answer" in line]
     assert len(refusals) > 0

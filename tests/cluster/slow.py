@@ -1,0 +1,43 @@
+"""A method that takes its time and notes every step."""
+
+from typing import Any
+
+from tests.checkout import Checkout
+
+STEPS = 2
+"""An epoch has so many."""
+METHOD = '''
+"""Images as they are, after a wait; every step is noted in a file."""
+import os
+import time
+
+from augmix.losses import cross_entropy
+from augmix.methods import Method, unmixed
+
+
+def method(*, seconds: float = 0.0, note: str = "") -> Method:
+    def views(images, labels, net, rng):
+        time.sleep(seconds)
+        if note:
+            with open(note, "a") as file:
+                file.write(f"{os.getpid()}\\n")
+        return [images]
+
+    return Method(views, unmixed, cross_entropy)
+'''
+
+
+def slow(site: Checkout, name: str, seconds: float, epochs: int) -> dict[str, Any]:
+    note = str(site.folder / f"{name}.steps") if seconds else ""
+    return {
+        "name": name,
+        "preset": "slow",
+        "parameters": {"seconds": seconds, "note": note},
+        "training": {"epochs": epochs},
+    }
+
+
+def steps(site: Checkout, name: str) -> list[str]:
+    """The process of each step that a slow method has done."""
+    path = site.folder / f"{name}.steps"
+    return path.read_text().splitlines() if path.exists() else []
