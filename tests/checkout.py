@@ -90,7 +90,7 @@ def make_finished(base: Path) -> Checkout:
     return checkout
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 300) -> None:
     """Return as soon as `condition()` holds; fail when it does not in time."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -104,12 +104,13 @@ def test_after_sigterm_and_sigkill_the_next_start_goes_on_to_the_same_bits(finis
     assert (folder / "checkpoint.pt").exists()
     assert not (folder / "model.pt").exists()
 
+    # The next start comes at once, while the killed one's jobs still write their checkpoints.
     assert stop(finished, config, folder, signal.SIGKILL, after=epochs_done(folder) + 10) == -9
     front = finished.start(config, finished.folder / "stopped.txt")
     wait_for((folder / "model.pt").exists)
     front.send_signal(signal.SIGINT)
-    assert front.wait(30) == 130
-    assert whole.wait(60) == 0
+    assert front.wait(120) == 130
+    assert whole.wait(300) == 0
     resumed = re.search(r"resuming at epoch (\d+)", (folder / "train.log").read_text())
     assert resumed is not None
     assert int(resumed[1]) > 30
@@ -118,14 +119,15 @@ def test_after_sigterm_and_sigkill_the_next_start_goes_on_to_the_same_bits(finis
 
 
 def stop(checkout: Checkout, config: str, folder: Path, number: int, after: int) -> int:
-    """End `augmix reproduce` by a signal after some epochs; its status, once none of its processes is left."""
+    """End `augmix reproduce` by a signal after some epochs; its status. Unless it is killed, it leaves no process."""
     front = checkout.start(config, checkout.folder / "stopped.txt")
     wait_for(lambda: epochs_done(folder) >= after)
     helpers = psutil.Process(front.pid).children(recursive=True)
     assert any("train" in helper.cmdline() for helper in helpers)
     front.send_signal(number)
-    status = front.wait(30)
-    wait_for(lambda: not any(helper.is_running() for helper in helpers), 30)
+    status = front.wait(120)
+    if number != signal.SIGKILL:
+        wait_for(lambda: not any(helper.is_running() for helper in helpers))
     return status
 
 

@@ -65,7 +65,7 @@ def _clean(folder: str) -> None:
     for process in (processes := _marked(folder)):
         with suppress(psutil.Error):
             process.terminate()
-    psutil.wait_procs(processes, timeout=15)
+    psutil.wait_procs(processes, timeout=5)
     while processes := _marked(folder):
         for process in processes:
             with suppress(psutil.Error):

@@ -7,7 +7,7 @@ from tests.checkout import Checkout
 STEPS = 2
 """An epoch has so many."""
 METHOD = '''
-"""Images as they are, after a wait; every step is noted in a file."""
+"""Images as they are, after a wait; every step is noted in a file, and may wait for another to be there."""
 import os
 import time
 
@@ -15,24 +15,26 @@ from augmix.losses import cross_entropy
 from augmix.methods import Method, unmixed
 
 
-def method(*, seconds: float = 0.0, note: str = "") -> Method:
+def method(*, seconds: float = 0.0, note: str = "", gate: str = "") -> Method:
     def views(images, labels, net, rng):
         time.sleep(seconds)
         if note:
             with open(note, "a") as file:
                 file.write(f"{os.getpid()}\\n")
+        while gate and not os.path.exists(gate):
+            time.sleep(0.1)
         return [images]
 
     return Method(views, unmixed, cross_entropy)
 '''
 
 
-def slow(site: Checkout, name: str, seconds: float, epochs: int) -> dict[str, Any]:
+def slow(site: Checkout, name: str, seconds: float, epochs: int, gate: str = "") -> dict[str, Any]:
     note = str(site.folder / f"{name}.steps") if seconds else ""
     return {
         "name": name,
         "preset": "slow",
-        "parameters": {"seconds": seconds, "note": note},
+        "parameters": {"seconds": seconds, "note": note, "gate": gate},
         "training": {"epochs": epochs},
     }
 

@@ -30,7 +30,7 @@ def job_of(slurm: Slurm, comment: str, *states: str) -> str:
 def test_an_experiment_ends_right_whatever_happens_to_its_jobs(slurm: Slurm, site: Checkout) -> None:
     methods = [
         {"name": "standard", "preset": "standard"},
-        slow(site, "cancelled", seconds=0.5, epochs=15),
+        slow(site, "cancelled", seconds=1, epochs=15),
         slow(site, "late", seconds=1, epochs=50),
         {"name": "hot", "preset": "standard", "training": {"learning_rate": 1e30}},
     ]
