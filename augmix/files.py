@@ -154,6 +154,11 @@ def locked(path: Path, what: str) -> Iterator[int]:
                 if attempt == 9:
                     raise RunError(f"{what} is in use by {holder(path)}; wait for it to end, or stop it") from None
                 time.sleep(0.02)
+            except OSError as error:
+                raise UserError(
+                    f"cannot lock {path}: {error.strerror}; results need a file system with locks "
+                    "(Lustre has them when it is mounted with `flock`)"
+                ) from error
         # Who holds it is a courtesy: a full disk does not undo the lock.
         with suppress(OSError):
             os.ftruncate(file.fileno(), 0)
@@ -167,12 +172,12 @@ def holder(path: Path) -> str:
 
 
 def is_locked(path: Path) -> bool:
-    """Whether some process holds the lock on the file `path`."""
+    """Whether some process holds the lock on the file `path`; a file that cannot be asked is taken to be free."""
     try:
         with path.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
     except BlockingIOError:
         return True
+    except OSError:
+        pass
     return False

@@ -48,7 +48,10 @@ def locked(path: Path) -> Iterator[None]:
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
     with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise UserError(f"cannot lock {path}: {error.strerror}") from error
         yield
 
 

@@ -1,5 +1,8 @@
 """Whole files or none, and locks that die with their process."""
 
+import errno
+import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from augmix import tracking_store
 from augmix.errors import RunError, UserError
 from augmix.files import atomic, is_locked, locked, read_array, read_json, write_array, write_json, write_text
 
@@ -75,3 +79,15 @@ def test_a_lock_excludes_names_its_holder_and_dies_with_it(tmp_path: Path) -> No
     assert not is_locked(path)
     with locked(path, "the run"):
         assert is_locked(path)
+
+
+def test_a_file_system_without_locks_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", unknown)
+    with pytest.raises(UserError, match=r"cannot lock .*\.lock: Function not implemented; results need a file system"):
+        locked(tmp_path / ".lock", "the run").__enter__()
+    assert not is_locked(tmp_path / ".lock")
+    with pytest.raises(UserError, match=r"cannot lock .*: Function not implemented"):
+        tracking_store.locked(tmp_path / ".track.lock").__enter__()
