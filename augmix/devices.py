@@ -38,18 +38,15 @@ def set_up(recipe: Mapping[str, Any]) -> torch.device:
 
 
 @contextlib.contextmanager
-def enough_memory(recipe: Mapping[str, Any]) -> Iterator[None]:
-    """Say what to lower when a batch does not fit, as a `UserError` of one line."""
+def enough_memory(what: str) -> Iterator[None]:
+    """Say `what` does not fit, and what to lower, when memory is short: a `UserError` of one line."""
     try:
         yield
     except RuntimeError as error:
         # On the CPU and on MPS it is a plain RuntimeError.
         if not isinstance(error, torch.OutOfMemoryError) and not re.search("out of memory|allocate memory", str(error)):
             raise
-        raise UserError(
-            f"out of memory: a batch of {recipe['batch_size']} images does not fit with all its views; lower "
-            "training.batch_size and, in proportion, training.learning_rate, or the number of jobs side by side"
-        ) from error
+        raise UserError(f"out of memory: {what}, or the number of jobs side by side") from error
 
 
 def choose(name: str) -> torch.device:

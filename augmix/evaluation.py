@@ -39,6 +39,7 @@ def evaluate(settings: Mapping[str, Any], folder: Path) -> None:
     write_json(folder / "evaluation.json", {**described, "started": started, "seconds": time.time() - started})
 
 
+@devices.enough_memory("a batch of the evaluation does not fit; lower what else uses the device")
 def write_predictions(
     net: nn.Module, settings: Mapping[str, Any], noted: Mapping[str, Any], folder: Path, device: torch.device
 ) -> None:

@@ -36,11 +36,16 @@ def train(settings: Mapping[str, Any], folder: Path) -> None:
     Raises `RunError` when the loss stops being finite, and `Interrupted` after SIGTERM or SIGINT, with a
     checkpoint on disk either way it can be continued.
     """
-    device = devices.set_up(settings["training"])
+    recipe = settings["training"]
+    device = devices.set_up(recipe)
+    too_much = (
+        f"a batch of {recipe['batch_size']} images does not fit with all its views; lower training.batch_size and, in "
+        "proportion, training.learning_rate"
+    )
     with (
         distributed.group(device) as group,
         locked(folder / ".lock", str(folder)) if group.leads else nullcontext(),
-        devices.enough_memory(settings["training"]),
+        devices.enough_memory(too_much),
     ):
         trainer = Trainer(settings, folder, device, group)
         adopted = False

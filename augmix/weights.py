@@ -1,11 +1,13 @@
 """Weights trained anywhere: read from a file, fitted to an architecture, and evaluated on every benchmark there is."""
 
 import time
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import yaml
 from torch import Tensor, nn
@@ -29,6 +31,15 @@ PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
 CONTAINERS = ("state_dict", "model_state_dict", "model", "net")
 # Constants of a normalisation that some save with the net; ours is part of `models.Normalised`.
 CONSTANTS = ("mean", "std", "mu", "sigma")
+
+# What training scripts keep beside the weights: their options, and NumPy's numbers, such as the best accuracy.
+_SCALAR = np.float64(0).__reduce__()[0]
+HARMLESS = [
+    Namespace,
+    np.dtype,
+    *(kind for name, kind in vars(np.dtypes).items() if name.endswith("DType")),
+    *((_SCALAR, f"numpy.{package}.multiarray.scalar") for package in ("core", "_core")),
+]
 
 PUBLISHED = CHECKOUT / "reports" / "paper_results.yaml"
 
@@ -98,7 +109,8 @@ def read(path: Path) -> dict[str, Tensor]:
     Raises `UserError` when it is no such file. Only tensors and plain values are loaded: no code in it runs.
     """
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(HARMLESS):
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise UserError(f"checkpoint {path} does not exist") from None
     except DAMAGED as error:

@@ -1,13 +1,15 @@
 """Devices: a GPU a job, an accelerator that is absent refused, a batch that does not fit in one line."""
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from augmix import devices
+from augmix import datasets, devices, evaluation, training
 from augmix.errors import UserError
+from augmix.experiment import Experiment
 from augmix.files import is_locked
 
 
@@ -76,12 +78,29 @@ def test_an_absent_accelerator_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     ],
 )
 def test_a_batch_that_does_not_fit_is_one_line(error: Exception) -> None:
-    complaint = r"a batch of 256 images .* lower training\.batch_size"
-    with pytest.raises(UserError, match=complaint) as caught, devices.enough_memory({"batch_size": 256}):
+    complaint = r"out of memory: 256 images do not fit; lower training\.batch_size, or the number of jobs side by side"
+    what = "256 images do not fit; lower training.batch_size"
+    with pytest.raises(UserError, match=complaint) as caught, devices.enough_memory(what):
         raise error
     assert "\n" not in str(caught.value)
 
 
+def test_training_and_evaluation_say_what_to_lower(
+    small_experiment: Callable[..., Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    run = small_experiment().runs[0]
+    monkeypatch.setattr(training, "training_step", exhausted)
+    with pytest.raises(UserError, match=r"a batch of 32 images .* lower training\.batch_size and"):
+        training.train(run.training, tmp_path / "x" / run.path)
+    monkeypatch.setattr(evaluation, "numbers", exhausted)
+    noted = datasets.record(Path(run.evaluation["data"]))
+    with pytest.raises(UserError, match=r"out of memory: a batch of the evaluation does not fit"):
+        evaluation.write_predictions(torch.nn.Identity(), run.evaluation, noted, tmp_path, torch.device("cpu"))
+
+
 def test_other_errors_are_left_alone() -> None:
-    with pytest.raises(RuntimeError, match="shapes"), devices.enough_memory({"batch_size": 256}):
+    with pytest.raises(RuntimeError, match="shapes"), devices.enough_memory("a batch"):
         raise RuntimeError("shapes do not match")

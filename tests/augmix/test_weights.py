@@ -1,6 +1,7 @@
 """Weights from elsewhere: every way people save them, a telling refusal of what does not fit, and the numbers."""
 
 import csv
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,8 @@ def load(path: Path, architecture: str = "smallnet", classes: int = 10) -> dict[
     "wrap",
     [
         lambda w: w,
-        lambda w: {"epoch": 3, "state_dict": w, "best_acc": 0.9},
+        lambda w: {"epoch": 3, "model": "wrn", "state_dict": w, "best_acc": 0.9},
+        lambda w: {"state_dict": w, "best_acc": np.float64(0.9), "seen": np.int64(7), "args": Namespace(lr=0.1)},
         lambda w: {"state_dict": {f"module.{name}": value for name, value in w.items()}},
         lambda w: {"model": {f"_orig_mod.module.{name}": value for name, value in w.items()}},
         lambda w: {"mu": torch.zeros(3), **{f"model.{name}": value for name, value in w.items()}},
