@@ -1,7 +1,8 @@
 """Cutout (DeVries & Taylor, 2017): one square hole per image, half as wide as the image.
 
 The centre is uniform over the image and the hole may leave it: on 32 × 32 its side is 16 and its area inside 196 pixels
-on average. It is filled with 127.5, which is 0 after normalising and no uint8: the view is float.
+on average. It is filled with what is 0 after normalising, the mean pixel: 127.5 unless the data set has a mean of its
+own. That is no uint8, so the view is float.
 """
 
 from functools import partial
@@ -13,8 +14,7 @@ from torch import Tensor, nn
 from augmix.checks import check_number
 from augmix.losses import cross_entropy
 from augmix.methods import Method, unmixed
-
-GREY = 127.5
+from augmix.models import Normalised
 
 
 def method(*, size: float = 0.5) -> Method:
@@ -28,7 +28,7 @@ def cut_out(images: Tensor, labels: Tensor, net: nn.Module, rng: np.random.Gener
     batch, _, height, width = images.shape
     side = round(size * min(height, width))
     holes = squares(np.full(batch, side), (height, width), rng, images.device)
-    return [images.to(torch.float32).masked_fill(holes, GREY)]
+    return [torch.where(holes, net.zero if isinstance(net, Normalised) else 127.5, images)]
 
 
 def squares(sides: np.ndarray, size: tuple[int, int], rng: np.random.Generator, device: torch.device) -> Tensor:

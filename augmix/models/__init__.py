@@ -34,6 +34,8 @@ class Normalised(nn.Module):
 
     scale: Tensor
     offset: Tensor
+    zero: Tensor
+    """The pixel values that become 0: (3, 1, 1)."""
 
     def __init__(
         self,
@@ -48,6 +50,7 @@ class Normalised(nn.Module):
         shares = torch.tensor([mean, std], dtype=torch.float64)[..., None, None]
         self.register_buffer("scale", (1 / (255 * shares[1])).float(), persistent=False)
         self.register_buffer("offset", (shares[0] / shares[1]).float(), persistent=False)
+        self.register_buffer("zero", (255 * shares[0]).float(), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         lower = self.training and self.precision != torch.float32

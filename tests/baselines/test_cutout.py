@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from augmix.models import Normalised
 from baselines import cutout
 
 NET = nn.Identity()
@@ -50,6 +51,15 @@ def test_holes_are_grey_rectangles_and_the_rest_stays(images: Tensor, labels: Te
         rows, columns = hole.any(1), hole.any(0)
         assert torch.equal(hole, rows[:, None] & columns)
     assert len({tuple(hole.flatten().tolist()) for hole in holes}) > 50
+
+
+def test_holes_are_zero_after_normalising(images: Tensor, labels: Tensor) -> None:
+    """With ImageNet's mean and standard deviation, as with any."""
+    net = Normalised(nn.Identity(), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    [view] = cutout.method().views(images, labels, net, np.random.default_rng(1))
+    holes = cutout.squares(np.full(64, 16), (32, 32), np.random.default_rng(1), CPU).expand_as(view)
+    assert net(view)[holes].abs().max() < 1e-6
+    assert torch.equal(view[~holes], images[~holes].float())
 
 
 def test_the_side_follows_the_image(labels: Tensor) -> None:
