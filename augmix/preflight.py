@@ -150,7 +150,10 @@ def check_frost(experiment: Experiment) -> None:
 
 
 def check_methods(experiment: Experiment) -> None:
-    """Build every method with parameters, or of several parts, that no finished run was built with before."""
+    """Build every method with parameters, or of several parts, that no finished run was built with before.
+
+    Those of several parts take a step as well: each part may be right, and they do not go together.
+    """
     doubtful: dict[str, Any] = {
         run.method: run.training["method"]
         for run in experiment.runs
@@ -161,8 +164,10 @@ def check_methods(experiment: Experiment) -> None:
     # This imports torch, which takes seconds.
     from augmix import methods
 
-    for settings in doubtful.values():
-        methods.build(settings, experiment.config["method_packages"])
+    for name, settings in doubtful.items():
+        method = methods.build(settings, experiment.config["method_packages"])
+        if "preset" not in settings:
+            methods.try_out(method, name)
 
 
 def _trained_with(folder: Path, run: Any) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from augmix.errors import UserError
@@ -71,6 +72,21 @@ def build(settings: Mapping[str, Any], packages: Sequence[str]) -> Method:
     [mix], [loss] = parts["mix"], parts["loss"]
     views = parts["views"]
     return Method(views[0] if len(views) == 1 else partial(in_turn, stages=views), mix, loss)
+
+
+def try_out(method: Method, title: str) -> None:
+    """Take one step of a method put together from parts, on two black images of 32 × 32 pixels.
+
+    Raises `UserError` where the parts do not fit each other: a loss that compares views and one view, say.
+    """
+    images, labels, rng = torch.zeros(2, 3, 32, 32, dtype=torch.uint8), torch.arange(2), np.random.default_rng(0)
+    with torch.random.fork_rng(devices=[]):
+        net = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
+    try:
+        views, targets = method.mix(method.views(images, labels, net, rng), F.one_hot(labels).float(), rng)
+        method.loss([net(view.float()) for view in views], targets)
+    except (UserError, ValueError) as error:
+        raise UserError(f"method '{title}': its parts do not go together: {error}") from error
 
 
 def _method(title: str, name: str, parameters: Mapping[str, Any], packages: Sequence[str]) -> Method:

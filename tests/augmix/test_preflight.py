@@ -132,6 +132,19 @@ def test_a_method_parameter_out_of_range_is_refused(write_config: Write) -> None
         preflight.check(load(write_config(methods=[composed])))
 
 
+@pytest.mark.parametrize(
+    ("views", "loss", "complaint"),
+    [
+        ({"cutout": {}}, "augmix", "jensen_shannon compares at least two views, got 1"),
+        ([{"augmix": {}}, {"cutout": {}}], "standard", "views 1 of 2 in a row give uint8, float32, float32"),
+    ],
+)
+def test_parts_that_do_not_go_together_are_refused(write_config: Write, views: Any, loss: str, complaint: str) -> None:
+    composed = {"name": "odd", "views": views, "mix": {"mixup": {}}, "loss": {loss: {}}}
+    with pytest.raises(UserError, match=f"method 'odd': its parts do not go together: {complaint}"):
+        preflight.check(load(write_config(methods=[composed])))
+
+
 def test_a_method_that_was_trained_with_is_not_built_again(write_config: Write) -> None:
     wide = {"name": "wide", "preset": "augmix", "parameters": {"width": 0}}
     experiment = load(write_config(methods=[wide]))
