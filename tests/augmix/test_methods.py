@@ -1,5 +1,7 @@
 """Methods: every preset makes a training step; any views, mix and loss combine; faults name the parameter."""
 
+from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,11 @@ from PIL import Image
 
 from augmix import methods, models
 from augmix.errors import UserError
+from augmix.experiment import Experiment
 from augmix.mixing import AugMix, apply
+from augmix.preflight import check_methods
 from augmix.registry import method_names
-from augmix.training import training_step
+from augmix.training import train, training_step
 
 PACKAGES = ["baselines", "ablations"]
 
@@ -83,6 +87,40 @@ def test_parts_of_several_methods_combine(batch: tuple[torch.Tensor, torch.Tenso
     assert torch.equal(method.loss(logits, targets), torch.nn.functional.cross_entropy(logits[0], targets))
 
 
+@pytest.mark.parametrize("views", method_names(PACKAGES))
+def test_any_views_go_with_any_mix_and_any_loss(views: str, needed: dict[str, dict[str, Any]]) -> None:
+    """But for a loss that compares views: it needs two. Targets stay probabilities, and all views are mixed alike."""
+    images, labels = torch.full((4, 3, 16, 16), 60, dtype=torch.uint8), torch.arange(4)
+    net = models.Normalised(
+        torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, 4))
+    )
+    for mix, loss in product(
+        ["standard", "mixup", "cutmix", "fmix"], ["standard", "no_jsd_all_views", "augmix", "kl_only"]
+    ):
+        parts = {"views": {views: needed.get(views, {})}, "mix": {mix: {}}, "loss": {loss: {}}}
+        method = methods.build({"name": "any", **parts}, PACKAGES)
+        rng = np.random.default_rng(0)
+        seen, targets = method.mix(method.views(images, labels, net, rng), torch.eye(4), rng)
+        assert all(view.shape == images.shape for view in seen)
+        torch.testing.assert_close(targets.sum(1), torch.ones(4))
+        net.zero_grad()
+        if len(seen) > 1 or loss in ("standard", "no_jsd_all_views"):
+            method.loss([net(view) for view in seen], targets).backward()
+            assert all(p.grad is not None and p.grad.isfinite().all() and p.grad.any() for p in net.parameters())
+        else:
+            with pytest.raises(ValueError, match="at least two views"):
+                method.loss([net(view) for view in seen], targets)
+
+
+def test_mixes_pair_every_view_alike(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
+    """What is pasted or mixed into one view is what is into the others, or their comparison is of other images."""
+    for mix in ("mixup", "cutmix", "fmix"):
+        method = preset(mix, **({"probability": 1.0} if mix == "cutmix" else {}))
+        first, second = method.mix([batch[0], batch[0].clone()], torch.eye(8), np.random.default_rng(0))[0]
+        assert torch.equal(first, second)
+        assert not torch.equal(first, batch[0].to(first.dtype))
+
+
 def test_views_in_a_row_see_each_others_images(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
     row: list[dict[str, Any]] = [{"autoaugment": {}}, {"augmix": {"views": 1}}]
     settings = {"name": "row", "views": row, "mix": {"standard": {}}, "loss": {"augmix": {}}}
@@ -122,15 +160,27 @@ def test_faults_name_method_and_parameter(name: str, parameters: dict[str, Any],
         preset(name, **parameters)
 
 
-def test_a_method_from_outside_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_method_from_outside_is_one_file_and_one_line(
+    small_experiment: Callable[..., Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "inverted.py").write_text(
         "from augmix.losses import cross_entropy\n"
         "from augmix.methods import Method, unmixed\n"
-        "def method():\n"
+        "def method(*, above: int = 0) -> Method:\n"
+        "    if not 0 <= above <= 255:\n"
+        "        raise ValueError(f'above must be in [0, 255], not {above}')\n"
         "    return Method(lambda images, labels, net, rng: [255 - images], unmixed, cross_entropy)\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    method = methods.build({"name": "inverted", "preset": "inverted"}, ["mine"])
-    views = method.views(torch.zeros(1, 3, 2, 2, dtype=torch.uint8), torch.zeros(1), None, None)  # type: ignore[arg-type]
+    experiment = small_experiment(methods=["inverted"], method_packages=["mine"])
+    settings = experiment.runs[0].training
+    views = methods.build(settings["method"], ["mine"]).views(torch.zeros(1, 3, 2, 2, dtype=torch.uint8), *[None] * 3)  # type: ignore[arg-type]
     assert views[0].min() == 255
+    folder = tmp_path / "results" / "x" / "digits" / "smallnet" / "inverted" / "seed0"
+    train(settings, folder)
+    assert (folder / "model.pt").is_file()
+    odd = {"name": "odd", "preset": "inverted", "parameters": {"above": 300}}
+    refused = small_experiment(methods=[odd], method_packages=["mine"])
+    with pytest.raises(UserError, match=r"method 'odd': inverted: above must be in \[0, 255\], not 300"):
+        check_methods(refused)
