@@ -243,7 +243,9 @@ def make_net(
 
 
 def make_optimizer(net: nn.Module, recipe: Mapping[str, Any]) -> torch.optim.Optimizer:
-    """SGD with the recipe's settings."""
+    """SGD or AdamW with the recipe's settings; AdamW's momenta are PyTorch's, 0.9 and 0.999."""
+    if recipe["optimizer"] == "adamw":
+        return torch.optim.AdamW(net.parameters(), recipe["learning_rate"], weight_decay=recipe["weight_decay"])
     return torch.optim.SGD(
         net.parameters(),
         recipe["learning_rate"],

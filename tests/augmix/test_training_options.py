@@ -89,3 +89,19 @@ def test_bfloat16_is_for_training_alone() -> None:
         images = torch.zeros(4, 3, 8, 8, dtype=torch.uint8)
         assert [net.train(mode)(images).dtype for mode in (True, False)] == [torch.float32] * 2
     assert seen == [torch.float32, torch.float32, torch.bfloat16, torch.float32]
+
+
+def test_adamw_is_an_option(trained: Callable[..., Any]) -> None:
+    """Its first step moves every weight by about the learning rate, whatever the gradient's size."""
+    recipe = {"optimizer": "adamw", "learning_rate": 1e-3, "weight_decay": 0.05}
+    net = nn.Linear(4, 3)
+    before = net.weight.detach().clone()
+    optimizer = training.make_optimizer(net, recipe)
+    (net(torch.ones(1, 4)) * torch.tensor([1e-3, 1.0, 1e3])).sum().backward()
+    optimizer.step()
+    torch.testing.assert_close(net.weight.detach(), before * (1 - 1e-3 * 0.05) - 1e-3, atol=1e-5, rtol=0)
+    weights, _, _ = trained("once", **recipe)
+    again, _, _ = trained("again", **recipe)
+    sgd, _, _ = trained("sgd", **{**recipe, "optimizer": "sgd"})
+    assert same(weights, again)
+    assert not same(weights, sgd)
