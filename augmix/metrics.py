@@ -1,4 +1,4 @@
-"""The benchmarks' metrics, as fractions in [0, 1], from four numbers an image and no model.
+"""The benchmarks' metrics, as fractions, from four numbers an image and no model.
 
 Definitions: Hendrycks & Dietterich, "Benchmarking Neural Network Robustness", ICLR 2019, Section 4; calibration:
 Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure", ICLR 2019, and AugMix, Section 4.
@@ -13,16 +13,21 @@ BIN_SIZE = 100
 
 
 def error(prediction: ArrayLike, label: ArrayLike) -> float:
-    """The share of predictions that differ from their labels; any matching shapes."""
-    return float(np.mean(np.asarray(prediction) != np.asarray(label)))
+    """The share of predictions that differ from their labels: class numbers, two arrays of one shape.
+
+    Raises ValueError when the shapes differ or nothing is in them.
+    """
+    return float(np.mean(np.not_equal(*_pair("prediction", prediction, "label", label))))
 
 
 def corruption_error(errors: Mapping[str, ArrayLike], reference: Mapping[str, float] | None = None) -> dict[str, float]:
     """CE of each corruption from its errors at severities 1 to 5; their mean over corruptions is the mCE.
 
     Unnormalised as on CIFAR-C, or divided by a `reference` net's mean error of the same corruption (AlexNet on
-    ImageNet-C). Raises ValueError where the reference lacks a corruption.
+    ImageNet-C). Raises ValueError where a corruption has no errors or the reference lacks it.
     """
+    if empty := [name for name, values in errors.items() if not np.size(values)]:
+        raise ValueError(f"errors of {', '.join(empty)} are empty")
     mean = {name: float(np.mean(np.asarray(values))) for name, values in errors.items()}
     if reference is None:
         return mean
@@ -35,35 +40,56 @@ def flip_probability(prediction: ArrayLike, against_first: bool = False) -> floa
     """The share of frames whose prediction differs from the frame before, for (N, T) predictions.
 
     `against_first` compares every frame with the first one instead: the noise sequences, whose frames are
-    independent draws.
+    independent draws. Raises ValueError for another shape.
     """
     frames = np.asarray(prediction)
-    if frames.ndim != 2 or frames.shape[1] < 2:
+    if frames.ndim != 2 or frames.shape[0] < 1 or frames.shape[1] < 2:
         raise ValueError(f"prediction has shape {frames.shape}; (sequences, at least 2 frames) is accepted")
     return float(np.mean(frames[:, 1:] != (frames[:, :1] if against_first else frames[:, :-1])))
 
 
 def mean_flip_probability(flips: Mapping[str, float]) -> float:
-    """mFP: the mean flip probability over perturbations."""
+    """mFP: the mean over perturbations of their `flip_probability`, by name. Raises ValueError when there are none."""
+    if not flips:
+        raise ValueError("flips is empty; give at least one perturbation's flip probability")
     return float(np.mean(list(flips.values())))
 
 
 def brier_score(true_probability: ArrayLike, squared_sum: ArrayLike) -> float:
-    """The mean over examples of Σ_k (p_k − y_k)², from p(true class) and Σ_k p_k²."""
-    return float(np.mean(np.asarray(squared_sum, float) - 2 * np.asarray(true_probability, float) + 1))
+    """The mean over examples of Σ_k (p_k − y_k)², in [0, 2], from each one's p(true class) and Σ_k p_k².
+
+    Of probabilities p (N, K) and labels y (N,): `brier_score(p[range(N), y], (p**2).sum(1))`.
+    Raises ValueError when the shapes differ or nothing is in them.
+    """
+    true, squared = _pair("true_probability", true_probability, "squared_sum", squared_sum)
+    return float(np.mean(squared.astype(float) - 2 * true.astype(float) + 1))
 
 
 def rms_calibration_error(confidence: ArrayLike, correct: ArrayLike, bin_size: int = BIN_SIZE) -> float:
     """√ of the example-weighted mean of (confidence − accuracy)² over bins of equally many examples.
 
+    `confidence` is the predicted class's probability, `correct` whether it is the true one; two arrays of one shape.
     Examples are sorted by confidence (stably) and cut into bins of `bin_size`; the last full bin takes the
-    remainder. All bins count (the published script drops the last one). NaN when there are no examples.
+    remainder. All bins count (the published script drops the last one).
+    Raises ValueError when the shapes differ, nothing is in them or `bin_size` is below 1.
     """
-    confidence, correct = np.asarray(confidence, float).ravel(), np.asarray(correct, float).ravel()
-    if not confidence.size:
-        return float("nan")
+    if bin_size < 1:
+        raise ValueError(f"bin_size is {bin_size}; at least 1 is accepted")
+    confidence, correct = (
+        values.astype(float).ravel() for values in _pair("confidence", confidence, "correct", correct)
+    )
     order = np.argsort(confidence, kind="stable")
     starts = np.arange(max(confidence.size // bin_size, 1)) * bin_size
     sizes = np.diff(np.append(starts, confidence.size))
     gap = np.add.reduceat(confidence[order] - correct[order], starts) / sizes
     return float(np.sqrt(np.average(gap**2, weights=sizes)))
+
+
+def _pair(first: str, one: ArrayLike, second: str, other: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Two arguments as arrays; ValueError naming them unless they are of one shape and not empty."""
+    a, b = np.asarray(one), np.asarray(other)
+    if a.shape != b.shape:
+        raise ValueError(f"{first} has shape {a.shape}, {second} {b.shape}; they must be the same")
+    if not a.size:
+        raise ValueError(f"{first} is empty; at least one example is needed")
+    return a, b

@@ -1,6 +1,7 @@
 """The metrics against hand-made cases and plain loops."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -52,5 +53,20 @@ def test_calibration_equals_a_plain_loop(count: int) -> None:
     assert metrics.rms_calibration_error(confidence, correct) == pytest.approx(math.sqrt(total / count))
 
 
-def test_calibration_of_nothing_is_nan() -> None:
-    assert math.isnan(metrics.rms_calibration_error([], []))
+@pytest.mark.parametrize("metric", [metrics.error, metrics.brier_score, metrics.rms_calibration_error])
+def test_arguments_that_do_not_match_are_refused(metric: Callable[..., float]) -> None:
+    with pytest.raises(ValueError, match=r"shape \(3, 1\).* \(3,\)"):
+        metric(np.ones((3, 1)), np.ones(3))
+    with pytest.raises(ValueError, match="is empty"):
+        metric([], [])
+
+
+def test_means_over_nothing_are_refused() -> None:
+    with pytest.raises(ValueError, match="errors of fog are empty"):
+        metrics.corruption_error({"snow": [0.5], "fog": []})
+    with pytest.raises(ValueError, match="flips is empty"):
+        metrics.mean_flip_probability({})
+    with pytest.raises(ValueError, match="at least 2 frames"):
+        metrics.flip_probability(np.ones((0, 5)))
+    with pytest.raises(ValueError, match="bin_size is 0"):
+        metrics.rms_calibration_error([0.5], [True], bin_size=0)
