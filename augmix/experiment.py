@@ -13,15 +13,9 @@ import yaml
 from augmix.benchmark import DOWNLOAD, DOWNLOADED, folder_of
 from augmix.checks import nearest_preset
 from augmix.configuration import Lines, Position, merge, nearest, place, read, validate
+from augmix.datasets import source_digest
 from augmix.errors import UserError
-from augmix.registry import (
-    find_package,
-    loader_module,
-    method_names,
-    method_parameters,
-    method_parts,
-    module_names,
-)
+from augmix.registry import find_package, loader_module, method_names, method_parameters, method_parts, module_names
 from augmix.sweeps import expand
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -119,6 +113,8 @@ class Experiment:
         """What decides the content of `<data>/<folder>`: the settings of `augmix prepare`."""
         name = folder.removesuffix(VALIDATION)
         settings = {key: self.datasets[name][key] for key in ("loader", "options", "subset")}
+        if source := source_digest(settings, self.data / folder):
+            settings["source"] = source
         return settings if name == folder else {**settings, "validation": self.validation}
 
     @property
@@ -242,9 +238,9 @@ class Experiment:
         raise UserError(f"experiment '{self.name}' has no run '{path}'; {nearest(path, (r.path for r in self.runs))}")
 
     def _check_names(self, lines: Lines) -> None:
-        def refuse(at: Position, what: str, name: str, valid: Collection[str]) -> None:
+        def refuse(at: Position, what: str, name: str, valid: Collection[str], of: str = "") -> None:
             if name not in valid:
-                raise UserError(f"{place(at, lines)}: unknown {what} '{name}'; {nearest(name, valid)}")
+                raise UserError(f"{place(at, lines)}: unknown {what} '{name}'{of}; {nearest(name, valid)}")
 
         packages = self.config["method_packages"]
         for i, package in enumerate(packages):
@@ -264,11 +260,10 @@ class Experiment:
             refuse(("architectures", i), "architecture", architecture["name"], module_names("augmix.models"))
         for i, method in enumerate(self.config["methods"]):
             for part, name, parameters in _parts(method, place(("methods", i), lines)):
-                what = "method" if part == "preset" else f"method in '{part}'"
-                refuse(("methods", i), what, name, methods)
+                refuse(("methods", i), "method", name, methods, "" if part == "preset" else f" in '{part}'")
                 valid = method_parameters(name, packages)
                 for parameter in parameters:
-                    refuse(("methods", i, part, name), f"parameter of method '{name}'", parameter, valid)
+                    refuse(("methods", i, part, name), "parameter", parameter, valid, f" of method '{name}'")
                 for parameter, default in valid.items():
                     if default is inspect.Parameter.empty and parameter not in parameters:
                         where = place(("methods", i, part, name), lines)

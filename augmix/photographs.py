@@ -66,6 +66,8 @@ def as_rgb(image: Image.Image) -> Image.Image:
     """An image of any mode as RGB; of 16 bits the upper eight, as Pillow itself takes them of colours."""
     if image.mode.startswith("I;16"):
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):  # Pillow would cut them off at 255
+        raise ValueError("grey levels of 32 bits; 8 and 16 are read")
     if "transparency" in image.info:
         image = image.convert("RGBA")  # whose colours are the same, without a warning
     return image.convert("RGB")

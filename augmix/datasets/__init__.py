@@ -4,8 +4,9 @@ A module defines `load(**options) -> Arrays`, `side(**options) -> int` (the imag
 `sizes(**options) -> (train, test)` (how many images there will be) and `check(**options)`, a quick look before any job
 that raises `UserError`. None of them imports torch. A module with `DOWNLOADS = True` fetches what is absent to its
 option `folder`, which experiments set to `<data>/downloads` unless they name another; one with `STREAMED = True` leaves
-the images in their files. `NORMALISATION` is the mean and the standard deviation that nets see its images with,
-`NORMALISED` where a module has none.
+the images in their files. `digest(**options)`, where there is one, tells whether the source has changed since it was
+prepared; it is None where the source is gone. `NORMALISATION` is the mean and the standard deviation that nets see its
+images with, `NORMALISED` where a module has none.
 """
 
 import hashlib
@@ -120,6 +121,15 @@ def read_images(folder: Path, split: str, workers: int = 1) -> np.ndarray | Phot
         streamed = record(folder)["streamed"]
         return Photographs(Path(streamed["root"]), entries["name"], streamed["side"], workers)
     return read_array(path, np.uint8, (None, None, None, 3))
+
+
+def source_digest(settings: Mapping[str, Any], folder: Path) -> str | None:
+    """What tells whether a data set's files have changed; once they are gone, what `folder`'s record says of them."""
+    digest = getattr(loader_module(settings["loader"]), "digest", None)
+    if digest is None:
+        return None
+    found: str | None = digest(**settings["options"])
+    return record(folder).get("source") if found is None and (folder / "dataset.json").exists() else found
 
 
 def record(folder: Path) -> dict[str, Any]:

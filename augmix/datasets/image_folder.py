@@ -4,6 +4,7 @@ Each image is scaled so that its shorter side is `side` pixels, and its centre i
 is taken as it is. Classes are numbered in the order of their names, and images keep the order of theirs.
 """
 
+import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -65,6 +66,20 @@ def sizes(folder: str, side: int = 32) -> tuple[int, int]:
     root = Path(folder).expanduser()
     train, test = (sum(len(listing(root / split / name)) for name in _classes(root, split)) for split in SPLITS)
     return train, test
+
+
+def digest(folder: str, side: int = 32) -> str | None:
+    """A hash of the images' names and sizes in bytes, by which changes show; None where they are gone."""
+    root = Path(folder).expanduser()
+    if not all((root / split).is_dir() for split in SPLITS):
+        return None
+    found = hashlib.sha256()
+    for split in SPLITS:
+        for name in _classes(root, split):
+            with os.scandir(root / split / name) as entries:
+                sizes = {entry.name: entry.stat().st_size for entry in entries if not entry.name.startswith(".")}
+            found.update(f"{split}/{name} {sorted(sizes.items())}\n".encode(errors="surrogateescape"))
+    return found.hexdigest()[:16]
 
 
 def load(folder: str, side: int = 32) -> Arrays:

@@ -88,6 +88,14 @@ def test_image_folder_reads_every_format(folder: Path) -> None:
     assert abs(int(data.train_images[4].mean()) - 150) < 8
 
 
+def test_grey_levels_of_32_bits_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "deep.tiff"
+    Image.fromarray(np.full((32, 32), 0.5, np.float32)).save(path)
+    for read in (lambda: image_folder.decode(path, 32), lambda: photographs.read(path)):
+        with pytest.raises(UserError, match=r"deep\.tiff is damaged \(grey levels of 32 bits; 8 and 16 are read\)"):
+            read()
+
+
 def test_image_folder_turns_photographs_upright(folder: Path) -> None:
     path = folder / "train" / "cat" / "a.png"
     pixels = np.zeros((32, 32, 3), np.uint8)

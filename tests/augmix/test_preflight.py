@@ -112,6 +112,21 @@ def test_a_prepared_data_set_needs_its_source_no_more(
         preflight.check(experiment)
 
 
+def test_images_that_change_make_the_data_anew(folder_experiment: Callable[[], Experiment], tmp_path: Path) -> None:
+    experiment = folder_experiment()
+    settings = [experiment.dataset_settings("pets")]
+    assert experiment.dataset_settings("pets") == settings[0]
+    for name, content in (("train/cat/2.png", ""), ("train/cat/2.png", "other"), ("test/dog/.DS_Store", "")):
+        (tmp_path / "images" / name).write_text(content)
+        settings.append(experiment.dataset_settings("pets"))
+    assert settings[0] != settings[1] != settings[2] == settings[3]
+    noted = {"classes": [], "sha256": {}, **settings[3]}
+    (experiment.data / "pets").mkdir(parents=True)
+    (experiment.data / "pets" / "dataset.json").write_text(json.dumps(noted))
+    shutil.rmtree(tmp_path / "images")
+    assert experiment.dataset_settings("pets") == settings[3]
+
+
 def test_missing_frost_photographs_are_refused(write_config: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     experiment = load(write_config(benchmarks={"corruptions": ["frost"], "perturbations": []}))
     preflight.check_frost(experiment)
