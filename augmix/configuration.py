@@ -13,6 +13,11 @@ from augmix.errors import UserError
 
 Position = tuple[str | int, ...]
 Lines = dict[Position, str]
+KINDS = {
+    "object": "a mapping", "array": "a list", "string": "text", "integer": "a whole number", "number": "a number",
+    "boolean": "true or false", "null": "null",
+}  # fmt: skip
+"""JSON Schema's types in words."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -37,7 +42,7 @@ def nearest(name: object, valid: Iterable[str]) -> str:
     """A half-sentence that helps with a misspelt name: the nearest valid one, or all of them."""
     choices = sorted(valid)
     match = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.5)
-    return f"did you mean '{match[0]}'?" if match else f"valid: {', '.join(choices)}"
+    return f"did you mean '{match[0]}'?" if match else f"valid: {', '.join(choices) or 'none'}"
 
 
 def describe(position: Position) -> str:
@@ -100,7 +105,8 @@ def _construct(loader: _Loader, node: yaml.Node, position: Position, lines: Line
         for key, child in node.value:
             name = loader.construct_object(key)
             if not isinstance(name, str):
-                raise UserError(f"{path}:{key.start_mark.line + 1}: key {key.value} must be a name; quote it")
+                shown = key.value if isinstance(key, yaml.ScalarNode) else "that is a mapping or a list"
+                raise UserError(f"{path}:{key.start_mark.line + 1}: key {shown} must be a name; quote it")
             mapping[name] = _construct(loader, child, (*position, name), lines, path)
             lines[(*position, name)] = f"{path}:{key.start_mark.line + 1}"
         return mapping
@@ -109,7 +115,8 @@ def _construct(loader: _Loader, node: yaml.Node, position: Position, lines: Line
     try:
         value = loader.construct_object(node)
     except (yaml.YAMLError, ValueError) as error:
-        raise UserError(f"{where}: {node.value!r} cannot be read ({error})") from None
+        reason = getattr(error, "problem", None) or error
+        raise UserError(f"{where}: {node.value!r} cannot be read ({reason})") from None
     if isinstance(value, float) and not math.isfinite(value):
         raise UserError(f"{where}: {describe(position)} must be a finite number")
     return value
@@ -165,16 +172,20 @@ def _explain(fault: Any, position: Position) -> str:
             return f"{name} is {value!r}; {nearest(value, map(str, fault.validator_value))}"
         case "type":
             wanted = fault.validator_value
-            wanted = " or ".join(wanted) if isinstance(wanted, list) else wanted
-            return f"{name} must be of type {wanted}, not {value!r}"
+            kinds = [KINDS[kind] for kind in (wanted if isinstance(wanted, list) else [wanted])]
+            return f"{name} must be {' or '.join(kinds)}, not {'empty' if value is None else repr(value)}"
         case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
             sign = {"minimum": "≥", "maximum": "≤", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}[fault.validator]
             return f"{name} is {value}; it must be {sign} {fault.validator_value}"
+        case "pattern" if position[0] == "method_packages":
+            return f"{name} is {value!r}; a Python package is named as `import` would name it, such as my_methods"
         case "pattern" | "propertyNames":
             return f"{name} is {value!r}; a name has letters, digits, '_', '-', '.' and begins with neither sign"
         case "uniqueItems":
             return f"{name} names something twice"
         case "minItems" | "minProperties":
             return f"{name} is empty; give at least {fault.validator_value}"
+        case "maxProperties":
+            return f"{name} has {len(value)} keys ({', '.join(map(str, value))}); {fault.validator_value} is accepted"
         case _:
             return f"{name}: {fault.message}"

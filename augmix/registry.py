@@ -50,10 +50,18 @@ def method_parameters(name: str, packages: Sequence[str]) -> dict[str, Any]:
     spec = importlib.util.find_spec(method_module(name, packages))
     assert spec is not None
     assert spec.origin is not None
-    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+    try:
+        statements = ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body
+    except (SyntaxError, ValueError) as error:
+        raise UserError(f"{spec.origin}: not valid Python: {error}") from error
+    for node in statements:
         if isinstance(node, ast.FunctionDef) and node.name == "method":
-            named = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-            return {argument.arg: _value(default) if default else Parameter.empty for argument, default in named}
+            given = node.args
+            named = [argument.arg for argument in (*given.args, *given.kwonlyargs)]
+            missing = [None] * (len(given.args) - len(given.defaults))
+            defaults = [*missing, *given.defaults, *given.kw_defaults]
+            pairs = zip(named, defaults, strict=True)
+            return {argument: _value(default) if default else Parameter.empty for argument, default in pairs}
     raise UserError(f"{spec.origin} defines no function `method`; see augmix/methods/__init__.py")
 
 

@@ -1,5 +1,6 @@
 """Experiments: defaults, names, and the runs they expand to."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def test_a_new_seed_leaves_the_other_runs_settings_alone(write_config: WriteConf
     [
         ({"metods": ["augmix"]}, "unknown key 'metods' in the experiment; did you mean 'methods'?"),
         ({"training": {"epoch": 3}}, "unknown key 'epoch' in training; did you mean 'epochs'?"),
-        ({"training": {"epochs": 15.0}}, "training.epochs must be of type integer, not 15.0"),
+        ({"training": {"epochs": 15.0}}, "training.epochs must be a whole number, not 15.0"),
         ({"training": {"epochs": 0}}, "training.epochs is 0; it must be ≥ 1"),
         ({"training": {"learning_rate": 0}}, "training.learning_rate is 0; it must be > 0"),
         ({"training": {"device": "gpu"}}, "training.device is 'gpu'"),
@@ -89,22 +90,22 @@ def test_a_new_seed_leaves_the_other_runs_settings_alone(write_config: WriteConf
         ({"benchmarks": {"perturbations": ["tild"]}}, "unknown perturbation 'tild'; did you mean 'tilt'?"),
         ({"method_packages": ["no_such_package"]}, "no Python package 'no_such_package'"),
         ({"seeds": [1, 1]}, "seeds names something twice"),
-        ({"seeds": [True]}, "seeds[0] must be of type integer"),
+        ({"seeds": [True]}, "seeds[0] must be a whole number"),
         (
             {"methods": [{"name": "m", "preset": "augmix", "parameters": {"sevrity": 3}}]},
-            "unknown parameter of method 'augmix' 'sevrity'; did you mean 'severity'?",
+            "unknown parameter 'sevrity' of method 'augmix'; did you mean 'severity'?",
         ),
         ({"methods": [{"name": "m", "views": {"augmix": {}}}]}, "takes a 'preset', or all of 'views', 'mix'"),
         ({"methods": [{"name": "m", "views": {"augmx": {}}, "mix": {"standard": {}}, "loss": {"augmix": {}}}]},
-         "unknown method in 'views' 'augmx'"),
+         "unknown method 'augmx' in 'views'"),
         ({"methods": ["stylized_imagenet"]}, "method 'stylized_imagenet' needs the parameter 'folder'"),
         ({"methods": [{"name": "m", "views": [], "mix": {"standard": {}}, "loss": {"augmix": {}}}]},
          "methods[0].views is empty"),
         ({"methods": [{"name": "m", "views": ["augmix"], "mix": {"standard": {}}, "loss": {"augmix": {}}}]},
-         "methods[0].views[0] must be of type object"),
+         "methods[0].views[0] must be a mapping"),
         ({"methods": [{"name": "m", "views": [{"standard": {}}, {"augmix": {"widht": 3}}], "mix": {"standard": {}},
                        "loss": {"augmix": {}}}]},
-         "unknown parameter of method 'augmix' 'widht'; did you mean 'width'?"),
+         "unknown parameter 'widht' of method 'augmix'; did you mean 'width'?"),
         ({"experiment": "../up"}, "experiment is '../up'"),
     ],
 )  # fmt: skip
@@ -116,6 +117,36 @@ def test_faults_name_place_and_remedy(write_config: WriteConfig, changes: dict[s
     assert complaint in message
     assert "\n" not in message
     assert message.startswith(str(path) + ":")
+
+
+@pytest.mark.parametrize(
+    ("source", "parameters", "complaint"),
+    [
+        ("def method(side, *, share=0.5): ...", {"side": 3}, None),
+        ("def method(side, share=0.5): ...", {"side": 3, "share": 1}, None),
+        ("def method(side, share=0.5): ...", {"share": 1}, "method 'own' needs the parameter 'side'"),
+        ("def method(side=1): ...", {"sight": 1}, "unknown parameter 'sight' of method 'own'; did you mean 'side'?"),
+        ("def method(): ...", {"side": 1}, "unknown parameter 'side' of method 'own'; valid: none"),
+        ("def method(:", {}, "own.py: not valid Python: invalid syntax"),
+        ("side = 1", {}, "own.py defines no function `method`"),
+    ],
+)
+def test_a_method_file_of_ones_own(
+    write_config: WriteConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    source: str, parameters: dict[str, Any], complaint: str | None,
+) -> None:  # fmt: skip
+    package = tmp_path / f"own_{tmp_path.name}"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "own.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    methods = [{"name": "own", "preset": "own", "parameters": parameters}]
+    path = write_config(methods=methods, method_packages=[package.name])
+    if complaint is None:
+        assert load(path).runs[0].training["method"]["parameters"] == parameters
+    else:
+        with pytest.raises(UserError, match=re.escape(complaint)):
+            load(path)
 
 
 def test_run_lookup_suggests(write_config: WriteConfig) -> None:

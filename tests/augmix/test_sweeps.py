@@ -47,7 +47,7 @@ def test_expansion_shares_the_default_run() -> None:
 def test_unknown_sweeps_are_refused(write_config: WriteConfig) -> None:
     with pytest.raises(UserError, match="unknown sweep 'widht'; did you mean 'width'"):
         load(write_config(sweeps=["widht"]))
-    with pytest.raises(UserError, match="sweeps must be of type array"):
+    with pytest.raises(UserError, match="sweeps must be a list"):
         load(write_config(sweeps=3))
 
 
