@@ -16,14 +16,14 @@ help: ## show this list
 	@echo "experiments: $$(ls config | sed -n 's/\.yaml$$//p' | tr '\n' ' ')"
 
 reproduce: $(VENV)/.ready ## run EXPERIMENT from data to results/<experiment>/report.pdf
-	@$(BIN)/augmix reproduce --config $(CONFIG) --cores $(CORES) $(if $(PROFILE),--profile $(PROFILE))
+	@$(BIN)/augmix reproduce --config "$(CONFIG)" --cores $(CORES) $(if $(PROFILE),--profile $(PROFILE))
 
 plan: $(VENV)/.ready ## say what EXPERIMENT takes: jobs, images, disk, hours [DEVICES=4] [THROUGHPUT=wideresnet=1500]
-	@$(BIN)/augmix plan --config $(CONFIG) $(if $(filter-out all,$(CORES)),--cores $(CORES)) \
+	@$(BIN)/augmix plan --config "$(CONFIG)" $(if $(filter-out all,$(CORES)),--cores $(CORES)) \
 		$(if $(DEVICES),--devices $(DEVICES)) $(addprefix --throughput ,$(THROUGHPUT))
 
 status: $(VENV)/.ready ## show which runs are done, running, failed or pending
-	@$(BIN)/augmix status --config $(CONFIG)
+	@$(BIN)/augmix status --config "$(CONFIG)"
 
 test: $(VENV)/.ready ## run the tests
 	$(BIN)/python -m pytest $(TESTS)
@@ -46,7 +46,7 @@ lint: $(VENV)/.ready ## check style, types and the workflow
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
-	PATH=$(CURDIR)/$(BIN):$$PATH snakemake --lint
+	PATH="$(CURDIR)/$(BIN):$$PATH" snakemake --lint
 	$(BIN)/python .ci/audit
 
 format: $(VENV)/.ready ## bring the sources into shape
@@ -55,7 +55,7 @@ format: $(VENV)/.ready ## bring the sources into shape
 	$(BIN)/snakefmt Snakefile workflow
 
 ui: $(VENV)/.ready ## open MLflow's page on this machine, PORT=5000
-	@$(BIN)/augmix track ui --config $(CONFIG) --port $(PORT)
+	@$(BIN)/augmix track ui --config "$(CONFIG)" --port $(PORT)
 
 lock: $(VENV)/.ready ## pin the newest versions that pyproject.toml admits (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header \
