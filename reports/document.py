@@ -17,8 +17,11 @@ from reports.results import CLEAN_ERROR, PUBLISHED, Place, Results, majority, re
 from reports.style import Drawing
 from reports.tables import duration, main_table, method_columns, printed_runs
 from reports.verdict import judge
+from reports.words import listed, sentence
 
 FEW_IMAGES = 2000
+UNSAID = [("warmup_epochs", 0), ("milestones", []), ("compile", False), ("processes", 1)]
+"""Settings of a recipe that go without saying."""
 REFERENCES = Path(__file__).with_name("references.yaml")
 
 
@@ -48,7 +51,11 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
             )
         },
         "questions": [{**a._asdict(), "tables": [table.name for table in a.tables]} for a in answers(results)],
-        "recipe": [[spaced(key), _setting(value)] for key, value in results.config["training"].items()],
+        "recipe": [
+            [spaced(key), _setting(value)]
+            for key, value in results.config["training"].items()
+            if (key, value) not in UNSAID
+        ],
         "recipe_changes": _recipe_changes(results),
         "architectures": [_architecture(results, name, known) for name in results.architectures],
         "methods": [
@@ -72,7 +79,7 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
             if benchmark in ("C", "P") and sources != [PUBLISHED]
         ],
         "few_images": [
-            f"{results.dataset_title(dataset)} has {images:,} test images: one of them is "
+            f"{sentence(results.dataset_title(dataset))} has {images:,} test images: one of them is "
             f"{100 / images:.2f} points of clean error."
             for dataset, images in results.test_images.items()
             if images is not None and images < FEW_IMAGES
@@ -167,7 +174,11 @@ def _setting(value: Any) -> str:
         if not power:
             return factor
         return f"{factor}·10{exponent_of(exponent)}".removeprefix("1·")
-    return "none" if value is None else str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return listed([str(item) for item in value]) if value else "none"
+    return str(value)
 
 
 def exponent_of(text: str) -> str:

@@ -217,26 +217,30 @@ def _training(results: Results, folder: Path, dataset: str, architecture: str) -
             _lines(results, ax, means.reset_index(), "epoch", column)
             ax.set(xlabel="Epoch", ylabel=title)
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _stretch(error, data["test_error"])
+        logarithmic = _stretch(error, data["test_error"])
         _label_ends(results, error, means.reset_index("epoch")[["epoch", "test_error"]], height)
-    yield Drawing(
-        "training",
-        name,
-        f"Training on {results.dataset_title(dataset)} with {architecture_title(architecture)}. Thin: single "
-        "runs, also those that diverged; thick: the mean over seeds. The loss is the one that each method "
-        "minimises, so its level does not compare across methods. The error's scale is logarithmic.",
-    )
+    said = [
+        f"Training on {results.dataset_title(dataset)} with {architecture_title(architecture)}.",
+        "Thin: single runs, also those that diverged; thick: the mean over seeds." if runs.max() > 1 else "",
+        "The loss is the one that each method minimises, so its level does not compare across methods.",
+        "The error's scale is logarithmic." if logarithmic else "",
+    ]
+    yield Drawing("training", name, " ".join(filter(None, said)))
 
 
-def _stretch(ax: Axes, errors: pd.Series) -> None:
-    """A logarithmic scale down to the lowest error but 0, which has its place below."""
+def _stretch(ax: Axes, errors: pd.Series) -> bool:
+    """A logarithmic scale down to the lowest error but 0, which has its place below; not for errors that lie close."""
     lowest = float(errors[errors > 0].min()) if (errors > 0).any() else 1.0
+    if errors.max() < 5 * lowest:
+        ax.set_ylim(0, min(100, 1.1 * float(errors.max())) or 1)
+        return False
     ax.set_yscale("symlog", linthresh=lowest, linscale=0.3)
     ticks = [digit * 10.0**power for power in range(-3, 3) for digit in (1, 2, 5)]
     ax.set_yticks([0, *(tick for tick in ticks if lowest <= tick <= 100)])
     ax.set_yticks([], minor=True)
     ax.set_ylim(0 if (errors == 0).any() else 0.9 * lowest, max(lowest, min(100, 1.1 * float(errors.max()))))
     ax.yaxis.set_major_formatter("{x:g}")
+    return True
 
 
 def _calibration(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:

@@ -16,10 +16,13 @@ ARCHITECTURES = {
     "smallnet": "SmallNet",
     "allconv": "AllConvNet",
     "densenet": "DenseNet",
+    "densenet40": "DenseNet-40",
     "wideresnet": "WideResNet",
     "resnext": "ResNeXt",
     "resnet50": "ResNet-50",
+    "resnet50_maxblur": "ResNet-50 MaxBlur",
     "vit": "ViT",
+    "vit_b16": "ViT-B/16",
     "mean": "Mean",
 }
 
@@ -68,7 +71,7 @@ class Method(NamedTuple):
     title: str
     description: str
     preset: str | None
-    """The module it is an unchanged preset of; None when parameters or parts differ."""
+    """The module it is of, unchanged or under its name; None for a variant under another name or a composition."""
     source: str = ""
     """Who it is by, as its module says."""
 
@@ -115,9 +118,11 @@ def _method(entry: Mapping[str, Any], packages: Sequence[str]) -> Method:
         return Method(name, titled(name), f"A composition: {said}.", None)
     [(preset, parameters)] = parts["views"]
     title, description, source = _docstring(preset, packages)
-    if parameters:
-        return Method(name, titled(name), f"{title} with {_settings(parameters)}.", None, source)
-    return Method(name, title if name == preset else titled(name), description, preset, source)
+    if not parameters:
+        return Method(name, title if name == preset else titled(name), description, preset, source)
+    if name == preset:
+        return Method(name, title, f"{description} With {_settings(parameters)}.".lstrip(), preset, source)
+    return Method(name, titled(name), f"{title} with {_settings(parameters)}.", None, source)
 
 
 def _given(source: str, parameters: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Our figures beside the published ones of reports/paper_results.yaml, where data set, net and method match."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 import yaml
 
-from reports.names import CORRUPTION_TITLES
+from augmix.registry import method_parts
+from reports.names import CORRUPTION_TITLES, Method, spaced
 from reports.results import CLEAN_ERROR, MCE, Cell, Place, Quantity, Results, summarise
 
 PAPER = "AugMix paper"
@@ -17,7 +18,18 @@ ABLATIONS = {  # Table 4's names in ours
     "random_autoaugment_jsd": "no_mixing",
     "augmix_no_jsd": "no_jsd",
 }
+MAXBLUR = ("resnet50_maxblur", "standard")  # Table 2's maxblur_pool: an architecture of ours
 EPOCHS = {"allconv": 100, "wideresnet": 100, "densenet": 200, "resnext": 200}
+LONG_EPOCHS = ("augmix", "augmix_stylized", "autoaugment")  # on ImageNet 180, not 90
+PARAMETERS: dict[str, dict[str, dict[str, Any]]] = {  # where the paper's are not the methods' defaults
+    "imagenet": {
+        "augmix": {"severity": 1},
+        "augmix_stylized": {"severity": 1},
+        "autoaugment": {"policy": "imagenet"},
+        "random_autoaugment": {"severity": 1},
+    }
+}
+STYLIZED = ["stylized_imagenet", "augmix"]  # the views of augmix_stylized
 IMAGENET_PERTURBATIONS = (
     "gaussian_noise", "shot_noise", "motion_blur", "zoom_blur", "snow", "brightness", "translate", "rotate",
     "tilt", "scale",
@@ -58,11 +70,26 @@ def comparisons(results: Results) -> Iterator[Comparison]:
         for architecture in results.architectures:
             for method in results.methods:
                 place = Place(dataset, architecture, method.name)
-                for figure in published if method == results.method(method.preset or "") else []:
-                    if figure[:3] == (entry["loader"], architecture, method.preset):
+                theirs = _their_name(results, method)
+                for figure in published:
+                    if figure[:3] == (entry["loader"], architecture, theirs):
                         ours = _ours(results, place, figure.measure)
                         if ours is not None:
                             yield Comparison(place, figure, ours, _differs(results, place, figure))
+
+
+def _their_name(results: Results, method: Method) -> str | None:
+    """What the paper calls one of our methods; None where it has no such method."""
+    if method.preset is not None:
+        return method.preset if method == results.method(method.preset) else None
+    parts = _parts(results, method.name)
+    views, [(loss, _)] = [source for source, _ in parts["views"]], parts["loss"]
+    return "augmix_stylized" if (views, loss) == (STYLIZED, "augmix") else None
+
+
+def _parts(results: Results, name: str) -> dict[str, list[tuple[str, Mapping[str, Any]]]]:
+    [entry] = [entry for entry in results.config["methods"] if entry["name"] == name]
+    return method_parts(entry)
 
 
 def _published() -> Iterator[Published]:
@@ -92,9 +119,10 @@ def _published() -> Iterator[Published]:
         table = tables[name]
         for method in (key for key in table if key not in ("checked", "columns")):
             source = f"{PAPER}, Table {name[5]}"
+            ours = MAXBLUR if method == "maxblur_pool" else ("resnet50", method)
             if name[5] == "2":
-                yield Published("imagenet", "resnet50", method, "clean error", table[method][0], source)
-            yield Published("imagenet", "resnet50", method, measure, table[method][-1], source)
+                yield Published("imagenet", *ours, "clean error", table[method][0], source)
+            yield Published("imagenet", *ours, measure, table[method][-1], source)
 
 
 def _ours(results: Results, place: Place, measure: str) -> Cell | None:
@@ -140,9 +168,18 @@ def _differs(results: Results, place: Place, figure: Published) -> str:
     if subset.get("test"):
         said.append(f"{subset['test']:,} test images")
     theirs = EPOCHS.get(place.architecture)
-    if place.architecture == "resnet50":
-        theirs = 180 if place.method in ("augmix", "autoaugment") else 90
+    if figure.loader == "imagenet":
+        theirs = 180 if figure.method in LONG_EPOCHS else 90
     ours = sorted(results.runs_at(place)["epochs"].dropna().astype(int).unique())
     if theirs is not None and ours and ours != [theirs]:
         said.append(f"{'/'.join(map(str, ours))} epochs, not {theirs}")
+    _, given = _parts(results, place.method)["views"][-1]
+    parameters = {key: value for key, value in given.items() if key != "folder"}
+    wanted = PARAMETERS.get(figure.loader, {}).get(figure.method, {})
+    if parameters != wanted:
+        said.append(f"{_settings(parameters)}, not {_settings(wanted)}")
     return "; ".join(said) or "–"
+
+
+def _settings(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"{spaced(key)} {value}" for key, value in parameters.items()) or "the default parameters"

@@ -134,7 +134,7 @@ class Results:
         return str(self.datasets[dataset].get("title") or dataset)
 
     def method(self, name: str) -> Method | None:
-        """The configured method that is an unchanged preset of `name`, the one of that name first."""
+        """The configured method that is the preset `name`, the one of that name first."""
         presets = [method for method in self.methods if method.preset == name]
         return next((method for method in presets if method.name == name), presets[0] if presets else None)
 

@@ -13,6 +13,7 @@ from augmix.photograph_benchmarks import PhotographBenchmark
 from augmix.photographs import Photographs
 from reports.results import Results
 from reports.style import WIDTH, Drawing, saved
+from reports.words import sentence
 
 FRAMES = 5
 VIEWS = 8
@@ -27,7 +28,7 @@ def draw_samples(results: Results, data: Path, folder: Path) -> dict[str, list[D
 
 
 def _of_dataset(results: Results, data: Path, folder: Path, dataset: str) -> Iterator[Drawing]:
-    title = results.dataset_title(dataset)
+    title = sentence(results.dataset_title(dataset))
     path = data / dataset / "test_images.npy"
     if not path.is_file():
         return

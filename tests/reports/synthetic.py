@@ -51,7 +51,8 @@ class Synthetic:
             "learning_rate": 0.1,
             "minimum_learning_rate": 1e-6,
         }
-        training |= {"momentum": 0.9, "weight_decay": 5e-4, "threads": 1, "device": "auto"}
+        training |= {"momentum": 0.9, "nesterov": True, "weight_decay": 5e-4, "threads": 1, "device": "auto"}
+        training |= {"schedule": "cosine", "warmup_epochs": 0, "milestones": [], "compile": False, "processes": 1}
         config = {
             "experiment": "trial",
             "title": "A trial of #1 & $2_@",

@@ -24,7 +24,7 @@ def rows_of(made: dict[str, Any], table: str) -> dict[str, list[str]]:
 
 def test_the_set_up_is_that_of_the_configuration(synthetic: Synthetic) -> None:
     synthetic.datasets["digits"] |= {"flip": True, "perturbation_images": 100}
-    synthetic.methods[1]["training"] = {"weight_decay": 1e-5, "epochs": 9}
+    synthetic.methods[1]["training"] = {"weight_decay": 1e-5, "epochs": 9, "milestones": [3, 6]}
     synthetic.write()
     synthetic.write_arrays(side=8)
     made = document_of(synthetic)
@@ -32,7 +32,9 @@ def test_the_set_up_is_that_of_the_configuration(synthetic: Synthetic) -> None:
     assert rows_of(made, "datasets") == {"Digits": ["9", "6", "4", "8 × 8", "yes", source, f"{source}, 100 images"]}
     assert ["minimum learning rate", "10⁻⁶"] in made["recipe"]
     assert ["epochs", "4"] in made["recipe"]
-    assert made["recipe_changes"] == ["AugMix: weight decay 10⁻⁵, epochs 9"]
+    assert ["nesterov", "yes"] in made["recipe"]
+    assert not {"milestones", "compile"} & {key for key, _ in made["recipe"]}
+    assert made["recipe_changes"] == ["AugMix: weight decay 10⁻⁵, epochs 9, milestones 3 and 6"]
     assert made["generated"] == ["Digits-C", "Digits-P"]
     assert made["few_images"] == ["Digits has 6 test images: one of them is 16.67 points of clean error."]
     assert made["references"] == ["digits"]

@@ -57,6 +57,11 @@ def test_a_changed_preset_is_not_the_method_itself(package: str) -> None:
     assert method.preset is None
 
 
+def test_a_preset_with_parameters_under_its_own_name_is_that_method(package: str) -> None:
+    (method,) = named(package, {"name": "cutout", "preset": "cutout", "parameters": {"side": 4}})
+    assert method == Method("cutout", "Cutout", "One square hole per image. With side 4.", "cutout", method.source)
+
+
 def test_a_composition_names_its_parts(package: str) -> None:
     entry = {"name": "fmix_autoaugment", "views": {"autoaugment": {}}, "mix": {"fmix": {"alpha": 2}}}
     (method,) = named(package, {**entry, "loss": {"standard": {}}})

@@ -2,12 +2,14 @@
 
 import csv
 import io
+from pathlib import Path
 from statistics import mean, stdev
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from augmix import experiment
 from reports.layout import Table, as_csv, as_data, as_latex, as_markdown, escape_latex, escape_markdown
 from reports.published import paper_results
 from reports.results import load
@@ -185,6 +187,21 @@ def test_imagenet_is_normalised_by_alexnet(synthetic: Synthetic) -> None:
     assert [float(r["reproduced"]) for r in flips] == [pytest.approx(mean(seeds), abs=1e-4)]
     assert any("AlexNet denominators" in note for note in tables["published"].notes)
     assert "Not divided by AlexNet's error." in tables["mce"].notes
+
+
+def test_the_imagenet_grid_stands_beside_the_papers(synthetic: Synthetic) -> None:
+    synthetic.datasets = {"imagenet": {"loader": "imagenet", "title": "ImageNet"}}
+    synthetic.architectures = ("resnet50", "resnet50_maxblur")
+    synthetic.methods = experiment.load(Path(__file__).parents[2] / "config" / "imagenet.yaml").config["methods"]
+    rows = [row for row in read(tables_of(synthetic)["published"]) if row["measure"] == "clean error"]
+    paper = paper_results()["augmix_iclr2020"]["table2_imagenetc_resnet50"]
+    wanted = {("resnet50", entry["name"]): paper[entry["name"]][0] for entry in synthetic.methods}
+    wanted["resnet50_maxblur", "standard"] = paper["maxblur_pool"][0]
+    assert {(row["architecture"], row["method"]): float(row["published"]) for row in rows} == wanted
+    assert {row["differs"] for row in rows} == {"4 epochs, not 90", "4 epochs, not 180"}
+    synthetic.methods = [{"name": "augmix", "preset": "augmix"}]
+    row = read(tables_of(synthetic)["published"])[0]
+    assert row["differs"].endswith("the default parameters, not severity 1")
 
 
 def test_the_summary_has_a_line_per_method_and_loads_as_numbers(synthetic: Synthetic) -> None:
