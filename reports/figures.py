@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
@@ -104,7 +105,12 @@ def _method_legend(results: Results, figure: Figure, cells: Sequence[Cell]) -> N
         else Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="white", label=title)
         for (title, look), cell in zip(looks_of(results).items(), cells, strict=True)
     ]
-    figure.legend(handles=patches, loc="outside upper center", ncols=min(6, len(patches)))
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    for columns in range(min(6, len(patches)), 0, -1):  # as many as the figure is wide enough for
+        legend = figure.legend(handles=patches, loc="outside upper center", ncols=columns)
+        if columns == 1 or legend.get_window_extent(renderer).width < 0.98 * figure.bbox.width:
+            break
+        legend.remove()
 
 
 def _severity(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:

@@ -16,9 +16,10 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from reports import figures, samples, style
-from reports.figures import draw_all, panels_of, spread
-from reports.results import load
+from reports.figures import _method_legend, draw_all, panels_of, spread
+from reports.results import Cell, load
 from reports.samples import augmix_views, draw_samples
+from reports.style import WIDTH
 from tests.reports.synthetic import CORRUPTIONS, Synthetic
 
 TWELVE = (
@@ -211,3 +212,15 @@ def test_views_begin_with_the_image_and_are_seeded() -> None:
         np.testing.assert_array_equal(row[0], image)
         np.testing.assert_array_equal(row, again)
         assert any(not np.array_equal(view, image) for view in row[1:])
+
+
+def test_a_legend_is_no_wider_than_its_figure(synthetic: Synthetic) -> None:
+    names = ("standard", "adversarial", "random_autoaugment", "autoaugment", "patch_uniform", "stylized_imagenet")
+    synthetic.methods = [{"name": name, "preset": name} for name in names]
+    synthetic.write()
+    figure = Figure(figsize=(WIDTH, 3), layout="constrained")
+    _method_legend(load(synthetic.folder, synthetic.data), figure, [Cell(None, None, 0, 1, "diverged")] * len(names))
+    figure.draw_without_rendering()
+    [legend] = figure.legends
+    box = legend.get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width
