@@ -53,7 +53,10 @@ def versions() -> dict[str, str]:
 
 @cache
 def commit() -> tuple[str, bool]:
-    """The checkout's commit and whether its tree differs from it; ("unknown", False) outside of git."""
+    """The checkout's commit and whether its tree differs from it; ("unknown", False) outside of git.
+
+    Configurations do not count: each run's is beside its results.
+    """
     folder = Path(__file__).resolve().parent
 
     def git(*arguments: str) -> str:
@@ -62,7 +65,7 @@ def commit() -> tuple[str, bool]:
         ).stdout.strip()
 
     try:
-        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain"))
+        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", ":/", ":(top,exclude)config"))
     except (OSError, subprocess.SubprocessError):
         return "unknown", False
 

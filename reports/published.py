@@ -119,10 +119,10 @@ def _published() -> Iterator[Published]:
         table = tables[name]
         for method in (key for key in table if key not in ("checked", "columns")):
             source = f"{PAPER}, Table {name[5]}"
-            ours = MAXBLUR if method == "maxblur_pool" else ("resnet50", method)
+            architecture, trained = MAXBLUR if method == "maxblur_pool" else ("resnet50", method)
             if name[5] == "2":
-                yield Published("imagenet", *ours, "clean error", table[method][0], source)
-            yield Published("imagenet", *ours, measure, table[method][-1], source)
+                yield Published("imagenet", architecture, trained, "clean error", table[method][0], source)
+            yield Published("imagenet", architecture, trained, measure, table[method][-1], source)
 
 
 def _ours(results: Results, place: Place, measure: str) -> Cell | None:

@@ -125,7 +125,7 @@ def test_faults_name_place_and_remedy(write_config: WriteConfig, changes: dict[s
         ("def method(side, *, share=0.5): ...", {"side": 3}, None),
         ("def method(side, share=0.5): ...", {"side": 3, "share": 1}, None),
         ("def method(side, share=0.5): ...", {"share": 1}, "method 'own' needs the parameter 'side'"),
-        ("def method(side=1): ...", {"sight": 1}, "unknown parameter 'sight' of method 'own'; did you mean 'side'?"),
+        ("def method(side=1): ...", {"sidee": 1}, "unknown parameter 'sidee' of method 'own'; did you mean 'side'?"),
         ("def method(): ...", {"side": 1}, "unknown parameter 'side' of method 'own'; valid: none"),
         ("def method(:", {}, "own.py: not valid Python: invalid syntax"),
         ("side = 1", {}, "own.py defines no function `method`"),
