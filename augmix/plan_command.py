@@ -57,7 +57,7 @@ def _plan(args: argparse.Namespace) -> None:
     print(plan_tables.forecast(made, side_by_side))
     if request.nets and absent:
         print(f"There is no {absent} here, which the experiment asks for: state what one trains with --throughput.")
-    if request.nets and (load := os.getloadavg()[0] - processes * request.threads) > 1:
+    if (request.nets or request.shifts) and (load := os.getloadavg()[0] - processes * request.threads) > 1:
         print(f"This machine is busy with other work (load {load:.1f} besides the measuring): idle, it is faster.")
 
 

@@ -24,7 +24,8 @@ def forecast(made: plan.Plan, side_by_side: int) -> str:
         "",
         _table(("architecture", "parameters", "images/s", "runs", "hours"), _architectures(made, parameters)),
         "",
-        "step: seconds of a training step over those of a plain one; images/s: training, plain steps",
+        f"step: seconds of a training step over those of a plain one; parameters: with {CLASSES} classes; "
+        "images/s: training, plain steps",
     ]
     for jobs in dict.fromkeys((1, side_by_side)):
         lines.append(f"{jobs} at a time: {_span(made.seconds(jobs))}")
