@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from augmix.datasets import Split
+from augmix.operations.eager import to_device
 from augmix.photographs import Photographs, draw_crops
 from augmix.streaming import Streamed
 
@@ -77,7 +78,7 @@ class Batches:
         if self._rank:
             rng = np.random.default_rng([STEP, self._seed, epoch, step, self._rank])
         images = self._cut(indices[mine], draws[mine])
-        labels = self._labels[torch.from_numpy(indices[mine]).to(self._device)]
+        labels = self._labels[to_device(self._device, indices[mine])]
         return lambda: Batch(images(), labels, share, rng)
 
 
@@ -95,7 +96,7 @@ def _from_files(
 
 
 def _from_device(images: Tensor, indices: np.ndarray, draws: np.ndarray) -> Callable[[], Tensor]:
-    return lambda: shift(images[torch.from_numpy(indices).to(images.device)], draws)
+    return lambda: shift(images[to_device(images.device, indices)], draws)
 
 
 def draw_shifts(count: int, flip: bool, rng: np.random.Generator) -> np.ndarray:
@@ -115,8 +116,8 @@ def shift(images: Tensor, shifts: np.ndarray) -> Tensor:
     batch, channels, height, width = images.shape
     top, left, mirrored = shifts.T[..., None]
     across = left + np.where(mirrored, np.arange(width)[::-1], np.arange(width))
-    rows = torch.from_numpy(top + np.arange(height)).to(images.device)[:, None, :, None]
-    columns = torch.from_numpy(across).to(images.device)[:, None, None, :]
+    rows = to_device(images.device, top + np.arange(height))[:, None, :, None]
+    columns = to_device(images.device, across)[:, None, None, :]
     image = torch.arange(batch, device=images.device)[:, None, None, None]
     channel = torch.arange(channels, device=images.device)[None, :, None, None]
     return F.pad(images, (PAD,) * 4)[image, channel, rows, columns]
@@ -132,4 +133,4 @@ def in_order(images: np.ndarray | Streamed, device: torch.device, part: slice = 
 
 
 def _as_batch(images: np.ndarray, device: torch.device) -> Tensor:
-    return torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
+    return to_device(device, images).permute(0, 3, 1, 2)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from augmix import datasets, devices, models, provenance
 from augmix.batches import in_order
@@ -74,16 +74,17 @@ def write_predictions(
 def numbers(net: nn.Module, images: np.ndarray | Streamed, labels: np.ndarray, device: torch.device) -> np.ndarray:
     """The four numbers of each uint8 (N, H, W, 3) image, as a `NUMBERS` array (N,)."""
     net.eval()
-    out = np.empty(len(images), NUMBERS)
-    done = 0
+    truth = torch.from_numpy(labels.astype(np.int64)).to(device)
+    found: list[tuple[Tensor, ...]] = []
     for batch in in_order(images, device):
-        part = slice(done, done + len(batch))
-        done += len(batch)
         p = net(batch).softmax(1)
+        now, truth = truth[: len(batch)], truth[len(batch) :]
         confidence, prediction = p.max(1)
-        true = p.gather(1, torch.from_numpy(labels[part].astype(np.int64)).to(device)[:, None])[:, 0]
-        for field, value in zip(NUMBERS.names or (), (prediction, confidence, true, (p * p).sum(1)), strict=True):
-            out[field][part] = value.cpu().numpy()
+        # They stay on the device until the end: nothing waits for it meanwhile.
+        found.append((prediction, confidence, p.gather(1, now[:, None])[:, 0], (p * p).sum(1)))
+    out = np.empty(len(images), NUMBERS)
+    for field, values in zip(NUMBERS.names or (), zip(*found, strict=True), strict=True):
+        out[field] = torch.cat(values).cpu().numpy()
     return out
 
 

@@ -39,8 +39,8 @@ def _equalize(images: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
     brightest = histograms.gather(2, values.amax(2, keepdim=True))
     step = (values.shape[2] - brightest) // 255
     position = step // 2 + histograms.cumsum(2) - histograms
-    # The truncated quotient is exact: it is off by far less than the 1/(2·step) that ½ adds.
-    lut = ((position + 0.5) / step.clamp(min=1)).clamp_(max=255).to(torch.uint8)
+    # The truncated quotient is exact: it is off by far less than the 1/(2·step) that ½ adds, in double precision.
+    lut = ((position.double() + 0.5) / step.clamp(min=1)).clamp_(max=255).to(torch.uint8)
     lut = torch.where(step > 0, lut, torch.arange(256, dtype=torch.uint8, device=images.device))
     return lut.gather(2, values).view_as(images)
 
@@ -186,10 +186,10 @@ def _operate(
     return _affine(images, matrix, fill)
 
 
-def _to(device: torch.device, array: np.ndarray) -> torch.Tensor:
+def to_device(device: torch.device, array: np.ndarray) -> torch.Tensor:
     """Copy to the device; from pinned memory, for otherwise the copy waits for the device to finish its work."""
     tensor = torch.from_numpy(array)
-    return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def chain(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, fill: int) -> torch.Tensor:
@@ -199,9 +199,9 @@ def chain(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, 
     moved = np.isin(operations, (table.TRANSLATE_X, table.TRANSLATE_Y)) & (parameters != np.trunc(parameters))
     operations = np.where(moved, table.ROTATE, operations)  # resampled by the matrix, as a rotation is
     order = np.argsort(operations, axis=0, kind="stable")
-    orders, places = _to(device, order), _to(device, np.argsort(order, axis=0))
-    parameter = _to(device, np.take_along_axis(parameters, order, 0))[..., None, None, None]
-    matrix = _to(device, np.take_along_axis(coefficients, order[..., None], 0))
+    orders, places = to_device(device, order), to_device(device, np.argsort(order, axis=0))
+    parameter = to_device(device, np.take_along_axis(parameters, order, 0))[..., None, None, None]
+    matrix = to_device(device, np.take_along_axis(coefficients, order[..., None], 0))
     for i in range(operations.shape[1]):
         present, counts = np.unique(operations[:, i], return_counts=True)
         arrays = (result.index_select(0, orders[:, i]), parameter[:, i], matrix[:, i])
@@ -214,7 +214,7 @@ def chain(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, 
 def mix(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, weights: np.ndarray) -> torch.Tensor:
     """Return Σ weights[:, i] · chain_i as float32, chain 0 the images themselves; operations (N, K, D)."""
     _, chains, depth = operations.shape
-    weight = _to(images.device, weights)[..., None, None, None]
+    weight = to_device(images.device, weights)[..., None, None, None]
     repeated = images.repeat_interleave(chains, 0)
     views = chain(repeated, operations.reshape(-1, depth), parameters.reshape(-1, depth), 0).unflatten(0, (-1, chains))
     mixed = images.float().mul_(weight[:, 0])
