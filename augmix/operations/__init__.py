@@ -42,8 +42,11 @@ def apply(name: str, images: torch.Tensor, parameter: Any = 0.0, fill: int = 0) 
     """
     check_images(images)
     if isinstance(parameter, torch.Tensor):
-        parameter = parameter.cpu()
-    values = np.asarray(parameter, dtype=np.float64)
+        parameter = parameter.detach().cpu()
+    try:
+        values = np.asarray(parameter, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"parameter must be one number or {len(images)}, got {parameter!r}") from None
     if values.shape not in ((), (len(images),)):
         raise ValueError(f"parameter must be one number or {len(images)}, got shape {values.shape}")
     operations = np.repeat(ids([name]), len(images))

@@ -254,6 +254,7 @@ IMAGES = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
         ("rotate", IMAGES[:0], 0, ValueError, "images must have shape"),
         ("rotate", IMAGES[..., :0], 0, ValueError, "images must have shape"),
         ("rotate", IMAGES, [1, 2, 3], ValueError, "parameter must be one number or 2"),
+        ("rotate", IMAGES, "left", TypeError, "parameter must be one number or 2, got 'left'"),
         ("rotate", IMAGES, float("nan"), ValueError, "parameters must be finite"),
         ("posterize", IMAGES, 0, ValueError, "posterize must be 1 to 8 bits"),
         ("posterize", IMAGES, [8, 9], ValueError, "posterize must be 1 to 8 bits"),
