@@ -60,13 +60,14 @@ ui: $(VENV)/.ready ## open MLflow's page on this machine, PORT=5000
 lock: $(VENV)/.ready ## pin the newest versions that pyproject.toml admits (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header \
 		--extra suite --extra development pyproject.toml -o requirements.lock
-	echo "imagecorruptions-imaug==1.1.5" >> requirements.lock
+	printf '%s\n' imagecorruptions-imaug==1.1.5 timm==1.0.31 >> requirements.lock
 
 clean: ## remove .venv and every cache; data/ and results/ stay
 	rm -rf $(VENV) .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# --no-deps: the lock is complete, and imagecorruptions-imaug asks for a second OpenCV that needs libGL.
+# --no-deps: the lock is complete, imagecorruptions-imaug asks for a second OpenCV that needs libGL, and of timm only
+# the augmentations are used.
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "augmix needs Python 3.11 or newer; name one with PYTHON=python3.11" >&2; exit 2; }

@@ -5,6 +5,8 @@
 Prints a table and writes it to `results/benchmarks/augmix_transform.csv`, with a figure. The images are squares of
 photographs; sampling is counted. Pillow, timm and torchvision take an image at a time, as in a data loader, and two
 threads share the images. `torchvision, a batch` draws one augmentation for the whole batch: that is another thing.
+Each ends in what it is made to give: Pillow in a normalised tensor, every chain made one, as the paper's loader does;
+augmix in single precision, which the net normalises; torchvision and timm in uint8.
 The floor is the time to copy as many bytes as a plan moves: every operation reads and writes its image, and the mix
 reads each chain and the image and writes single precision. The buffers copied stay in the second-level cache.
 """
@@ -144,7 +146,7 @@ def draw(tables: pd.DataFrame) -> None:
 def main() -> None:
     devices.set_up({"threads": 1, "device": "cpu"})
     if peers.timm_transform() is None:
-        print("timm is not installed (pip install --no-deps timm): left out")
+        print("timm is not installed (pip install --no-deps timm): it is left out, and may be the fastest peer")
     tables = []
     for side in BATCHES:
         micros, floor = measure(side)

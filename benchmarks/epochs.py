@@ -5,8 +5,10 @@
 Prints two tables and writes them to `results/benchmarks/{epochs,overheads}.csv`.
 
 An epoch trains with AugMix and its consistency loss on handwritten digits, in batches of 128: ours on two threads, and
-a loop of the paper's shape, a DataLoader with two workers that augment an image at a time with Pillow. Few steps are
-taken of WideResNet's; `cifar_epoch_minutes` is extrapolated from the images a second to 50,000.
+a loop of the paper's shape, a DataLoader with two workers that augment an image at a time with Pillow. That loop starts
+its workers anew in every epoch and keeps images channel by channel; ours has its channels last. Few steps are taken of
+WideResNet's, so starting the workers weighs more there than in a whole epoch; `cifar_epoch_minutes` extrapolates the
+images a second to 50,000.
 
 The share of the images in a training step is the time to crop, flip, augment twice, join and normalise a batch, over
 that of the whole step. The overhead of evaluation is over the net alone on the same images, in memory.

@@ -61,19 +61,22 @@ def pillow_view(image: Image.Image) -> torch.Tensor:
 
 
 def torchvision_transform() -> Callable[[Any], Any]:
-    """torchvision's, of the same width, depth and severity; it takes Pillow images and tensors."""
+    """torchvision's, of the same width, depth, severity and operations; it takes Pillow images and tensors."""
     transform: Callable[[Any], Any] = v2.AugMix(severity=SEVERITY, mixture_width=WIDTH, all_ops=False)
     return transform
 
 
 def timm_transform() -> Callable[[Image.Image], Image.Image] | None:
-    """timm's, of the same width, depth and severity; None where timm is not installed."""
+    """timm's, of the same width, depth, severity and nine operations; None where timm is not installed."""
     if importlib.util.find_spec("timm") is None:
         return None
     from timm.data.auto_augment import augment_and_mix_transform
 
-    made: Callable[[Image.Image], Image.Image] = augment_and_mix_transform(f"augmix-m{SEVERITY}-w{WIDTH}")
-    return made
+    made = augment_and_mix_transform(f"augmix-m{SEVERITY}-w{WIDTH}")
+    # By default it has all thirteen.
+    made.ops = [op for op in made.ops if not op.name.startswith(("Color", "Contrast", "Brightness", "Sharpness"))]
+    transform: Callable[[Image.Image], Image.Image] = made
+    return transform
 
 
 class PillowViews(Dataset[tuple[list[torch.Tensor], int]]):
