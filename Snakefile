@@ -28,5 +28,6 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        f"{RESULTS}/report.pdf",
-        f"{RESULTS}/mlflow.synced",
+        rules.collect.output,
+        rules.report.output,
+        rules.track.output,

@@ -5,6 +5,7 @@ import os
 import shutil
 import tarfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import yaml
 
 from augmix.datasets import prepare
 from augmix.experiment import Experiment, load
-from tests.checkout import Checkout, make_finished
+from tests.checkout import Checkout, copy_checkout, make_finished
 
 # Tests run side by side on few cores: one thread each is fastest. Torch reads this when it is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -93,3 +94,17 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     base = tmp_path_factory.getbasetemp()
     # Each of xdist's workers has a folder of its own beside the others'.
     return make_finished(base.parent if "PYTEST_XDIST_WORKER" in os.environ else base)
+
+
+@pytest.fixture
+def copied(finished: Checkout, tmp_path: Path) -> Checkout:
+    """The finished checkout's files and records once more, to be changed."""
+
+    def copy(source: str, target: str) -> None:
+        with suppress(FileNotFoundError):  # temporary files of other tests
+            shutil.copy2(source, target)
+
+    copy_checkout(tmp_path / "copied")
+    for name in ("config", "data", "results/tiny", ".snakemake/metadata"):
+        shutil.copytree(finished.folder / name, tmp_path / "copied" / name, copy_function=copy, dirs_exist_ok=True)
+    return Checkout(tmp_path / "copied")

@@ -137,10 +137,10 @@ def epochs_done(folder: Path) -> int:
 
 
 def test_a_second_start_beside_the_first_is_refused(tiny: Checkout) -> None:
-    lock = Path("results/tiny/.lock")
-    with locked(lock, "this test"), pytest.raises(RunError) as refused:
-        reproduce.reproduce(Path("config/tiny.yaml"))
-    assert str(refused.value).startswith(f"results/tiny is in use by process {os.getpid()} on ")
+    config = Path(tiny.write("held"))
+    with locked(Path("results/held/.lock"), "this test"), pytest.raises(RunError) as refused:
+        reproduce.reproduce(config)
+    assert str(refused.value).startswith(f"results/held is in use by process {os.getpid()} on ")
 
 
 @pytest.fixture

@@ -2,15 +2,12 @@ import base64
 import json
 import re
 import shlex
-import shutil
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from augmix.cli import build_parser
 from augmix.experiment import load
-from tests.checkout import Checkout, copy_checkout
+from tests.checkout import Checkout
 
 pytestmark = pytest.mark.slow
 
@@ -115,20 +112,6 @@ def test_jobs_have_their_own_configuration_alone_in_folders_of_any_name(finished
         "my data/digits-C",
         "my data/digits-P",
     }
-
-
-@pytest.fixture
-def copied(finished: Checkout, tmp_path: Path) -> Checkout:
-    """The finished checkout's files and records once more, to be changed."""
-
-    def copy(source: str, target: str) -> None:
-        with suppress(FileNotFoundError):  # temporary files of other tests
-            shutil.copy2(source, target)
-
-    copy_checkout(tmp_path / "copied")
-    for name in ("config", "data", "results/tiny", ".snakemake/metadata"):
-        shutil.copytree(finished.folder / name, tmp_path / "copied" / name, copy_function=copy, dirs_exist_ok=True)
-    return Checkout(tmp_path / "copied")
 
 
 def test_edited_sources_of_cheap_rules_run_these_again(copied: Checkout) -> None:
