@@ -17,6 +17,8 @@ from augmix.streaming import Streamed
 DOWNLOAD = "download"
 DOWNLOADED = {"cifar10": "CIFAR-10-C", "cifar100": "CIFAR-100-C", "imagenet": "ImageNet-C"}
 """The set that `published: {C: download}` means, by loader."""
+COMPARED = "generated/"
+"""What the names begin with, in an archive of predictions on a published -C, of those on a generated one."""
 
 
 def folder_of(data: Path, dataset: str, settings: Mapping[str, Any], kind: str) -> Path:

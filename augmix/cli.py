@@ -191,7 +191,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     if args.checkpoint:
         _evaluate_checkpoint(args)
         return
-    keys = ("data", "corruptions", "perturbations", "folders", "images", "output")
+    keys = ("data", "corruptions", "perturbations", "folders", "images", "resize", "compared", "output")
     settings, folder = _run_settings(args, "evaluation", *keys)
     from augmix.evaluation import evaluate
 

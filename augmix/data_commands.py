@@ -36,7 +36,7 @@ def _prepare(args: argparse.Namespace) -> None:
     if args.settings:
         output = Path(required(args, "output"))
         if args.published:
-            published.prepare(settings_of(args, "kind", "where", "folder", "data", "shifts"), output)
+            published.prepare(settings_of(args, "kind", "where", "folder", "data", "shifts", "resize"), output)
         else:
             datasets.prepare(settings_of(args, "loader", "options", "subset"), output)
         return

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from augmix import datasets, devices, models, provenance
 from augmix.batches import in_order
+from augmix.benchmark import COMPARED
 from augmix.errors import UserError
 from augmix.files import atomic, read_mapping, write_json
 from augmix.photograph_benchmarks import open_benchmark
@@ -20,6 +21,8 @@ from augmix.streaming import Streamed
 
 NUMBERS = np.dtype([("prediction", "<i4"), ("confidence", "<f4"), ("true_probability", "<f4"), ("squared_sum", "<f4")])
 """Of one image: the predicted class, its probability, the true class's, and Σ_k p_k²."""
+SHIFTS = {"C": "corruptions", "P": "perturbations"}
+"""The key of a benchmark's shifts in the settings."""
 
 
 def evaluate(settings: Mapping[str, Any], folder: Path) -> None:
@@ -27,7 +30,8 @@ def evaluate(settings: Mapping[str, Any], folder: Path) -> None:
 
     `settings` is a `Run.evaluation` or `.validation` of `augmix.experiment`. Each archive maps a shift's name to a
     `NUMBERS` array, of shape (N,) for clean, (5, N) for a corruption and (N, T) for a perturbation; `labels` and
-    `source` stand beside them. Raises `UserError` naming the file that is missing, damaged or does not fit.
+    `source` stand beside them. Where a generated -C is compared with the published one, its part of `C.npz` has names
+    that begin with `COMPARED`. Raises `UserError` naming the file that is missing, damaged or does not fit.
     """
     started = time.time()
     run = read_mapping(folder / "config.yaml", {"architecture": str, "training": dict, "method_packages": list})
@@ -52,18 +56,22 @@ def write_predictions(
         "clean": {"clean": numbers(net, test.images, test.labels, device), "labels": test.labels}
     }
     archives["clean"]["source"] = np.array(noted["loader"])
-    total = len(settings["corruptions"]) + len(settings["perturbations"])
+    shifts, folders = {kind: settings[key] for kind, key in SHIFTS.items()}, settings["folders"]
+    benchmarks = [(kind, "", folders[kind], settings["resize"]) for kind in SHIFTS]
+    if settings["compared"]:
+        benchmarks.append(("C", COMPARED, settings["compared"], False))
+    total = sum(len(shifts[kind]) for kind, *_ in benchmarks)
     with bar(desc=f"evaluating {folder.parent.name}", total=total, unit="shift") as shown:
-        for kind, names in (("C", settings["corruptions"]), ("P", settings["perturbations"])):
-            archives[kind] = archive = {}
-            if not names:
+        for kind, prefix, where, resize in benchmarks:
+            archive = archives.setdefault(kind, {})
+            if not shifts[kind]:
                 continue
-            where, images = Path(settings["folders"][kind]), settings["images"][kind]
-            benchmark = open_benchmark(where, kind, test, len(noted["classes"]), images, settings["resize"])
-            archive["labels"], archive["source"] = benchmark.labels, np.array(benchmark.source)
-            for name in names:
+            images = settings["images"][kind]
+            benchmark = open_benchmark(Path(where), kind, test, len(noted["classes"]), images, resize)
+            archive[prefix + "labels"], archive[prefix + "source"] = benchmark.labels, np.array(benchmark.source)
+            for name in shifts[kind]:
                 shift = benchmark.read(name)
-                archive[name] = numbers(net, shift.images, shift.labels, device).reshape(shift.shape)
+                archive[prefix + name] = numbers(net, shift.images, shift.labels, device).reshape(shift.shape)
                 shown.update()
     for name, archive in archives.items():
         with atomic(folder / settings["output"] / f"{name}.npz") as temporary, temporary.open("wb") as file:

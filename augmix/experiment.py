@@ -126,17 +126,27 @@ class Experiment:
         """Whether a data set's -C or -P is the published one; that of a validation split is always generated."""
         return dataset in self.datasets and self.datasets[dataset]["published"][benchmark] is not None
 
-    def benchmark_folder(self, dataset: str, benchmark: str) -> Path:
-        """The folder of a data set's -C or -P."""
-        if self.published(dataset, benchmark):
-            return folder_of(self.data, dataset, self.datasets[dataset], benchmark)
+    def generated(self, dataset: str, benchmark: str) -> bool:
+        """Whether a data set's -C or -P is generated: in place of the published one, or to be compared with it."""
+        compared = benchmark == "C" and dataset in self.datasets and self.datasets[dataset]["published"]["compare"]
+        return compared or not self.published(dataset, benchmark)
+
+    def generated_folder(self, dataset: str, benchmark: str) -> Path:
+        """Where a data set's -C or -P is generated."""
         return self.data / f"{dataset}-{benchmark}"
 
-    def benchmark_files(self, dataset: str, benchmark: str, shifts: Sequence[str]) -> list[Path]:
-        """What an evaluation waits for: the generated arrays, or the record that the published ones were checked."""
+    def benchmark_folder(self, dataset: str, benchmark: str) -> Path:
+        """The folder of a data set's -C or -P, the published one where the configuration names it."""
         if self.published(dataset, benchmark):
-            return [self.data / dataset / f"published-{benchmark}.json"]
-        return [self.benchmark_folder(dataset, benchmark) / f"{shift}.npy" for shift in shifts]
+            return folder_of(self.data, dataset, self.datasets[dataset], benchmark)
+        return self.generated_folder(dataset, benchmark)
+
+    def benchmark_files(self, dataset: str, benchmark: str, shifts: Sequence[str]) -> list[Path]:
+        """What an evaluation waits for: the record that published files were checked, and the generated ones."""
+        files = [self.data / dataset / f"published-{benchmark}.json"] if self.published(dataset, benchmark) else []
+        if self.generated(dataset, benchmark):
+            files += [self.generated_folder(dataset, benchmark) / f"{shift}.npy" for shift in shifts]
+        return files
 
     def published_settings(self, dataset: str, benchmark: str) -> dict[str, Any]:
         """The settings of `augmix prepare --published`."""
@@ -214,6 +224,7 @@ class Experiment:
         self, dataset: str, corruptions: list[str], perturbations: list[str], output: str
     ) -> dict[str, Any]:
         kinds = ("C", "P")
+        both = self.published(dataset, "C") and self.generated(dataset, "C")
         return {
             "data": str(self.data / dataset),
             "corruptions": corruptions,
@@ -221,6 +232,7 @@ class Experiment:
             "folders": {kind: str(self.benchmark_folder(dataset, kind)) for kind in kinds},
             "images": {kind: self.benchmark_settings(dataset, kind)["images"] for kind in kinds},
             "resize": dataset in self.datasets and self.datasets[dataset]["published"]["resize"],
+            "compared": str(self.generated_folder(dataset, "C")) if both else None,
             "output": output,
         }
 
@@ -338,7 +350,11 @@ def _check_options(options: Mapping[str, Any], module: ModuleType, position: Pos
 
 
 def _check_published(entry: Mapping[str, Any], position: Position, lines: Lines) -> None:
-    """Only some sets can be downloaded; any other is named by its folder."""
+    """Only some sets can be downloaded; any other is named by its folder. To compare, it takes published files."""
+    if entry["published"]["compare"] and entry["published"]["C"] is None:
+        raise UserError(
+            f"{place((*position, 'compare'), lines)}: nothing to compare with; name the published C as well"
+        )
     for kind, where in entry["published"].items():
         if where == DOWNLOAD and (kind == "P" or entry["loader"] not in DOWNLOADED):
             valid = f"published -C sets for the loaders {', '.join(DOWNLOADED)}"

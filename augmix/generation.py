@@ -1,7 +1,8 @@
 """Generate -C and -P benchmarks from a prepared data set's test images, in the layout of the published files."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +36,12 @@ def write_corruption(
         return
     chosen, labels = _chosen(test, images)
     count, *shape = chosen.shape
-    with atomic(folder / f"{name}.npy") as temporary:
-        out = _create(temporary, (5 * count, *shape))
+    with _array(folder / f"{name}.npy", (5 * count, *shape)) as write:
         step = _chunk(shape)
         for severity in bar(SEVERITIES, desc=name, unit="severity", leave=False):
             for start in range(0, count, step):
-                part = generated(
-                    corruptions.corrupt, chosen[start : start + step], name, severity, seed, preset, first=start
-                )
-                at = (severity - 1) * count + start
-                out[at : at + len(part)] = part
-        out.flush()
+                part = chosen[start : start + step]
+                write(generated(corruptions.corrupt, part, name, severity, seed, preset, first=start))
     write_array(folder / "labels.npy", np.tile(labels, 5))
     describe(folder, choose_preset(preset, chosen), count, seed)
 
@@ -63,20 +59,24 @@ def write_perturbation(
     chosen, labels = _chosen(test, images)
     count, *shape = chosen.shape
     frames = generated(perturbations.perturb, chosen[:1], name, seed, preset).shape[1]
-    with atomic(folder / f"{name}.npy") as temporary:
-        out = _create(temporary, (count, frames, *shape))
+    with _array(folder / f"{name}.npy", (count, frames, *shape)) as write:
         step = _chunk([frames, *shape])
         for start in bar(range(0, count, step), desc=name, unit="chunk", leave=False):
-            part = generated(perturbations.perturb, chosen[start : start + step], name, seed, preset, first=start)
-            out[start : start + len(part)] = part
-        out.flush()
+            write(generated(perturbations.perturb, chosen[start : start + step], name, seed, preset, first=start))
     write_array(folder / "labels.npy", labels)
     describe(folder, choose_preset(preset, chosen), count, seed)
 
 
-def _create(path: Path, shape: tuple[int, ...]) -> Any:
-    """A `.npy` file of that shape, to be filled in place: memory stays flat however many images there are."""
-    return np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+@contextmanager
+def _array(path: Path, shape: tuple[int, ...]) -> Iterator[Callable[[np.ndarray], object]]:
+    """Yield what appends a part to a uint8 `.npy` file of that shape: memory stays flat in the number of images.
+
+    The file is not mapped into memory: a disk that fills up would kill the process then.
+    """
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        described = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, described)
+        yield lambda part: file.write(np.ascontiguousarray(part).data)
 
 
 def generated(generate: Callable[..., np.ndarray], *arguments: Any, **options: Any) -> np.ndarray:

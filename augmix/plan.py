@@ -239,10 +239,13 @@ def shifts(experiment: Experiment) -> Iterator[Shift]:
             used = min(experiment.benchmark_settings(folder, kind)["images"] or count, count)
             for name in names:
                 repeats = len(SEVERITIES) if kind == "C" else frame_count(name, experiment.preset(dataset))
-                path = experiment.benchmark_folder(folder, kind) / f"{name}.npy"
-                made = not (experiment.published(folder, kind) or path.exists())
                 pixels, files = side(experiment, dataset), streamed(experiment.datasets[dataset])
-                yield Shift(folder, kind, name, used * repeats, pixels, files, made)
+                shift = Shift(folder, kind, name, used * repeats, pixels, files, made=False)
+                if experiment.published(folder, kind):
+                    yield shift
+                if experiment.generated(folder, kind):
+                    path = experiment.generated_folder(folder, kind) / f"{name}.npy"
+                    yield shift._replace(made=not path.exists())
 
 
 def _tested(experiment: Experiment) -> set[str]:

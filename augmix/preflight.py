@@ -130,17 +130,20 @@ def check_published(experiment: Experiment) -> None:
         for kind in ("C", "P"):
             if experiment.published(name, kind):
                 settings = experiment.published_settings(name, kind)
+                folder = Path(settings["folder"])
+                if kind == "C" and experiment.generated(name, kind) and (folder / "source.json").exists():
+                    raise UserError(f"{folder} was generated; 'compare' takes published files")
                 if settings["where"] != DOWNLOAD:
                     streamed = getattr(loader_module(experiment.datasets[name]["loader"]), "STREAMED", False)
-                    published.check(Path(settings["folder"]), kind, settings["shifts"], streamed)
+                    published.check(folder, kind, settings["shifts"], streamed)
 
 
 def check_frost(experiment: Experiment) -> None:
     """The corruption frost is made with photographs from a package of its own."""
     if "frost" not in experiment.corruptions:
         return
-    made = [name for name in experiment.datasets if not experiment.published(name, "C")]
-    if all((experiment.benchmark_folder(name, "C") / "frost.npy").exists() for name in made):
+    made = [name for name in experiment.datasets if experiment.generated(name, "C")]
+    if all((experiment.generated_folder(name, "C") / "frost.npy").exists() for name in made):
         return
     import numpy as np
 

@@ -10,6 +10,7 @@ import numpy as np
 import yaml
 
 from augmix import metrics
+from augmix.benchmark import COMPARED
 from augmix.corruptions import CORRUPTIONS
 from augmix.errors import UserError
 from augmix.experiment import Experiment, Run
@@ -107,6 +108,8 @@ def run_metrics(folder: Path, run: Run, ten: tuple[str, ...]) -> Iterator[Row]:
         yield "clean", str(clean["source"]), "clean", "", metric, value
     if names := run.evaluation["corruptions"]:
         yield from _corruption_rows(read_predictions(folder, "C", names), names)
+        if run.evaluation["compared"]:
+            yield from _corruption_rows(read_predictions(folder, "C", names, prefix=COMPARED), names)
     if names := run.evaluation["perturbations"]:
         yield from _perturbation_rows(read_predictions(folder, "P", names), names, ten)
 
@@ -178,17 +181,20 @@ def _scores(numbers: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 
 def read_predictions(
-    folder: Path, benchmark: str, names: list[str], output: str = "predictions"
+    folder: Path, benchmark: str, names: list[str], output: str = "predictions", prefix: str = ""
 ) -> dict[str, np.ndarray]:
-    """A run's predictions on one benchmark; raises `UserError` when the file is damaged or lacks a shift."""
+    """A run's predictions on one benchmark, those of the archive whose names begin with `prefix`.
+
+    Raises `UserError` when the file is damaged or lacks a shift.
+    """
     path = folder / output / f"{benchmark}.npz"
     try:
         with np.load(path, allow_pickle=False) as archive:
-            loaded = dict(archive)
+            loaded = {key.removeprefix(prefix): archive[key] for key in archive.files if key.startswith(prefix)}
     except (OSError, ValueError, EOFError, LookupError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path} is damaged ({error}); delete it to have it made again") from error
     if missing := [name for name in (*names, "labels", "source") if name not in loaded]:
-        raise UserError(f"{path} lacks '{missing[0]}'; delete it to have it made again")
+        raise UserError(f"{path} lacks '{prefix}{missing[0]}'; delete it to have it made again")
     return loaded
 
 

@@ -80,6 +80,7 @@ def evaluate_checkpoint(checkpoint: Path, architecture: str, data: Path, output:
         "folders": {kind: str(folder) for kind, folder in folders.items()},
         "images": {"C": None, "P": None},
         "resize": False,
+        "compared": None,
         "output": "predictions",
     }
     write_predictions(net, settings, noted, output, place)

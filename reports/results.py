@@ -23,7 +23,6 @@ RUN_NUMBERS = ("epochs", "parameters", "train_seconds", "evaluate_seconds", "thr
 HISTORY_COLUMNS = ("epoch", "train_loss", "train_error", "test_error", "timestamp")
 BINS = 10
 STATUSES = ("done", "diverged", "failed", "missing")
-PUBLISHED = "published"
 MEAN = "mean"
 
 
@@ -93,7 +92,7 @@ class Results:
     @cached_property
     def used(self) -> pd.DataFrame:
         """`metrics` with one source for each figure: the published files, where there are figures on them."""
-        by_source = self.metrics.sort_values("source", key=lambda source: source != PUBLISHED, kind="stable")
+        by_source = self.metrics.sort_values("source", key=lambda source: ~is_published(source), kind="stable")
         return by_source.drop_duplicates([*PLACE, "seed", *QUANTITY]).sort_index()
 
     @cached_property
@@ -221,6 +220,11 @@ class Results:
         if not isinstance(found, dict):
             raise UserError(f"{path} holds no mapping; delete it and run `augmix train` again")
         return found
+
+
+def is_published(source: pd.Series) -> pd.Series:
+    """Which figures are on published files, taken as they are or resized."""
+    return source.str.startswith("published")
 
 
 def records(runs: pd.DataFrame) -> list[dict[str, Any]]:

@@ -23,11 +23,11 @@ from reports.results import (
     MCE,
     MEAN,
     MFP,
-    PUBLISHED,
     Cell,
     Place,
     Quantity,
     Results,
+    is_published,
     records,
     summarise,
 )
@@ -196,8 +196,8 @@ def _by_shift(results: Results, benchmark: str) -> Table:
 def _by_source(results: Results) -> Table:
     """Where the same models met published files and generated ones: their error on these minus that on those."""
     published, generated = (
-        replace(results, metrics=results.metrics[(results.metrics["source"] == PUBLISHED) == is_published])
-        for is_published in (True, False)
+        replace(results, metrics=results.metrics[is_published(results.metrics["source"]) == wanted])
+        for wanted in (True, False)
     )
     both = {d: set(published.shifts("C", d)) & set(generated.shifts("C", d)) for d in results.datasets}
     wanted = {"mCE"}.union(*both.values())
