@@ -353,7 +353,7 @@ def _check_published(entry: Mapping[str, Any], position: Position, lines: Lines)
     """Only some sets can be downloaded; any other is named by its folder. To compare, it takes published files."""
     if entry["published"]["compare"] and entry["published"]["C"] is None:
         raise UserError(
-            f"{place((*position, 'compare'), lines)}: nothing to compare with; name the published C as well"
+            f"{place((*position, 'compare'), lines)}: 'compare' needs published files; name their folder as C"
         )
     for kind, where in entry["published"].items():
         if where == DOWNLOAD and (kind == "P" or entry["loader"] not in DOWNLOADED):

@@ -136,6 +136,21 @@ def test_the_command_says_so_in_one_line(
 
 
 @ROOT_ONLY
+@pytest.mark.parametrize(("kind", "arguments"), [("corrupt", ["fog"]), ("perturb", ["translate", "--images", "20"])])
+def test_a_disk_that_fills_up_under_a_benchmark(
+    small_digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, arguments: list[str]
+) -> None:
+    option = {"corrupt": "--corruption", "perturb": "--perturbation"}[kind]
+    with mounted(tmp_path / "f", "size=500k"):
+        status = command([kind, str(small_digits), option, *arguments, "--output", str(tmp_path / "f")])
+        assert not list((tmp_path / "f").iterdir())
+    said = capsys.readouterr().err
+    assert (status, said.count("cannot write")) == (2, 1)
+    assert "No space left on device" in said
+    tried("disk full while a benchmark is generated", 1)
+
+
+@ROOT_ONLY
 def test_read_only_results_are_refused_before_any_job(experiment: Experiment, tmp_path: Path) -> None:
     with mounted(tmp_path / "f", "ro"):
         config = {**experiment.config, "folders": {**experiment.config["folders"], "results": str(tmp_path / "f")}}

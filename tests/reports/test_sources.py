@@ -100,5 +100,5 @@ def test_a_generated_folder_is_nothing_to_compare_with(experiment: Experiment, t
 
 def test_comparing_takes_published_files(write_config: Write) -> None:
     entry: dict[str, Any] = {"loader": "digits", "published": {"compare": True}}
-    with pytest.raises(UserError, match=r"compare: nothing to compare with; name the published C as well"):
+    with pytest.raises(UserError, match=r"small.yaml:.*: .compare. needs published files; name their folder as C"):
         load(write_config(datasets={"digits": entry}))
