@@ -39,6 +39,8 @@ PEERS = {32: "plain construction", 64: "plain construction", 224: "imagecorrupti
 # Images of a measured sample, and of the published set that its time is extrapolated to.
 SAMPLES = {"C": 1000, "P": 100}
 PUBLISHED = 10_000
+# Seconds that each corruption may wait for a quiet machine: the whole takes less than ten minutes.
+PATIENCE = 4.0
 
 
 def peer(images: np.ndarray, name: str, severity: int) -> np.ndarray:
@@ -100,7 +102,8 @@ def speed(size: int) -> Iterator[dict[str, Any]]:
                 per_image_script.corrupt(images[0], name, severity, rng)
 
     for name in bar(compared(size), desc=f"speed at {size}"):
-        seconds = interleaved({"ours": lambda: ours(name), "peer": lambda: theirs(name)}, turns=5)  # noqa: B023
+        calls = {"ours": lambda: ours(name), "peer": lambda: theirs(name)}  # noqa: B023
+        seconds = interleaved(calls, turns=5, patience=PATIENCE)
         rows.append(timed(size, name, seconds["ours"] / 5 / count, seconds["peer"] / 5))
     yield from rows
     summed = [row for row in rows if row["corruption"] in CORRUPTIONS]

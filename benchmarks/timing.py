@@ -31,20 +31,23 @@ def _turn(call: Callable[[], Any], seconds: float) -> tuple[float, bool]:
 
 
 def interleaved(
-    candidates: Mapping[str, Callable[[], Any]], turns: int = 11, seconds: float = 0.25
+    candidates: Mapping[str, Callable[[], Any]], turns: int = 11, seconds: float = 0.25, patience: float = PATIENCE
 ) -> dict[str, float]:
-    """The median seconds of one call of each candidate; every turn calls each for `seconds`, one after another."""
+    """The median seconds of one call of each candidate; every turn calls each for `seconds`, one after another.
+
+    About `patience` seconds, at most, go into turns that are taken again.
+    """
     for call in candidates.values():
         call()
     taken: dict[str, list[float]] = {name: [] for name in candidates}
-    patience = PATIENCE
     for _ in range(turns):
         for name, call in candidates.items():
             elapsed, disturbed = _turn(call, seconds)
             while disturbed and patience > 0:
+                began = time.perf_counter()
                 time.sleep(0.5)
-                patience -= 0.5 + seconds
                 elapsed, disturbed = _turn(call, seconds)
+                patience -= time.perf_counter() - began
             taken[name].append(elapsed)
     if patience <= 0:
         print("Other processes kept this machine busy: these figures are disturbed.")
