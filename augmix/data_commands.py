@@ -125,6 +125,8 @@ def _folders(args: argparse.Namespace, suffix: str) -> tuple[Path, Path]:
     """The data set's folder and the benchmark's."""
     if args.data is None:
         raise UserError(f"which data set? for example: augmix {args.command} data/digits")
+    if not (args.data / "test_images.npy").is_file():
+        raise UserError(f"{args.data / 'test_images.npy'} is missing: run `augmix prepare` first")
     if args.images is not None and args.images < 1:
         raise UserError(f"--images is {args.images}; at least 1 is needed")
     return args.data, Path(args.output) if args.output else args.data.with_name(f"{args.data.name}-{suffix}")

@@ -94,6 +94,30 @@ def _uniform_fields(keys: np.ndarray, out: np.ndarray) -> None:
             field[i] = 2 * draw_uniform(keys[n], 6 + i) - 1
 
 
+@lru_cache(8)
+def _cosine_factors(size: int, sigma: float) -> np.ndarray:
+    """Return by what the smoothing multiplies each cosine of a mirrored line: float64 (size,)."""
+    kernel = filters.gaussian_kernel(sigma, 3)
+    offsets = np.arange(len(kernel)) - len(kernel) // 2
+    return (np.cos(np.pi / size * np.arange(size)[:, None] * offsets) * kernel).sum(axis=1)
+
+
+def _smooth(fields: np.ndarray, sigma: float) -> None:
+    """Smooth fields (N, H, W, 2) in place with a Gaussian, cut off at 3σ; edge pixels repeat as borders mirror."""
+    height, width = fields.shape[1:3]
+    kernel = filters.gaussian_kernel(sigma, 3)
+    if len(kernel) < 4 * min(height, width):
+        for field in fields:
+            cv2.sepFilter2D(field, -1, kernel, kernel, dst=field, borderType=cv2.BORDER_REFLECT)
+        return
+    # With 1,025 taps, at 224 pixels, the cosine transform takes a twentieth of the time.
+    from scipy import fft
+
+    factors = np.outer(_cosine_factors(height, sigma), _cosine_factors(width, sigma))[..., None].astype(np.float32)
+    for field in fields:
+        field[:] = fft.idctn(fft.dctn(field, axes=(0, 1)) * factors, axes=(0, 1))
+
+
 @njit(nogil=True, cache=True)
 def _displace(images: np.ndarray, fields: np.ndarray, amplitude: float, out: np.ndarray) -> None:
     count, height, width, channels = images.shape
@@ -119,9 +143,7 @@ def elastic_transform(images: np.ndarray, keys: np.ndarray, parameters: tuple[fl
         return warped.astype(np.uint8)
     fields = np.empty((*images.shape[:3], 2), np.float32)
     _uniform_fields(keys, fields)
-    kernel = filters.gaussian_kernel(sigma, 3)
-    for field in fields:
-        cv2.sepFilter2D(field, -1, kernel, kernel, dst=field, borderType=cv2.BORDER_REFLECT)
+    _smooth(fields, sigma)
     displaced = np.empty_like(warped)
     _displace(warped, fields, amplitude, displaced)
     return displaced.astype(np.uint8)

@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from augmix.corruptions import corrupt
 from augmix.corruptions.constants import PARAMETERS
+from augmix.corruptions.digital import _smooth
 from benchmarks.plain_corruptions import (
     EXACT,
     PRESETS,
@@ -100,3 +102,11 @@ def test_elastic_transform_at_224_has_the_plain_distribution() -> None:
         expected = np.stack([elastic_transform(image, constants, rng) for image in images])
         result = corrupt(images, "elastic_transform", severity)
         assert_same_distribution(statistics(result, images), statistics(expected, images))
+
+
+def test_a_kernel_longer_than_the_image_smooths_as_any_other() -> None:
+    fields = np.random.default_rng(0).uniform(-1, 1, (1, 24, 33, 2)).astype(np.float32)
+    expected = ndimage.gaussian_filter(fields[0], (18, 18, 0), mode="reflect", truncate=3)
+    _smooth(fields, 18)
+    assert np.abs(fields[0] - expected).max() < 1e-6
+    assert expected.std() > 1e-3
