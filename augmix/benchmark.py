@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from augmix.checks import nearest_preset
+from augmix.configuration import Lines, Position, place
 from augmix.datasets import Split, evenly
 from augmix.errors import UserError
 from augmix.files import read_array, read_json
@@ -29,6 +30,20 @@ def folder_of(data: Path, dataset: str, settings: Mapping[str, Any], kind: str) 
     if where == DOWNLOAD:
         return data / "downloads" / DOWNLOADED[settings["loader"]]
     return Path(where).expanduser()
+
+
+def check_published(settings: Mapping[str, Any], loader: str, position: Position, lines: Lines) -> None:
+    """Refuse a data set's `published` that asks for a download which there is not, or compares with nothing."""
+    if settings["compare"] and settings["C"] is None:
+        raise UserError(
+            f"{place((*position, 'compare'), lines)}: 'compare' needs published files; name their folder as C"
+        )
+    for kind, where in settings.items():
+        if where == DOWNLOAD and (kind == "P" or loader not in DOWNLOADED):
+            valid = f"published -C sets for the loaders {', '.join(DOWNLOADED)}"
+            raise UserError(
+                f"{place((*position, kind), lines)}: only {valid} can be downloaded; name a folder with the files"
+            )
 
 
 class Shift(NamedTuple):

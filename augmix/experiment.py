@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import yaml
 
-from augmix.benchmark import DOWNLOAD, DOWNLOADED, folder_of
+from augmix.benchmark import check_published, folder_of
 from augmix.checks import nearest_preset
 from augmix.configuration import Lines, Position, merge, nearest, place, read, validate
 from augmix.datasets import source_digest
@@ -267,7 +267,7 @@ class Experiment:
             if getattr(module, "DOWNLOADS", False):
                 entry["options"] = {"folder": str(self.downloads), **entry["options"]}
             _check_options(entry["options"], module, ("datasets", dataset, "options"), lines)
-            _check_published(entry, ("datasets", dataset, "published"), lines)
+            check_published(entry["published"], entry["loader"], ("datasets", dataset, "published"), lines)
         for i, architecture in enumerate(self.config["architectures"]):
             refuse(("architectures", i), "architecture", architecture["name"], module_names("augmix.models"))
         for i, method in enumerate(self.config["methods"]):
@@ -347,20 +347,6 @@ def _check_options(options: Mapping[str, Any], module: ModuleType, position: Pos
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in options:
             raise UserError(f"{place(position, lines)}: this loader needs the option '{name}'")
-
-
-def _check_published(entry: Mapping[str, Any], position: Position, lines: Lines) -> None:
-    """Only some sets can be downloaded; any other is named by its folder. To compare, it takes published files."""
-    if entry["published"]["compare"] and entry["published"]["C"] is None:
-        raise UserError(
-            f"{place((*position, 'compare'), lines)}: 'compare' needs published files; name their folder as C"
-        )
-    for kind, where in entry["published"].items():
-        if where == DOWNLOAD and (kind == "P" or entry["loader"] not in DOWNLOADED):
-            valid = f"published -C sets for the loaders {', '.join(DOWNLOADED)}"
-            raise UserError(
-                f"{place((*position, kind), lines)}: only {valid} can be downloaded; name a folder with the files"
-            )
 
 
 def _spell_out(config: Mapping[str, Any]) -> dict[str, Any]:
