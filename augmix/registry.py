@@ -4,7 +4,7 @@ import ast
 import importlib.util
 import pkgutil
 from collections.abc import Mapping, Sequence
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from inspect import Parameter
 from pathlib import Path
 from types import ModuleType
@@ -47,7 +47,11 @@ def method_parameters(name: str, packages: Sequence[str]) -> dict[str, Any]:
 
     Read from its source: importing it would import torch.
     """
-    spec = importlib.util.find_spec(method_module(name, packages))
+    module = method_module(name, packages)
+    package = find_package(module.rpartition(".")[0])
+    assert package is not None
+    # `find_spec` would import the package, and with it torch.
+    spec = PathFinder.find_spec(module, package.submodule_search_locations)
     assert spec is not None
     assert spec.origin is not None
     try:

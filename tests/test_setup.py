@@ -87,6 +87,7 @@ def test_training_never_imports_mlflow_and_help_never_torch() -> None:
     code = (
         "import sys, augmix.cli, augmix.experiment; augmix.cli.build_parser();"
         "assert not {'torch', 'mlflow', 'matplotlib', 'sklearn'} & set(sys.modules);"
+        "augmix.experiment.load('config/digits.yaml').runs; assert 'torch' not in sys.modules;"
         "import augmix.training, augmix.evaluation, augmix.methods.augmix;"
         "assert 'mlflow' not in sys.modules and 'snakemake' not in sys.modules"
     )
