@@ -1,7 +1,7 @@
 """A folder for servers, and an end to all that was started there, however the tests end.
 
 `python tests/cluster/scratch.py FOLDER` waits for the end of its input, then ends every process that has FOLDER in its
-environment, and deletes it.
+environment or a file in it open, and deletes it.
 """
 
 import os
@@ -52,11 +52,12 @@ def free_ports(count: int) -> list[int]:
 
 
 def _marked(folder: str) -> list[psutil.Process]:
-    """The processes that belong to a folder."""
+    """The processes that belong to a folder; slurmstepd writes its title over its environment, but logs there."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            if process.environ().get(MARK) == folder:
+            logs = (file.path for file in process.open_files())
+            if process.environ().get(MARK) == folder or any(path.startswith(f"{folder}/") for path in logs):
                 found.append(process)
     return found
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from augmix.runs import Checkpoints
 from tests.checkout import ROOT
 from tests.faults.tally import NIGHTLY, tried
 
@@ -44,3 +46,21 @@ def test_power_cut_at_any_system_call_of_a_checkpoint(tmp_path: Path) -> None:
     assert lost == 0
     assert loaded[0] == 2
     assert loaded[-1] == 3
+
+
+def test_a_bit_changed_anywhere_in_a_checkpoint_is_noticed(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, "f")
+    for state in (1, 2):
+        checkpoints.save({"state": state, "net": torch.full((1000,), float(state))})
+    whole = checkpoints.newest.read_bytes()
+    rng = np.random.default_rng()
+    places = range(len(whole)) if NIGHTLY else rng.choice(len(whole), 300, replace=False).tolist()
+    wrong = []
+    for at in places:
+        changed = bytes([whole[at] ^ 1 << at % 8])
+        checkpoints.newest.write_bytes(whole[:at] + changed + whole[at + 1 :])
+        found = checkpoints.load()
+        if found is None or not torch.equal(found["net"], torch.full((1000,), float(found["state"]))):
+            wrong.append(at)
+    tried("a bit changed in a checkpoint", len(places), len(wrong))
+    assert wrong == []
