@@ -248,7 +248,7 @@ def load(folder: Path, data: Path) -> Results:
         )
     metrics = _metrics(folder / "metrics.csv", config).merge(runs[runs["status"] == "done"][[*PLACE, "seed"]])
     images = {dataset: _test_images(data / dataset) for dataset in config["datasets"]}
-    metrics = metrics[~_few_bins(metrics, config["datasets"], images)]
+    metrics = metrics[~_few_bins(metrics, config, images)]
     return Results(folder, config, runs, metrics, _chosen(folder / "chosen.csv", config), images)
 
 
@@ -288,12 +288,13 @@ def _test_images(folder: Path) -> int | None:
     return len(read_images(folder, "test")) if path.is_file() else None
 
 
-def _few_bins(metrics: pd.DataFrame, datasets: Mapping[str, Any], test: Mapping[str, int | None]) -> pd.Series:
+def _few_bins(metrics: pd.DataFrame, config: Mapping[str, Any], test: Mapping[str, int | None]) -> pd.Series:
     """Which rows are an RMS calibration error of fewer than `BINS` bins, as far as is known."""
-    corrupted = {name: entry.get("corruption_images") or test[name] for name, entry in datasets.items()}
+    corrupted = {name: entry.get("corruption_images") or test[name] for name, entry in config["datasets"].items()}
+    pooled = sum(name in CORRUPTION_TITLES for name in config["benchmarks"]["corruptions"])
     on_c = metrics["benchmark"] == "C"
     images = metrics["dataset"].map(test).where(~on_c, metrics["dataset"].map(corrupted)).astype(float)
-    images = images.where(metrics["shift"] != "pooled", images * 5 * len(CORRUPTION_TITLES))
+    images = images.where(metrics["shift"] != "pooled", images * 5 * pooled)
     return (metrics["metric"] == "rms_calibration") & (images < BINS * BIN_SIZE)
 
 
@@ -304,7 +305,7 @@ def _config(path: Path) -> dict[str, Any]:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path} is not readable YAML ({' '.join(str(error).split())}); run `augmix collect`") from None
-    needed = ("experiment", "datasets", "architectures", "methods", "seeds", "training")
+    needed = ("experiment", "datasets", "architectures", "methods", "seeds", "training", "benchmarks")
     lacking = [key for key in needed if not isinstance(config, dict) or not config.get(key)]
     if lacking:
         raise UserError(f"{path} lacks '{lacking[0]}'; run `augmix collect` to write it again")

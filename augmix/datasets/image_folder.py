@@ -24,7 +24,8 @@ def check(folder: str, side: int = 32) -> None:
         raise UserError(f"image_folder: side is {side!r}; 8 to 1024 pixels are accepted")
     root = Path(folder).expanduser()
     if not root.is_dir():
-        raise UserError(f"image folder {root} does not exist; it should hold train/<class>/* and test/<class>/*")
+        what = "is not a folder" if root.exists() else "does not exist"
+        raise UserError(f"image folder {root} {what}; it should hold train/<class>/* and test/<class>/*")
     classes = {split: _classes(root, split) for split in SPLITS}
     for one, other in (("train", "test"), ("test", "train")):
         if odd := sorted(set(classes[one]) - set(classes[other])):

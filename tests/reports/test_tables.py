@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -229,6 +230,18 @@ def test_calibration_on_few_bins_is_left_out(synthetic: Synthetic) -> None:
     labels = set(tables["calibration"].cells.index.get_level_values(1))
     assert labels == {"Brier score, clean", "Brier score, -C"}
     assert any("fewer than 10 bins" in note for note in tables["calibration"].notes)
+
+
+def test_pooled_calibration_rests_on_the_corruptions_that_were_asked_for(synthetic: Synthetic) -> None:
+    synthetic.datasets["digits"]["corruption_images"] = 20
+    label = "RMS calibration error, -C pooled"
+    assert label in tables_of(synthetic)["calibration"].cells.index.get_level_values(1)
+    path = synthetic.folder / "experiment.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["benchmarks"]["corruptions"] = ["fog"]
+    path.write_text(yaml.safe_dump(config))
+    tables = {table.name: table for table in all_tables(load(synthetic.folder, synthetic.data))}
+    assert label not in tables["calibration"].cells.index.get_level_values(1)
 
 
 def test_without_benchmarks_their_tables_are_absent(synthetic: Synthetic) -> None:
