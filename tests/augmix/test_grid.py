@@ -1,7 +1,8 @@
-"""Every data set with every architecture: two epochs, evaluation, collection, on a few real images in each format."""
+"""Every data set with every architecture: two epochs, evaluation, report, on a few real images in each format."""
 
 import csv
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -16,13 +17,15 @@ from augmix.experiment import load
 from augmix.generation import write_corruption, write_perturbation
 from augmix.registry import module_names
 from augmix.results import collect
+from reports.make import build_report
 from tests.augmix.test_datasets_cifar import pickled
 from tests.augmix.test_datasets_fashion_mnist import idx
 
 TRAIN, TEST = 4, 2
-# Of ImageNet's own nets; a step of ViT-B/16, which takes 224×224 only, would last as long as all the others together.
-LARGE = ["resnet50", "resnet50_maxblur"]
-SMALL = sorted(set(module_names("augmix.models")) - {*LARGE, "vit_b16"})
+# ImageNet's own nets. ViT-B/16 takes 224×224 only, and as long as all the others together.
+LARGE, LARGEST = ["resnet50", "resnet50_maxblur"], ["vit_b16"]
+SMALL = sorted(set(module_names("augmix.models")) - {*LARGE, *LARGEST})
+nightly = pytest.mark.skipif("AUGMIX_TEST_NIGHTLY" not in os.environ, reason="make test-nightly does it")
 
 
 def write_cifar(module: ModuleType, root: Path, images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,10 +78,13 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[s
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("loaders", "architectures", "side"),
-    [(sorted(module_names("augmix.datasets")), SMALL, 32), (["imagenet"], LARGE, 64)],
-    ids=["small", "large"],
+    [
+        pytest.param(sorted(module_names("augmix.datasets")), SMALL, 32, id="small"),
+        pytest.param(["imagenet"], LARGE, 64, id="large"),
+        pytest.param(["imagenet"], LARGEST, 224, id="largest", marks=nightly),
+    ],
 )
-def test_every_pair_passes_through_training_evaluation_and_collection(
+def test_every_pair_passes_from_training_to_the_report(
     write_config: Callable[..., Path],
     sources: dict[str, dict[str, object]],
     loaders: list[str],
@@ -113,3 +119,4 @@ def test_every_pair_passes_through_training_evaluation_and_collection(
     for shift in ("clean", "contrast", "translate"):
         assert {(row["dataset"], row["arch"]) for row in rows if row["shift"] == shift} == expected
     assert all(0 <= float(row["value"]) <= 2 for row in rows)
+    assert build_report(experiment.folder, experiment.data).read_bytes().startswith(b"%PDF")
