@@ -74,11 +74,11 @@ def _here(request: "Request") -> tuple["Request", str | None]:
 
 def _jobs(request: "Request", cores: int | None, devices: int | None) -> tuple[int, int]:
     """How many jobs run side by side, and in how many processes to measure."""
-    from augmix import gpus
+    from augmix import machine
     from augmix.devices import find
 
     if find(request.device) != "cpu":
-        return devices or max(gpus.count(), 1), 1
+        return devices or max(machine.gpus(), 1), 1
     here = max((os.cpu_count() or 1) // request.threads, 1)
     jobs = devices or (max(cores // request.threads, 1) if cores else here)
     return jobs, min(jobs, here, MOST_PROCESSES) if request.nets else 1

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from augmix import gpus, published, slurm
+from augmix import machine, published, slurm
 from augmix.benchmark import DOWNLOAD
 from augmix.configuration import nearest
 from augmix.datasets import SPLITS, record
@@ -190,5 +190,5 @@ def check_devices(experiment: Experiment) -> None:
     for device in sorted(asked):
         devices.find(device)
     most = max(run.training["training"]["processes"] for run in experiment.runs)
-    if "cuda" in asked and most > (there := gpus.count()):
+    if "cuda" in asked and most > (there := machine.gpus()):
         raise UserError(f"training.processes is {most}, and this machine has {there} GPUs; lower it")

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 
-from augmix import gpus, preflight, slurm
+from augmix import machine, preflight, slurm
 from augmix.errors import RunError, UserError
 from augmix.experiment import Experiment, load
 from augmix.files import holder, is_locked, locked
@@ -61,9 +61,10 @@ def _command(config: Path, cores: str, profile: str | None) -> list[str]:
     if profile is None or cores != "all":
         # Elsewhere --cores would cut the jobs' threads down to what this machine has.
         command += ["--cores", cores]
-    if profile is None and (there := gpus.count()):
-        # Each training takes one or more, so that no two share one.
-        command += ["--resources", f"gpu={there}"]
+    if profile is None:
+        # No more jobs side by side than fit. A training takes one GPU or more, so that no two share one.
+        there = machine.gpus()
+        command += ["--resources", f"mem_mb={machine.memory_mb()}", *([f"gpu={there}"] if there else [])]
     if preflight.executor(profile) == "slurm":
         command += slurm.options()
     return command

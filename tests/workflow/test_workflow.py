@@ -98,6 +98,13 @@ def test_every_training_takes_its_gpus(finished: Checkout) -> None:
     assert gpus("evaluate", device="cuda", processes=2) == {"1"}
 
 
+def test_every_training_takes_the_experiments_memory(finished: Checkout) -> None:
+    config = finished.write("memory", memory_mb=3000)
+    plan = finished.snakemake("-n", "--configfile", config, "--resources", "mem_mb=5000").stdout
+    for rule in ("train", "evaluate"):
+        assert set(re.findall(rf"rule {rule}:.*?mem_mb=(\d+)", plan, re.DOTALL)) == {"3000"}
+
+
 def test_jobs_have_their_own_configuration_alone_in_folders_of_any_name(finished: Checkout) -> None:
     """The default experiment's learning rate, say, does not leak into another."""
     config = finished.write("blanks", folders={"data": "my data", "results": "my results"})

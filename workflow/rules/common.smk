@@ -14,6 +14,7 @@ RUNS = {run.path: run for run in experiment.runs}
 REPORTED = [
     path for path, run in RUNS.items() if FINISHED_ONLY not in os.environ or run_state(experiment, run).status == "done"
 ]
+MEMORY = experiment.config["memory_mb"]
 ENVIRONMENT = "../../environment.yml"
 
 

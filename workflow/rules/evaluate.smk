@@ -17,6 +17,7 @@ rule evaluate:
     threads: lambda wildcards: run_of(wildcards).training["training"]["threads"]
     resources:
         gpu=gpus(1),
+        mem_mb=MEMORY,
     params:
         settings=lambda wildcards: as_json(run_of(wildcards).evaluation),
         folder=lambda wildcards, input: Path(input[0]).parent,
@@ -39,6 +40,7 @@ if experiment.validation is not None:
         threads: lambda wildcards: run_of(wildcards).training["training"]["threads"]
         resources:
             gpu=gpus(1),
+            mem_mb=MEMORY,
         params:
             settings=lambda wildcards: as_json(run_of(wildcards).validation),
             folder=lambda wildcards, input: Path(input[0]).parent,

@@ -21,6 +21,7 @@ rule train:
         * run_of(wildcards).training["training"]["processes"]
     resources:
         gpu=gpus(),
+        mem_mb=MEMORY,
     params:
         settings=lambda wildcards: as_json(run_of(wildcards).training),
         folder=lambda wildcards, output: Path(output[0]).parent,

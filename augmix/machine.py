@@ -1,0 +1,34 @@
+"""What this machine offers to jobs, without torch: what starts the jobs has to know before any of them runs."""
+
+import os
+import subprocess
+from pathlib import Path
+
+# Where Linux says how much memory a container or a batch system leaves: control groups of version 2 and 1.
+LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
+
+def gpus() -> int:
+    """The NVIDIA GPUs that `CUDA_VISIBLE_DEVICES` leaves, or else all of them; 0 where there is no driver."""
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=60).stdout
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    found = sum(line.startswith("GPU ") for line in listed.splitlines())
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return found
+    # CUDA takes the devices before the first one that does not exist, such as -1.
+    names = [name.strip() for name in visible.split(",")]
+    return next((i for i, name in enumerate(names) if name in ("", "-1")), len(names)) if found else 0
+
+
+def memory_mb() -> int:
+    """The memory in MiB: all of this machine's, or what a control group leaves of it."""
+    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for path in LIMITS:
+        try:
+            found.append(int(path.read_text()))
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+    return min(found) // 2**20

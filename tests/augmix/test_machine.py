@@ -1,0 +1,62 @@
+"""GPUs and memory are counted without torch, and limit how many trainings run side by side."""
+
+from pathlib import Path
+
+import pytest
+
+from augmix import machine, reproduce
+
+LISTED = "GPU 0: NVIDIA H100 (UUID: GPU-a)\\nGPU 1: NVIDIA H100 (UUID: GPU-b)\\n"
+
+
+@pytest.fixture
+def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A command `nvidia-smi` that lists two GPUs, and nothing else on PATH but a shell's commands."""
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f'#!/bin/sh\\nprintf "{LISTED}"\\n'.replace("\\n", "\n", 1))
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return tool
+
+
+@pytest.mark.parametrize(
+    ("visible", "count"), [(None, 2), ("0", 1), ("1,0", 2), ("", 0), ("-1", 0), ("GPU-b,-1,GPU-a", 1)]
+)
+def test_what_cuda_would_see_is_counted(
+    driver: Path, monkeypatch: pytest.MonkeyPatch, visible: str | None, count: int
+) -> None:
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert machine.gpus() == count
+
+
+def test_no_driver_or_a_broken_one_means_none(driver: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver.write_text("#!/bin/sh\nexit 9\n")
+    assert machine.gpus() == 0
+    monkeypatch.setenv("PATH", "")
+    assert machine.gpus() == 0
+
+
+def test_the_front_limits_trainings_to_the_gpus_and_the_memory(driver: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def limits(profile: str | None = None) -> list[str]:
+        command = reproduce._command(Path("config/digits.yaml"), "all", profile)
+        return command[command.index("--resources") + 1 :] if "--resources" in command else []
+
+    monkeypatch.setattr(machine, "memory_mb", lambda: 9000)
+    assert limits() == ["mem_mb=9000", "gpu=2"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert limits() == ["mem_mb=9000"]
+    assert limits("cluster") == []
+
+
+def test_memory_is_the_machines_or_what_a_control_group_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(machine, "LIMITS", (tmp_path / "absent", limit))
+    limit.write_text("max\n")
+    everything = machine.memory_mb()
+    assert everything > 256
+    limit.write_text(f"{200 * 2**20}\n")
+    assert machine.memory_mb() == 200
+    limit.write_text(f"{2**63 - 4096}\n")
+    assert machine.memory_mb() == everything
