@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import Any, BinaryIO, NoReturn, TextIO
 
 from augmix import __version__
 from augmix.command import add_command, add_config, experiment_of, required, settings_of
@@ -89,9 +89,16 @@ def _log(path: str | None) -> Iterator[None]:
         yield
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with a call."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see `{self.prog} --help`)\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of every command."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="augmix",
         description="AugMix: prepare data, train, evaluate on -C and -P, and report. "
         "`augmix reproduce` does it all; the other commands are its steps.",

@@ -31,11 +31,25 @@ def test_every_command_has_help_with_an_example_that_parses(name: str, capsys: p
     assert cli.build_parser().parse_args(example.split()).command == name
 
 
-def test_unknown_commands_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["trian"], "augmix: error: argument command: invalid choice: 'trian'"),
+        (
+            ["perturb", "data/digits", "--preset", "foo"],
+            "augmix perturb: error: argument --preset: invalid choice: 'foo'",
+        ),
+        (["reproduce", "--core", "2", "--speed"], "augmix: error: unrecognized arguments: --speed"),
+    ],
+)
+def test_bad_calls_exit_2_with_one_line(arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        cli.main(["trian"])
+        cli.main(arguments)
     assert caught.value.code == 2
-    assert "invalid choice: 'trian'" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith(line)
+    assert said.endswith("--help`)\n")
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize(
