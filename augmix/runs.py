@@ -139,12 +139,15 @@ class Progress:
     def __init__(self, path: Path, epochs: int, steps: int) -> None:
         self.path, self.epochs, self.steps = path, epochs, steps
         self._written = 0.0
-        self._started, self._done = time.time(), 0
+        self._started, self._done = 0.0, 0
 
     def step(self, epoch: int, step: int) -> None:
         """Note that `step` steps of `epoch` (both counted from 1) are done."""
-        self._done += 1
         now = time.time()
+        if not self._started:
+            self._started = now  # the first step compiles and fills caches: it tells nothing of the pace
+            return
+        self._done += 1
         if now - self._written < 2 and (epoch, step) != (self.epochs, self.steps):
             return
         self._written = now

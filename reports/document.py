@@ -13,7 +13,7 @@ from augmix.files import read_json
 from reports.layout import Column, Row, Table, as_data, flattened, framed
 from reports.names import HELD_OUT, architecture_title, group_of, spaced
 from reports.questions import answers
-from reports.results import CLEAN_ERROR, Place, Results, majority, records
+from reports.results import CLEAN_ERROR, Method, Place, Results, majority, records
 from reports.style import Drawing
 from reports.tables import duration, main_table, method_columns, printed_runs
 from reports.verdict import judge
@@ -58,15 +58,7 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
         ],
         "recipe_changes": _recipe_changes(results),
         "architectures": [_architecture(results, name, known) for name in results.architectures],
-        "methods": [
-            {
-                "title": method.title,
-                "description": method.description,
-                "source": method.source,
-                "reference": method.preset if method.preset in known and method.preset != "augmix" else None,
-            }
-            for method in results.methods
-        ],
+        "methods": [_method(method, known) for method in results.methods],
         "references": sorted(
             {entry["loader"].removesuffix("100").removesuffix("10") for entry in results.datasets.values()}
             & known.keys()
@@ -99,6 +91,15 @@ def latest(results: Results) -> float | None:
     """When the latest run ended its last epoch, in unix seconds: the report's date."""
     ends = [float(results.history(run)["timestamp"].max()) for run in records(results.runs)]
     return max((end for end in ends if end == end), default=None)
+
+
+def _method(method: Method, known: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "title": method.title,
+        "description": method.description,
+        "source": method.source,
+        "reference": method.preset if method.preset in known and method.preset != "augmix" else None,
+    }
 
 
 def _architecture(results: Results, name: str, known: Mapping[str, Any]) -> dict[str, Any]:
