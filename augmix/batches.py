@@ -19,7 +19,7 @@ PAD = 4
 # What a generator is for comes first in its seed: NumPy pads seeds with zeros, so (s, e) would equal (s, e, 0).
 ORDER, STEP = 1, 2
 # Of a batch in order: at most so many images, and so many pixels.
-IMAGES, PIXELS = 512, 2**22
+IMAGES, PIXELS = 256, 2**22
 
 
 class Batch(NamedTuple):

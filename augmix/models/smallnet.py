@@ -4,9 +4,9 @@ from torch import Tensor, nn
 
 
 class SmallNet(nn.Module):
-    """Convolutions of 32, 64, 64 and 96 channels, batch norm and ReLU, halving the side three times."""
+    """Convolutions of 24, 48, 64 and 96 channels, batch norm and ReLU, halving the side three times."""
 
-    def __init__(self, num_classes: int, widths: tuple[int, ...] = (32, 64, 64, 96)) -> None:
+    def __init__(self, num_classes: int, widths: tuple[int, ...] = (24, 48, 64, 96)) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         channels_in = 3

@@ -154,7 +154,7 @@ def test_the_command_prints_tables_and_leaves_the_plan(
     assert [line.split() for line in lines if line.startswith(("train", "adversarial", "smallnet"))] == [
         ["train", "3", "480", "6.8", "MB", "0.01"],
         ["adversarial", "1", "7.67", "96", "0.01"],
-        ["smallnet", "112,938", "50", "3", "0.02"],
+        ["smallnet", "95,394", "50", "3", "0.02"],
     ]
     assert any(line.startswith("2 at a time: ") for line in lines)
     noted = json.loads((tmp_path / "results" / "small" / "plan.json").read_text())
