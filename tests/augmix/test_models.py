@@ -11,7 +11,7 @@ PARAMETERS = {
     "densenet": 769_162,
     "densenet40": 1_059_298,
     "resnext": 6_807_882,
-    "smallnet": 112_938,
+    "smallnet": 95_394,
     "vit": 230_218,
     "wideresnet": 2_243_546,
 }

@@ -152,7 +152,7 @@ def test_the_command_prints_tables_and_leaves_the_plan(
     assert cli.main(["plan", "--config", str(path), "--devices", "2", "--throughput", "smallnet=50"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines if line.startswith(("train", "adversarial", "smallnet"))] == [
-        ["train", "3", "480", "6.8", "MB", "0.01"],
+        ["train", "3", "480", "5.7", "MB", "0.01"],
         ["adversarial", "1", "7.67", "96", "0.01"],
         ["smallnet", "95,394", "50", "3", "0.02"],
     ]

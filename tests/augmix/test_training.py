@@ -64,7 +64,7 @@ def test_a_run_writes_everything_and_repeats_to_the_bit(small_experiment: MakeEx
     noted = json.loads((one / "provenance.json").read_text())
     assert noted["seed"] == 0
     assert noted["threads"] == 1
-    assert noted["parameters"] == 112_938
+    assert noted["parameters"] == 95_394
     assert noted["data_sha256"]["train_images"]
     assert json.loads((one / "progress.json").read_text())["epoch"] == 2
     assert not [path for path in one.iterdir() if path.name.endswith(".tmp")]

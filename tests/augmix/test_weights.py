@@ -70,7 +70,7 @@ def without(weights: dict[str, Tensor], *names: str) -> dict[str, Tensor]:
         (lambda: {**state(), "head.0": torch.zeros(2), "head.1": torch.zeros(2)}, "2 unexpected (head.0, …)"),
         (
             lambda: {**state(), "features.0.weight": torch.zeros(8, 3, 3, 3)},
-            "1 of another shape (features.0.weight: 8×3×3×3 in the file, 32×3×3×3 in the net)",
+            "1 of another shape (features.0.weight: 8×3×3×3 in the file, 24×3×3×3 in the net)",
         ),
         (lambda: torch.zeros(3), "holds a Tensor; a state dict is expected"),
         (lambda: {"epoch": 3}, "holds no weights; its keys are epoch"),
