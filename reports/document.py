@@ -11,9 +11,9 @@ from augmix.datasets import read_images
 from augmix.errors import UserError
 from augmix.files import read_json
 from reports.layout import Column, Row, Table, as_data, flattened, framed
-from reports.names import HELD_OUT, architecture_title, group_of, spaced
+from reports.names import HELD_OUT, Method, architecture_title, group_of, spaced
 from reports.questions import answers
-from reports.results import CLEAN_ERROR, Method, Place, Results, majority, records
+from reports.results import CLEAN_ERROR, Place, Results, majority, records
 from reports.style import Drawing
 from reports.tables import duration, main_table, method_columns, printed_runs
 from reports.verdict import judge
