@@ -115,12 +115,11 @@ def shift(images: Tensor, shifts: np.ndarray) -> Tensor:
     """Shift and mirror each uint8 (B, C, H, W) image as its row of `draw_shifts` says."""
     batch, channels, height, width = images.shape
     top, left, mirrored = shifts.T[..., None]
-    across = left + np.where(mirrored, np.arange(width)[::-1], np.arange(width))
-    rows = to_device(images.device, top + np.arange(height))[:, None, :, None]
-    columns = to_device(images.device, across)[:, None, None, :]
-    image = torch.arange(batch, device=images.device)[:, None, None, None]
-    channel = torch.arange(channels, device=images.device)[None, :, None, None]
-    return F.pad(images, (PAD,) * 4)[image, channel, rows, columns]
+    rows = top + np.arange(height)
+    columns = left + np.where(mirrored, np.arange(width)[::-1], np.arange(width))
+    places = to_device(images.device, rows[:, :, None] * (width + 2 * PAD) + columns[:, None])
+    padded = F.pad(images, (PAD,) * 4).flatten(2)
+    return padded.gather(2, places.view(batch, 1, -1).expand(-1, channels, -1)).view_as(images)
 
 
 def in_order(images: np.ndarray | Streamed, device: torch.device, part: slice = slice(None)) -> Iterator[Tensor]:

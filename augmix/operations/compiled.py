@@ -1,17 +1,19 @@
-"""The operations on the CPU: the compiled kernels on slices of the batch, one for each torch thread."""
+"""The operations on the CPU: the compiled kernels on pieces of the batch, on as many threads as torch uses."""
 
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
 
 from augmix.operations import kernels
-from augmix.operations.affine import matrices
+
+PIXELS = 2**15
+"""Of a piece of a batch, at most: about a millisecond."""
 
 
 @lru_cache(maxsize=1)
@@ -21,16 +23,24 @@ def _pool(process: int, workers: int) -> ThreadPoolExecutor:
 
 
 def _run(kernel: Callable[..., None], images: np.ndarray, *arrays: Any) -> None:
-    """Call `kernel` on slices of the batch, one for each torch thread; what is no array is passed as it is."""
-    workers = min(torch.get_num_threads(), len(images))
-    bounds = np.linspace(0, len(images), workers + 1).astype(int)
-    slices = [
-        [a[start:stop] if isinstance(a, np.ndarray) else a for a in (images, *arrays)]
-        for start, stop in pairwise(bounds)
-    ]
-    # This thread takes the first slice itself: there is one less to wake up.
-    jobs = [_pool(os.getpid(), torch.get_num_threads() - 1).submit(kernel, *part) for part in slices[1:]]
-    kernel(*slices[0])
+    """Call `kernel` on pieces of the batch, on every torch thread; what is no array is passed as it is."""
+    count = len(images)
+    workers = min(torch.get_num_threads(), count)
+    if workers == 1:
+        kernel(images, *arrays)
+        return
+    size = max(1, min(PIXELS // images[0, 0].size, math.ceil(count / workers)))
+    pieces = iter([slice(start, start + size) for start in range(0, count, size)])
+
+    def work() -> None:
+        # Each thread takes the next piece when it is done with one: images differ in cost, threads start late.
+        for piece in pieces:
+            kernel(*(a[piece] if isinstance(a, np.ndarray) else a for a in (images, *arrays)))
+
+    # This thread works too: there is one less to wake up.
+    pool = _pool(os.getpid(), torch.get_num_threads() - 1)
+    jobs = [pool.submit(work) for _ in range(workers - 1)]
+    work()
     for job in jobs:
         job.result()
 
@@ -39,9 +49,7 @@ def chain(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, 
     """Apply each image's operations (N, D) in order to uint8 (N, C, H, W) on the CPU."""
     images = images.contiguous()
     result = torch.empty_like(images)
-    height, width = images.shape[-2:]
-    matrix = matrices(operations, parameters, height, width)
-    _run(kernels.chain, images.numpy(), operations, parameters, matrix, fill, result.numpy())
+    _run(kernels.chain, images.numpy(), operations, parameters, fill, result.numpy())
     return result
 
 
@@ -49,7 +57,5 @@ def mix(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, we
     """Return Σ weights[:, i] · chain_i as float32, chain 0 the images themselves; operations (N, K, D)."""
     images = images.contiguous()
     result = torch.empty(images.shape, dtype=torch.float32)
-    height, width = images.shape[-2:]
-    matrix = matrices(operations, parameters, height, width)
-    _run(kernels.mix, images.numpy(), operations, parameters, matrix, weights, result.flatten(2).numpy())
+    _run(kernels.mix, images.numpy(), operations, parameters, weights, result.flatten(2).numpy())
     return result

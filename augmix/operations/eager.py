@@ -9,8 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from augmix.operations import table
-from augmix.operations.affine import matrices
+from augmix.operations import kernels, table
 
 
 def _bands(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -195,7 +194,7 @@ def to_device(device: torch.device, array: np.ndarray) -> torch.Tensor:
 def chain(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, fill: int) -> torch.Tensor:
     """Apply each image's operations (N, D) in order to uint8 (N, C, H, W)."""
     device, result = images.device, images.clone()
-    coefficients = matrices(operations, parameters, *images.shape[-2:])
+    coefficients = kernels.matrices(operations, parameters, *images.shape[-2:])
     moved = np.isin(operations, (table.TRANSLATE_X, table.TRANSLATE_Y)) & (parameters != np.trunc(parameters))
     operations = np.where(moved, table.ROTATE, operations)  # resampled by the matrix, as a rotation is
     order = np.argsort(operations, axis=0, kind="stable")

@@ -6,6 +6,7 @@ All kernels are in one file because numba's cache notices a change only in the f
 """
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 from numba import njit
@@ -13,6 +14,10 @@ from numba import njit
 from augmix.operations import table
 
 _compiled = njit(nogil=True, cache=True, error_model="numpy")
+
+_Matrix: TypeAlias = tuple[float, float, float, float, float, float]
+
+_HIGH, _LOW = 1000000003768320.0, -3768320.0  # together 10¹⁵
 
 
 @_compiled
@@ -134,14 +139,54 @@ def _translate(pixels: np.ndarray, padded: np.ndarray, x: int, y: int, fill: int
 
 
 @_compiled
+def _to_15_decimals(value: float) -> float:
+    """Round a value in [-1, 1] as Python's `round` does: to the decimal that is nearest to it exactly."""
+    scaled = value * 1e15
+    nearest = np.rint(scaled)
+    # What the product lost (Dekker, 1971), from halves of the factors whose products are exact.
+    shifted = value * 134217729.0
+    high = shifted - (shifted - value)
+    low = value - high
+    lost = ((high * _HIGH - scaled) + high * _LOW + low * _HIGH) + low * _LOW
+    rest = (scaled - nearest) + lost
+    return (nearest + (1.0 if rest > 0.5 else -1.0 if rest < -0.5 else 0.0)) / 1e15
+
+
+@_compiled
+def _matrix(operation: int, parameter: float, height: int, width: int) -> _Matrix:
+    """Return (a, b, c, d, e, f) of a rotation or translation: (x, y) is taken from (a·x + b·y + c, d·x + e·y + f)."""
+    if operation == table.TRANSLATE_X:
+        return 1.0, 0.0, parameter, 0.0, 1.0, 0.0
+    if operation == table.TRANSLATE_Y:
+        return 1.0, 0.0, 0.0, 0.0, 1.0, parameter
+    # The order of operations and the rounding to 15 decimals are Pillow's: at ±30° they decide about pixels.
+    angle = -(parameter % 360.0 * (math.pi / 180.0))
+    cosine, sine = _to_15_decimals(math.cos(angle)), _to_15_decimals(math.sin(angle))
+    x, y = width / 2, height / 2
+    return cosine, sine, cosine * -x + sine * -y + 0.0 + x, -sine, cosine, -sine * -x + cosine * -y + 0.0 + y
+
+
+@_compiled
+def matrices(operations: np.ndarray, parameters: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return (N, D, 6): what `_matrix` gives for operations and parameters (N, D), whatever the operation."""
+    result = np.empty((*operations.shape, 6))
+    for n in range(operations.shape[0]):
+        for i in range(operations.shape[1]):
+            matrix = _matrix(operations[n, i], parameters[n, i], height, width)
+            for j in range(6):
+                result[n, i, j] = matrix[j]
+    return result
+
+
+@_compiled
 def _locate(
-    matrix: np.ndarray, y: int, height: int, width: int, corner: np.ndarray, dx: np.ndarray, dy: np.ndarray
+    matrix: _Matrix, y: int, height: int, width: int, corner: np.ndarray, dx: np.ndarray, dy: np.ndarray
 ) -> None:
     """Find where row `y` comes from: the padded index of each pixel's upper left neighbour, and the way from it.
 
     A pixel that comes from outside the image is sent to the rows of fill, where all four neighbours are equal.
     """
-    a, b, c, d, e, f = matrix[0], matrix[1], matrix[2], matrix[3], matrix[4], matrix[5]
+    a, b, c, d, e, f = matrix
     right, below = np.float64(width), np.float64(height)
     stride, outside = np.int32(width + 2), np.int32((height + 2) * (width + 2))
     y_out = y + 0.5
@@ -157,7 +202,7 @@ def _locate(
 
 
 @_compiled
-def _affine(pixels: np.ndarray, padded: np.ndarray, matrix: np.ndarray, fill: int) -> None:
+def _affine(pixels: np.ndarray, padded: np.ndarray, matrix: _Matrix, fill: int) -> None:
     """Resample bilinearly in double precision; a pixel that comes from outside the image becomes `fill`."""
     _pad(pixels, padded, fill)
     height, width = pixels.shape
@@ -264,7 +309,6 @@ def _sharpness(pixels: np.ndarray, padded: np.ndarray, factor: np.float32) -> No
 def _operate(
     operation: int,
     parameter: float,
-    matrix: np.ndarray,
     fill: int,
     pixels: np.ndarray,
     flat: np.ndarray,
@@ -286,12 +330,14 @@ def _operate(
         _sharpness(pixels, padded, np.float32(parameter))
     elif operation in (table.COLOR, table.CONTRAST, table.BRIGHTNESS):
         _blend_with_grey(flat, operation, np.float32(parameter))
-    elif operation in (table.TRANSLATE_X, table.TRANSLATE_Y) and parameter == int(parameter):
-        _translate(pixels, padded, int(matrix[2]), int(matrix[5]), fill)
+    elif operation == table.TRANSLATE_X and parameter == int(parameter):
+        _translate(pixels, padded, int(parameter), 0, fill)
+    elif operation == table.TRANSLATE_Y and parameter == int(parameter):
+        _translate(pixels, padded, 0, int(parameter), fill)
     elif operation in (table.SHEAR_X, table.SHEAR_Y):
         _shear(pixels, padded, parameter, operation == table.SHEAR_X, fill)
     else:
-        _affine(pixels, padded, matrix, fill)
+        _affine(pixels, padded, _matrix(operation, parameter, *pixels.shape), fill)
 
 
 @_compiled
@@ -299,7 +345,6 @@ def chain(
     images: np.ndarray,
     operations: np.ndarray,
     parameters: np.ndarray,
-    matrices: np.ndarray,
     fill: int,
     result: np.ndarray,
 ) -> None:
@@ -313,19 +358,20 @@ def chain(
         _load(images[n], flat)
         for i in range(operations.shape[1]):
             if operations[n, i] != table.IDENTITY:
-                _operate(operations[n, i], parameters[n, i], matrices[n, i], fill, pixels, flat, padded, lut)
+                _operate(operations[n, i], parameters[n, i], fill, pixels, flat, padded, lut)
         _store(flat, result[n])
 
 
 @_compiled
-def _add(pixels: np.ndarray, weight: np.float32, mixed: np.ndarray) -> None:
-    """Add a weighted image to the mix (C, H·W), which stays within 255 whatever the rounding."""
+def _add(pixels: np.ndarray, weight: np.float32, mixed: np.ndarray, first: bool) -> None:
+    """Add a weighted image to the mix (C, H·W), which stays within 255 whatever the rounding; the first begins it."""
     for channel in range(3):  # a constant, so that the compiler unrolls it
         if channel < len(mixed):
             plane = mixed[channel]
             for i in range(pixels.size):
                 value = np.float32(np.int32((pixels[i] >> (8 * channel)) & 255))
-                plane[i] = min(plane[i] + weight * value, np.float32(255))
+                before = np.float32(0) if first else plane[i]
+                plane[i] = min(before + weight * value, np.float32(255))
 
 
 @_compiled
@@ -333,7 +379,6 @@ def mix(
     images: np.ndarray,
     operations: np.ndarray,
     parameters: np.ndarray,
-    matrices: np.ndarray,
     weights: np.ndarray,
     result: np.ndarray,
 ) -> None:
@@ -345,14 +390,12 @@ def mix(
     flat = pixels.ravel()
     for n in range(count):
         mixed = result[n]
-        mixed[:] = 0
         _load(images[n], clean)
-        _add(clean, weights[n, 0], mixed)
+        _add(clean, weights[n, 0], mixed, True)
         for k in range(operations.shape[1]):
             for i in range(flat.size):
                 flat[i] = clean[i]
             for i in range(operations.shape[2]):
                 if operations[n, k, i] != table.IDENTITY:
-                    operation, parameter, matrix = operations[n, k, i], parameters[n, k, i], matrices[n, k, i]
-                    _operate(operation, parameter, matrix, 0, pixels, flat, padded, lut)
-            _add(flat, weights[n, k + 1], mixed)
+                    _operate(operations[n, k, i], parameters[n, k, i], 0, pixels, flat, padded, lut)
+            _add(flat, weights[n, k + 1], mixed, False)

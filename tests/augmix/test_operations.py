@@ -1,6 +1,7 @@
 """The operations equal Pillow's to the bit, in both executors, wherever they are called from."""
 
 import io
+import math
 import multiprocessing
 import tarfile
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import torch
 from PIL import Image, ImageEnhance, ImageOps
 
 from augmix import operations
-from augmix.operations import compiled, eager
+from augmix.operations import compiled, eager, kernels
 
 PHOTOGRAPHS = Path(__file__).parents[2].parent / "shared" / "data" / "cifar10-imagefolder.tar.gz"
 EXECUTORS = {"compiled": compiled, "eager": eager}
@@ -193,7 +194,17 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("count", [1, 2, 7])
+def test_rotations_are_rounded_to_the_decimals_that_python_rounds_to() -> None:
+    degrees = np.concatenate([np.arange(-720, 720, 0.25), np.random.default_rng(0).uniform(-400, 400, 100_000)])
+    rotate = np.full((len(degrees), 1), operations.IDS["rotate"])
+    found = kernels.matrices(rotate, degrees[:, None], 20, 30)[:, 0]
+    angles = [-math.radians(angle % 360.0) for angle in degrees.tolist()]
+    cosines, sines = (np.array([round(f(angle), 15) for angle in angles]) for f in (math.cos, math.sin))
+    expected = [cosines, sines, -15 * cosines - 10 * sines + 15, -sines, cosines, 15 * sines - 10 * cosines + 10]
+    np.testing.assert_array_equal(found, np.stack(expected, axis=1))
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 100])
 @pytest.mark.usefixtures("two_threads")
 def test_threads_do_not_change_the_result(count: int) -> None:
     images = torch.from_numpy(synthetic(count, 3, 32, 32))
