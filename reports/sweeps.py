@@ -42,7 +42,8 @@ def sweeps_of(results: Results) -> list[Sweep]:
         defined = definitions.get(name, {})
         order = [str(value) for value in defined.get("values", ())]
         pairs.sort(key=lambda pair: order.index(str(pair[0])) if str(pair[0]) in order else len(order))
-        listed = [({True: "yes", False: "no"}[v] if isinstance(v, bool) else str(v), method) for v, method in pairs]
+        labels = defined.get("labels", {})
+        listed = [(str(labels.get(str(value).lower(), value)), method) for value, method in pairs]
         default = next((method for _, method in listed if method in unchanged), None)
         found.append(Sweep(name, str(defined.get("title", spaced(name))), listed, default))
     return found

@@ -61,6 +61,15 @@ def test_switches_are_words_in_the_order_of_their_definition(synthetic: Syntheti
     assert sweep.values == [("no", "augmix"), ("yes", "augmix_all_ops_true")]
 
 
+def test_a_random_depth_is_called_so(synthetic: Synthetic) -> None:
+    synthetic.methods = [
+        {"name": "augmix", "preset": "augmix", "sweeps": {"depth": -1}},
+        {"name": "augmix_depth_3", "preset": "augmix", "parameters": {"depth": 3}, "sweeps": {"depth": 3}},
+    ]
+    (sweep,) = sweeps_of(load(synthetic.write(), synthetic.data))
+    assert sweep.values == [("3", "augmix_depth_3"), ("random", "augmix")]
+
+
 def test_the_table_has_the_validation_errors(swept: Synthetic) -> None:
     figures = {"augmix_width_1": [0.30, 0.32], "augmix": [0.28, 0.29], "augmix_width_5": [0.20, 0.21]}
     with_validation(swept, figures)
