@@ -122,7 +122,10 @@ def _method(entry: Mapping[str, Any], packages: Sequence[str]) -> Method:
         return Method(name, title if name == preset else titled(name), description, preset, source)
     if name == preset:
         return Method(name, title, f"{description} With {_settings(parameters)}.".lstrip(), preset, source)
-    return Method(name, titled(name), f"{title} with {_settings(parameters)}.", None, source)
+    said = _settings(parameters)
+    return Method(
+        name, f"{title}, {said}" if entry.get("sweeps") else titled(name), f"{title} with {said}.", None, source
+    )
 
 
 def _given(source: str, parameters: Mapping[str, Any]) -> str:

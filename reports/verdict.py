@@ -107,8 +107,9 @@ def _best(results: Results, dataset: str, label: str) -> str | None:
     if len(cells) == 1:
         return f"The {label} of {best.title} {where} is {figure(cell)}."
     second, other = cells[1]
-    if printed_mean(cell) == printed_mean(other):
-        return f"The lowest {label} {where} is {figure(cell)}, equal in {best.title} and {second.title}."
+    equal = [method.title for method, other in cells if printed_mean(other) == printed_mean(cell)]
+    if len(equal) > 1:
+        return f"The lowest {label} {where} is {printed_mean(cell)}\u00a0%, equal in {listed(equal)}."
     said = f"The lowest {label} {where} is that of {best.title}, {figure(cell)}"
     said += f"; {second.title} follows with {figure(other)}"
     return f"{said}{_doubt(results, dataset, second.name, best.name, MEASURES[label])}."

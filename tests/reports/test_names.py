@@ -50,6 +50,14 @@ def test_title_and_description(package: str, name: str, title: str, description:
     assert f"{package}.{name}" not in sys.modules
 
 
+def test_a_value_of_a_sweep_is_titled_by_its_parameter(package: str) -> None:
+    entry = {"name": "cutout_side_4", "preset": "cutout", "parameters": {"side": 4}}
+    assert [m.title for m in named(package, entry, {**entry, "sweeps": {"side": 4}})] == [
+        "Cutout side 4",
+        "Cutout, side 4",
+    ]
+
+
 def test_a_changed_preset_is_not_the_method_itself(package: str) -> None:
     (method,) = named(package, {"name": "cutout_4", "preset": "cutout", "parameters": {"side": 4}})
     assert method[:2] == ("cutout_4", "Cutout 4")
