@@ -1,6 +1,5 @@
 """The operations on the CPU: the compiled kernels on pieces of the batch, on as many threads as torch uses."""
 
-import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,14 +11,24 @@ import torch
 
 from augmix.operations import kernels
 
-PIXELS = 2**15
-"""Of a piece of a batch, at most: about a millisecond."""
+PIXELS = 2**13
+"""Of a piece of a batch, at least."""
 
 
 @lru_cache(maxsize=1)
 def _pool(process: int, workers: int) -> ThreadPoolExecutor:
     """A forked process makes its own pool: threads do not survive the fork."""
     return ThreadPoolExecutor(workers, thread_name_prefix="augmix")
+
+
+def _pieces(count: int, workers: int, least: int) -> list[slice]:
+    """Slices of `count` images, large ones first and small ones last, so that all threads end together."""
+    pieces, start = [], 0
+    while start < count:
+        stop = start + max(least, (count - start) // (2 * workers))
+        pieces.append(slice(start, stop))
+        start = stop
+    return pieces
 
 
 def _run(kernel: Callable[..., None], images: np.ndarray, *arrays: Any) -> None:
@@ -29,8 +38,7 @@ def _run(kernel: Callable[..., None], images: np.ndarray, *arrays: Any) -> None:
     if workers == 1:
         kernel(images, *arrays)
         return
-    size = max(1, min(PIXELS // images[0, 0].size, math.ceil(count / workers)))
-    pieces = iter([slice(start, start + size) for start in range(0, count, size)])
+    pieces = iter(_pieces(count, workers, max(1, PIXELS // images[0, 0].size)))
 
     def work() -> None:
         # Each thread takes the next piece when it is done with one: images differ in cost, threads start late.
