@@ -11,7 +11,7 @@ import torch
 
 from augmix.operations import kernels
 
-PIXELS = 2**13
+PIXELS = 2**14
 """Of a piece of a batch, at least."""
 
 
