@@ -33,21 +33,17 @@ def _pieces(count: int, workers: int, least: int) -> list[slice]:
 
 def _run(kernel: Callable[..., None], images: np.ndarray, *arrays: Any) -> None:
     """Call `kernel` on pieces of the batch, on every torch thread; what is no array is passed as it is."""
-    count = len(images)
-    workers = min(torch.get_num_threads(), count)
-    if workers == 1:
-        kernel(images, *arrays)
-        return
-    pieces = iter(_pieces(count, workers, max(1, PIXELS // images[0, 0].size)))
+    threads = torch.get_num_threads()
+    pieces = _pieces(len(images), threads, max(1, PIXELS // images[0, 0].size)) if threads > 1 else [slice(None)]
+    waiting = iter(pieces)
 
     def work() -> None:
         # Each thread takes the next piece when it is done with one: images differ in cost, threads start late.
-        for piece in pieces:
+        for piece in waiting:
             kernel(*(a[piece] if isinstance(a, np.ndarray) else a for a in (images, *arrays)))
 
     # This thread works too: there is one less to wake up.
-    pool = _pool(os.getpid(), torch.get_num_threads() - 1)
-    jobs = [pool.submit(work) for _ in range(workers - 1)]
+    jobs = [_pool(os.getpid(), threads - 1).submit(work) for _ in pieces[1:threads]]
     work()
     for job in jobs:
         job.result()

@@ -221,7 +221,7 @@ def rotate_and_send(images: torch.Tensor, connection: Connection) -> None:
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 @pytest.mark.usefixtures("two_threads")
 def test_works_in_a_forked_process_after_use_in_its_parent() -> None:
-    images = torch.from_numpy(synthetic(8, 3, 32, 32))
+    images = torch.from_numpy(synthetic(100, 3, 32, 32))
     expected = operations.apply("rotate", images, 20.0).numpy()
     receiver, sender = multiprocessing.Pipe(duplex=False)
     child = multiprocessing.get_context("fork").Process(target=rotate_and_send, args=(images, sender))
