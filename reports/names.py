@@ -133,7 +133,7 @@ def _given(source: str, parameters: Mapping[str, Any]) -> str:
 
 
 def _settings(parameters: Mapping[str, Any]) -> str:
-    return ", ".join(f"{spaced(key)} {value}" for key, value in parameters.items())
+    return ", ".join(spaced(key) if value is True else f"{spaced(key)} {value}" for key, value in parameters.items())
 
 
 def _docstring(preset: str, packages: Sequence[str]) -> tuple[str, str, str]:
