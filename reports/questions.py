@@ -11,7 +11,7 @@ from reports.names import architecture_title
 from reports.results import CLEAN_ERROR, MCE, VALIDATION, Cell, Place, Quantity, Results, summarise
 from reports.style import COLOURS, MARKERS, WIDTH, Drawing, panels, saved
 from reports.sweeps import Sweep, draw_curve, measure, sweeps_of
-from reports.words import borne_out, compared, figure, listed, points, sentence, told_apart
+from reports.words import borne_out, compared, figure, listed, plural, points, sentence, told_apart
 
 LOSSES = {
     "jsd_weight": "JSD",
@@ -254,13 +254,15 @@ def _fmix(results: Results) -> Answer | None:
             "exactly this claim was not tested"
             + (": here FMix goes with AutoAugment's published policy, found on other data." if policies else ".")
         )
+    epochs = plural(results.config["training"]["epochs"], "epoch")
+    limit = f"Mixed images ask for long training: after more than the {epochs} here, the order may differ."
     heads = {"clean": "Clean error", "mce": "mCE", "clean_against": "Clean − AugMix", "mce_against": "mCE − AugMix"}
     table = Table(
         "fmix",
         "FMix and AugMix on Fashion-MNIST (%; the last two columns in points, seed by seed)",
         framed(["dataset", "architecture", "method"], [Column("", title, name) for name, title in heads.items()], rows),
     )
-    return Answer("Does FMix beat AugMix on Fashion-MNIST?", [*text, claim], [table])
+    return Answer("Does FMix beat AugMix on Fashion-MNIST?", [*text, claim, limit], [table])
 
 
 def _factorial(results: Results) -> Answer | None:

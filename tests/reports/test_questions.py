@@ -138,6 +138,7 @@ def test_fmix_is_compared_and_the_claim_was_not_tested(fashion: Synthetic) -> No
     assert "the seeds bear out that AugMix is beaten by the mCE of FMix AutoAugment." in text
     assert "the mCE of FMix is 25.6 ± 0.8 %, that of AugMix 20.5 ± 0.7 %: 5.1 ± 0.1 points more" in text
     assert "No policy found by Fast AutoAugment was given, so exactly this claim was not tested" in text
+    assert "epochs here, the order may differ" in text
     rows = by(found.tables[0], "method")
     assert float(rows["fmix_autoaugment"]["mce_against"]) == pytest.approx(-1.9)
     assert rows["augmix"]["mce_against"] == "–"
