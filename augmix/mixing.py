@@ -29,7 +29,8 @@ class Plan(NamedTuple):
 
 def apply(images: torch.Tensor, plan: Plan) -> torch.Tensor:
     """Return (1 − m)·x + m·Σ wᵢ·chainᵢ(x) for uint8 images (N, C, H, W): float32 in [0, 255], not rounded."""
-    weights = np.concatenate([1 - plan.m[:, None], plan.m[:, None] * plan.weights], axis=1)
+    m = plan.m[:, None]
+    weights = np.concatenate([1 - m, m * plan.weights], axis=1, dtype=np.float32)
     return operations.mix(images, plan.operations, plan.parameters, weights)
 
 

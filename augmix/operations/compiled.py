@@ -25,7 +25,7 @@ def _pieces(count: int, workers: int, least: int) -> list[slice]:
     """Slices of `count` images, large ones first and small ones last, so that all threads end together."""
     pieces, start = [], 0
     while start < count:
-        stop = start + max(least, (count - start) // (2 * workers))
+        stop = start + max(least, 2 * (count - start) // (3 * workers))
         pieces.append(slice(start, stop))
         start = stop
     return pieces
