@@ -107,7 +107,7 @@ def _best(results: Results, dataset: str, label: str) -> str | None:
     if len(cells) == 1:
         return f"The {label} of {best.title} {where} is {figure(cell)}."
     second, other = cells[1]
-    equal = [method.title for method, other in cells if printed_mean(other) == printed_mean(cell)]
+    equal = [m.title for m, c in cells if printed_mean(c) == printed_mean(cell)]
     if len(equal) > 1:
         return f"The lowest {label} {where} is {printed_mean(cell)}\u00a0%, equal in {listed(equal)}."
     said = f"The lowest {label} {where} is that of {best.title}, {figure(cell)}"
