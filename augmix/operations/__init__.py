@@ -5,14 +5,14 @@ Two executors give the same bits: compiled kernels on the CPU, plain torch on ot
 
 import warnings
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
 
 from augmix.checks import check_integer
-from augmix.operations import compiled, eager
-from augmix.operations.table import ALL, AUGMIX, IDENTITY, IDS, OPERATIONS, POSTERIZE, ids, parameters
+from augmix.operations import compiled, eager, kernels
+from augmix.operations.table import ALL, AUGMIX, IDENTITY, IDS, OPERATIONS, ids, parameters
 
 __all__ = ["ALL", "AUGMIX", "IDENTITY", "IDS", "OPERATIONS", "apply", "chain", "ids", "mix", "parameters"]
 
@@ -113,11 +113,15 @@ def _check_operations(
         if array.shape != (*shape[:-1], operations.shape[-1]):
             expected = ", ".join(map(str, shape[:-1]))
             raise ValueError(f"{name} must have shape ({expected}, depth), got {array.shape}")
-    if not np.isfinite(parameters).all():
-        raise ValueError("parameters must be finite")
-    if operations.min(initial=0) < 0 or operations.max(initial=0) >= len(OPERATIONS):
-        raise ValueError(f"operations must be ids in [0, {len(OPERATIONS) - 1}]")
-    bits = parameters[operations == POSTERIZE]
-    if ((bits < 1) | (bits > 8)).any():
-        raise ValueError("the parameter of posterize must be 1 to 8 bits")
+    fault = kernels.first_fault(operations.ravel(), parameters.ravel())
+    if fault >= 0:
+        _explain(int(operations.flat[fault]), float(parameters.flat[fault]))
     return operations, parameters
+
+
+def _explain(operation: int, parameter: float) -> NoReturn:
+    if not 0 <= operation < len(OPERATIONS):
+        raise ValueError(f"operations must be ids in [0, {len(OPERATIONS) - 1}], got {operation}")
+    if not np.isfinite(parameter):
+        raise ValueError(f"parameters must be finite, got {parameter}")
+    raise ValueError(f"the parameter of posterize must be 1 to 8 bits, got {parameter:g}")

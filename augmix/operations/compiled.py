@@ -11,7 +11,7 @@ import torch
 
 from augmix.operations import kernels
 
-PIXELS = 2**14
+PIXELS = 2**13
 """Of a piece of a batch, at least."""
 
 
@@ -52,14 +52,14 @@ def _run(kernel: Callable[..., None], images: np.ndarray, *arrays: Any) -> None:
 def chain(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, fill: int) -> torch.Tensor:
     """Apply each image's operations (N, D) in order to uint8 (N, C, H, W) on the CPU."""
     images = images.contiguous()
-    result = torch.empty_like(images)
-    _run(kernels.chain, images.numpy(), operations, parameters, fill, result.numpy())
-    return result
+    result = np.empty(images.shape, np.uint8)
+    _run(kernels.chain, images.numpy(), operations, parameters, fill, result)
+    return torch.from_numpy(result)
 
 
 def mix(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, weights: np.ndarray) -> torch.Tensor:
     """Return Σ weights[:, i] · chain_i as float32, chain 0 the images themselves; operations (N, K, D)."""
     images = images.contiguous()
-    result = torch.empty(images.shape, dtype=torch.float32)
-    _run(kernels.mix, images.numpy(), operations, parameters, weights, result.flatten(2).numpy())
-    return result
+    result = np.empty(images.shape, np.float32)
+    _run(kernels.mix, images.numpy(), operations, parameters, weights, result.reshape(*images.shape[:2], -1))
+    return torch.from_numpy(result)

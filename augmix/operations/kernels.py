@@ -17,6 +17,7 @@ _compiled = njit(nogil=True, cache=True, error_model="numpy")
 
 _Matrix: TypeAlias = tuple[float, float, float, float, float, float]
 
+_OPERATIONS = len(table.OPERATIONS)
 _HIGH, _LOW = 1000000003768320.0, -3768320.0  # together 10¹⁵
 
 
@@ -338,6 +339,18 @@ def _operate(
         _shear(pixels, padded, parameter, operation == table.SHEAR_X, fill)
     else:
         _affine(pixels, padded, _matrix(operation, parameter, *pixels.shape), fill)
+
+
+@_compiled
+def first_fault(operations: np.ndarray, parameters: np.ndarray) -> int:
+    """Return the index of the first operation that is no id, or whose parameter it does not take; -1: there is none."""
+    for i in range(operations.size):
+        operation, parameter = operations[i], parameters[i]
+        if operation < 0 or operation >= _OPERATIONS or not np.isfinite(parameter):
+            return i
+        if operation == table.POSTERIZE and (parameter < 1 or parameter > 8):
+            return i
+    return -1
 
 
 @_compiled

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
+from numba import vectorize
 
 from augmix.checks import check_choice
 
@@ -69,18 +70,27 @@ _OFFSET = np.array([operation.offset for operation in OPERATIONS])
 _SIGNS = np.array([operation.signs for operation in OPERATIONS], dtype=np.float64)
 
 
+@vectorize(cache=True, boundscheck=True)
+def _parameter(operation: int, level: float, sign: int, height: int, width: int) -> float:
+    maximum = _MAXIMUM[operation]
+    if operation == TRANSLATE_X:
+        maximum *= width
+    elif operation == TRANSLATE_Y:
+        maximum *= height
+    magnitude = level * maximum / 10
+    if _INTEGER[operation]:
+        magnitude = np.trunc(magnitude)
+    return _OFFSET[operation] + _SIGNS[operation, sign] * magnitude
+
+
 def parameters(operations: np.ndarray, levels: np.ndarray, signs: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return what each operation's level means for images of `size` (height, width), float64.
 
     `operations` are ids, `levels` are in [0, 10], `signs` choose (0 or 1) between an operation's two signs;
     the three have one shape.
     """
-    maximum = _MAXIMUM.copy()
-    maximum[TRANSLATE_X] *= size[1]
-    maximum[TRANSLATE_Y] *= size[0]
-    magnitudes = levels * maximum[operations] / 10
-    magnitudes = np.where(_INTEGER[operations], np.trunc(magnitudes), magnitudes)
-    return _OFFSET[operations] + _SIGNS[operations, signs] * magnitudes
+    found: np.ndarray = _parameter(operations, levels, signs, *size)
+    return found
 
 
 def ids(names: Sequence[str]) -> np.ndarray:

@@ -266,9 +266,9 @@ IMAGES = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
         ("rotate", IMAGES[..., :0], 0, ValueError, "images must have shape"),
         ("rotate", IMAGES, [1, 2, 3], ValueError, "parameter must be one number or 2"),
         ("rotate", IMAGES, "left", TypeError, "parameter must be one number or 2, got 'left'"),
-        ("rotate", IMAGES, float("nan"), ValueError, "parameters must be finite"),
+        ("rotate", IMAGES, float("nan"), ValueError, "parameters must be finite, got nan"),
         ("posterize", IMAGES, 0, ValueError, "posterize must be 1 to 8 bits"),
-        ("posterize", IMAGES, [8, 9], ValueError, "posterize must be 1 to 8 bits"),
+        ("posterize", IMAGES, [8, 9], ValueError, "posterize must be 1 to 8 bits, got 9"),
     ],
 )
 def test_refuses_bad_input(
@@ -287,6 +287,8 @@ def test_refuses_a_bad_fill_and_bad_plans() -> None:
         operations.chain(IMAGES, np.zeros((2, 2)), np.zeros((2, 1)))
     with pytest.raises(ValueError, match="operations must be ids"):
         operations.chain(IMAGES, np.full((2, 1), len(operations.OPERATIONS)), np.zeros((2, 1)))
+    with pytest.raises(IndexError):
+        operations.parameters(np.array([len(operations.OPERATIONS)]), np.ones(1), np.array([0]), (8, 8))
     with pytest.raises(ValueError, match=r"weights must have shape \(2, chains \+ 1\)"):
         operations.mix(IMAGES, np.zeros((2, 3, 1)), np.zeros((2, 3, 1)), np.ones((3, 4)))
     with pytest.raises(ValueError, match=r"operations must have shape \(2, 2, depth\)"):
