@@ -96,38 +96,32 @@ def bytes_moved(side: int) -> float:
     return float((2 * applied + AUGMIX.width + 1 + 4) * 3 * side**2)
 
 
-def measure(side: int) -> tuple[pd.DataFrame, float]:
-    """Microseconds a view of each transform (rows) on one and two threads (columns), and the floor for one."""
+def measure(side: int) -> pd.DataFrame:
+    """Microseconds a view of each transform on one and two threads, with their ratios, the fastest first."""
     batch = torch.from_numpy(photographs(64, side).transpose(0, 3, 1, 2).copy())
     batch = batch.repeat(-(-BATCHES[side] // len(batch)), 1, 1, 1)[: BATCHES[side]]
-    found = {
-        f"{name}/{column}": candidate
-        for column, threads in THREADS.items()
-        for name, candidate in candidates(batch, batch[: SINGLES[side]], threads).items()
+    ways = {column: candidates(batch, batch[: SINGLES[side]], threads) for column, threads in THREADS.items()}
+    views = {name: count for name, (_, count, _) in ways["one_thread"].items()}
+    calls = {
+        f"{name}/{column}": partial(with_threads, call, threads)
+        for name in views
+        for column, (call, _, threads) in ((column, ways[column][name]) for column in THREADS)
     }
-    calls = {key: partial(with_threads, call, threads) for key, (call, _, threads) in found.items()}
     memory = np.ones(2 * COPIED + HALF_PAGE, np.uint8)
-    seconds = interleaved({**calls, "copy": partial(np.copyto, memory[-COPIED:], memory[:COPIED])})
-    names = dict.fromkeys(key.split("/")[0] for key in found)
-    micros = {
-        column: [seconds[f"{name}/{column}"] * 1e6 / found[f"{name}/{column}"][1] for name in names]
-        for column in THREADS
+    turns = interleaved({**calls, "copy": partial(np.copyto, memory[-COPIED:], memory[:COPIED])})
+    micros = {column: turns[[f"{name}/{column}" for name in views]] * 1e6 / list(views.values()) for column in THREADS}
+    one, two = (found.set_axis(list(views), axis=1) for found in micros.values())
+    floor = bytes_moved(side) / (2 * COPIED) * turns["copy"] * 1e6
+    print(f"\n{side}×{side}, µs a view; the floor is {floor.median():.2f} µs")
+    found = {
+        "side": side,
+        "one_thread": one.median(),
+        "two_threads": two.median(),
+        "faster_than_pillow": one.rdiv(one[PILLOW], axis=0).median(),
+        "gain_of_two_threads": (one / two).median(),
+        "times_the_floor": one.div(floor, axis=0).median(),
     }
-    floor = bytes_moved(side) / (2 * COPIED) * seconds["copy"] * 1e6
-    return pd.DataFrame(micros, index=list(names)), floor
-
-
-def table(side: int, micros: pd.DataFrame, floor: float) -> pd.DataFrame:
-    """The measurements with their ratios, the fastest first."""
-    one, two = micros["one_thread"], micros["two_threads"]
-    ratios = {
-        "faster_than_pillow": one[PILLOW] / one,
-        "gain_of_two_threads": one / two,
-        "times_the_floor": one / floor,
-    }
-    found = micros.assign(**ratios).sort_values("one_thread").rename_axis("transform").reset_index()
-    found.insert(0, "side", side)
-    return found
+    return pd.DataFrame(found).sort_values("one_thread").rename_axis("transform").reset_index()
 
 
 def draw(tables: pd.DataFrame) -> None:
@@ -151,11 +145,10 @@ def main() -> None:
         print("timm is not installed (pip install --no-deps timm): it is left out, and may be the fastest peer")
     tables = []
     for side in BATCHES:
-        micros, floor = measure(side)
-        tables.append(table(side, micros, floor))
-        one = micros["one_thread"]
+        tables.append(measure(side))
+        one = tables[-1].set_index("transform")["one_thread"]
         peer = one[[name for name in (TORCHVISION, TIMM) if name in one.index]]
-        print(f"\n{side}×{side}, µs a view; the floor is {floor:.2f} µs\n{tables[-1].round(2).to_string(index=False)}")
+        print(tables[-1].round(2).to_string(index=False))
         print(f"augmix is {peer.min() / one[OURS]:.0f} times as fast as {peer.idxmin()}, the fastest peer")
     both = pd.concat(tables)
     write_text(RESULTS / "augmix_transform.csv", both.to_csv(index=False, float_format="%.3f"))

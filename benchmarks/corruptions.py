@@ -103,7 +103,7 @@ def speed(size: int) -> Iterator[dict[str, Any]]:
 
     for name in bar(compared(size), desc=f"speed at {size}"):
         calls = {"ours": lambda: ours(name), "peer": lambda: theirs(name)}  # noqa: B023
-        seconds = interleaved(calls, turns=5, patience=PATIENCE)
+        seconds = interleaved(calls, turns=5, patience=PATIENCE).median()
         rows.append(timed(size, name, seconds["ours"] / 5 / count, seconds["peer"] / 5))
     yield from rows
     summed = [row for row in rows if row["corruption"] in CORRUPTIONS]

@@ -157,10 +157,10 @@ def overheads() -> pd.DataFrame:
             rows.append(
                 {
                     "architecture": architecture,
-                    "step_ms": seconds["step"] * 1e3,
-                    "images_ms": seconds["images"] * 1e3,
-                    "images_share": seconds["images"] / seconds["step"],
-                    "evaluation_overhead": seconds["evaluation"] / seconds["net alone"] - 1,
+                    "step_ms": seconds["step"].median() * 1e3,
+                    "images_ms": seconds["images"].median() * 1e3,
+                    "images_share": (seconds["images"] / seconds["step"]).median(),
+                    "evaluation_overhead": (seconds["evaluation"] / seconds["net alone"]).median() - 1,
                 }
             )
     return pd.DataFrame(rows)

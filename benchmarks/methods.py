@@ -86,10 +86,10 @@ def measure() -> dict[str, tuple[float, float]]:
         candidates, arithmetic = steps(stylised)
         seconds = interleaved(candidates)
     print(f"{'method':30}{'ms a step':>10}{'× standard':>12}{'arithmetic':>12}{'ratio':>8}")
-    ratios = {name: taken / seconds["standard"] for name, taken in seconds.items()}
+    ratios = seconds.div(seconds["standard"], axis=0).median()
     for name, ratio in ratios.items():
         cost = arithmetic[name]
-        print(f"{name:30}{seconds[name] * 1e3:10.1f}{ratio:12.2f}{cost:12.0f}{ratio / cost:8.2f}")
+        print(f"{name:30}{seconds[name].median() * 1e3:10.1f}{ratio:12.2f}{cost:12.0f}{ratio / cost:8.2f}")
     return {name: (ratio, arithmetic[name]) for name, ratio in ratios.items()}
 
 
