@@ -72,6 +72,11 @@ def sizes(layout: Layout, folder: str) -> tuple[int, int]:
     return image_folder.sizes(folder, SIDE) if _as_images(layout, folder) else (50_000, 10_000)
 
 
+def digest(layout: Layout, folder: str) -> str | None:
+    """By what changes of images as files show; the pickles are compared with their checksums."""
+    return image_folder.digest(folder, SIDE) if _as_images(layout, folder) else None
+
+
 def _as_images(layout: Layout, folder: str) -> bool:
     """Whether the folder holds train/<class>/* and test/<class>/* in place of the pickles."""
     root = _root(layout, folder)

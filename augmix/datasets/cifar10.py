@@ -49,6 +49,11 @@ def sizes(folder: str) -> tuple[int, int]:
     return _cifar.sizes(LAYOUT, folder)
 
 
+def digest(folder: str) -> str | None:
+    """By what changes of images as files show."""
+    return _cifar.digest(LAYOUT, folder)
+
+
 def load(folder: str) -> Arrays:
     """All 60,000 images, in the order of the files."""
     return _cifar.load(LAYOUT, folder)

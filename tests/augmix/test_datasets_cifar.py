@@ -148,6 +148,11 @@ def test_images_as_files_are_read_where_there_are_no_pickles(loader: ModuleType,
     assert np.array_equal(data.test_images, pixels)
     assert data.train_labels.tolist() == sorted([*range(len(pixels))] * 2)
     assert loader.sizes(str(root)) == (2 * len(pixels), len(pixels))
+    before = loader.digest(str(root))
+    (root / "train" / "00" / "b.png").unlink()
+    assert before is not None
+    assert loader.digest(str(root)) not in (before, None)
+    assert loader.digest(str(tmp_path)) is None, "pickles have checksums of their own"
     for split in datasets.SPLITS:
         shutil.rmtree(root / split / "00")
     with pytest.raises(UserError, match=rf"train has {len(pixels) - 1} classes, not {len(pixels)}"):
