@@ -10,14 +10,9 @@ from reports.layout import Column, Row, Table, framed
 from reports.names import architecture_title
 from reports.results import CLEAN_ERROR, MCE, VALIDATION, Cell, Place, Quantity, Results, summarise
 from reports.style import COLOURS, MARKERS, WIDTH, Drawing, panels, saved
-from reports.sweeps import Sweep, draw_curve, measure, sweeps_of
+from reports.sweeps import LOSSES, consistency_losses, draw_curve, measure
 from reports.words import borne_out, compared, figure, listed, plural, points, sentence, told_apart
 
-LOSSES = {
-    "jsd_weight": "JSD",
-    "kl_weight": "KL(clean ‖ augmented)",
-    "kl_reversed_weight": "KL(augmented ‖ clean)",
-}
 LONG = "standard, three times the epochs"
 GRID = {
     "Crops": ("standard", LONG, "crop_jsd"),
@@ -68,15 +63,9 @@ def _difference(results: Results, place: Place, reference: Place, quantity: Quan
     return summarise(results.difference(place, reference, quantity), len(results.config["seeds"]))
 
 
-def _losses(results: Results) -> list[Sweep]:
-    """The sweeps over λ, where there are several and each loss has its own choice."""
-    found = [sweep for sweep in sweeps_of(results) if sweep.name in LOSSES]
-    return found if results.chosen is not None and len(found) > 1 and found[0].name == "jsd_weight" else []
-
-
 def _consistency(results: Results) -> Answer | None:
     """JSD against KL in both directions, each at the λ that is best for it."""
-    sweeps = _losses(results)
+    sweeps = consistency_losses(results)
     rows, text = [], []
     for dataset, architecture in product(results.datasets, results.architectures) if sweeps else ():
         chosen = {
@@ -137,7 +126,7 @@ def _against_jsd(results: Results, name: str, place: Place, jsd: Place) -> str:
 
 def draw_consistency(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
     """The curves over λ of the consistency losses in one panel per architecture, the chosen λ ringed."""
-    sweeps = _losses(results)
+    sweeps = consistency_losses(results)
     if not sweeps or not results.has(VALIDATION, dataset):
         return
     name = f"consistency_{dataset}"

@@ -15,6 +15,11 @@ from reports.names import architecture_title, spaced
 from reports.results import MCE, VALIDATION, Place, Quantity, Results
 from reports.style import COLOURS, MARKERS, WIDTH, Drawing, panels, saved
 
+LOSSES = {
+    "jsd_weight": "JSD",
+    "kl_weight": "KL(clean ‖ augmented)",
+    "kl_reversed_weight": "KL(augmented ‖ clean)",
+}
 ACROSS = 3
 """Panels side by side."""
 
@@ -47,6 +52,12 @@ def sweeps_of(results: Results) -> list[Sweep]:
         default = next((method for _, method in listed if method in unchanged), None)
         found.append(Sweep(name, str(defined.get("title", spaced(name))), listed, default))
     return found
+
+
+def consistency_losses(results: Results) -> list[Sweep]:
+    """The sweeps over λ, where there are several and each loss has its own choice: they share a figure of their own."""
+    found = [sweep for sweep in sweeps_of(results) if sweep.name in LOSSES]
+    return found if results.chosen is not None and len(found) > 1 and found[0].name == "jsd_weight" else []
 
 
 def decided_by(results: Results) -> Quantity:
@@ -86,8 +97,9 @@ def sweep_table(results: Results) -> Table:
 
 
 def draw_sweeps(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
-    """One panel per sweep, one line per architecture, the chosen values ringed."""
-    sweeps = sweeps_of(results)
+    """One panel per sweep that has no other figure, one line per architecture, the chosen values ringed."""
+    losses = consistency_losses(results)
+    sweeps = [sweep for sweep in sweeps_of(results) if sweep not in losses]
     if not sweeps or not results.has(decided_by(results), dataset):
         return
     name = f"sweeps_{dataset}"

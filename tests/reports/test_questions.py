@@ -8,6 +8,7 @@ import pytest
 from reports.layout import Table
 from reports.questions import Answer, answers, draw_consistency
 from reports.results import load
+from reports.sweeps import draw_sweeps
 from tests.reports.synthetic import Synthetic
 from tests.reports.test_tables import read
 
@@ -85,8 +86,10 @@ def test_jsd_can_be_worse(consistency: Synthetic) -> None:
     assert "JSD is worse than KL(clean ‖ augmented) by 2.1 ± 0.1 points" in said(found)
 
 
-def test_the_losses_share_a_figure(consistency: Synthetic, tmp_path: Path) -> None:
-    (drawing,) = draw_consistency(load(consistency.write(), consistency.data), tmp_path, "digits")
+def test_the_losses_share_a_figure_and_have_no_other(consistency: Synthetic, tmp_path: Path) -> None:
+    results = load(consistency.write(), consistency.data)
+    assert list(draw_sweeps(results, tmp_path, "digits")) == []
+    (drawing,) = draw_consistency(results, tmp_path, "digits")
     assert drawing.kind == "consistency"
     assert (tmp_path / f"{drawing.name}.pdf").stat().st_size > 1000
 
