@@ -5,6 +5,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
+from statistics import geometric_mean
 from typing import Any
 
 from tqdm import tqdm
@@ -125,7 +126,8 @@ def seconds_left(log: WorkflowLog, positions: dict[str, dict[str, Any]]) -> floa
     if not known or ("train" in log.counts and "train" not in known):
         return None
     mean = {rule: sum(values) / len(values) for rule, values in known.items()}
-    usual = sum(mean.values()) / len(mean)
+    # Jobs not seen yet may be as short as the shortest or as long as the longest: in between, by orders of magnitude.
+    usual = geometric_mean(max(seconds, 1) for seconds in mean.values())
     running = []
     for number, job in log.running.items():
         if positions[number]:

@@ -59,7 +59,7 @@ def test_the_forecast_adds_up_what_runs_and_what_waits() -> None:
 def test_the_forecast_puts_a_rules_only_job_after_the_others() -> None:
     running = [Job("train", time.monotonic()), Job("train", time.monotonic())]
     log = log_of({"train": 2, "report": 1}, running, [taken("collect", 8)])
-    usual = (40 + 8) / 2
+    usual = (40 * 8) ** 0.5
     assert seconds_left(log, {"0": NOTED, "1": NOTED}) == pytest.approx(30 + usual)
 
 
