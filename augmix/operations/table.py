@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import vectorize
+from numba import njit
 
 from augmix.checks import check_choice
 
@@ -70,17 +70,21 @@ _OFFSET = np.array([operation.offset for operation in OPERATIONS])
 _SIGNS = np.array([operation.signs for operation in OPERATIONS], dtype=np.float64)
 
 
-@vectorize(cache=True, boundscheck=True)
-def _parameter(operation: int, level: float, sign: int, height: int, width: int) -> float:
-    maximum = _MAXIMUM[operation]
-    if operation == TRANSLATE_X:
-        maximum *= width
-    elif operation == TRANSLATE_Y:
-        maximum *= height
-    magnitude = level * maximum / 10
-    if _INTEGER[operation]:
-        magnitude = np.trunc(magnitude)
-    return _OFFSET[operation] + _SIGNS[operation, sign] * magnitude
+@njit(cache=True, boundscheck=True)
+def _fill(
+    operations: np.ndarray, levels: np.ndarray, signs: np.ndarray, height: int, width: int, found: np.ndarray
+) -> None:
+    for i in range(found.size):
+        operation = operations[i]
+        maximum = _MAXIMUM[operation]
+        if operation == TRANSLATE_X:
+            maximum *= width
+        elif operation == TRANSLATE_Y:
+            maximum *= height
+        magnitude = levels[i] * maximum / 10
+        if _INTEGER[operation]:
+            magnitude = np.trunc(magnitude)
+        found[i] = _OFFSET[operation] + _SIGNS[operation, signs[i]] * magnitude
 
 
 def parameters(operations: np.ndarray, levels: np.ndarray, signs: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -89,7 +93,8 @@ def parameters(operations: np.ndarray, levels: np.ndarray, signs: np.ndarray, si
     `operations` are ids, `levels` are in [0, 10], `signs` choose (0 or 1) between an operation's two signs;
     the three have one shape.
     """
-    found: np.ndarray = _parameter(operations, levels, signs, *size)
+    found = np.empty(operations.shape)
+    _fill(operations.ravel(), levels.ravel(), signs.ravel(), *size, found.ravel())
     return found
 
 
