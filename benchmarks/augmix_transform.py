@@ -14,6 +14,7 @@ reads each chain and the image and writes single precision. The buffers copied s
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -102,15 +103,16 @@ def measure(side: int) -> pd.DataFrame:
     batch = batch.repeat(-(-BATCHES[side] // len(batch)), 1, 1, 1)[: BATCHES[side]]
     ways = {column: candidates(batch, batch[: SINGLES[side]], threads) for column, threads in THREADS.items()}
     views = {name: count for name, (_, count, _) in ways["one_thread"].items()}
-    calls = {
-        f"{name}/{column}": partial(with_threads, call, threads)
-        for name in views
-        for column, (call, _, threads) in ((column, ways[column][name]) for column in THREADS)
-    }
+    calls = {}
+    for name, column in product(views, THREADS):
+        call, _, threads = ways[column][name]
+        calls[f"{name}/{column}"] = partial(with_threads, call, threads)
     memory = np.ones(2 * COPIED + HALF_PAGE, np.uint8)
     turns = interleaved({**calls, "copy": partial(np.copyto, memory[-COPIED:], memory[:COPIED])})
-    micros = {column: turns[[f"{name}/{column}" for name in views]] * 1e6 / list(views.values()) for column in THREADS}
-    one, two = (found.set_axis(list(views), axis=1) for found in micros.values())
+    one, two = (
+        pd.DataFrame({name: turns[f"{name}/{column}"] * 1e6 / count for name, count in views.items()})
+        for column in THREADS
+    )
     floor = bytes_moved(side) / (2 * COPIED) * turns["copy"] * 1e6
     print(f"\n{side}×{side}, µs a view; the floor is {floor.median():.2f} µs")
     found = {

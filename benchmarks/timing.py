@@ -35,8 +35,8 @@ def interleaved(
 ) -> pd.DataFrame:
     """Seconds of one call, a column a candidate and a row a turn, which calls each for `seconds`, one after another.
 
-    A processor's clock drifts by a fifth within seconds: take the median of the rows' ratios, not a ratio of medians,
-    and name next to each other what is to be compared most exactly. About `patience` seconds, at most, go into turns
+    A processor's clock drifts by a fifth within seconds: where a ratio is near one, name the two next to each other
+    and take the median of the rows' ratios, not a ratio of medians. About `patience` seconds, at most, go into turns
     that are taken again.
     """
     for call in candidates.values():

@@ -74,6 +74,7 @@ _SIGNS = np.array([operation.signs for operation in OPERATIONS], dtype=np.float6
 def _fill(
     operations: np.ndarray, levels: np.ndarray, signs: np.ndarray, height: int, width: int, found: np.ndarray
 ) -> None:
+    """Write to `found` each parameter, all arrays flat; an id or a sign outside the tables is an IndexError."""
     for i in range(found.size):
         operation = operations[i]
         maximum = _MAXIMUM[operation]
