@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numba import njit
 from PIL import Image
 from torchvision import tv_tensors
 from torchvision.transforms import v2
@@ -11,6 +12,8 @@ from torchvision.transforms.v2 import functional
 
 from augmix import operations
 from augmix.checks import check_flag, check_integer, check_number
+
+_compiled = njit(cache=True, error_model="numpy")
 
 
 class Plan(NamedTuple):
@@ -29,14 +32,39 @@ class Plan(NamedTuple):
 
 def apply(images: torch.Tensor, plan: Plan) -> torch.Tensor:
     """Return (1 − m)·x + m·Σ wᵢ·chainᵢ(x) for uint8 images (N, C, H, W): float32 in [0, 255], not rounded."""
-    m = plan.m[:, None]
-    weights = np.concatenate([1 - m, m * plan.weights], axis=1, dtype=np.float32)
+    weights = _with_image(plan.weights, plan.m)
     return operations.mix(images, plan.operations, plan.parameters, weights)
 
 
 def apply_chain(images: torch.Tensor, plan: Plan) -> torch.Tensor:
     """Return each image's first chain alone, without mixing: uint8 (N, C, H, W)."""
     return operations.chain(images, plan.operations[:, 0], plan.parameters[:, 0])
+
+
+@_compiled
+def _with_image(weights: np.ndarray, m: np.ndarray) -> np.ndarray:
+    """Return the weights (N, K + 1) of the image, which comes first, and of its chains."""
+    count, width = weights.shape
+    result = np.empty((count, width + 1), np.float32)
+    for n in range(count):
+        result[n, 0] = 1 - m[n]
+        for k in range(width):
+            result[n, k + 1] = m[n] * weights[n, k]
+    return result
+
+
+@_compiled
+def _finish(ids: np.ndarray, available: np.ndarray, depths: np.ndarray, weights: np.ndarray) -> None:
+    """Make ids of indices into `available`, none beyond a chain's depth, and weights of Gammas, in place."""
+    batch, width, longest = ids.shape
+    for n in range(batch):
+        total = 0.0
+        for k in range(width):
+            for i in range(longest):
+                ids[n, k, i] = available[ids[n, k, i]] if i < depths[n, k] else operations.IDENTITY
+            total += weights[n, k]
+        for k in range(width):
+            weights[n, k] *= 1 / total
 
 
 class AugMix(v2.Transform):
@@ -77,18 +105,17 @@ class AugMix(v2.Transform):
         available = operations.ALL if self.all_ops else operations.AUGMIX
         longest = 3 if self.depth == -1 else self.depth
         shape = (batch, self.width, longest)
-        ids = available[rng.integers(len(available), size=shape)]
-        if self.depth == -1:
-            depths = rng.integers(1, 4, size=(batch, self.width, 1))
-            ids = np.where(np.arange(longest) < depths, ids, operations.IDENTITY)
+        ids = rng.integers(len(available), size=shape)
+        depths = rng.integers(1, 4, size=shape[:2]) if self.depth == -1 else np.full(shape[:2], longest)
         levels = rng.uniform(min(0.1, self.severity), self.severity, shape)
         signs = rng.integers(2, size=shape)
-        return Plan(
-            operations=ids,
-            parameters=operations.parameters(ids, levels, signs, size),
-            weights=rng.dirichlet(np.full(self.width, float(self.alpha)), batch),
-            m=rng.beta(self.alpha, self.alpha, batch),
-        )
+        if self.alpha < 0.1:  # Gammas this small underflow, which `dirichlet` allows for
+            weights = rng.dirichlet(np.full(self.width, self.alpha), batch)
+        else:
+            weights = rng.standard_gamma(self.alpha, shape[:2])
+        _finish(ids, available, depths, weights)
+        parameters = operations.parameters(ids, levels, signs, size)
+        return Plan(ids, parameters, weights, rng.beta(self.alpha, self.alpha, batch))
 
     def check_inputs(self, flat_inputs: list[Any]) -> None:
         """Raise TypeError unless the sample holds an image and nothing that would have to move with it."""

@@ -80,8 +80,9 @@ def mix(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, we
 
 
 def _executor(images: torch.Tensor) -> Any:
-    executors: dict[str, Any] = {"cpu": compiled, "mps": _ThroughCPU}
-    return executors.get(images.device.type, eager)
+    if images.is_cpu:
+        return compiled
+    return _ThroughCPU if images.is_mps else eager
 
 
 class _ThroughCPU:

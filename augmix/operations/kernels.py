@@ -360,14 +360,16 @@ def chain(
     parameters: np.ndarray,
     fill: int,
     result: np.ndarray,
+    start: int,
+    stop: int,
 ) -> None:
-    """Write to `result` each image (N, C, H, W) after its operations (N, D)."""
-    count, _, height, width = images.shape
+    """Write to `result` (N, C, H, W) each image from `start` to `stop` after its operations (N, D)."""
+    height, width = images.shape[2:]
     pixels = np.empty((height, width), np.uint32)
     padded = np.empty((height + 4, width + 2), np.uint32)
     lut = np.empty((3, 256), np.uint32)
     flat = pixels.ravel()
-    for n in range(count):
+    for n in range(start, stop):
         _load(images[n], flat)
         for i in range(operations.shape[1]):
             if operations[n, i] != table.IDENTITY:
@@ -394,9 +396,11 @@ def mix(
     parameters: np.ndarray,
     weights: np.ndarray,
     result: np.ndarray,
+    start: int,
+    stop: int,
 ) -> None:
-    """Write to `result` (N, C, H·W) Σ weights[:, i] · chain_i: chain 0 is the image, then its operations (N, K, D)."""
-    count, _, height, width = images.shape
+    """Write to `result` (N, C, H·W) Σ weights[:, i] · chain_i, chain 0 the image, for images from `start` to `stop`."""
+    height, width = images.shape[2:]
     size = height * width
     # Half a page apart: where two buffers begin almost alike in their pages, some processors copy ten times as slowly.
     apart = -(-size // 1024) * 1024 + 512
@@ -405,7 +409,7 @@ def mix(
     pixels = flat.reshape(height, width)
     padded = np.empty((height + 4, width + 2), np.uint32)
     lut = np.empty((3, 256), np.uint32)
-    for n in range(count):
+    for n in range(start, stop):
         mixed = result[n]
         _load(images[n], clean)
         _add(clean, weights[n, 0], mixed, True)
