@@ -32,6 +32,8 @@ class Plan(NamedTuple):
 
 def apply(images: torch.Tensor, plan: Plan) -> torch.Tensor:
     """Return (1 − m)·x + m·Σ wᵢ·chainᵢ(x) for uint8 images (N, C, H, W): float32 in [0, 255], not rounded."""
+    if plan.weights.ndim != 2 or plan.m.shape != plan.weights.shape[:1]:
+        raise ValueError(f"weights must be (N, K) and m (N,), got shapes {plan.weights.shape} and {plan.m.shape}")
     weights = _with_image(plan.weights, plan.m)
     return operations.mix(images, plan.operations, plan.parameters, weights)
 
@@ -55,7 +57,7 @@ def _with_image(weights: np.ndarray, m: np.ndarray) -> np.ndarray:
 
 @_compiled
 def _finish(ids: np.ndarray, available: np.ndarray, depths: np.ndarray, weights: np.ndarray) -> None:
-    """Make ids of indices into `available`, none beyond a chain's depth, and weights of Gammas, in place."""
+    """Make, in place, operations of indices into `available`, up to each chain's depth, and weights of Gammas."""
     batch, width, longest = ids.shape
     for n in range(batch):
         total = 0.0

@@ -98,6 +98,8 @@ def test_refuses_a_plan_for_another_batch() -> None:
     plan = AugMix().sample(4, SIZE, rng())
     with pytest.raises(ValueError, match=r"weights must have shape \(5, chains \+ 1\)"):
         apply(random_images(5), plan)
+    with pytest.raises(ValueError, match=r"weights must be \(N, K\) and m \(N,\), got shapes \(4, 3\) and \(3,\)"):
+        apply(random_images(4), plan._replace(m=plan.m[:3]))
 
 
 @pytest.mark.parametrize(("all_ops", "count"), [(False, 9), (True, 13)])
@@ -137,6 +139,13 @@ def test_weights_are_dirichlet_and_m_is_beta(width: int, alpha: float) -> None:
     assert np.cov(plan.weights.T)[0, 1] == pytest.approx(-variance / (width - 1), rel=0.15)
     assert stats.kstest(plan.m, stats.beta(alpha, alpha).cdf).pvalue > UNLIKELY
     assert abs(np.corrcoef(plan.m, plan.weights[:, 0])[0, 1]) < 0.06
+
+
+def test_a_tiny_alpha_gives_all_the_weight_to_one_chain() -> None:
+    plan = AugMix(alpha=1e-4).sample(4000, SIZE, rng())
+    np.testing.assert_allclose(plan.weights.sum(1), 1)
+    assert (plan.weights.max(1) > 0.99).mean() > 0.99
+    assert stats.chisquare(np.bincount(plan.weights.argmax(1))).pvalue > UNLIKELY
 
 
 def test_one_chain_has_all_the_weight() -> None:

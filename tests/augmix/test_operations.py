@@ -296,7 +296,7 @@ def test_refuses_a_bad_fill_and_bad_plans() -> None:
 
 
 def test_mps_takes_the_compiled_kernels_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    executor = operations._executor(SimpleNamespace(device=torch.device("mps")))  # type: ignore[arg-type]
+    executor = operations._executor(SimpleNamespace(is_cpu=False, is_mps=True))  # type: ignore[arg-type]
     monkeypatch.setattr(operations, "_executor", lambda images: executor)
     images = torch.randint(0, 256, (4, 3, 16, 16), dtype=torch.uint8)
     ids, parameters = operations.ids(["rotate"] * 4)[:, None], np.full((4, 1), 9.0)
