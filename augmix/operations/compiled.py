@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from typing import Any
+from functools import cache
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -15,10 +16,30 @@ PIXELS = 2**13
 """Of a piece of a batch, at least."""
 
 
-@lru_cache(maxsize=1)
-def _pool(process: int, workers: int) -> ThreadPoolExecutor:
-    """A forked process makes its own pool: threads do not survive the fork."""
-    return ThreadPoolExecutor(workers, thread_name_prefix="augmix")
+_Outcome: TypeAlias = SimpleQueue[BaseException | None]
+_Tasks: TypeAlias = SimpleQueue[tuple[Callable[[], None], _Outcome]]
+
+
+@cache
+def _tasks(process: int, threads: int) -> _Tasks:
+    """The queue at which so many threads wait, with less ado than an executor; a forked process starts its own."""
+    tasks: _Tasks = SimpleQueue()
+    for _ in range(threads):
+        Thread(target=_serve, args=(tasks,), name="augmix", daemon=True).start()
+    return tasks
+
+
+def _serve(tasks: _Tasks) -> None:
+    while True:
+        _carry_out(*tasks.get())
+
+
+def _carry_out(work: Callable[[], None], outcome: _Outcome) -> None:
+    try:
+        work()
+        outcome.put(None)
+    except BaseException as error:  # is raised where the work was asked for
+        outcome.put(error)
 
 
 def _pieces(count: int, workers: int, least: int) -> Iterator[tuple[int, int]]:
@@ -45,10 +66,13 @@ def _run(kernel: Callable[..., None], images: np.ndarray, *arguments: Any) -> No
             kernel(images, *arguments, start, stop)
 
     # This thread works too: there is one less to wake up.
-    jobs = [_pool(os.getpid(), threads - 1).submit(work) for _ in pieces[1:threads]]
+    tasks, outcome = _tasks(os.getpid(), threads - 1), _Outcome()
+    for _ in pieces[1:threads]:
+        tasks.put((work, outcome))
     work()
-    for job in jobs:
-        job.result()
+    for _ in pieces[1:threads]:
+        if error := outcome.get():
+            raise error
 
 
 def chain(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, fill: int) -> torch.Tensor:

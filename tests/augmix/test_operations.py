@@ -1,13 +1,18 @@
 """The operations equal Pillow's to the bit, in both executors, wherever they are called from."""
 
+import gc
 import io
 import math
 import multiprocessing
 import tarfile
+import time
+import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Event, current_thread, main_thread
 from types import SimpleNamespace
 
 import numpy as np
@@ -211,6 +216,40 @@ def test_threads_do_not_change_the_result(count: int) -> None:
     two = operations.apply("rotate", images, np.linspace(-30, 30, count))
     torch.set_num_threads(1)
     assert torch.equal(operations.apply("rotate", images, np.linspace(-30, 30, count)), two)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_calls_side_by_side_keep_their_results_apart() -> None:
+    images = torch.from_numpy(synthetic(100, 3, 32, 32))
+    degrees = [-20.0, -5.0, 5.0, 20.0]
+    expected = [operations.apply("rotate", images, angle) for angle in degrees]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(10):
+            found = pool.map(lambda angle: operations.apply("rotate", images, angle), degrees)
+            assert all(map(torch.equal, found, expected))
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_an_error_in_another_thread_is_raised_and_what_it_held_is_let_go() -> None:
+    images, reached = np.zeros((100, 3, 32, 32), np.uint8), Event()
+
+    def kernel(images: np.ndarray, start: int, stop: int) -> None:
+        if current_thread() is main_thread():
+            assert reached.wait(30)
+        else:
+            reached.set()
+            raise MemoryError("no room")
+
+    held = weakref.ref(images)
+    with pytest.raises(MemoryError, match="no room"):
+        compiled._run(kernel, images)
+    del images
+    gc.collect()
+    for _ in range(300):
+        if held() is None:
+            break
+        time.sleep(0.01)
+    assert held() is None, "an idle thread holds the images"
 
 
 def rotate_and_send(images: torch.Tensor, connection: Connection) -> None:
