@@ -3,7 +3,7 @@
 import sys
 
 from augmix.errors import UserError
-from augmix.experiment import load
+from augmix.suite.config.experiment import load
 
 if not workflow.configfiles:
 

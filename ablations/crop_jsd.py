@@ -6,8 +6,8 @@ At three times the step of standard training it shows what consistency is worth 
 import numpy as np
 from torch import Tensor, nn
 
-from augmix.batches import crop_and_flip
 from augmix.checks import check_flag, check_integer
+from augmix.crops import crop_and_flip
 from augmix.methods import Method
 from augmix.methods.augmix import consistent
 

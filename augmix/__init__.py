@@ -1,23 +1,27 @@
-"""AugMix (Hendrycks et al., ICLR 2020): the transform, the losses, the benchmarks and the training loop."""
+"""AugMix (Hendrycks et al., ICLR 2020): the transform, its losses, -C and -P; `augmix.suite` runs experiments."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["AugMix", "AugMixViews"]
+__all__ = [
+    "AugMix", "AugMixViews", "corruptions", "losses", "methods", "metrics", "mixing", "models", "operations",
+    "perturbations",
+]  # fmt: skip
 
 if TYPE_CHECKING:
-    from augmix.mixing import AugMix as AugMix
-    from augmix.mixing import AugMixViews as AugMixViews
+    from augmix import corruptions, losses, methods, metrics, mixing, models, operations, perturbations
+    from augmix.mixing import AugMix, AugMixViews
 
 
 def __getattr__(name: str) -> Any:
     """Import `augmix.AugMix` and the modules on first use: `import augmix` alone stays free of torch."""
-    if name in __all__:
+    if name in ("AugMix", "AugMixViews"):
         return getattr(import_module("augmix.mixing"), name)
-    try:
+    if name in __all__:
         return import_module(f"augmix.{name}")
-    except ModuleNotFoundError as error:
-        if error.name != f"augmix.{name}":
-            raise
-        raise AttributeError(f"module 'augmix' has no attribute {name!r}") from None
+    raise AttributeError(f"module 'augmix' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numba import njit
 
-from augmix import filters, noise
 from augmix.checks import PRESETS, check_choice, check_images, check_integer, choose_preset
+from augmix.corruptions import filters, noise
 
 _COMMON = (
     "gaussian_noise",

@@ -1,17 +1,23 @@
-"""Find things by file name: data sets, architectures, methods. A new one is a new file, and nothing else."""
+"""Find architectures and methods by file name: a new one is a new file, and nothing else."""
 
 import ast
+import difflib
 import importlib.util
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from inspect import Parameter
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from augmix.configuration import nearest
 from augmix.errors import UserError
+
+
+def nearest(name: object, valid: Iterable[str]) -> str:
+    """A half-sentence that helps with a misspelt name: the nearest valid one, or all of them."""
+    choices = sorted(valid)
+    match = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.5)
+    return f"did you mean '{match[0]}'?" if match else f"valid: {', '.join(choices) or 'none'}"
 
 
 def find_package(package: str) -> ModuleSpec | None:
@@ -75,11 +81,6 @@ def _value(default: ast.expr) -> Any:
         return eval(ast.unparse(default), {"__builtins__": {}})
     except Exception:
         return None
-
-
-def loader_module(name: str) -> ModuleType:
-    """A data set's module of `augmix.datasets`."""
-    return importlib.import_module(f"augmix.datasets.{name}")
 
 
 def method_parts(method: Mapping[str, Any]) -> dict[str, list[tuple[str, Mapping[str, Any]]]]:

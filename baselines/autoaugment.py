@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from augmix import operations
 from augmix.checks import check_flag
-from augmix.configuration import Position, nearest, place, read
 from augmix.errors import UserError
 from augmix.losses import cross_entropy
 from augmix.methods import Method, unmixed
+from augmix.registry import nearest
+from augmix.suite.io.configuration import Position, place, read
 
 POLICIES = Path(__file__).parent / "policies"
 REMOVED = ("color", "contrast", "brightness", "sharpness", "cutout")

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from augmix.checks import check_number
-from augmix.datasets.image_folder import decode, listing
 from augmix.errors import UserError
 from augmix.losses import cross_entropy
 from augmix.methods import Method, unmixed
+from augmix.suite.data.loaders.image_folder import decode, listing
 
 
 def method(*, folder: str, probability: float = 0.5) -> Method:

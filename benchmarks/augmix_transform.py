@@ -22,9 +22,10 @@ import pandas as pd
 import torch
 from torchvision.transforms.v2 import functional
 
-from augmix import AugMix, devices, mixing, operations
-from augmix.files import write_text
+from augmix import AugMix, mixing, operations
 from augmix.operations import eager
+from augmix.suite.io.files import write_text
+from augmix.suite.train import devices
 from benchmarks import peers
 from benchmarks.methods import photographs
 from benchmarks.timing import RESULTS, interleaved

@@ -24,10 +24,10 @@ import numpy as np
 
 from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, corrupt
 from augmix.corruptions.constants import PARAMETERS
-from augmix.files import write_array, write_text
-from augmix.generation import SEVERITIES, write_corruption, write_perturbation
 from augmix.perturbations import PERTURBATIONS
-from augmix.progress import bar
+from augmix.suite.io.files import write_array, write_text
+from augmix.suite.io.progress import bar
+from augmix.suite.testsets.generation import SEVERITIES, write_corruption, write_perturbation
 from benchmarks import per_image_script
 from benchmarks.plain_corruptions import EXACT, PRESETS, RANDOM, SLOW, deviation, photographs, statistics
 from benchmarks.timing import RESULTS, interleaved

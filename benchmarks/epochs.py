@@ -28,13 +28,14 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader
 
-from augmix import devices, losses, methods, models
-from augmix.batches import Batches
-from augmix.datasets import Split
-from augmix.datasets.digits import load
-from augmix.evaluation import numbers
-from augmix.files import write_array, write_text
-from augmix.training import training_step
+from augmix import losses, methods, models
+from augmix.suite.data.datasets import Split
+from augmix.suite.data.loaders.digits import load
+from augmix.suite.evaluate.evaluation import numbers
+from augmix.suite.io.files import write_array, write_text
+from augmix.suite.train import devices
+from augmix.suite.train.batches import Batches
+from augmix.suite.train.training import training_step
 from benchmarks import peers
 from benchmarks.timing import RESULTS, interleaved
 

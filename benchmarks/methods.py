@@ -22,13 +22,14 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor, nn
 
-from augmix import devices, methods, models
-from augmix.batches import crop_and_flip
-from augmix.datasets.digits import load
-from augmix.files import atomic
-from augmix.gallery import draw_sheet, sheet_height
+from augmix import methods, models
+from augmix.crops import crop_and_flip
 from augmix.registry import module_names
-from augmix.training import training_step
+from augmix.suite.data.loaders.digits import load
+from augmix.suite.io.files import atomic
+from augmix.suite.testsets.gallery import draw_sheet, sheet_height
+from augmix.suite.train import devices
+from augmix.suite.train.training import training_step
 from benchmarks.timing import interleaved
 
 CHECKOUT = Path(__file__).parent.parent

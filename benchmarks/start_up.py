@@ -17,7 +17,7 @@ from statistics import median
 import pandas as pd
 import yaml
 
-from augmix.files import write_text
+from augmix.suite.io.files import write_text
 from benchmarks.timing import RESULTS
 
 CHECKOUT = Path(__file__).parent.parent

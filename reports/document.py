@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from augmix.datasets import read_images
 from augmix.errors import UserError
-from augmix.files import read_json
+from augmix.suite.data.datasets import read_images
+from augmix.suite.io.files import read_json
 from reports.layout import Column, Row, Table, as_data, flattened, framed
 from reports.names import HELD_OUT, Method, architecture_title, group_of, spaced
 from reports.questions import answers

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from augmix.files import write_text
+from augmix.suite.io.files import write_text
 from reports.results import Cell
 
 WIDEST = 12

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from augmix.errors import UserError
-from augmix.files import atomic
+from augmix.suite.io.files import atomic
 from reports.document import document
 from reports.figures import draw_all
 from reports.layout import write_table

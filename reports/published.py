@@ -1,14 +1,12 @@
-"""Our figures beside the published ones of reports/paper_results.yaml, where data set, net and method match."""
+"""Our figures beside the published ones of paper_results.yaml, where data set, net and method match."""
 
 from collections.abc import Iterator, Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
-import yaml
 
 from augmix.registry import method_parts
+from augmix.suite.evaluate.paper import paper_results
 from reports.names import CORRUPTION_TITLES, Method, spaced
 from reports.results import CLEAN_ERROR, MCE, Cell, Place, Quantity, Results, summarise
 
@@ -54,13 +52,6 @@ class Comparison(NamedTuple):
     published: Published
     ours: Cell
     differs: str
-
-
-@cache
-def paper_results() -> dict[str, Any]:
-    """The published figures as they are kept in paper_results.yaml."""
-    loaded: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "paper_results.yaml").read_text(encoding="utf-8"))
-    return loaded
 
 
 def comparisons(results: Results) -> Iterator[Comparison]:

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 import yaml
 
-from augmix.datasets import read_images
 from augmix.errors import UserError
-from augmix.files import read_json
 from augmix.metrics import BIN_SIZE
-from augmix.results import COLUMNS, RUN_COLUMNS
+from augmix.suite.data.datasets import read_images
+from augmix.suite.evaluate.results import COLUMNS, RUN_COLUMNS
+from augmix.suite.io.files import read_json
 from reports.names import CORRUPTION_TITLES, EXTRA_TITLES, PERTURBATION_TITLES, Method, methods_of
 
 PLACE = ["dataset", "arch", "method"]

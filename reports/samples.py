@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from augmix.benchmark import folder_of
-from augmix.datasets import Split, read_images
-from augmix.files import read_array
-from augmix.gallery import Strip, draw_sheet, sheet_height
-from augmix.photograph_benchmarks import PhotographBenchmark
-from augmix.photographs import Photographs
+from augmix.suite.data.datasets import Split, read_images
+from augmix.suite.data.photographs import Photographs
+from augmix.suite.io.files import read_array
+from augmix.suite.testsets.arrays import folder_of
+from augmix.suite.testsets.gallery import Strip, draw_sheet, sheet_height
+from augmix.suite.testsets.photographs import PhotographBenchmark
 from reports.results import Results
 from reports.style import WIDTH, Drawing, saved
 from reports.words import sentence

@@ -10,7 +10,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from augmix.files import atomic
+from augmix.suite.io.files import atomic
 from reports.results import Results
 
 WIDTH = 6.5

@@ -6,10 +6,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 import seaborn as sns
-import yaml
 from matplotlib.axes import Axes
 
-from augmix.sweeps import DEFINITIONS
+from augmix.suite.config.sweeps import definitions
 from reports.layout import Column, Row, Table, framed
 from reports.names import architecture_title, spaced
 from reports.results import MCE, VALIDATION, Place, Quantity, Results
@@ -36,7 +35,6 @@ class Sweep(NamedTuple):
 
 def sweeps_of(results: Results) -> list[Sweep]:
     """The experiment's sweeps, in the configured order."""
-    definitions = yaml.safe_load(DEFINITIONS.read_text(encoding="utf-8")) if DEFINITIONS.is_file() else {}
     values: dict[str, list[tuple[Any, str]]] = {}
     for entry in results.config["methods"]:
         for sweep, value in (entry.get("sweeps") or {}).items():
@@ -44,7 +42,7 @@ def sweeps_of(results: Results) -> list[Sweep]:
     unchanged = {entry["name"] for entry in results.config["methods"] if not entry.get("parameters")}
     found = []
     for name, pairs in values.items():
-        defined = definitions.get(name, {})
+        defined = definitions().get(name, {})
         order = [str(value) for value in defined.get("values", ())]
         pairs.sort(key=lambda pair: order.index(str(pair[0])) if str(pair[0]) in order else len(order))
         labels = defined.get("labels", {})

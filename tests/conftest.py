@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from augmix.datasets import prepare
-from augmix.experiment import Experiment, load
+from augmix.suite.config.experiment import Experiment, load
+from augmix.suite.data.datasets import prepare
 from tests.checkout import Checkout, copy_checkout, make_finished
 
 # Tests run side by side on few cores: one thread each is fastest. Torch reads this when it is first imported.

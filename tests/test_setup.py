@@ -85,10 +85,10 @@ def test_imports_point_one_way(room: str) -> None:
 
 def test_training_never_imports_mlflow_and_help_never_torch() -> None:
     code = (
-        "import sys, augmix.cli, augmix.experiment; augmix.cli.build_parser();"
+        "import sys, augmix.suite.cli.main, augmix.suite.config.experiment; augmix.suite.cli.main.build_parser();"
         "assert not {'torch', 'mlflow', 'matplotlib', 'sklearn'} & set(sys.modules);"
-        "augmix.experiment.load('config/digits.yaml').runs; assert 'torch' not in sys.modules;"
-        "import augmix.training, augmix.evaluation, augmix.methods.augmix;"
+        "augmix.suite.config.experiment.load('config/digits.yaml').runs; assert 'torch' not in sys.modules;"
+        "import augmix.suite.train.training, augmix.suite.evaluate.evaluation, augmix.methods.augmix;"
         "assert 'mlflow' not in sys.modules and 'snakemake' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

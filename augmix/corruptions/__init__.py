@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from augmix import noise
 from augmix.checks import check_choice, check_images, check_integer, choose_preset
-from augmix.corruptions import blur, digital, weather
+from augmix.corruptions import blur, digital, noise, weather
 from augmix.corruptions.constants import PARAMETERS
 
 __all__ = ["CORRUPTIONS", "EXTRA_CORRUPTIONS", "corrupt"]

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from numba import njit
 
-from augmix import filters
-from augmix.noise import draw, uniforms
+from augmix.corruptions import filters
+from augmix.corruptions.noise import draw, uniforms
 
 
 def to_uint8(values: np.ndarray) -> np.ndarray:

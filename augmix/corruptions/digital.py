@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numba import njit
 
-from augmix import filters
-from augmix.noise import draw_uniform
+from augmix.corruptions import filters
+from augmix.corruptions.noise import draw_uniform
 
 
 @njit(nogil=True, cache=True)

@@ -1,4 +1,4 @@
-"""What corruptions and perturbations share: blurs, snow, water, HSV (`augmix.noise` has the random part).
+"""What corruptions and perturbations share: blurs, snow, water, HSV (`augmix.corruptions.noise` has the random part).
 
 The definitions are those of the -C and -P benchmarks (Hendrycks & Dietterich, ICLR 2019).
 """
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numba import njit
 
-from augmix.noise import fill_normal
+from augmix.corruptions.noise import fill_normal
 
 
 def gaussian_kernel(sigma: float, truncate: float) -> np.ndarray:

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numba import njit
 
-from augmix import filters
+from augmix.corruptions import filters
+from augmix.corruptions.noise import draw_uniform, normals, uniforms
 from augmix.errors import UserError
-from augmix.noise import draw_uniform, normals, uniforms
 
 _MUD_COLOR = np.array([63, 42, 20]) / 255
 # The published sets are made from the first five of the six photographs.

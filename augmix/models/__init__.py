@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from augmix.configuration import nearest
-from augmix.registry import module_names
+from augmix.registry import module_names, nearest
 
 
 def build(name: str, num_classes: int) -> nn.Module:

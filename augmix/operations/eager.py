@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from augmix.operations import kernels, table
+from augmix.operations.transfer import to_device
 
 
 def _bands(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -183,12 +184,6 @@ def _operate(
         function, dim = _MOVES[operation]
         return function(images, parameter, dim, fill)
     return _affine(images, matrix, fill)
-
-
-def to_device(device: torch.device, array: np.ndarray) -> torch.Tensor:
-    """Copy to the device; from pinned memory, for otherwise the copy waits for the device to finish its work."""
-    tensor = torch.from_numpy(array)
-    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def chain(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, fill: int) -> torch.Tensor:

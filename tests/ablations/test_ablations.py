@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from augmix import losses, methods
-from augmix.batches import crop_and_flip
+from augmix.crops import crop_and_flip
 from augmix.errors import UserError
 from augmix.mixing import AugMix, apply, apply_chain
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from augmix import filters, noise
+from augmix.corruptions import filters, noise
 
 
 def some_images(*shape: int) -> np.ndarray:

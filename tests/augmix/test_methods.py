@@ -12,11 +12,11 @@ from PIL import Image
 
 from augmix import methods, models
 from augmix.errors import UserError
-from augmix.experiment import Experiment
 from augmix.mixing import AugMix, apply
-from augmix.preflight import check_methods
 from augmix.registry import method_names
-from augmix.training import train, training_step
+from augmix.suite.config.experiment import Experiment
+from augmix.suite.run.preflight import check_methods
+from augmix.suite.train.training import train, training_step
 
 PACKAGES = ["baselines", "ablations"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from augmix import noise
+from augmix.corruptions import noise
 
 
 def probabilities(table: np.ndarray) -> np.ndarray:

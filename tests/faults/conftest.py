@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from augmix.generation import write_corruption, write_perturbation
+from augmix.suite.testsets.generation import write_corruption, write_perturbation
 
 
 @pytest.fixture(scope="session")

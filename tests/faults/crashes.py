@@ -16,11 +16,11 @@ from typing import Any
 
 import torch
 
-from augmix.evaluation import evaluate
-from augmix.experiment import load
-from augmix.results import collect
-from augmix.runs import Checkpoints
-from augmix.training import train
+from augmix.suite.config.experiment import load
+from augmix.suite.evaluate.evaluation import evaluate
+from augmix.suite.evaluate.results import collect
+from augmix.suite.train.checkpoints import Checkpoints
+from augmix.suite.train.training import train
 
 
 def forked(work: Callable[[], None]) -> int:

@@ -15,9 +15,9 @@ import yaml
 from mlflow import MlflowClient
 
 from augmix.errors import UserError
-from augmix.tracking import sync
-from augmix.tracking_records import CURVES
-from augmix.tracking_store import open_store
+from augmix.suite.track.mirror import sync
+from augmix.suite.track.records import CURVES
+from augmix.suite.track.store import open_store
 
 STARTED = 1_700_000_000.25
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from augmix.runs import Checkpoints
+from augmix.suite.train.checkpoints import Checkpoints
 from tests.checkout import ROOT
 from tests.faults.tally import NIGHTLY, tried
 

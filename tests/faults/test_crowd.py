@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from augmix.tracking_records import CURVES
+from augmix.suite.track.records import CURVES
 from tests.checkout import ROOT
 from tests.faults.tally import NIGHTLY, tried
 

@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from augmix import cli
-from augmix.datasets import SPLITS, read
-from augmix.evaluation import evaluate
-from augmix.experiment import Experiment
-from augmix.training import train
+from augmix.suite.cli import main as cli
+from augmix.suite.config.experiment import Experiment
+from augmix.suite.data.datasets import SPLITS, read
+from augmix.suite.evaluate.evaluation import evaluate
+from augmix.suite.train.training import train
 from tests.checkout import TINY
 from tests.faults.tally import NIGHTLY, tried
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from augmix import devices
 from augmix.errors import UserError
-from augmix.evaluation import load_net
-from augmix.runs import Checkpoints
+from augmix.suite.evaluate.evaluation import load_net
+from augmix.suite.train import devices
+from augmix.suite.train.checkpoints import Checkpoints
 from tests.checkout import ROOT, SECRET, Checkout
 
 ROOMS = ("augmix", "baselines", "ablations", "reports", "benchmarks")

@@ -11,14 +11,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from augmix import cli
 from augmix.errors import UserError
-from augmix.evaluation import evaluate
-from augmix.experiment import Experiment
-from augmix.files import locked, write_text
-from augmix.preflight import check_folders
-from augmix.results import collect, read_predictions
-from augmix.training import train
+from augmix.suite.cli import main as cli
+from augmix.suite.config.experiment import Experiment
+from augmix.suite.evaluate.evaluation import evaluate
+from augmix.suite.evaluate.predictions import read_predictions
+from augmix.suite.evaluate.results import collect
+from augmix.suite.io.files import locked, write_text
+from augmix.suite.run.preflight import check_folders
+from augmix.suite.train.training import train
 from tests.checkout import Checkout
 from tests.faults.tally import NIGHTLY, tried
 

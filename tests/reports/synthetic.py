@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from augmix.results import COLUMNS, RUN_COLUMNS
+from augmix.suite.evaluate.results import COLUMNS, RUN_COLUMNS
 from reports.names import CORRUPTION_TITLES
 
 CORRUPTIONS = tuple(CORRUPTION_TITLES)

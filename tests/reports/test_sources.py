@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from augmix import cli, datasets
 from augmix.corruptions import corrupt
 from augmix.errors import UserError
-from augmix.experiment import Experiment, load
-from augmix.preflight import check_published
-from augmix.tracking_records import read_metrics
+from augmix.suite.cli import main as cli
+from augmix.suite.config.experiment import Experiment, load
+from augmix.suite.data import datasets
+from augmix.suite.run.preflight import check_published
+from augmix.suite.track.records import read_metrics
 from reports.layout import as_csv
 from reports.results import load as load_results
 from reports.tables import all_tables

@@ -10,9 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from augmix import experiment
+from augmix.suite.config import experiment
+from augmix.suite.evaluate.paper import paper_results
 from reports.layout import Table, as_csv, as_data, as_latex, as_markdown, escape_latex, escape_markdown
-from reports.published import paper_results
 from reports.results import load
 from reports.tables import all_tables, duration, main_table, printed_runs
 from tests.reports.synthetic import CORRUPTIONS, Synthetic

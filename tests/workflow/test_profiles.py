@@ -11,8 +11,8 @@ import pytest
 import yaml
 from snakemake.cli import get_argument_parser
 
-from augmix import preflight, slurm
 from augmix.errors import UserError
+from augmix.suite.run import preflight, slurm
 from tests.checkout import BIN, ROOT, Checkout
 
 PROFILES = sorted(path.parent.name for path in ROOT.glob("workflow/profiles/*/config.yaml"))

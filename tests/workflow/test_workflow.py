@@ -5,8 +5,8 @@ import shlex
 
 import pytest
 
-from augmix.cli import build_parser
-from augmix.experiment import load
+from augmix.suite.cli.main import build_parser
+from augmix.suite.config.experiment import load
 from tests.checkout import Checkout
 
 pytestmark = pytest.mark.slow

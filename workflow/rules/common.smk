@@ -2,9 +2,9 @@
 import json
 import os
 
-from augmix.experiment import VALIDATION
-from augmix.results import FINISHED_ONLY, run_state
-from augmix.sweeps import to_test
+from augmix.suite.config.experiment import VALIDATION
+from augmix.suite.evaluate.results import FINISHED_ONLY, run_state
+from augmix.suite.evaluate.choosing import to_test
 
 DATA = str(experiment.data)
 RESULTS = str(experiment.folder)

@@ -7,7 +7,7 @@ SETTINGS = as_json(experiment.config)
 rule collect:
     input:
         needed_by_collect,
-        sources=["augmix/results.py", "augmix/metrics.py"],
+        sources=["augmix/suite/evaluate/results.py", "augmix/metrics.py"],
     output:
         [f"{RESULTS}/{name}" for name in ("metrics.csv", "runs.csv", "experiment.yaml")],
     log:

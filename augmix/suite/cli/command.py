@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from augmix.errors import UserError
 
 if TYPE_CHECKING:
-    from augmix.experiment import Experiment
+    from augmix.suite.config.experiment import Experiment
 
 DEFAULT_CONFIG = "config/digits.yaml"
 
@@ -51,7 +51,7 @@ def settings_of(args: argparse.Namespace, *needed: str) -> dict[str, Any]:
 
 def experiment_of(args: argparse.Namespace) -> "Experiment":
     """The experiment of --settings or of --config."""
-    from augmix.experiment import Experiment, load
+    from augmix.suite.config.experiment import Experiment, load
 
     return Experiment(settings_of(args)) if getattr(args, "settings", None) else load(args.config)
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from augmix.command import add_command, add_config, experiment_of, required, settings_of
 from augmix.errors import UserError
+from augmix.suite.cli.command import add_command, add_config, experiment_of, required, settings_of
 
 
 def add_prepare(commands: Any) -> None:
@@ -27,8 +27,9 @@ def add_prepare(commands: Any) -> None:
 
 
 def _prepare(args: argparse.Namespace) -> None:
-    from augmix import datasets, published
-    from augmix.configuration import nearest
+    from augmix.registry import nearest
+    from augmix.suite.data import datasets
+    from augmix.suite.testsets import published
 
     if args.download:
         print(published.download(args.download, Path(required(args, "output"))))
@@ -89,10 +90,10 @@ def add_perturb(commands: Any) -> None:
 
 def _corrupt(args: argparse.Namespace) -> None:
     from augmix.corruptions import CORRUPTIONS
-    from augmix.generation import write_corruption
+    from augmix.suite.testsets.generation import write_corruption
 
     if args.gallery:
-        from augmix import gallery
+        from augmix.suite.testsets import gallery
 
         image = gallery.pick(args.data, args.image)
         gallery.write_corruptions(args.gallery, image, args.names, args.preset, args.seed)
@@ -104,12 +105,12 @@ def _corrupt(args: argparse.Namespace) -> None:
 
 def _perturb(args: argparse.Namespace) -> None:
     from augmix.checks import nearest_preset
-    from augmix.datasets import read
-    from augmix.generation import write_perturbation
     from augmix.perturbations import perturbations_of
+    from augmix.suite.data.datasets import read
+    from augmix.suite.testsets.generation import write_perturbation
 
     if args.gallery:
-        from augmix import gallery
+        from augmix.suite.testsets import gallery
 
         image = gallery.pick(args.data, args.image)
         gallery.write_perturbations(args.gallery, image, args.names, args.preset, args.seed)

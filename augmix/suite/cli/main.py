@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, TextIO
 
 from augmix import __version__
-from augmix.command import add_command, add_config, experiment_of, required, settings_of
-from augmix.data_commands import add_corrupt, add_perturb, add_prepare
 from augmix.errors import RunError, UserError
-from augmix.launcher import joined, launch
-from augmix.plan_command import add_plan
+from augmix.suite.cli.command import add_command, add_config, experiment_of, required, settings_of
+from augmix.suite.cli.data import add_corrupt, add_perturb, add_prepare
+from augmix.suite.cli.plan import add_plan
+from augmix.suite.io.processes import joined
+from augmix.suite.train.launcher import launch
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -129,7 +130,7 @@ def _add_reproduce(commands: Any) -> None:
 
 
 def _reproduce(args: argparse.Namespace) -> int:
-    from augmix.reproduce import reproduce
+    from augmix.suite.run.front import reproduce
 
     return reproduce(Path(args.config), args.cores, args.profile, args.dry_run)
 
@@ -146,7 +147,7 @@ def _add_status(commands: Any) -> None:
 
 
 def _status(args: argparse.Namespace) -> None:
-    from augmix.status import print_status
+    from augmix.suite.run.status import print_status
 
     print_status(experiment_of(args))
 
@@ -170,7 +171,7 @@ def _train(args: argparse.Namespace) -> None:
     if (processes := settings["training"]["processes"]) > 1 and not joined():
         launch(processes, args.arguments)
         return
-    from augmix.training import train
+    from augmix.suite.train.training import train
 
     train(settings, folder)
 
@@ -200,7 +201,7 @@ def _evaluate(args: argparse.Namespace) -> None:
         return
     keys = ("data", "corruptions", "perturbations", "folders", "images", "resize", "compared", "output")
     settings, folder = _run_settings(args, "evaluation", *keys)
-    from augmix.evaluation import evaluate
+    from augmix.suite.evaluate.evaluation import evaluate
 
     evaluate(settings, folder)
 
@@ -209,7 +210,7 @@ def _evaluate_checkpoint(args: argparse.Namespace) -> None:
     for option in ("arch", "dataset_folder", "output"):
         if not getattr(args, option):
             raise UserError(f"--checkpoint needs --{option.replace('_', '-')}")
-    from augmix.weights import evaluate_checkpoint
+    from augmix.suite.evaluate.weights import evaluate_checkpoint
 
     data, output = Path(args.dataset_folder), Path(args.output)
     found = evaluate_checkpoint(Path(args.checkpoint), args.arch, data, output, args.device)
@@ -249,7 +250,7 @@ def _add_choose(commands: Any) -> None:
 
 
 def _choose(args: argparse.Namespace) -> None:
-    from augmix.sweeps import choose
+    from augmix.suite.evaluate.choosing import choose
 
     for row in choose(experiment_of(args)):
         if row["chosen"]:
@@ -268,7 +269,7 @@ def _add_collect(commands: Any) -> None:
 
 
 def _collect(args: argparse.Namespace) -> int:
-    from augmix.results import collect
+    from augmix.suite.evaluate.results import collect
 
     experiment = experiment_of(args)
     missing = collect(experiment)
@@ -314,7 +315,7 @@ def _add_track(commands: Any) -> None:
 
 
 def _track(args: argparse.Namespace) -> None:
-    from augmix import tracking
+    from augmix.suite.track import mirror as tracking
 
     experiment = experiment_of(args)
     if args.action == "sync":

@@ -6,11 +6,11 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from augmix.command import add_command, add_config, experiment_of
 from augmix.errors import UserError
+from augmix.suite.cli.command import add_command, add_config, experiment_of
 
 if TYPE_CHECKING:
-    from augmix.calibration import Request
+    from augmix.suite.plan.calibration import Request
 
 MOST_PROCESSES = 8
 """That measure at once."""
@@ -38,7 +38,9 @@ def add_plan(commands: Any) -> None:
 
 
 def _plan(args: argparse.Namespace) -> None:
-    from augmix import calibration, plan, plan_tables
+    from augmix.suite.plan import calibration
+    from augmix.suite.plan import forecast as plan
+    from augmix.suite.plan import tables as plan_tables
 
     experiment = experiment_of(args)
     if args.actual:
@@ -63,7 +65,7 @@ def _plan(args: argparse.Namespace) -> None:
 
 def _here(request: "Request") -> tuple["Request", str | None]:
     """The request for a device of this machine, and the device that it is lacking, if so."""
-    from augmix.devices import find
+    from augmix.suite.train.devices import find
 
     try:
         find(request.device)
@@ -74,8 +76,8 @@ def _here(request: "Request") -> tuple["Request", str | None]:
 
 def _jobs(request: "Request", cores: int | None, devices: int | None) -> tuple[int, int]:
     """How many jobs run side by side, and in how many processes to measure."""
-    from augmix import machine
-    from augmix.devices import find
+    from augmix.suite.io import machine
+    from augmix.suite.train.devices import find
 
     if find(request.device) != "cpu":
         return devices or max(machine.gpus(), 1), 1

@@ -4,25 +4,24 @@ import inspect
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from importlib import resources
 from pathlib import Path
 from types import ModuleType, NoneType
 from typing import Any, get_args
 
 import yaml
 
-from augmix.benchmark import check_published, folder_of
 from augmix.checks import nearest_preset
-from augmix.configuration import Lines, Position, merge, nearest, place, read, validate
-from augmix.datasets import source_digest
 from augmix.errors import UserError
-from augmix.registry import find_package, loader_module, method_names, method_parameters, method_parts, module_names
-from augmix.sweeps import expand
+from augmix.registry import find_package, method_names, method_parameters, method_parts, module_names, nearest
+from augmix.suite.config.sweeps import expand
+from augmix.suite.data.datasets import loader_module, source_digest
+from augmix.suite.io.configuration import Lines, Position, merge, place, read, validate
+from augmix.suite.testsets.arrays import check_published, folder_of
 
-CHECKOUT = Path(__file__).resolve().parent.parent
 VALIDATION = "-validation"
 KINDS = {str: "text", int: "a whole number", NoneType: "null"}
 """What a data set's options are."""
-SCHEMA = CHECKOUT / "workflow" / "schemas" / "experiment.schema.yaml"
 
 
 @dataclass(frozen=True)
@@ -262,7 +261,7 @@ class Experiment:
         methods = method_names(packages)
         for dataset, entry in self.datasets.items():
             position = ("datasets", dataset, "loader")
-            refuse(position, "data set loader", entry["loader"], module_names("augmix.datasets"))
+            refuse(position, "data set loader", entry["loader"], module_names("augmix.suite.data.loaders"))
             module = loader_module(entry["loader"])
             if getattr(module, "DOWNLOADS", False):
                 entry["options"] = {"folder": str(self.downloads), **entry["options"]}
@@ -390,7 +389,6 @@ def _resolve(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str,
 
 @cache
 def _schema() -> dict[str, Any]:
-    if not SCHEMA.is_file():
-        raise UserError(f"{SCHEMA} is missing: experiments run from a checkout of the repository")
-    loaded: dict[str, Any] = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    text = resources.files("augmix.suite.config").joinpath("experiment.schema.yaml").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = yaml.safe_load(text)
     return loaded

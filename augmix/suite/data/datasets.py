@@ -10,16 +10,17 @@ images with, `NORMALISED` where a module has none.
 """
 
 import hashlib
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from augmix.errors import UserError
-from augmix.files import read_array, read_json, write_array, write_json
-from augmix.photographs import Photographs
-from augmix.registry import loader_module
+from augmix.suite.data.photographs import Photographs
+from augmix.suite.io.files import read_array, read_json, write_array, write_json
 
 SPLITS = ("train", "test")
 NORMALISED = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -64,6 +65,11 @@ def padded(images: np.ndarray) -> np.ndarray:
 def evenly(count: int, wanted: int | None) -> np.ndarray:
     """Indices of at most `wanted` of `count` images, evenly spaced: balanced also when sorted by class."""
     return np.arange(count) if wanted is None or wanted >= count else np.arange(wanted) * count // wanted
+
+
+def loader_module(name: str) -> ModuleType:
+    """A data set's module of `augmix.suite.data.loaders`."""
+    return importlib.import_module(f"augmix.suite.data.loaders.{name}")
 
 
 def prepare(settings: Mapping[str, Any], folder: Path) -> None:

@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 from augmix import __version__
 from augmix.errors import RunError, UserError
-from augmix.files import locked
-from augmix.progress import bar
+from augmix.suite.io.files import locked
+from augmix.suite.io.progress import bar
 
 BLOCK = 2**20
 TIMEOUT = 30.0

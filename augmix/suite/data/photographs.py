@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from augmix.errors import UserError
-from augmix.streaming import Streamed
+from augmix.suite.data.streaming import Streamed
 
 SCALE = (0.08, 1.0)
 """The share of the photograph's area that a training image shows: RandomResizedCrop's."""

@@ -9,15 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from augmix import datasets, devices, models, provenance
-from augmix.batches import in_order
-from augmix.benchmark import COMPARED
+from augmix import models
 from augmix.errors import UserError
-from augmix.files import atomic, read_mapping, write_json
-from augmix.photograph_benchmarks import open_benchmark
-from augmix.progress import bar
-from augmix.runs import DAMAGED, load
-from augmix.streaming import Streamed
+from augmix.suite.data import datasets
+from augmix.suite.data.streaming import Streamed
+from augmix.suite.io import provenance
+from augmix.suite.io.files import atomic, read_mapping, write_json
+from augmix.suite.io.progress import bar
+from augmix.suite.testsets.arrays import COMPARED
+from augmix.suite.testsets.photographs import open_benchmark
+from augmix.suite.train import devices
+from augmix.suite.train.batches import in_order
+from augmix.suite.train.checkpoints import DAMAGED, load
 
 NUMBERS = np.dtype([("prediction", "<i4"), ("confidence", "<f4"), ("true_probability", "<f4"), ("squared_sum", "<f4")])
 """Of one image: the predicted class, its probability, the true class's, and Σ_k p_k²."""
@@ -28,7 +31,7 @@ SHIFTS = {"C": "corruptions", "P": "perturbations"}
 def evaluate(settings: Mapping[str, Any], folder: Path) -> None:
     """Write `<folder>/<output>/{clean,C,P}.npz` and `evaluation.json` for the run in `folder`.
 
-    `settings` is a `Run.evaluation` or `.validation` of `augmix.experiment`. Each archive maps a shift's name to a
+    `settings` is a `Run.evaluation` or `.validation` of an experiment. Each archive maps a shift's name to a
     `NUMBERS` array, of shape (N,) for clean, (5, N) for a corruption and (N, T) for a perturbation; `labels` and
     `source` stand beside them. Where a generated -C is compared with the published one, its part of `C.npz` has names
     that begin with `COMPARED`. Raises `UserError` naming the file that is missing, damaged or does not fit.

@@ -1,7 +1,5 @@
 """What has come of an experiment: the state of each run, and the tidy `metrics.csv` and `runs.csv`."""
 
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,13 +8,14 @@ import numpy as np
 import yaml
 
 from augmix import metrics
-from augmix.benchmark import COMPARED
 from augmix.corruptions import CORRUPTIONS
 from augmix.errors import UserError
-from augmix.experiment import Experiment, Run
-from augmix.files import is_locked, read_mapping, write_csv, write_text
 from augmix.perturbations import NOISE_PERTURBATIONS, perturbations_of
-from augmix.sweeps import to_test
+from augmix.suite.config.experiment import Experiment, Run
+from augmix.suite.evaluate.choosing import to_test
+from augmix.suite.evaluate.predictions import read_predictions
+from augmix.suite.io.files import is_locked, read_mapping, write_csv, write_text
+from augmix.suite.testsets.arrays import COMPARED
 
 Row = tuple[str, str, str, int | str, str, float]
 """(benchmark, source, shift, severity, metric, value) of one run; an empty severity means all of them, or none."""
@@ -178,24 +177,6 @@ def _scores(numbers: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         "brier": metrics.brier_score(numbers["true_probability"], numbers["squared_sum"]),
         "rms_calibration": metrics.rms_calibration_error(numbers["confidence"], correct),
     }
-
-
-def read_predictions(
-    folder: Path, benchmark: str, names: list[str], output: str = "predictions", prefix: str = ""
-) -> dict[str, np.ndarray]:
-    """A run's predictions on one benchmark, those of the archive whose names begin with `prefix`.
-
-    Raises `UserError` when the file is damaged or lacks a shift.
-    """
-    path = folder / output / f"{benchmark}.npz"
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            loaded = {key.removeprefix(prefix): archive[key] for key in archive.files if key.startswith(prefix)}
-    except (OSError, ValueError, EOFError, LookupError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} is damaged ({error}); delete it to have it made again") from error
-    if missing := [name for name in (*names, "labels", "source") if name not in loaded]:
-        raise UserError(f"{path} lacks '{prefix}{missing[0]}'; delete it to have it made again")
-    return loaded
 
 
 def _record(folder: Path, output: str) -> dict[str, Any]:

@@ -9,22 +9,24 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor, nn
 
-from augmix import datasets, devices, models, provenance
+from augmix import models
 from augmix.checks import nearest_preset
-from augmix.configuration import nearest
 from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS
 from augmix.errors import UserError
-from augmix.evaluation import write_predictions
-from augmix.experiment import CHECKOUT, Run
-from augmix.files import write_csv, write_json
 from augmix.metrics import corruption_error
 from augmix.perturbations import extra_perturbations_of, perturbations_of
-from augmix.registry import module_names
-from augmix.results import COLUMNS, Row, run_metrics
-from augmix.runs import DAMAGED
+from augmix.registry import module_names, nearest
+from augmix.suite.config.experiment import Run
+from augmix.suite.data import datasets
+from augmix.suite.evaluate.evaluation import write_predictions
+from augmix.suite.evaluate.paper import paper_results
+from augmix.suite.evaluate.results import COLUMNS, Row, run_metrics
+from augmix.suite.io import provenance
+from augmix.suite.io.files import write_csv, write_json
+from augmix.suite.train import devices
+from augmix.suite.train.checkpoints import DAMAGED
 
 # What training code wraps a net in, and the keys under which it saves weights.
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
@@ -40,8 +42,6 @@ HARMLESS = [
     *(kind for name, kind in vars(np.dtypes).items() if name.endswith("DType")),
     *((_SCALAR, f"numpy.{package}.multiarray.scalar") for package in ("core", "_core")),
 ]
-
-PUBLISHED = CHECKOUT / "reports" / "paper_results.yaml"
 
 
 class Fit(NamedTuple):
@@ -97,8 +97,8 @@ def headline(rows: Sequence[Row], preset: str) -> dict[str, float]:
     values = {(shift, metric): value for _, _, shift, severity, metric, value in rows if not severity}
     measures = {"clean": "error", "mCE": "error", "mFP": "flip_probability"}
     found = {shift: values[shift, metric] for shift, metric in measures.items() if (shift, metric) in values}
-    if "mCE" in found and preset == "imagenet" and PUBLISHED.exists():
-        alexnet = yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))["alexnet_imagenetc_error"]
+    if "mCE" in found and preset == "imagenet":
+        alexnet = paper_results()["alexnet_imagenetc_error"]
         ratios = corruption_error({name: values[name, "error"] for name in CORRUPTIONS}, alexnet)
         found["mCE / AlexNet"] = fmean(ratios.values())
     return found

@@ -1,15 +1,15 @@
 """Read an experiment's YAML strictly: YAML 1.2 scalars, unique keys, a line number in every complaint."""
 
-import difflib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from augmix.errors import UserError
+from augmix.registry import nearest
 
 Position = tuple[str | int, ...]
 Lines = dict[Position, str]
@@ -36,13 +36,6 @@ for _tag, _pattern, _first in (
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
 _Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))
-
-
-def nearest(name: object, valid: Iterable[str]) -> str:
-    """A half-sentence that helps with a misspelt name: the nearest valid one, or all of them."""
-    choices = sorted(valid)
-    match = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.5)
-    return f"did you mean '{match[0]}'?" if match else f"valid: {', '.join(choices) or 'none'}"
 
 
 def describe(position: Position) -> str:

@@ -7,9 +7,20 @@ from typing import Any
 
 from tqdm import tqdm
 
-from augmix.launcher import leads
+from augmix.suite.io.processes import leads
 
 
 def bar(iterable: Any = None, **options: Any) -> Any:
     """A `tqdm` bar that shows itself on a terminal only."""
     return tqdm(iterable, disable=None if leads() else True, dynamic_ncols=True, **options)
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `3 min 20 s`, `2 h 5 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 10:
+        return f"{minutes} min {rest} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from augmix.datasets import NORMALISED
 from augmix.errors import UserError
 from augmix.registry import method_parts
+from augmix.suite.data.datasets import NORMALISED
 
 if TYPE_CHECKING:
     import torch
@@ -120,7 +120,8 @@ def _means(rows: Sequence[Sequence[float]]) -> list[float]:
 
 def measure(request: Request, started: float) -> Calibration:
     """Measure in this process, which was started at that time."""
-    from augmix import devices, evaluation, training  # noqa: F401 - what a job imports before it works
+    from augmix.suite.evaluate import evaluation  # noqa: F401 - what a job imports before it works
+    from augmix.suite.train import devices
 
     device = devices.set_up({"threads": request.threads, "device": request.device})
     startup = time.time() - started
@@ -138,7 +139,7 @@ def _net(key: Key, recipe: Mapping[str, Any], attacked: bool, budget: float, dev
     import torch.nn.functional as F
 
     from augmix import losses, methods
-    from augmix.training import make_net, make_optimizer, training_step
+    from augmix.suite.train.training import make_net, make_optimizer, training_step
 
     name, side = key
     net = make_net(name, CLASSES, NORMALISED, recipe, device)
@@ -237,11 +238,11 @@ def _shift(key: ShiftKey) -> float:
     """Seconds to make one image of a -C or one frame of a -P, and to encode it where it becomes a file."""
     from PIL import Image
 
-    from augmix import videos
     from augmix.checks import nearest_preset
     from augmix.corruptions import corrupt
     from augmix.perturbations import NOISE_PERTURBATIONS, frame_count, perturb
-    from augmix.photograph_benchmarks import QUALITY
+    from augmix.suite.data import videos
+    from augmix.suite.testsets.photographs import QUALITY
 
     count = max(PIXELS // key.side**2 // 8, 1) if key.kind == "C" else 1
     # Blobs with some noise: pure noise would take encoders far longer than a photograph.

@@ -7,15 +7,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from augmix.calibration import Calibration, Key, MethodCost, NetCost, Request, ShiftKey
-from augmix.configuration import nearest
 from augmix.errors import UserError
-from augmix.experiment import VALIDATION, Experiment, Run
-from augmix.files import read_json, write_json
-from augmix.generation import SEVERITIES
 from augmix.perturbations import frame_count
-from augmix.registry import loader_module
-from augmix.results import run_state
+from augmix.registry import nearest
+from augmix.suite.config.experiment import VALIDATION, Experiment, Run
+from augmix.suite.data.datasets import loader_module
+from augmix.suite.evaluate.results import run_state
+from augmix.suite.io.files import read_json, write_json
+from augmix.suite.plan.calibration import Calibration, Key, MethodCost, NetCost, Request, ShiftKey
+from augmix.suite.testsets.generation import SEVERITIES
 
 NUMBERS_BYTES = 16
 """Of one image in a run's predictions."""

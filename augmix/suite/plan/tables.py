@@ -3,10 +3,10 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from augmix import plan
-from augmix.calibration import CLASSES
-from augmix.experiment import Experiment
-from augmix.watch import duration
+from augmix.suite.config.experiment import Experiment
+from augmix.suite.io.progress import duration
+from augmix.suite.plan import forecast as plan
+from augmix.suite.plan.calibration import CLASSES
 
 
 def forecast(made: plan.Plan, side_by_side: int) -> str:

@@ -18,13 +18,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 
-from augmix import machine, preflight, slurm
 from augmix.errors import RunError, UserError
-from augmix.experiment import Experiment, load
-from augmix.files import holder, is_locked, locked
-from augmix.results import FINISHED_ONLY, last_error, run_state
-from augmix.watch import Display, duration
-from augmix.workflow_log import Job, WorkflowLog
+from augmix.suite.config.experiment import Experiment, load
+from augmix.suite.evaluate.results import FINISHED_ONLY, last_error, run_state
+from augmix.suite.io import machine
+from augmix.suite.io.files import holder, is_locked, locked
+from augmix.suite.io.progress import duration
+from augmix.suite.run import preflight, slurm
+from augmix.suite.run.watch import Display
+from augmix.suite.run.workflow_log import Job, WorkflowLog
 
 REPORT_RULES = ("collect", "report", "track")
 LOG, LOG_OF_FINISHED = "snakemake.log", "snakemake-finished.log"

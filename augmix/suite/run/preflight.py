@@ -11,14 +11,15 @@ from typing import Any
 
 import yaml
 
-from augmix import machine, published, slurm
-from augmix.benchmark import DOWNLOAD
-from augmix.configuration import nearest
-from augmix.datasets import SPLITS, record
 from augmix.errors import UserError
-from augmix.experiment import Experiment
-from augmix.files import read_mapping
-from augmix.registry import loader_module
+from augmix.registry import nearest
+from augmix.suite.config.experiment import Experiment
+from augmix.suite.data.datasets import SPLITS, loader_module, record
+from augmix.suite.io import machine
+from augmix.suite.io.files import read_mapping
+from augmix.suite.run import slurm
+from augmix.suite.testsets import published
+from augmix.suite.testsets.arrays import DOWNLOAD
 
 PROFILES = Path("workflow/profiles")
 
@@ -185,7 +186,7 @@ def check_devices(experiment: Experiment) -> None:
     asked = {run.training["training"]["device"] for run in experiment.runs} - {"auto", "cpu"}
     if not asked:
         return
-    from augmix import devices
+    from augmix.suite.train import devices
 
     for device in sorted(asked):
         devices.find(device)

@@ -5,10 +5,11 @@ from collections import Counter
 from pathlib import Path
 
 from augmix.errors import UserError
-from augmix.experiment import Experiment
-from augmix.files import read_mapping
-from augmix.results import run_state
-from augmix.watch import duration, training_seconds_left
+from augmix.suite.config.experiment import Experiment
+from augmix.suite.evaluate.results import run_state
+from augmix.suite.io.files import read_mapping
+from augmix.suite.io.progress import duration
+from augmix.suite.run.watch import training_seconds_left
 
 _POSITION = dict.fromkeys(("epoch", "epochs", "step", "steps", "seconds_per_epoch", "updated"), (int, float))
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from augmix.experiment import Experiment
-from augmix.workflow_log import Job, WorkflowLog
+from augmix.suite.config.experiment import Experiment
+from augmix.suite.io.progress import duration
+from augmix.suite.run.workflow_log import Job, WorkflowLog
 
 LINE_EVERY = 10.0
 SHOWN_JOBS = 3
@@ -144,14 +145,3 @@ def seconds_left(log: WorkflowLog, positions: dict[str, dict[str, Any]]) -> floa
     queue = sum(mean.get(rule, usual) * count for rule, count in waiting.items()) - alone
     workers = max(min(log.most_running, len(running) + waiting.total()), 1)
     return max((sum(running) + queue) / workers, *running, 0) + alone
-
-
-def duration(seconds: float) -> str:
-    """`40 s`, `3 min 20 s`, `2 h 5 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 10:
-        return f"{minutes} min {rest} s"
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

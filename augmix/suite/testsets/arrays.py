@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from augmix.checks import nearest_preset
-from augmix.configuration import Lines, Position, place
-from augmix.datasets import Split, evenly
 from augmix.errors import UserError
-from augmix.files import read_array, read_json
-from augmix.generation import SEVERITIES
 from augmix.perturbations import NOISE_PERTURBATIONS, frame_count
-from augmix.streaming import Streamed
+from augmix.suite.data.datasets import Split, evenly
+from augmix.suite.data.streaming import Streamed
+from augmix.suite.io.configuration import Lines, Position, place
+from augmix.suite.io.files import read_array, read_json
+from augmix.suite.testsets.generation import SEVERITIES
 
 DOWNLOAD = "download"
 DOWNLOADED = {"cifar10": "CIFAR-10-C", "cifar100": "CIFAR-100-C", "imagenet": "ImageNet-C"}

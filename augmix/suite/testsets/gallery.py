@@ -10,12 +10,13 @@ from PIL import Image, ImageOps
 
 from augmix.checks import choose_preset
 from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, corrupt
-from augmix.datasets import image_folder, read
 from augmix.errors import UserError
-from augmix.files import atomic
-from augmix.generation import SEVERITIES, generated
 from augmix.perturbations import extra_perturbations_of, perturb, perturbations_of
-from augmix.progress import bar
+from augmix.suite.data.datasets import read
+from augmix.suite.data.loaders import image_folder
+from augmix.suite.io.files import atomic
+from augmix.suite.io.progress import bar
+from augmix.suite.testsets.generation import SEVERITIES, generated
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

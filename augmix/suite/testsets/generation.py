@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from augmix import __version__, corruptions, datasets, perturbations
+from augmix import __version__, corruptions, perturbations
 from augmix.checks import choose_preset
-from augmix.datasets import evenly
 from augmix.errors import UserError
-from augmix.files import atomic, write_array, write_json
-from augmix.photographs import Photographs
-from augmix.progress import bar
+from augmix.suite.data import datasets
+from augmix.suite.data.datasets import evenly
+from augmix.suite.data.photographs import Photographs
+from augmix.suite.io.files import atomic, write_array, write_json
+from augmix.suite.io.progress import bar
 
 SEVERITIES = (1, 2, 3, 4, 5)
 CHUNK_BYTES = 64 * 2**20
@@ -30,7 +31,7 @@ def write_corruption(
     """
     test = datasets.read(data, "test")
     if isinstance(test.images, Photographs):
-        from augmix import photograph_benchmarks  # which builds on this module
+        from augmix.suite.testsets import photographs as photograph_benchmarks  # which builds on this module
 
         photograph_benchmarks.write_corruption(test, folder, name, images, preset, seed)
         return
@@ -52,7 +53,7 @@ def write_perturbation(
     """Write `<folder>/<name>.npy`, uint8 (N, T, H, W, 3): one sequence of T frames per test image."""
     test = datasets.read(data, "test")
     if isinstance(test.images, Photographs):
-        from augmix import photograph_benchmarks  # which builds on this module
+        from augmix.suite.testsets import photographs as photograph_benchmarks  # which builds on this module
 
         photograph_benchmarks.write_perturbation(test, folder, name, images, preset, seed)
         return

@@ -13,16 +13,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from augmix import corruptions, perturbations, photographs, videos
-from augmix.benchmark import Benchmark, Shift
+from augmix import corruptions, perturbations
 from augmix.checks import nearest_preset
-from augmix.datasets import Split, evenly
 from augmix.errors import UserError
-from augmix.files import read_json, write_array
-from augmix.generation import CHUNK_BYTES, SEVERITIES, describe, generated
-from augmix.photographs import Photographs
-from augmix.progress import bar
-from augmix.streaming import Streamed
+from augmix.suite.data import photographs, videos
+from augmix.suite.data.datasets import Split, evenly
+from augmix.suite.data.photographs import Photographs
+from augmix.suite.data.streaming import Streamed
+from augmix.suite.io.files import read_json, write_array
+from augmix.suite.io.progress import bar
+from augmix.suite.testsets.arrays import Benchmark, Shift
+from augmix.suite.testsets.generation import CHUNK_BYTES, SEVERITIES, describe, generated
 
 QUALITY = 85
 """Of the JPEG files, as in ImageNet-C."""

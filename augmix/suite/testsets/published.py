@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from augmix.benchmark import DOWNLOAD
-from augmix.configuration import nearest
 from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS
-from augmix.datasets import read, record
-from augmix.download import Source, obtain
 from augmix.errors import UserError
-from augmix.files import write_json
-from augmix.photograph_benchmarks import open_benchmark
+from augmix.registry import nearest
+from augmix.suite.data.datasets import read, record
+from augmix.suite.data.download import Source, obtain
+from augmix.suite.io.files import write_json
+from augmix.suite.testsets.arrays import DOWNLOAD
+from augmix.suite.testsets.photographs import open_benchmark
 
 
 class Archive(NamedTuple):

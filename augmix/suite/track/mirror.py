@@ -16,19 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from tqdm import tqdm
 
 from augmix.errors import UserError
-from augmix.progress import bar
-from augmix.tracking_records import (
-    CURVES,
-    REPORT,
-    Record,
-    Scores,
-    checksum,
-    read_metrics,
-    read_record,
-    read_report,
-)
-from augmix.tracking_store import ARTIFACTS, DATABASE, database_path, locked, open_store, shown
-from augmix.tracking_store import serve as serve
+from augmix.suite.io.progress import bar
+from augmix.suite.track.records import CURVES, REPORT, Record, Scores, checksum, read_metrics, read_record, read_report
+from augmix.suite.track.store import ARTIFACTS, DATABASE, database_path, locked, open_store, shown
+from augmix.suite.track.store import serve as serve
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -129,7 +120,7 @@ def _mirror(client: "MlflowClient", experiment: str, record: Record, run: "Run |
         run = None
     tags = record.tags | {
         "augmix.path": record.path,
-        "augmix.configuration": record.configuration,
+        "augmix.suite.io.configuration": record.configuration,
         "augmix.epochs": str(len(record.epochs)),
         "augmix.curves": checksum(record.epochs),
     }
@@ -152,7 +143,7 @@ def _mirror(client: "MlflowClient", experiment: str, record: Record, run: "Run |
 def _continues(client: "MlflowClient", run: "Run", record: Record) -> bool:
     """Tell whether nothing that `run` holds already is contradicted by `record`."""
     tags = run.data.tags
-    if tags.get("augmix.configuration") != record.configuration:
+    if tags.get("augmix.suite.io.configuration") != record.configuration:
         return False
     if tags.get("augmix.curves") != checksum(record.epochs[: int(tags.get("augmix.epochs", 0))]):
         return False

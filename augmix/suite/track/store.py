@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from augmix.errors import RunError, UserError
-from augmix.files import atomic
+from augmix.suite.io.files import atomic
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -7,15 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from augmix.datasets import Split
-from augmix.operations.eager import to_device
-from augmix.photographs import Photographs, draw_crops
-from augmix.streaming import Streamed
+from augmix.crops import draw_shifts, shift
+from augmix.operations.transfer import to_device
+from augmix.suite.data.datasets import Split
+from augmix.suite.data.photographs import Photographs, draw_crops
+from augmix.suite.data.streaming import Streamed
 
-PAD = 4
 # What a generator is for comes first in its seed: NumPy pads seeds with zeros, so (s, e) would equal (s, e, 0).
 ORDER, STEP = 1, 2
 # Of a batch in order: at most so many images, and so many pixels.
@@ -46,7 +45,7 @@ class Batches:
     def __init__(
         self, split: Split, settings: Mapping[str, Any], device: torch.device, rank: int = 0, processes: int = 1
     ) -> None:
-        """`settings` are a `Run.training` of `augmix.experiment`."""
+        """`settings` are a `Run.training` of `augmix.suite.config.experiment`."""
         self._seed, self._flip, self._device = settings["seed"], settings["flip"], device
         self._size, self._rank, self._processes = settings["training"]["batch_size"], rank, processes
         self._labels = torch.from_numpy(split.labels.copy()).to(device)
@@ -97,29 +96,6 @@ def _from_files(
 
 def _from_device(images: Tensor, indices: np.ndarray, draws: np.ndarray) -> Callable[[], Tensor]:
     return lambda: shift(images[to_device(images.device, indices)], draws)
-
-
-def draw_shifts(count: int, flip: bool, rng: np.random.Generator) -> np.ndarray:
-    """How far to shift each of `count` images down and to the right, and whether to mirror it: int64 (count, 3)."""
-    shifts = rng.integers(0, 2 * PAD + 1, (2, count))
-    mirrored = rng.random(count) < 0.5 if flip else np.zeros(count, bool)
-    return np.stack([*shifts, mirrored], axis=1)
-
-
-def crop_and_flip(images: Tensor, rng: np.random.Generator, flip: bool) -> Tensor:
-    """Shift each uint8 (B, C, H, W) image by up to 4 pixels with zero fill; mirror half of them when `flip`."""
-    return shift(images, draw_shifts(len(images), flip, rng))
-
-
-def shift(images: Tensor, shifts: np.ndarray) -> Tensor:
-    """Shift and mirror each uint8 (B, C, H, W) image as its row of `draw_shifts` says."""
-    batch, channels, height, width = images.shape
-    top, left, mirrored = shifts.T[..., None]
-    rows = top + np.arange(height)
-    columns = left + np.where(mirrored, np.arange(width)[::-1], np.arange(width))
-    places = to_device(images.device, rows[:, :, None] * (width + 2 * PAD) + columns[:, None])
-    padded = F.pad(images, (PAD,) * 4).flatten(2)
-    return padded.gather(2, places.view(batch, 1, -1).expand(-1, channels, -1)).view_as(images)
 
 
 def in_order(images: np.ndarray | Streamed, device: torch.device, part: slice = slice(None)) -> Iterator[Tensor]:

@@ -1,4 +1,4 @@
-"""A run's folder: its checkpoints, history and progress. `augmix/training.py` is the loop that uses them."""
+"""A run's folder: its checkpoints, history and progress. `training.py` is the loop that uses them."""
 
 import csv
 import io
@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 
-from augmix.files import atomic, write_json, write_text
-from augmix.launcher import leads
+from augmix.suite.io.files import atomic, write_json, write_text
+from augmix.suite.io.processes import leads
 
 # What reading a damaged file as a checkpoint or an archive can end in.
 DAMAGED = (

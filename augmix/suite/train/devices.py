@@ -14,7 +14,7 @@ from typing import IO, Any
 import torch
 
 from augmix.errors import UserError
-from augmix.launcher import joined
+from augmix.suite.io.processes import joined
 
 # mallopt's M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD, from glibc's malloc.h.
 _claims: list[IO[str]] = []

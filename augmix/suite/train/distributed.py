@@ -15,7 +15,7 @@ import torch
 from torch import distributed, nn
 
 from augmix.errors import UserError
-from augmix.launcher import joined
+from augmix.suite.io.processes import joined
 
 
 class Group:

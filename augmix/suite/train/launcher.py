@@ -1,22 +1,11 @@
-"""Starting a training in several processes, and telling which of them this is; `distributed` is what they do."""
+"""Start a training in several processes; `distributed` is what they do together."""
 
 import logging
-import os
 import socket
 import sys
 from collections.abc import Sequence
 
 from augmix.errors import RunError
-
-
-def joined() -> bool:
-    """Whether this process was started by `torchrun`, or another launcher that sets the same variables."""
-    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
-
-
-def leads() -> bool:
-    """Whether this process is alone, or the first of its group: the one that writes and speaks."""
-    return not joined() or os.environ["RANK"] == "0"
 
 
 def launch(processes: int, arguments: Sequence[str]) -> None:
@@ -30,7 +19,7 @@ def launch(processes: int, arguments: Sequence[str]) -> None:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    from augmix.runs import Interrupted
+    from augmix.suite.train.checkpoints import Interrupted
 
     logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     with socket.socket() as free:
@@ -47,7 +36,7 @@ def launch(processes: int, arguments: Sequence[str]) -> None:
         monitor_interval=0.2,
     )
     try:
-        elastic_launch(config, sys.executable)("-m", "augmix.cli", *arguments)
+        elastic_launch(config, sys.executable)("-m", "augmix.suite.cli.main", *arguments)
     except SignalException as error:
         raise Interrupted(error.sigval) from error
     except ChildFailedError as error:

@@ -19,12 +19,15 @@ import torch.nn.functional as F
 import yaml
 from torch import Tensor, nn
 
-from augmix import datasets, devices, distributed, methods, models, provenance
-from augmix.batches import Batches, in_order
+from augmix import methods, models
 from augmix.errors import RunError, UserError
-from augmix.files import atomic, locked, read_json, read_mapping, write_json, write_text
-from augmix.progress import bar
-from augmix.runs import Checkpoints, Interrupted, Progress, Signals, save, tell, write_history
+from augmix.suite.data import datasets
+from augmix.suite.io import provenance
+from augmix.suite.io.files import atomic, locked, read_json, read_mapping, write_json, write_text
+from augmix.suite.io.progress import bar
+from augmix.suite.train import devices, distributed
+from augmix.suite.train.batches import Batches, in_order
+from augmix.suite.train.checkpoints import Checkpoints, Interrupted, Progress, Signals, save, tell, write_history
 
 RESULTS = ("model.pt", "history.csv", *(f"predictions/{name}.npz" for name in ("clean", "C", "P")))
 
@@ -32,7 +35,7 @@ RESULTS = ("model.pt", "history.csv", *(f"predictions/{name}.npz" for name in ("
 def train(settings: Mapping[str, Any], folder: Path) -> None:
     """Train one run into `folder`: config.yaml, provenance.json, history.csv, checkpoint.pt and, last, model.pt.
 
-    `settings` is a `Run.training` of `augmix.experiment`. Resumes from a checkpoint of the same fingerprint.
+    `settings` is a `Run.training` of an experiment. Resumes from a checkpoint of the same fingerprint.
     Raises `RunError` when the loss stops being finite, and `Interrupted` after SIGTERM or SIGINT, with a
     checkpoint on disk either way it can be continued.
     """

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from augmix.datasets import Arrays, image_folder
-from augmix.download import Source, obtain
 from augmix.errors import UserError
+from augmix.suite.data.datasets import Arrays
+from augmix.suite.data.download import Source, obtain
+from augmix.suite.data.loaders import image_folder
 
 SIDE = 32
 OTHERWISE = ", or the images as files, train/<class>/* and test/<class>/*"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from augmix.errors import UserError
-from augmix.progress import bar
+from augmix.suite.io.progress import bar
 
 ARCHIVES = {"train": "ILSVRC2012_img_train.tar", "val": "ILSVRC2012_img_val.tar"}
 DEVKIT = "ILSVRC2012_devkit_t12.tar.gz"

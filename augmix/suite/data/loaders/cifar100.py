@@ -4,8 +4,9 @@
 what is absent is downloaded there (169 MB). The labels are the fine ones.
 """
 
-from augmix.datasets import Arrays, _cifar
-from augmix.download import Source
+from augmix.suite.data.datasets import Arrays
+from augmix.suite.data.download import Source
+from augmix.suite.data.loaders import _cifar
 
 DOWNLOADS = True
 LAYOUT = _cifar.Layout(

@@ -7,7 +7,7 @@ and stratified: 1,437 for training, 360 for testing.
 import numpy as np
 from PIL import Image
 
-from augmix.datasets import Arrays, padded
+from augmix.suite.data.datasets import Arrays, padded
 
 TEST_IMAGES = 360
 

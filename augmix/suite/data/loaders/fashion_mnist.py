@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from augmix.datasets import Arrays, padded
-from augmix.download import Source, fetch
 from augmix.errors import UserError
+from augmix.suite.data.datasets import Arrays, padded
+from augmix.suite.data.download import Source, fetch
 
 DOWNLOADS = True
 HOST = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from augmix.datasets import SPLITS, Arrays
 from augmix.errors import UserError
-from augmix.photographs import as_rgb, decoding
-from augmix.progress import bar
+from augmix.suite.data.datasets import SPLITS, Arrays
+from augmix.suite.data.photographs import as_rgb, decoding
+from augmix.suite.io.progress import bar
 
 
 def check(folder: str, side: int = 32) -> None:

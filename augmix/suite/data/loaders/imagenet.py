@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from augmix.datasets import Arrays, _ilsvrc, files
-from augmix.datasets.image_folder import listing
 from augmix.errors import UserError
-from augmix.progress import bar
+from augmix.suite.data.datasets import Arrays, files
+from augmix.suite.data.loaders import _ilsvrc
+from augmix.suite.data.loaders.image_folder import listing
+from augmix.suite.io.progress import bar
 
 STREAMED = True
 FOLDERS = {"train": "train", "test": "val"}

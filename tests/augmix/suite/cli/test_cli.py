@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from augmix import cli
 from augmix.errors import RunError, UserError
-from augmix.progress import bar
-from augmix.runs import Interrupted, tell
+from augmix.suite.cli import main as cli
+from augmix.suite.io.progress import bar
+from augmix.suite.train.checkpoints import Interrupted, tell
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:

@@ -9,9 +9,9 @@ import pytest
 
 from augmix.corruptions import CORRUPTIONS
 from augmix.errors import UserError
-from augmix.experiment import Experiment, load
+from augmix.suite.config.experiment import Experiment, load
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[4]
 WriteConfig = Callable[..., Path]
 
 

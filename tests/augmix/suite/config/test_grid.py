@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from augmix import datasets, evaluation, training
-from augmix.datasets import cifar10, cifar100, digits, fashion_mnist
-from augmix.experiment import load
-from augmix.generation import write_corruption, write_perturbation
 from augmix.registry import module_names
-from augmix.results import collect
+from augmix.suite.config.experiment import load
+from augmix.suite.data import datasets
+from augmix.suite.data.loaders import cifar10, cifar100, digits, fashion_mnist
+from augmix.suite.evaluate import evaluation
+from augmix.suite.evaluate.results import collect
+from augmix.suite.testsets.generation import write_corruption, write_perturbation
+from augmix.suite.train import training
 from reports.make import build_report
-from tests.augmix.test_datasets_cifar import pickled
-from tests.augmix.test_datasets_fashion_mnist import idx
+from tests.augmix.suite.data.test_datasets_cifar import pickled
+from tests.augmix.suite.data.test_datasets_fashion_mnist import idx
 
 TRAIN, TEST = 4, 2
 # ImageNet's own nets. ViT-B/16 takes 224×224 only, and as long as all the others together.
@@ -63,7 +65,7 @@ def write_folders(root: Path, splits: tuple[str, str], images: np.ndarray, suffi
 def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, object]]:
     """The options of every loader, for files with scikit-learn's digits."""
     images = digits.load().train_images[:TRAIN]
-    roots = {name: tmp_path / name for name in module_names("augmix.datasets") if name != "digits"}
+    roots = {name: tmp_path / name for name in module_names("augmix.suite.data.loaders") if name != "digits"}
     for root in roots.values():
         root.mkdir()
     write_cifar(cifar10, roots["cifar10"], images, monkeypatch)
@@ -79,7 +81,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[s
 @pytest.mark.parametrize(
     ("loaders", "architectures", "side"),
     [
-        pytest.param(sorted(module_names("augmix.datasets")), SMALL, 32, id="small"),
+        pytest.param(sorted(module_names("augmix.suite.data.loaders")), SMALL, 32, id="small"),
         pytest.param(["imagenet"], LARGE, 64, id="large"),
         pytest.param(["imagenet"], LARGEST, 224, id="largest", marks=nightly),
     ],

@@ -9,23 +9,23 @@ import numpy as np
 import pytest
 import yaml
 
-from augmix import datasets
-from augmix.configuration import read
 from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS
-from augmix.datasets import digits
 from augmix.errors import UserError
-from augmix.evaluation import NUMBERS
-from augmix.experiment import Experiment, load
 from augmix.registry import method_parameters
-from augmix.results import collect
-from augmix.sweeps import DEFINITIONS, choose, expand, to_test
+from augmix.suite.config.experiment import Experiment, load
+from augmix.suite.config.sweeps import definitions, expand
+from augmix.suite.data import datasets
+from augmix.suite.data.loaders import digits
+from augmix.suite.evaluate.choosing import choose, to_test
+from augmix.suite.evaluate.evaluation import NUMBERS
+from augmix.suite.evaluate.results import collect
 
 WriteConfig = Callable[..., Path]
 
 
-@pytest.mark.parametrize("name", read(DEFINITIONS)[0])
+@pytest.mark.parametrize("name", definitions())
 def test_every_sweep_varies_a_parameter_that_exists_and_includes_its_default(name: str) -> None:
-    sweep = read(DEFINITIONS)[0][name]
+    sweep = definitions()[name]
     defaults = method_parameters(sweep["method"], ["baselines", "ablations"])
     assert sweep["parameter"] in defaults
     assert len(set(map(str, sweep["values"]))) == len(sweep["values"])

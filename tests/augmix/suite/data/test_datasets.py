@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from augmix import datasets, photographs
-from augmix.datasets import cifar10, digits, image_folder
 from augmix.errors import UserError
+from augmix.suite.data import datasets, photographs
+from augmix.suite.data.loaders import cifar10, digits, image_folder
 from tests.conftest import SHARED
 
 ALL = {"train": None, "test": None}

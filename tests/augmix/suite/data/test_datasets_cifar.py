@@ -15,10 +15,10 @@ import pytest
 import torchvision
 from PIL import Image
 
-from augmix import datasets, download
-from augmix.datasets import _cifar, cifar10, cifar100
-from augmix.download import Source
 from augmix.errors import UserError
+from augmix.suite.data import datasets, download
+from augmix.suite.data.download import Source
+from augmix.suite.data.loaders import _cifar, cifar10, cifar100
 
 RNG = np.random.default_rng(0)
 NAMES = {"cifar10": [f"class {i}" for i in range(10)], "cifar100": [f"class {i}" for i in range(100)]}

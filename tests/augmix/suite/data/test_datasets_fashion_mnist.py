@@ -10,9 +10,9 @@ import pytest
 import torchvision
 from torchvision.datasets.mnist import read_image_file, read_label_file
 
-from augmix import download
-from augmix.datasets import fashion_mnist
 from augmix.errors import UserError
+from augmix.suite.data import download
+from augmix.suite.data.loaders import fashion_mnist
 
 RNG = np.random.default_rng(0)
 

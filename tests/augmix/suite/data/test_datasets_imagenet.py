@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from augmix import datasets
-from augmix.datasets import _ilsvrc, imagenet
 from augmix.errors import UserError
+from augmix.suite.data import datasets
+from augmix.suite.data.loaders import _ilsvrc, imagenet
 
 ALL = {"train": None, "test": None}
 WNIDS = ["n01440764", "n01443537", "n02085620"]

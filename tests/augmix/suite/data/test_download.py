@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from augmix import download
-from augmix.download import Source, fetch, obtain, unpack
 from augmix.errors import UserError
+from augmix.suite.data import download
+from augmix.suite.data.download import Source, fetch, obtain, unpack
 
 CONTENT = bytes(range(256)) * 4000
 
@@ -201,7 +201,8 @@ def test_a_full_disk(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_two_processes_fetch_a_file_once(server: Server, tmp_path: Path) -> None:
     server.slow = 1.0
     source = server.source()
-    code = f"from pathlib import Path; from augmix.download import *; fetch({source!r}, Path({str(tmp_path)!r}))"
+    code = "from pathlib import Path; from augmix.suite.data.download import *; "
+    code += f"fetch({source!r}, Path({str(tmp_path)!r}))"
     both = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(2)]
     errors = "".join(process.communicate(timeout=60)[1] for process in both)
     assert [process.returncode for process in both] == [0, 0]

@@ -10,9 +10,9 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.transforms import functional
 
-from augmix import photographs
 from augmix.errors import UserError
-from augmix.streaming import Streamed
+from augmix.suite.data import photographs
+from augmix.suite.data.streaming import Streamed
 
 SIZES = [(500, 375), (375, 500), (333, 500), (224, 224), (256, 256), (130, 90), (1000, 60)]
 

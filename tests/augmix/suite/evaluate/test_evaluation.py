@@ -5,8 +5,8 @@ import torch
 from scipy.special import softmax
 from torch import nn
 
-from augmix.batches import IMAGES
-from augmix.evaluation import NUMBERS, numbers
+from augmix.suite.evaluate.evaluation import NUMBERS, numbers
+from augmix.suite.train.batches import IMAGES
 
 
 class Channels(nn.Module):

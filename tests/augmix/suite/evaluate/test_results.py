@@ -10,12 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from augmix import datasets, evaluation, generation, models, results, training
+from augmix import models
 from augmix.corruptions import CORRUPTIONS, corrupt
-from augmix.datasets import read
 from augmix.errors import UserError
-from augmix.experiment import Experiment
 from augmix.perturbations import perturb, perturbations_of
+from augmix.suite.config.experiment import Experiment
+from augmix.suite.data import datasets
+from augmix.suite.data.datasets import read
+from augmix.suite.evaluate import evaluation, results
+from augmix.suite.testsets import generation
+from augmix.suite.train import training
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from augmix.configuration import merge, nearest, read
 from augmix.errors import UserError
+from augmix.registry import nearest
+from augmix.suite.io.configuration import merge, read
 
 
 def write(folder: Path, name: str, text: str) -> Path:

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from augmix import tracking_store
 from augmix.errors import RunError, UserError
-from augmix.files import atomic, is_locked, locked, read_array, read_json, write_array, write_json, write_text
+from augmix.suite.io.files import atomic, is_locked, locked, read_array, read_json, write_array, write_json, write_text
+from augmix.suite.track import store as tracking_store
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_json_faults_name_the_file(tmp_path: Path) -> None:
 
 def test_a_lock_excludes_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
     path = tmp_path / "run" / ".lock"
-    code = "import sys, time; from pathlib import Path; from augmix.files import locked\n"
+    code = "import sys, time; from pathlib import Path; from augmix.suite.io.files import locked\n"
     code += f"with locked(Path({str(path)!r}), 'x'): print('held', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None

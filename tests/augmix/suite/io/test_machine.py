@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from augmix import machine, reproduce
+from augmix.suite.io import machine
+from augmix.suite.run import front as reproduce
 
 LISTED = "GPU 0: NVIDIA H100 (UUID: GPU-a)\\nGPU 1: NVIDIA H100 (UUID: GPU-b)\\n"
 

@@ -11,11 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from augmix import calibration, cli, plan, plan_tables
-from augmix.calibration import Calibration, MethodCost, NetCost, Request, ShiftKey
 from augmix.errors import UserError
-from augmix.experiment import Experiment, load
-from augmix.registry import loader_module, module_names
+from augmix.registry import module_names
+from augmix.suite.cli import main as cli
+from augmix.suite.config.experiment import Experiment, load
+from augmix.suite.data.datasets import loader_module
+from augmix.suite.plan import calibration
+from augmix.suite.plan import forecast as plan
+from augmix.suite.plan import tables as plan_tables
+from augmix.suite.plan.calibration import Calibration, MethodCost, NetCost, Request, ShiftKey
 
 WriteConfig = Callable[..., Path]
 NET = NetCost(step=0.01, image=0.001, attack=0.0005, inference=0.0002)
@@ -96,7 +100,7 @@ def test_makespan_lets_the_longest_go_first(workers: int, expected: float) -> No
 
 
 def test_every_loader_knows_its_sizes(small_digits: Path) -> None:
-    assert all(hasattr(loader_module(name), "sizes") for name in module_names("augmix.datasets"))
+    assert all(hasattr(loader_module(name), "sizes") for name in module_names("augmix.suite.data.loaders"))
     loader = loader_module("digits")
     arrays = loader.load()
     assert loader.sizes() == (len(arrays.train_labels), len(arrays.test_labels))

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import yaml
 
-from augmix import preflight
 from augmix.corruptions import weather
 from augmix.errors import UserError
-from augmix.experiment import Experiment, load
+from augmix.suite.config.experiment import Experiment, load
+from augmix.suite.run import preflight
 
 Write = Callable[..., Path]
 

@@ -13,12 +13,12 @@ import psutil
 import pytest
 from PIL import Image
 
-from augmix import reproduce
 from augmix.errors import RunError, UserError
-from augmix.experiment import Experiment
-from augmix.files import locked
-from augmix.reproduce import results
-from augmix.workflow_log import Job
+from augmix.suite.config.experiment import Experiment
+from augmix.suite.io.files import locked
+from augmix.suite.run import front as reproduce
+from augmix.suite.run.front import results
+from augmix.suite.run.workflow_log import Job
 from tests.checkout import BIN, TINY, Checkout, wait_for
 
 

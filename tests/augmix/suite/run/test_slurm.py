@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from augmix import slurm
 from augmix.errors import RunError, UserError
+from augmix.suite.run import slurm
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from augmix.experiment import Experiment, load
-from augmix.files import locked
-from augmix.status import print_status
+from augmix.suite.config.experiment import Experiment, load
+from augmix.suite.io.files import locked
+from augmix.suite.run.status import print_status
 
 
 @pytest.fixture
@@ -87,5 +87,5 @@ def test_a_running_job_without_news_says_so(experiment: Experiment, capsys: pyte
 
 
 def test_asking_does_not_import_torch() -> None:
-    code = "import sys, augmix.status; sys.exit('torch' in sys.modules)"
+    code = "import sys, augmix.suite.run.status; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

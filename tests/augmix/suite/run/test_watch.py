@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from augmix.experiment import Experiment
-from augmix.watch import Display, duration, position, seconds_left
-from augmix.workflow_log import Job, WorkflowLog
+from augmix.suite.config.experiment import Experiment
+from augmix.suite.io.progress import duration
+from augmix.suite.run.watch import Display, position, seconds_left
+from augmix.suite.run.workflow_log import Job, WorkflowLog
 from tests.checkout import TINY
 
 NOTED: dict[str, Any] = {"epoch": 3, "epochs": 10, "step": 5, "steps": 10, "seconds_per_epoch": 4.0}

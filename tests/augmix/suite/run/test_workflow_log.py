@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from augmix.workflow_log import WorkflowLog
+from augmix.suite.run.workflow_log import WorkflowLog
 
 START = """\
 Building DAG of jobs...

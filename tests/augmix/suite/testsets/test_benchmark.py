@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from augmix import datasets, generation
-from augmix.benchmark import Benchmark, folder_of
-from augmix.datasets import Split, evenly
 from augmix.errors import UserError
 from augmix.perturbations import perturb
+from augmix.suite.data import datasets
+from augmix.suite.data.datasets import Split, evenly
+from augmix.suite.testsets import generation
+from augmix.suite.testsets.arrays import Benchmark, folder_of
 
 COUNT = 12
 RNG = np.random.default_rng(0)

@@ -7,9 +7,11 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image, ImageSequence
 
-from augmix import cli, datasets, gallery
 from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, corrupt
 from augmix.perturbations import EXTRA_PERTURBATIONS, PERTURBATIONS, perturb
+from augmix.suite.cli import main as cli
+from augmix.suite.data import datasets
+from augmix.suite.testsets import gallery
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
 

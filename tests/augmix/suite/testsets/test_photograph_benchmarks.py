@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from augmix import datasets, generation, videos
 from augmix.corruptions import corrupt
 from augmix.errors import UserError
 from augmix.perturbations import perturb
-from augmix.photograph_benchmarks import PhotographBenchmark, open_benchmark
-from augmix.photographs import Photographs, resized
+from augmix.suite.data import datasets, videos
+from augmix.suite.data.photographs import Photographs, resized
+from augmix.suite.testsets import generation
+from augmix.suite.testsets.photographs import PhotographBenchmark, open_benchmark
 
 SIDE = 64
 IMAGES = 6

@@ -13,12 +13,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from augmix import benchmark, cli, datasets, download, published
 from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, corrupt
-from augmix.download import Source
 from augmix.errors import UserError
-from augmix.experiment import load
 from augmix.perturbations import perturb
+from augmix.suite.cli import main as cli
+from augmix.suite.config.experiment import load
+from augmix.suite.data import datasets, download
+from augmix.suite.data.download import Source
+from augmix.suite.testsets import arrays as benchmark
+from augmix.suite.testsets import published
 
 Write = Callable[..., Path]
 

@@ -22,8 +22,8 @@ import pytest
 import yaml
 
 from augmix.errors import UserError
-from augmix.tracking import serve, sync
-from augmix.tracking_store import open_store
+from augmix.suite.track.mirror import serve, sync
+from augmix.suite.track.store import open_store
 
 STARTED = 1_700_000_000.25
 HISTORY = "epoch,step,learning_rate,train_loss,train_error,test_error,seconds,timestamp\n"
@@ -430,7 +430,7 @@ def test_two_first_starts_at_once_after_one_was_killed(experiment: Path) -> None
     results = experiment.parent
     (results / "mlflow.db").write_bytes(b"")
     (results / ".mlflow.db.1.tmp").write_bytes(b"what a killed start left behind")
-    code = "import sys, pathlib, augmix.tracking as t; print(t.sync(pathlib.Path(sys.argv[1])))"
+    code = "import sys, pathlib, augmix.suite.track.mirror as t; print(t.sync(pathlib.Path(sys.argv[1])))"
     command = [sys.executable, "-c", code, str(experiment)]
     starts = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     outputs = [start.communicate(timeout=120) for start in starts]
@@ -472,14 +472,14 @@ def test_the_environment_stays_as_it_was(experiment: Path) -> None:
 
 
 def test_mlflow_is_imported_only_when_needed() -> None:
-    code = "import sys, augmix.tracking, augmix.tracking_store; sys.exit('mlflow' in sys.modules)"
+    code = "import sys, augmix.suite.track.mirror, augmix.suite.track.store; sys.exit('mlflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
 
 
 @pytest.fixture
 def ui(experiment: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     port = free_port()
-    code = "import sys, pathlib, augmix.tracking as t; t.serve(pathlib.Path(sys.argv[1]), int(sys.argv[2]))"
+    code = "import sys, pathlib, augmix.suite.track.mirror as t; t.serve(pathlib.Path(sys.argv[1]), int(sys.argv[2]))"
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(experiment.parent), str(port)], stdout=subprocess.PIPE, text=True
     )

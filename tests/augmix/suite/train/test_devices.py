@@ -7,10 +7,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from augmix import datasets, devices, evaluation, training
 from augmix.errors import UserError
-from augmix.experiment import Experiment
-from augmix.files import is_locked
+from augmix.suite.config.experiment import Experiment
+from augmix.suite.data import datasets
+from augmix.suite.evaluate import evaluation
+from augmix.suite.io.files import is_locked
+from augmix.suite.train import devices, training
 
 
 @pytest.fixture

@@ -17,10 +17,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from augmix import datasets, distributed, models, training
-from augmix.batches import Batches
+from augmix import models
 from augmix.errors import UserError
-from augmix.experiment import Experiment
+from augmix.suite.config.experiment import Experiment
+from augmix.suite.data import datasets
+from augmix.suite.train import distributed, training
+from augmix.suite.train.batches import Batches
 
 MakeExperiment = Callable[..., Experiment]
 CPU = torch.device("cpu")
@@ -37,7 +39,7 @@ def folder_in(path: Path) -> Path:
 
 
 def start(settings: dict[str, Any], folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "augmix.cli", "train", "--settings", json.dumps(settings)]
+    command = [sys.executable, "-m", "augmix.suite.cli.main", "train", "--settings", json.dumps(settings)]
     command += ["--output", str(folder), "--log", str(folder / "train.log")]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, process_group=0)
 

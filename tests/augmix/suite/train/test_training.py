@@ -14,12 +14,14 @@ import pytest
 import torch
 import yaml
 
-from augmix import batches, datasets, training
+from augmix import crops
 from augmix.errors import RunError, UserError
-from augmix.evaluation import load_net
-from augmix.experiment import Experiment
-from augmix.files import locked
-from augmix.runs import Interrupted
+from augmix.suite.config.experiment import Experiment
+from augmix.suite.data import datasets
+from augmix.suite.evaluate.evaluation import load_net
+from augmix.suite.io.files import locked
+from augmix.suite.train import batches, training
+from augmix.suite.train.checkpoints import Interrupted
 
 MakeExperiment = Callable[..., Experiment]
 
@@ -194,8 +196,8 @@ def test_training_learns(small_experiment: MakeExperiment, tmp_path: Path) -> No
 
 def test_crop_and_flip_shift_whole_images_and_mirror_half() -> None:
     images = torch.arange(1, 65, dtype=torch.uint8).reshape(1, 1, 8, 8).expand(4000, 3, 8, 8)
-    cropped = batches.crop_and_flip(images, np.random.default_rng(0), flip=True).numpy()
-    padded = np.pad(images[0, 0].numpy(), batches.PAD)
+    cropped = crops.crop_and_flip(images, np.random.default_rng(0), flip=True).numpy()
+    padded = np.pad(images[0, 0].numpy(), crops.PAD)
     windows = {
         window.tobytes(): flipped
         for top in range(9)
@@ -207,7 +209,7 @@ def test_crop_and_flip_shift_whole_images_and_mirror_half() -> None:
     assert 0.46 < np.mean(flips) < 0.54
     assert len({image.tobytes() for image in cropped[:, 0]}) > 150  # of 162
     assert np.array_equal(cropped[:, 0], cropped[:, 2])
-    unflipped = batches.crop_and_flip(images[:500], np.random.default_rng(0), flip=False).numpy()
+    unflipped = crops.crop_and_flip(images[:500], np.random.default_rng(0), flip=False).numpy()
     assert not any(windows[image.tobytes()] for image in unflipped[:, 0])
 
 

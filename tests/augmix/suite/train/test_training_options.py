@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from augmix import models, training
-from augmix.experiment import Experiment
+from augmix import models
+from augmix.suite.config.experiment import Experiment
+from augmix.suite.train import training
 
 
 @pytest.fixture
