@@ -80,12 +80,15 @@ def imports(path: Path) -> set[str]:
 @pytest.mark.parametrize("room", ALLOWED)
 def test_imports_point_one_way(room: str) -> None:
     for path in (ROOT / room).rglob("*.py"):
-        assert imports(path) & set(ALLOWED) <= ALLOWED[room], path
+        allowed = ALLOWED[room] | ({"reports"} if path == ROOT / "augmix/suite/cli/report.py" else set())
+        assert imports(path) & set(ALLOWED) <= allowed, path
 
 
-def test_training_never_imports_mlflow_and_help_never_torch() -> None:
+def test_training_never_imports_mlflow_and_help_hardly_anything() -> None:
     code = (
-        "import sys, augmix.suite.cli.main, augmix.suite.config.experiment; augmix.suite.cli.main.build_parser();"
+        "import sys; from augmix.suite.cli.parser import build_parser; build_parser();"
+        "assert not {'numpy', 'yaml', 'torch', 'mlflow'} & set(sys.modules);"
+        "import augmix.suite.config.experiment;"
         "assert not {'torch', 'mlflow', 'matplotlib', 'sklearn'} & set(sys.modules);"
         "augmix.suite.config.experiment.load('config/digits.yaml').runs; assert 'torch' not in sys.modules;"
         "import augmix.suite.train.training, augmix.suite.evaluate.evaluation, augmix.methods.augmix;"

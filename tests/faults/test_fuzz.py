@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from augmix.suite.cli import main as cli
+from augmix.suite.cli import main
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.data.datasets import SPLITS, read
 from augmix.suite.evaluate.evaluation import evaluate
@@ -37,7 +37,7 @@ def outcome(fault: str, *arguments: str) -> int:
     """The status of a command, after checking that it is 0, or 2 with one line; noted in the tally."""
     out, error = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(error):
-        status = cli.main(arguments)
+        status = main(arguments)
     said = error.getvalue()
     tried(fault, 1, lost=status not in (0, 2))
     assert status in (0, 2), said

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from augmix.errors import UserError
-from augmix.suite.cli import main as cli
+from augmix.suite.cli import main
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.evaluate.evaluation import evaluate
 from augmix.suite.evaluate.predictions import read_predictions
@@ -106,7 +106,7 @@ def whole(folder: Path) -> None:
 
 def command(arguments: list[str]) -> int:
     try:
-        return cli.main(arguments)
+        return main(arguments)
     except SystemExit as end:
         return int(end.code or 0)
 

@@ -11,7 +11,7 @@ import pytest
 
 from augmix.corruptions import corrupt
 from augmix.errors import UserError
-from augmix.suite.cli import main as cli
+from augmix.suite.cli import main
 from augmix.suite.config.experiment import Experiment, load
 from augmix.suite.data import datasets
 from augmix.suite.run.preflight import check_published
@@ -41,7 +41,7 @@ def experiment(write_config: Write, tmp_path: Path) -> Experiment:
 
 
 def augmix(*arguments: str | Path) -> None:
-    assert cli.main([str(argument) for argument in arguments]) == 0
+    assert main([str(argument) for argument in arguments]) == 0
 
 
 def evaluated(experiment: Experiment, config: Path) -> list[dict[str, str]]:

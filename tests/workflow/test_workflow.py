@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from augmix.suite.cli.main import build_parser
+from augmix.suite.cli.parser import build_parser
 from augmix.suite.config.experiment import load
 from tests.checkout import Checkout
 

@@ -1,8 +1,9 @@
-"""What the commands of the command line share."""
+"""Helpers that the commands share."""
 
 import argparse
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from augmix.errors import UserError
@@ -61,3 +62,46 @@ def required(args: argparse.Namespace, name: str) -> str:
     if not (value := getattr(args, name)):
         raise UserError(f"{'--settings' if args.settings else '--download'} needs --{name}")
     return str(value)
+
+
+def run_settings(args: argparse.Namespace, stage: str, *keys: str) -> tuple[Any, Path]:
+    """The settings, with these keys, and the folder of the run that a command names."""
+    if args.settings:
+        return settings_of(args, *keys), Path(required(args, "output"))
+    experiment = experiment_of(args)
+    if not args.path:
+        raise UserError(
+            f"which run? for example: augmix {args.command} {experiment.runs[0].path} --config {args.config}"
+        )
+    run = experiment.run(args.path)
+    return getattr(run, stage), experiment.folder / run.path
+
+
+def add_generator(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], None], kind: str, suffix: str, example: str
+) -> argparse.ArgumentParser:
+    """A command that generates a -C or -P test set, or draws a gallery of it."""
+    command = add_command(commands, name, run, f"generate a {suffix} test set from prepared test images", example)
+    command.add_argument("data", nargs="?", type=Path, help="a prepared data set's folder, such as data/digits")
+    command.add_argument(
+        f"--{kind}", action="append", default=[], dest="names", metavar="NAME", help="only this one (repeatable)"
+    )
+    command.add_argument("--output", metavar="FOLDER", help=f"default: the data set's folder with {suffix} added")
+    command.add_argument("--images", type=int, metavar="N", help="at most N test images, evenly spaced")
+    command.add_argument("--preset", choices=("cifar", "tiny", "imagenet"), help="default: by the images' side")
+    command.add_argument("--seed", type=int, default=0, help="default: 0")
+    command.add_argument(
+        "--image", default="0", metavar="INDEX|FILE", help="the image of the gallery: a test image or a file"
+    )
+    return command
+
+
+def generator_folders(args: argparse.Namespace, suffix: str) -> tuple[Path, Path]:
+    """The data set's folder and the test set's."""
+    if args.data is None:
+        raise UserError(f"which data set? for example: augmix {args.command} data/digits")
+    if not (args.data / "test_images.npy").is_file():
+        raise UserError(f"{args.data / 'test_images.npy'} is missing: run `augmix prepare` first")
+    if args.images is not None and args.images < 1:
+        raise UserError(f"--images is {args.images}; at least 1 is needed")
+    return args.data, Path(args.output) if args.output else args.data.with_name(f"{args.data.name}-{suffix}")

@@ -16,11 +16,11 @@ MOST_PROCESSES = 8
 """That measure at once."""
 
 
-def add_plan(commands: Any) -> None:
+def add(commands: Any) -> None:
     command = add_command(
         commands,
         "plan",
-        _plan,
+        run,
         "say what an experiment will take: jobs, images, disk and hours; or compare that with what it took",
         "augmix plan --config config/cifar10.yaml --throughput wideresnet=1500 --devices 4",
     )
@@ -37,7 +37,7 @@ def add_plan(commands: Any) -> None:
     command.add_argument("--actual", action="store_true", help="compare the last plan with what the runs took")
 
 
-def _plan(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> None:
     from augmix.suite.plan import calibration
     from augmix.suite.plan import forecast as plan
     from augmix.suite.plan import tables as plan_tables

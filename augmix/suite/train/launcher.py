@@ -36,7 +36,7 @@ def launch(processes: int, arguments: Sequence[str]) -> None:
         monitor_interval=0.2,
     )
     try:
-        elastic_launch(config, sys.executable)("-m", "augmix.suite.cli.main", *arguments)
+        elastic_launch(config, sys.executable)("-m", "augmix.suite.cli", *arguments)
     except SignalException as error:
         raise Interrupted(error.sigval) from error
     except ChildFailedError as error:

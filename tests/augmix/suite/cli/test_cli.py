@@ -3,32 +3,37 @@
 import argparse
 import io
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from augmix import __version__
 from augmix.errors import RunError, UserError
-from augmix.suite.cli import main as cli
+from augmix.suite.cli import collect, main, report
+from augmix.suite.cli.parser import build_parser
 from augmix.suite.io.progress import bar
 from augmix.suite.train.checkpoints import Interrupted, tell
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:
-    [action] = [a for a in cli.build_parser()._actions if isinstance(a, argparse._SubParsersAction)]
+    [action] = [a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction)]
     return dict(action.choices)
 
 
 @pytest.mark.parametrize("name", commands())
 def test_every_command_has_help_with_an_example_that_parses(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        cli.main([name, "--help"])
+        main([name, "--help"])
     assert caught.value.code == 0
     example = " ".join(capsys.readouterr().out.partition("example: augmix ")[2].split())
     assert example.startswith(name)
-    assert cli.build_parser().parse_args(example.split()).command == name
+    assert build_parser().parse_args(example.split()).command == name
 
 
 @pytest.mark.parametrize(
@@ -44,7 +49,7 @@ def test_every_command_has_help_with_an_example_that_parses(name: str, capsys: p
 )
 def test_bad_calls_exit_2_with_one_line(arguments: list[str], line: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        cli.main(arguments)
+        main(arguments)
     assert caught.value.code == 2
     said = capsys.readouterr().err
     assert said.startswith(line)
@@ -74,13 +79,59 @@ def test_every_ending_has_its_status_and_line(
     def fail(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "_collect", fail)
+    monkeypatch.setattr(collect, "run", fail)
     log = tmp_path / "logs" / "collect.log"
-    assert cli.main(["collect", "--log", str(log)]) == status
+    assert main(["collect", "--log", str(log)]) == status
     shown = capsys.readouterr().err.strip().splitlines()
     assert shown[-1].startswith(line)
     assert log.read_text().strip().splitlines()[-1].startswith(line)
     assert ("Traceback" in log.read_text()) == isinstance(error, ZeroDivisionError)
+
+
+def test_the_order_of_the_commands() -> None:
+    assert list(commands()) == [
+        "reproduce", "plan", "status", "prepare", "corrupt", "perturb", "train", "evaluate", "choose", "collect",
+        "report", "track",
+    ]  # fmt: skip
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "augmix.suite.cli", "--version"], capture_output=True, text=True)
+    assert done.stdout == f"augmix {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("mlflow", "the package 'mlflow' is not installed; run `pip install 'augmix[suite]'`"),
+        ("snakemake", "the package 'snakemake' is not installed; run `pip install 'augmix[suite]'`"),
+    ],
+)
+def test_a_missing_package_is_one_line(
+    name: str, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(collect, "run", lambda _: import_module(f"{name}.absent"))
+    for module in [module for module in sys.modules if module.split(".")[0] == name]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if "site-packages" not in path])
+    assert main(["collect"]) == 2
+    assert capsys.readouterr().err == f"augmix collect: error: {line}\n"
+
+
+def test_a_missing_module_of_ours_is_a_bug(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(collect, "run", lambda _: import_module("augmix.absent"))
+    assert main(["collect"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_reports_are_made_from_a_checkout(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(report, "experiment_of", lambda _: None)
+    for module in [module for module in sys.modules if module.split(".")[0] == "reports"]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if not (Path(path) / "reports").is_dir()])
+    monkeypatch.setattr(sys, "meta_path", [PathFinder])
+    assert main(["report"]) == 2
+    assert "the reports package is not installed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -110,7 +161,7 @@ def test_bad_input_is_one_line_and_status_2(
     ]
     if arguments[0] in ("corrupt", "perturb"):
         arguments += ["--output", str(tmp_path / "out")]
-    assert cli.main(arguments) == 2
+    assert main(arguments) == 2
     shown = capsys.readouterr().err.strip()
     assert line in shown
     assert "\n" not in shown
@@ -120,11 +171,11 @@ def test_bad_input_is_one_line_and_status_2(
 def test_prepare_corrupt_and_perturb_as_people_call_them(
     write_config: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["prepare", "--config", str(write_config())]) == 0
+    assert main(["prepare", "--config", str(write_config())]) == 0
     assert "digits is ready" in capsys.readouterr().out
     data = tmp_path / "data" / "digits"
-    assert cli.main(["corrupt", str(data), "--corruption", "fog", "--images", "8"]) == 0
-    assert cli.main(["perturb", str(data), "--perturbation", "tilt", "--images", "4"]) == 0
+    assert main(["corrupt", str(data), "--corruption", "fog", "--images", "8"]) == 0
+    assert main(["perturb", str(data), "--perturbation", "tilt", "--images", "4"]) == 0
     assert sorted(path.name for path in (tmp_path / "data" / "digits-C").iterdir()) == [
         "fog.npy", "labels.npy", "source.json",
     ]  # fmt: skip
@@ -140,9 +191,9 @@ def test_a_log_takes_no_progress_bar_away(tmp_path: Path, monkeypatch: pytest.Mo
         for _ in bar(range(3)):
             tell("a word")
 
-    monkeypatch.setattr(cli, "_collect", work)
+    monkeypatch.setattr(collect, "run", work)
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
-    assert cli.main(["collect", "--log", str(tmp_path / "log")]) == 0
+    assert main(["collect", "--log", str(tmp_path / "log")]) == 0
     assert "3/3" in terminal.getvalue()
     assert terminal.getvalue().count("a word\n") == 3
     assert (tmp_path / "log").read_text().strip() == "a word\na word\na word"
@@ -151,6 +202,6 @@ def test_a_log_takes_no_progress_bar_away(tmp_path: Path, monkeypatch: pytest.Mo
 def test_an_unwritable_log_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit) as caught:
-        cli.main(["collect", "--log", str(tmp_path / "file" / "x.log")])
+        main(["collect", "--log", str(tmp_path / "file" / "x.log")])
     assert caught.value.code == 2
     assert "cannot write the log" in capsys.readouterr().err

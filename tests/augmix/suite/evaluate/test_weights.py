@@ -15,7 +15,7 @@ from augmix import models
 from augmix.corruptions import CORRUPTIONS
 from augmix.errors import UserError
 from augmix.perturbations import PERTURBATIONS
-from augmix.suite.cli import main as cli
+from augmix.suite.cli import main
 from augmix.suite.evaluate import weights
 from augmix.suite.evaluate.paper import paper_results
 from augmix.suite.evaluate.results import Row
@@ -107,7 +107,7 @@ def test_the_numbers_are_those_of_the_net_and_of_the_benchmarks_that_are_there(
     write_perturbation(data, data.with_name("digits-P"), "tilt", images=4)
     path = saved(tmp_path / "mine.pt", state())
     options = ["--dataset-folder", str(data), "--output", str(tmp_path / "out"), "--device", "cpu"]
-    assert cli.main(["evaluate", "--checkpoint", str(path), "--arch", "smallnet", *options]) == 0
+    assert main(["evaluate", "--checkpoint", str(path), "--arch", "smallnet", *options]) == 0
     shown = capsys.readouterr().out.splitlines()
     net = models.Normalised(models.build("smallnet", 10)).eval()
     net.net.load_state_dict(state())

@@ -13,7 +13,7 @@ import torch
 
 from augmix.errors import UserError
 from augmix.registry import module_names
-from augmix.suite.cli import main as cli
+from augmix.suite.cli import main
 from augmix.suite.config.experiment import Experiment, load
 from augmix.suite.data.datasets import loader_module
 from augmix.suite.plan import calibration
@@ -153,7 +153,7 @@ def test_the_command_prints_tables_and_leaves_the_plan(
 ) -> None:
     path = write_config(methods=list(METHODS))
     monkeypatch.setattr(calibration, "calibrate", lambda request, jobs: costs(load(path)))
-    assert cli.main(["plan", "--config", str(path), "--devices", "2", "--throughput", "smallnet=50"]) == 0
+    assert main(["plan", "--config", str(path), "--devices", "2", "--throughput", "smallnet=50"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines if line.startswith(("train", "adversarial", "smallnet"))] == [
         ["train", "3", "480", "5.7", "MB", "0.01"],
@@ -178,11 +178,11 @@ def test_a_device_that_is_not_here_is_planned_for(
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(calibration, "calibrate", calibrate)
-    assert cli.main(["plan", "--config", str(path), "--devices", "3"]) == 0
+    assert main(["plan", "--config", str(path), "--devices", "3"]) == 0
     said = capsys.readouterr()
     assert "There is no cuda here, which the experiment asks for: state what one trains" in said.out
     assert said.err.startswith("measuring")
-    assert cli.main(["plan", "--config", str(path), "--devices", "3", "--throughput", "smallnet=50"]) == 0
+    assert main(["plan", "--config", str(path), "--devices", "3", "--throughput", "smallnet=50"]) == 0
     said = capsys.readouterr()
     assert "at the stated throughput" in said.out
     assert "cuda" not in said.out
@@ -219,7 +219,7 @@ def test_predicted_against_actual(write_config: WriteConfig, capsys: pytest.Capt
             ("digits", "smallnet", "standard", 0, "done", 2 * made.jobs[0].train_seconds, 60),
             ("digits", "smallnet", "augmix", 0, "failed", "", ""),
         ])  # fmt: skip
-    assert cli.main(["plan", "--config", str(path), "--actual"]) == 0
+    assert main(["plan", "--config", str(path), "--actual"]) == 0
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert rows[1][:2] == ["digits/smallnet/standard", "1"]
     assert "2.00" in rows[1]
@@ -238,7 +238,7 @@ def test_predicted_against_actual(write_config: WriteConfig, capsys: pytest.Capt
 def test_bad_options_are_one_line(
     write_config: WriteConfig, options: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["plan", "--config", str(write_config()), *options]) == 2
+    assert main(["plan", "--config", str(write_config()), *options]) == 2
     shown = capsys.readouterr().err.strip()
     assert complaint in shown
     assert "\n" not in shown

@@ -9,7 +9,7 @@ from PIL import Image, ImageSequence
 
 from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, corrupt
 from augmix.perturbations import EXTRA_PERTURBATIONS, PERTURBATIONS, perturb
-from augmix.suite.cli import main as cli
+from augmix.suite.cli import main
 from augmix.suite.data import datasets
 from augmix.suite.testsets import gallery
 
@@ -49,7 +49,7 @@ def test_every_corruption_at_every_severity(figures: list[Figure], tmp_path: Pat
 def test_a_sheet_in_the_format_of_its_name(small_digits: Path, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / "new" / f"sheet.{suffix}"
     command = ["corrupt", str(small_digits), "--gallery", str(path), "--corruption", "fog", "--image", "3"]
-    assert cli.main(command) == 0
+    assert main(command) == 0
     if suffix == "png":
         width, height = Image.open(path).size
         assert width == 2200
@@ -112,7 +112,7 @@ def test_bad_input(
     (tmp_path / "junk.png").write_text("junk")
     Image.new("RGB", (5, 5)).save(tmp_path / "tiny.png")
     places = {"digits": small_digits, "junk": tmp_path / "junk.png", "tiny": tmp_path / "tiny.png"}
-    assert cli.main([argument.format(**places) for argument in arguments]) == 2
+    assert main([argument.format(**places) for argument in arguments]) == 2
     shown = capsys.readouterr().err.strip()
     assert line in shown
     assert "\n" not in shown

@@ -16,7 +16,7 @@ import pytest
 from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, corrupt
 from augmix.errors import UserError
 from augmix.perturbations import perturb
-from augmix.suite.cli import main as cli
+from augmix.suite.cli import main
 from augmix.suite.config.experiment import load
 from augmix.suite.data import datasets, download
 from augmix.suite.data.download import Source
@@ -70,7 +70,7 @@ def test_prepare_downloads_unpacks_and_checks_once(
     source = Source(f"{address}/Digits-C.tar?download=1", len(content), f"md5:{digest}", len(content))
     monkeypatch.setitem(published.ARCHIVES, "Digits-C", published._arrays(source))
     for _ in range(2):
-        assert cli.main(["prepare", "--config", str(tmp_path / "small.yaml"), "--dataset", "digits"]) == 0
+        assert main(["prepare", "--config", str(tmp_path / "small.yaml"), "--dataset", "digits"]) == 0
         (folder / "Digits-C.tar").unlink(missing_ok=True)  # not asked for again
     where = experiment.data / "downloads" / "Digits-C"
     assert experiment.benchmark_folder("digits", "C") == where
@@ -138,7 +138,7 @@ def test_a_configured_folder_is_used_as_it_is(
         published.check(Path(settings["folder"]), kind, settings["shifts"])
         [record] = experiment.benchmark_files("digits", kind, settings["shifts"])
         command = ["prepare", "--published", "--settings", json.dumps(settings), "--output", str(record)]
-        assert cli.main(command) == 0
+        assert main(command) == 0
         assert json.loads(record.read_text())["folder"] == str(folders[kind])
     assert experiment.runs[0].evaluation["folders"] == {kind: str(folder) for kind, folder in folders.items()}
     (folders["C"] / "fog.npy").unlink()

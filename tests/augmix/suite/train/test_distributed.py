@@ -39,7 +39,7 @@ def folder_in(path: Path) -> Path:
 
 
 def start(settings: dict[str, Any], folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "augmix.suite.cli.main", "train", "--settings", json.dumps(settings)]
+    command = [sys.executable, "-m", "augmix.suite.cli", "train", "--settings", json.dumps(settings)]
     command += ["--output", str(folder), "--log", str(folder / "train.log")]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, process_group=0)
 

@@ -1,0 +1,57 @@
+"""The command `augmix evaluate`."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from augmix.errors import UserError
+from augmix.suite.cli.command import add_command, add_config, run_settings
+
+
+def add(commands: Any) -> None:
+    command = add_command(
+        commands,
+        "evaluate",
+        run,
+        "evaluate a trained run, or anybody's weights, on the clean test set, -C and -P",
+        "augmix evaluate --checkpoint w.pt --arch wideresnet --dataset-folder data/cifar10 --output results/theirs",
+    )
+    add_config(command)
+    command.add_argument("path", nargs="?", metavar="RUN", help="<data set>/<architecture>/<method>/seed<k>")
+    command.add_argument("--output", metavar="FOLDER", help="the run's folder, with --settings; with --checkpoint, any")
+    command.add_argument("--checkpoint", metavar="FILE", help="weights from anywhere, in place of a run: a state dict")
+    command.add_argument("--arch", metavar="NAME", help="the checkpoint's architecture")
+    command.add_argument(
+        "--dataset-folder", metavar="FOLDER", help="prepared data; the -C and -P beside it are used as far as they go"
+    )
+    command.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="with --checkpoint")
+
+
+def run(args: argparse.Namespace) -> None:
+    if args.checkpoint:
+        _evaluate_checkpoint(args)
+        return
+    keys = ("data", "corruptions", "perturbations", "folders", "images", "resize", "compared", "output")
+    settings, folder = run_settings(args, "evaluation", *keys)
+    from augmix.suite.evaluate.evaluation import evaluate
+
+    evaluate(settings, folder)
+
+
+def _evaluate_checkpoint(args: argparse.Namespace) -> None:
+    for option in ("arch", "dataset_folder", "output"):
+        if not getattr(args, option):
+            raise UserError(f"--checkpoint needs --{option.replace('_', '-')}")
+    from augmix.suite.evaluate.weights import evaluate_checkpoint
+
+    data, output = Path(args.dataset_folder), Path(args.output)
+    found = evaluate_checkpoint(Path(args.checkpoint), args.arch, data, output, args.device)
+    for name, title, hint in (
+        ("clean", "clean error", ""),
+        ("mCE", "mCE", f"needs the 15 corruptions in {data}-C: augmix corrupt {data}"),
+        ("mFP", "mFP", f"needs the 10 perturbations in {data}-P: augmix perturb {data}"),
+    ):
+        print(f"{title:<15}" + (f"{found[name]:7.2%}" if name in found else hint))
+    if "mCE / AlexNet" in found:
+        print(f"{'mCE / AlexNet':<15}{found['mCE / AlexNet']:7.2%}")
+    print(f"{'all numbers':<15}{output / 'metrics.csv'}")

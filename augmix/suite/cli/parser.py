@@ -1,0 +1,140 @@
+"""The command line: its parser, its log and its exit statuses.
+
+Each command imports what it needs only when it runs, so that `augmix --help` is quick.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn, TextIO
+
+from augmix import __version__
+from augmix.errors import RunError, UserError
+from augmix.registry import find_package
+from augmix.suite.cli import (
+    choose,
+    collect,
+    corrupt,
+    evaluate,
+    perturb,
+    plan,
+    prepare,
+    report,
+    reproduce,
+    status,
+    track,
+    train,
+)  # fmt: skip
+from augmix.suite.io.processes import joined
+
+COMMANDS = (
+    reproduce, plan, status, prepare, corrupt, perturb, train, evaluate, choose, collect, report, track,
+)  # fmt: skip
+"""Every command's module, in the order of `augmix --help`."""
+FIRST_PARTY = ("augmix", "baselines", "ablations", "reports")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status: 0 done, 1 failed, 2 bad input, 128 + n ended by signal n."""
+    args = build_parser().parse_args(arguments)
+    args.arguments = sys.argv[1:] if arguments is None else arguments
+    with _log(args.log):
+        exit_status, line = _run(args)
+        if line:
+            print(f"augmix {args.command}: {line}", file=sys.stderr)
+    return exit_status
+
+
+def _run(args: argparse.Namespace) -> tuple[int, str]:
+    """The exit status of a command and the line that explains it."""
+    try:
+        return args.run(args) or 0, ""
+    except UserError as error:
+        return 2, f"error: {' '.join(str(error).splitlines())}"
+    except RunError as error:
+        return 1, f"error: {error}"
+    except KeyboardInterrupt:
+        return 130, "interrupted"
+    except BrokenPipeError:
+        # The reader (head, less) has gone; nothing is left to tell it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141, ""
+    except MemoryError:
+        return 1, "error: out of memory; lower the batch size or the number of jobs side by side"
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and (package := _absent(error)):
+            return 2, f"error: the package '{package}' is not installed; run `pip install 'augmix[suite]'`"
+        if (number := getattr(error, "signal", None)) is not None:
+            return (
+                128 + number,
+                f"interrupted by {error}; the next start continues from the checkpoint",
+            )
+        traceback.print_exc()
+        return 1, f"error: {type(error).__name__}: {error}"
+
+
+def _absent(error: ModuleNotFoundError) -> str | None:
+    """The name of the third party's package that could not be imported; None where the fault is in our own."""
+    package = (error.name or "").partition(".")[0]
+    return package if package and package not in FIRST_PARTY and find_package(package) is None else None
+
+
+class _Tee:
+    """Standard error that also goes to the log, but for what redraws a line (progress bars)."""
+
+    def __init__(self, stream: TextIO, log: BinaryIO) -> None:
+        self.stream, self.log = stream, log
+
+    def write(self, text: str) -> int:
+        # A disk that is full is the work's to report, not the log's.
+        with contextlib.suppress(OSError):
+            if "\r" not in text:
+                self.log.write(text.encode())
+        return self.stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+@contextlib.contextmanager
+def _log(path: str | None) -> Iterator[None]:
+    if path is None:
+        yield
+        return
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        if not joined():
+            Path(path).write_text("")
+        # Several processes that train together add to one log.
+        log = Path(path).open("ab", buffering=0)  # noqa: SIM115
+    except OSError as error:
+        print(f"augmix: error: cannot write the log {path}: {error.strerror}", file=sys.stderr)
+        sys.exit(2)
+    with log, contextlib.redirect_stderr(_Tee(sys.stderr, log)):
+        yield
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong with a call."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see `{self.prog} --help`)\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of every command."""
+    parser = _Parser(
+        prog="augmix",
+        description="AugMix: prepare data, train, evaluate on -C and -P, and report. "
+        "`augmix reproduce` does it all; the other commands are its steps.",
+        epilog="example: augmix reproduce --config config/digits.yaml --cores 2",
+    )
+    parser.add_argument("--version", action="version", version=f"augmix {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    for command in COMMANDS:
+        command.add(commands)
+    return parser

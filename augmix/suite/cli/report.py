@@ -1,0 +1,31 @@
+"""The command `augmix report`."""
+
+import argparse
+from typing import Any
+
+from augmix.errors import UserError
+from augmix.suite.cli.command import add_command, add_config, experiment_of
+
+
+def add(commands: Any) -> None:
+    command = add_command(
+        commands,
+        "report",
+        run,
+        "draw the figures and typeset report.pdf from what `collect` wrote",
+        "augmix report --config config/digits.yaml",
+    )
+    add_config(command)
+
+
+def run(args: argparse.Namespace) -> None:
+    experiment = experiment_of(args)
+    try:
+        from reports.make import build_report
+    except ModuleNotFoundError as error:
+        if error.name != "reports":
+            raise
+        raise UserError(
+            "the reports package is not installed: reports are made from a checkout of the repository"
+        ) from None
+    print(build_report(experiment.folder, experiment.data))

@@ -1,0 +1,27 @@
+"""The command `augmix reproduce`."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from augmix.suite.cli.command import add_command, add_config
+
+
+def add(commands: Any) -> None:
+    command = add_command(
+        commands,
+        "reproduce",
+        run,
+        "run a whole experiment: data, training, evaluation, report",
+        "augmix reproduce --config config/digits.yaml --cores 2",
+    )
+    add_config(command, settings=False)
+    command.add_argument("--cores", default="all", help="CPU cores to use (default: all)")
+    command.add_argument("--profile", metavar="NAME", help="a profile of workflow/profiles, such as slurm")
+    command.add_argument("--dry-run", action="store_true", help="say what would run, and stop")
+
+
+def run(args: argparse.Namespace) -> int:
+    from augmix.suite.run.front import reproduce
+
+    return reproduce(Path(args.config), args.cores, args.profile, args.dry_run)

@@ -1,0 +1,29 @@
+"""The command `augmix track`."""
+
+import argparse
+from typing import Any
+
+from augmix.suite.cli.command import add_command, add_config, experiment_of
+
+
+def add(commands: Any) -> None:
+    command = add_command(
+        commands,
+        "track",
+        run,
+        "bring MLflow up to date with the results (sync), or open its page (ui)",
+        "augmix track sync --config config/digits.yaml",
+    )
+    add_config(command)
+    command.add_argument("action", choices=("sync", "ui"))
+    command.add_argument("--port", type=int, default=5000, help="of the page; this machine only (default: 5000)")
+
+
+def run(args: argparse.Namespace) -> None:
+    from augmix.suite.track import mirror as tracking
+
+    experiment = experiment_of(args)
+    if args.action == "sync":
+        tracking.sync(experiment.folder)
+    else:
+        tracking.serve(experiment.results, args.port)
