@@ -120,7 +120,7 @@ def _mirror(client: "MlflowClient", experiment: str, record: Record, run: "Run |
         run = None
     tags = record.tags | {
         "augmix.path": record.path,
-        "augmix.suite.io.configuration": record.configuration,
+        "augmix.configuration": record.configuration,
         "augmix.epochs": str(len(record.epochs)),
         "augmix.curves": checksum(record.epochs),
     }
@@ -143,7 +143,7 @@ def _mirror(client: "MlflowClient", experiment: str, record: Record, run: "Run |
 def _continues(client: "MlflowClient", run: "Run", record: Record) -> bool:
     """Tell whether nothing that `run` holds already is contradicted by `record`."""
     tags = run.data.tags
-    if tags.get("augmix.suite.io.configuration") != record.configuration:
+    if tags.get("augmix.configuration") != record.configuration:
         return False
     if tags.get("augmix.curves") != checksum(record.epochs[: int(tags.get("augmix.epochs", 0))]):
         return False
