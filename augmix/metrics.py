@@ -1,4 +1,4 @@
-"""The benchmarks' metrics, as fractions, from four numbers an image and no model.
+"""The metrics of -C, -P and calibration, as fractions, from four numbers an image and no model.
 
 Definitions: Hendrycks & Dietterich, "Benchmarking Neural Network Robustness", ICLR 2019, Section 4; calibration:
 Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure", ICLR 2019, and AugMix, Section 4.
@@ -36,6 +36,21 @@ def corruption_error(errors: Mapping[str, ArrayLike], reference: Mapping[str, fl
     return {name: value / reference[name] for name, value in mean.items()}
 
 
+def mean_corruption_error(errors: Mapping[str, ArrayLike], reference: Mapping[str, float] | None = None) -> float:
+    """mCE: the mean over corruptions of their `corruption_error`; arguments and errors as there.
+
+    Every corruption has as many errors. Raises ValueError also where they have not, or there is none.
+    """
+    if not errors:
+        raise ValueError("errors is empty; give at least one corruption's errors")
+    if reference is not None:
+        return float(np.mean(list(corruption_error(errors, reference).values())))
+    if len({np.size(values) for values in errors.values()}) > 1 or not all(map(np.size, errors.values())):
+        raise ValueError("errors differ in length, or are empty; give each corruption's at the same severities")
+    levels = zip(*(np.ravel(values) for values in errors.values()), strict=True)
+    return float(np.mean([np.mean(level) for level in levels]))
+
+
 def flip_probability(prediction: ArrayLike, against_first: bool = False) -> float:
     """The share of frames whose prediction differs from the frame before, for (N, T) predictions.
 
@@ -63,6 +78,35 @@ def brier_score(true_probability: ArrayLike, squared_sum: ArrayLike) -> float:
     """
     true, squared = _pair("true_probability", true_probability, "squared_sum", squared_sum)
     return float(np.mean(squared.astype(float) - 2 * true.astype(float) + 1))
+
+
+def negative_log_likelihood(true_probability: ArrayLike) -> float:
+    """The mean over examples of −ln p(true class), in nats, from each one's p(true class) in single precision.
+
+    A probability that single precision rounds to 0 counts as the least one that it has, 2⁻¹⁴⁹: 103.3 nats.
+    Raises ValueError when nothing is in it.
+    """
+    true = np.asarray(true_probability, dtype=float)
+    if not true.size:
+        raise ValueError("true_probability is empty; at least one example is needed")
+    return float(-np.log(np.maximum(true, 2.0**-149)).mean())
+
+
+def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) -> float:
+    """ECE: the example-weighted mean of |confidence − accuracy| over `bins` equal intervals of (0, 1].
+
+    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, Equation 3. `confidence` is the predicted
+    class's probability, `correct` whether it is the true one; two arrays of one shape. Raises ValueError when the
+    shapes differ, nothing is in them or `bins` is below 1.
+    """
+    if bins < 1:
+        raise ValueError(f"bins is {bins}; at least 1 is accepted")
+    confidence, correct = (
+        values.astype(float).ravel() for values in _pair("confidence", confidence, "correct", correct)
+    )
+    index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(index, confidence - correct, minlength=bins)
+    return float(np.abs(gaps).sum() / confidence.size)
 
 
 def rms_calibration_error(confidence: ArrayLike, correct: ArrayLike, bin_size: int = BIN_SIZE) -> float:

@@ -1,10 +1,17 @@
 # Names that every rule file uses.
+#
+# Inputs are `ancient`: whether a result is made again is decided by the stamps in the files, not by their times, which
+# copies and clocks change. `augmix reproduce` compares the stamps; bare Snakemake sees changes by the rules' params.
 import json
 import os
+import re
+from functools import cache
 
-from augmix.suite.config.experiment import VALIDATION
-from augmix.suite.evaluate.results import FINISHED_ONLY, run_state
+from augmix.suite.config.parse import VALIDATION
+from augmix.suite.config.runs import code_of_evaluation
 from augmix.suite.evaluate.choosing import to_test
+from augmix.suite.evaluate.stages import FINISHED_ONLY, ROOTS, run_state
+from augmix.suite.io.digests import code_of, json_digest
 
 DATA = str(experiment.data)
 RESULTS = str(experiment.folder)
@@ -14,17 +21,16 @@ RUNS = {run.path: run for run in experiment.runs}
 REPORTED = [
     path for path, run in RUNS.items() if FINISHED_ONLY not in os.environ or run_state(experiment, run).status == "done"
 ]
-MEMORY = experiment.config["memory_mb"]
 ENVIRONMENT = "../../environment.yml"
+MEMORY = experiment.config["memory_mb"]
 
 
 wildcard_constraints:
-    dataset=f"({'|'.join(map(re.escape, experiment.datasets))})({VALIDATION})?",
+    folder="|".join(map(re.escape, experiment.folders)),
+    dataset="|".join(map(re.escape, experiment.datasets)),
     architecture="[^/]+",
     method="[^/]+",
     seed=r"\d+",
-    shift="[a-z_]+",
-    kind="[CP]",
 
 
 def as_json(settings):
@@ -36,35 +42,43 @@ def run_of(wildcards):
     return RUNS[f"{wildcards.dataset}/{wildcards.architecture}/{wildcards.method}/seed{wildcards.seed}"]
 
 
+@cache
+def code(*roots):
+    """The digest of a stage's code; a rule whose code changes runs again."""
+    return code_of(roots).digest
+
+
+def code_of_testsets(run, testsets):
+    """The digest of the code that decides predictions: that of the weights, of the evaluation and of the images."""
+    evaluation = [code_of_evaluation(run.architecture, testset).digest for testset in testsets]
+    return json_digest([code(*run.training.roots()), *evaluation, *(code(*testset.roots()) for testset in testsets)])
+
+
 def gpus(processes=None):
     """The GPUs of a job that trains (in its `processes`) or evaluates: for `auto`, where this machine's are counted."""
 
     def count(wildcards):
-        training = run_of(wildcards).training["training"]
+        training = run_of(wildcards).training.training
         wanted = training["device"] == "cuda" or (training["device"] == "auto" and "gpu" in workflow.global_resources)
         return (processes or training["processes"]) if wanted else 0
 
     return count
 
 
-def benchmark_options(benchmark):
-    """The options of `augmix corrupt` or `perturb`, from the data set's settings."""
-
-    def options(wildcards):
-        settings = experiment.benchmark_settings(wildcards.dataset, benchmark)
-        return " ".join(f"--{key} {value}" for key, value in settings.items() if value is not None)
-
-    return options
-
-
-def predictions(paths, output="predictions"):
-    """The files that an evaluation writes for each of these runs."""
-    return [f"{RESULTS}/{path}/{output}/{name}.npz" for path in paths for name in ("clean", "C", "P")]
+def evaluations(paths, output="predictions"):
+    """The file that an evaluation of each of these runs writes last."""
+    return [f"{RESULTS}/{path}/{output}.json" for path in paths]
 
 
 def needed_by_collect(wildcards):
-    """Every run's predictions; where the experiment chooses, those of the chosen runs, known only by then."""
+    """Every run's evaluation; where the experiment chooses, those of the chosen runs, known only by then."""
     if experiment.validation is None:
-        return predictions(REPORTED)
+        return evaluations(REPORTED)
     checkpoints.choose.get()
-    return predictions(REPORTED, "validation") + predictions([path for path in to_test(experiment) if path in REPORTED])
+    return evaluations(REPORTED, "validation") + evaluations([path for path in to_test(experiment) if path in REPORTED])
+
+
+def everything(wildcards):
+    """The report, MLflow's mirror and every run's results: a run that was deleted is work."""
+    models = [f"{RESULTS}/{path}/model.pt" for path in REPORTED]
+    return [*rules.collect.output, *rules.report.output, *rules.track.output, *models, *needed_by_collect(wildcards)]

@@ -1,73 +1,39 @@
-# Data sets become arrays; their test images become -C and -P benchmarks, unless the published ones are asked for.
+# Data sets become arrays; test sets are generated of them, checked where they are published, or prepared.
 
 
 rule prepare:
     output:
-        [f"{DATA}/{{dataset}}/{split}_{kind}.npy" for split in ("train", "test") for kind in ("images", "labels")],
-        f"{DATA}/{{dataset}}/dataset.json",
+        f"{DATA}/{{folder}}/dataset.json",
     log:
-        f"{DATA}/logs/prepare-{{dataset}}.log",
+        f"{DATA}/logs/prepare-{{folder}}.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        settings=lambda wildcards: as_json(experiment.dataset_settings(wildcards.dataset)),
+        settings=lambda wildcards: as_json(experiment.preparation(wildcards.folder).made_of()),
+        code=lambda wildcards: code(*experiment.preparation(wildcards.folder).roots()),
         folder=lambda wildcards, output: Path(output[0]).parent,
     shell:
         "augmix prepare --settings {params.settings:q} --output {params.folder:q} --log {log:q}"
 
 
-rule corrupt:
-    input:
-        f"{DATA}/{{dataset}}/test_images.npy",
-        f"{DATA}/{{dataset}}/test_labels.npy",
-    output:
-        f"{DATA}/{{dataset}}-C/{{shift}}.npy",
-    log:
-        f"{DATA}/logs/corrupt-{{dataset}}-{{shift}}.log",
-    conda:
-        ENVIRONMENT
-    params:
-        data=lambda wildcards, input: Path(input[0]).parent,
-        folder=lambda wildcards, output: Path(output[0]).parent,
-        options=benchmark_options("C"),
-    shell:
-        "augmix corrupt {params.data:q} --corruption {wildcards.shift} {params.options}"
-        " --output {params.folder:q} --log {log:q}"
+# One rule a job: test sets differ in how many they take, and what they need.
+for making in experiment.makings():
 
-
-rule perturb:
-    input:
-        f"{DATA}/{{dataset}}/test_images.npy",
-        f"{DATA}/{{dataset}}/test_labels.npy",
-    output:
-        f"{DATA}/{{dataset}}-P/{{shift}}.npy",
-    log:
-        f"{DATA}/logs/perturb-{{dataset}}-{{shift}}.log",
-    conda:
-        ENVIRONMENT
-    params:
-        data=lambda wildcards, input: Path(input[0]).parent,
-        folder=lambda wildcards, output: Path(output[0]).parent,
-        options=benchmark_options("P"),
-    shell:
-        "augmix perturb {params.data:q} --perturbation {wildcards.shift} {params.options}"
-        " --output {params.folder:q} --log {log:q}"
-
-
-rule published:
-    input:
-        f"{DATA}/{{dataset}}/test_images.npy",
-        f"{DATA}/{{dataset}}/test_labels.npy",
-        f"{DATA}/{{dataset}}/dataset.json",
-    output:
-        f"{DATA}/{{dataset}}/published-{{kind}}.json",
-    log:
-        f"{DATA}/logs/published-{{dataset}}-{{kind}}.log",
-    localrule: True
-    conda:
-        ENVIRONMENT
-    params:
-        settings=lambda wildcards: as_json(experiment.published_settings(wildcards.dataset, wildcards.kind)),
-    shell:
-        "augmix prepare --published --settings {params.settings:q} --output {output:q} --log {log:q}"
+    rule:
+        name:
+            f"generate_{making.id}"
+        input:
+            [ancient(f"{making.testset.data}/dataset.json")],
+        output:
+            str(making.marker),
+        log:
+            f"{DATA}/logs/generate-{making.id}.log",
+        localrule: making.local
+        conda:
+            ENVIRONMENT
+        params:
+            settings=as_json(making.settings()),
+            code=code(*making.testset.roots()),
+        shell:
+            "augmix generate --settings {params.settings:q} --log {log:q}"

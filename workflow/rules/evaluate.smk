@@ -1,25 +1,29 @@
-# Every run on the clean test set and on every -C and -P benchmark, in one job.
+# Every run on every test set, in one job. The predictions are no outputs: those that are still right are kept.
+
+
+def test_set_files(testsets):
+    """The files by which the jobs that make these test sets are known."""
+    return [ancient(str(making.marker)) for testset in testsets for making in testset.jobs()]
 
 
 rule evaluate:
     input:
-        f"{RUN}/model.pt",
-        lambda wildcards: experiment.benchmark_files(wildcards.dataset, "C", experiment.corruptions),
-        lambda wildcards: experiment.benchmark_files(
-            wildcards.dataset, "P", experiment.perturbations(wildcards.dataset)
-        ),
+        ancient(f"{RUN}/model.pt"),
+        lambda wildcards: ancient(f"{DATA}/{wildcards.dataset}/dataset.json"),
+        lambda wildcards: test_set_files(experiment.testsets(wildcards.dataset)),
     output:
-        [f"{RUN}/predictions/{name}.npz" for name in ("clean", "C", "P")],
+        f"{RUN}/predictions.json",
     log:
         f"{RUN}/evaluate.log",
     conda:
         ENVIRONMENT
-    threads: lambda wildcards: run_of(wildcards).training["training"]["threads"]
+    threads: lambda wildcards: run_of(wildcards).training.training["threads"]
     resources:
         gpu=gpus(1),
         mem_mb=MEMORY,
     params:
-        settings=lambda wildcards: as_json(run_of(wildcards).evaluation),
+        settings=lambda wildcards: as_json(run_of(wildcards).evaluation.as_json()),
+        code=lambda wildcards: code_of_testsets(run_of(wildcards), experiment.testsets(wildcards.dataset)),
         folder=lambda wildcards, input: Path(input[0]).parent,
     shell:
         "augmix evaluate --settings {params.settings:q} --output {params.folder:q} --log {log:q}"
@@ -29,27 +33,31 @@ if experiment.validation is not None:
 
     rule validate:
         input:
-            f"{RUN}/model.pt",
-            [f"{TRAINED_ON}-C/{name}.npy" for name in experiment.held_out],
+            ancient(f"{RUN}/model.pt"),
+            lambda wildcards: ancient(f"{run_of(wildcards).training.data}/dataset.json"),
+            lambda wildcards: test_set_files(experiment.validation_testsets(wildcards.dataset)),
         output:
-            [f"{RUN}/validation/{name}.npz" for name in ("clean", "C", "P")],
+            f"{RUN}/validation.json",
         log:
             f"{RUN}/validate.log",
         conda:
             ENVIRONMENT
-        threads: lambda wildcards: run_of(wildcards).training["training"]["threads"]
+        threads: lambda wildcards: run_of(wildcards).training.training["threads"]
         resources:
             gpu=gpus(1),
             mem_mb=MEMORY,
         params:
-            settings=lambda wildcards: as_json(run_of(wildcards).validation),
+            settings=lambda wildcards: as_json(run_of(wildcards).validation.as_json()),
+            code=lambda wildcards: code_of_testsets(
+                run_of(wildcards), experiment.validation_testsets(wildcards.dataset)
+            ),
             folder=lambda wildcards, input: Path(input[0]).parent,
         shell:
             "augmix evaluate --settings {params.settings:q} --output {params.folder:q} --log {log:q}"
 
     checkpoint choose:
         input:
-            predictions(REPORTED, "validation"),
+            evaluations(REPORTED, "validation"),
         output:
             f"{RESULTS}/chosen.csv",
         log:
@@ -70,7 +78,7 @@ for sweep in experiment.sweeps:
         name:
             f"sweep_{sweep}"
         input:
-            predictions(
+            evaluations(
                 [
                     run.path
                     for run in experiment.runs

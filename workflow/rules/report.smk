@@ -1,5 +1,4 @@
-# From predictions to metrics.csv, the report and MLflow's mirror. These are cheap, so their own sources are inputs:
-# an edited template makes a new report.
+# From predictions to metrics.csv, the report and MLflow's mirror.
 
 SETTINGS = as_json(experiment.config)
 
@@ -7,7 +6,6 @@ SETTINGS = as_json(experiment.config)
 rule collect:
     input:
         needed_by_collect,
-        sources=["augmix/suite/evaluate/results.py", "augmix/metrics.py"],
     output:
         [f"{RESULTS}/{name}" for name in ("metrics.csv", "runs.csv", "experiment.yaml")],
     log:
@@ -17,6 +15,7 @@ rule collect:
         ENVIRONMENT
     params:
         settings=SETTINGS,
+        code=code(*ROOTS["collect"]),
     shell:
         "augmix collect --settings {params.settings:q} --log {log:q}"
 
@@ -24,7 +23,6 @@ rule collect:
 rule report:
     input:
         rules.collect.output,
-        sources=sorted(map(str, Path("reports").glob("*.*"))),
     output:
         report(f"{RESULTS}/report.pdf", category="Report"),
         report(directory(f"{RESULTS}/figures"), patterns=["{name}.png"], category="Figures"),
@@ -36,6 +34,7 @@ rule report:
         ENVIRONMENT
     params:
         settings=SETTINGS,
+        code=code(*ROOTS["report"]),
     shell:
         "augmix report --settings {params.settings:q} --log {log:q}"
 

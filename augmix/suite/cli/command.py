@@ -64,10 +64,10 @@ def required(args: argparse.Namespace, name: str) -> str:
     return str(value)
 
 
-def run_settings(args: argparse.Namespace, stage: str, *keys: str) -> tuple[Any, Path]:
-    """The settings, with these keys, and the folder of the run that a command names."""
+def run_settings(args: argparse.Namespace, stage: str, kind: Any) -> tuple[Any, Path]:
+    """The settings of a stage, of the dataclass `kind`, and the folder of the run that a command names."""
     if args.settings:
-        return settings_of(args, *keys), Path(required(args, "output"))
+        return kind.of_json(settings_of(args)), Path(required(args, "output"))
     experiment = experiment_of(args)
     if not args.path:
         raise UserError(
@@ -96,12 +96,15 @@ def add_generator(
     return command
 
 
-def generator_folders(args: argparse.Namespace, suffix: str) -> tuple[Path, Path]:
-    """The data set's folder and the test set's."""
+def generator_testset(args: argparse.Namespace, name: str) -> Any:
+    """The test set `name` (C or P) that a command generates of a prepared data set."""
     if args.data is None:
         raise UserError(f"which data set? for example: augmix {args.command} data/digits")
     if not (args.data / "test_images.npy").is_file():
         raise UserError(f"{args.data / 'test_images.npy'} is missing: run `augmix prepare` first")
     if args.images is not None and args.images < 1:
         raise UserError(f"--images is {args.images}; at least 1 is needed")
-    return args.data, Path(args.output) if args.output else args.data.with_name(f"{args.data.name}-{suffix}")
+    from augmix.suite.testsets import folder
+
+    where = Path(args.output) if args.output else args.data.with_name(f"{args.data.name}-{name}")
+    return folder.of_folder(name, args.data, where, args.names or None, args.images, args.preset, args.seed)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from augmix.suite.cli.command import add_generator, generator_folders
+from augmix.suite.cli.command import add_generator, generator_testset
 
 
 def add(commands: Any) -> None:
@@ -16,15 +16,11 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from augmix.corruptions import CORRUPTIONS
-    from augmix.suite.testsets.generation import write_corruption
-
     if args.gallery:
         from augmix.suite.testsets import gallery
 
         image = gallery.pick(args.data, args.image)
         gallery.write_corruptions(args.gallery, image, args.names, args.preset, args.seed)
         return
-    data, folder = generator_folders(args, "C")
-    for name in args.names or CORRUPTIONS:
-        write_corruption(data, folder, name, args.images, args.preset, args.seed)
+    testset = generator_testset(args, "C")
+    testset.make(testset.shifts)

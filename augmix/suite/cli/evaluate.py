@@ -13,7 +13,7 @@ def add(commands: Any) -> None:
         commands,
         "evaluate",
         run,
-        "evaluate a trained run, or anybody's weights, on the clean test set, -C and -P",
+        "evaluate a trained run, or anybody's weights, on every test set",
         "augmix evaluate --checkpoint w.pt --arch wideresnet --dataset-folder data/cifar10 --output results/theirs",
     )
     add_config(command)
@@ -31,11 +31,10 @@ def run(args: argparse.Namespace) -> None:
     if args.checkpoint:
         _evaluate_checkpoint(args)
         return
-    keys = ("data", "corruptions", "perturbations", "folders", "images", "resize", "compared", "output")
-    settings, folder = run_settings(args, "evaluation", *keys)
+    from augmix.suite.config.runs import EvaluateSettings
     from augmix.suite.evaluate.evaluation import evaluate
 
-    evaluate(settings, folder)
+    evaluate(*run_settings(args, "evaluation", EvaluateSettings))
 
 
 def _evaluate_checkpoint(args: argparse.Namespace) -> None:

@@ -20,6 +20,7 @@ from augmix.suite.cli import (
     collect,
     corrupt,
     evaluate,
+    generate,
     perturb,
     plan,
     prepare,
@@ -32,7 +33,7 @@ from augmix.suite.cli import (
 from augmix.suite.io.processes import joined
 
 COMMANDS = (
-    reproduce, plan, status, prepare, corrupt, perturb, train, evaluate, choose, collect, report, track,
+    reproduce, plan, status, prepare, generate, corrupt, perturb, train, evaluate, choose, collect, report, track,
 )  # fmt: skip
 """Every command's module, in the order of `augmix --help`."""
 FIRST_PARTY = ("augmix", "baselines", "ablations", "reports")

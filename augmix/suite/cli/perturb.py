@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from augmix.suite.cli.command import add_generator, generator_folders
+from augmix.suite.cli.command import add_generator, generator_testset
 
 
 def add(commands: Any) -> None:
@@ -16,19 +16,11 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from augmix.checks import nearest_preset
-    from augmix.perturbations import perturbations_of
-    from augmix.suite.data.datasets import read
-    from augmix.suite.testsets.generation import write_perturbation
-
     if args.gallery:
         from augmix.suite.testsets import gallery
 
         image = gallery.pick(args.data, args.image)
         gallery.write_perturbations(args.gallery, image, args.names, args.preset, args.seed)
         return
-    data, folder = generator_folders(args, "P")
-    height, width = read(data, "test").images.shape[1:3]
-    ten = perturbations_of(args.preset or nearest_preset(min(height, width)))
-    for name in args.names or ten:
-        write_perturbation(data, folder, name, args.images, args.preset, args.seed)
+    testset = generator_testset(args, "P")
+    testset.make(testset.shifts)

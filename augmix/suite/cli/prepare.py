@@ -13,14 +13,11 @@ def add(commands: Any) -> None:
         commands,
         "prepare",
         run,
-        "turn a data set into arrays, downloading it and its published benchmarks where the configuration says so",
+        "turn data sets into arrays, downloading them where the configuration says so",
         "augmix prepare --config config/digits.yaml --dataset digits",
     )
     add_config(command)
     command.add_argument("--dataset", metavar="NAME", help="only this one of the configured data sets")
-    command.add_argument(
-        "--published", action="store_true", help="--settings are of a published benchmark, not of a data set"
-    )
     command.add_argument("--download", metavar="NAME", help="only fetch a published set, such as CIFAR-10-C")
     command.add_argument("--output", metavar="PATH", help="where to write, with --settings or --download")
 
@@ -28,26 +25,19 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> None:
     from augmix.registry import nearest
     from augmix.suite.data import datasets
+    from augmix.suite.io.settings import of_json
     from augmix.suite.testsets import published
 
     if args.download:
         print(published.download(args.download, Path(required(args, "output"))))
         return
     if args.settings:
-        output = Path(required(args, "output"))
-        if args.published:
-            published.prepare(settings_of(args, "kind", "where", "folder", "data", "shifts", "resize"), output)
-        else:
-            datasets.prepare(settings_of(args, "loader", "options", "subset"), output)
+        settings = of_json(datasets.Preparation, settings_of(args), optional=("validation", "source"))
+        datasets.prepare(settings, Path(required(args, "output")))
         return
     experiment = experiment_of(args)
     if args.dataset and args.dataset not in experiment.datasets:
         raise UserError(f"unknown data set '{args.dataset}'; {nearest(args.dataset, experiment.datasets)}")
     for name in [args.dataset] if args.dataset else experiment.datasets:
-        datasets.prepare(experiment.dataset_settings(name), experiment.data / name)
-        for kind in ("C", "P"):
-            if experiment.published(name, kind):
-                published.prepare(
-                    experiment.published_settings(name, kind), *experiment.benchmark_files(name, kind, [])
-                )
+        datasets.prepare(experiment.preparation(name), experiment.data / name)
         print(f"{experiment.data / name} is ready")

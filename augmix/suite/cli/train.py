@@ -21,9 +21,10 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    keys = ("dataset", "data", "flip", "architecture", "method", "method_packages", "seed", "training")
-    settings, folder = run_settings(args, "training", *keys)
-    if (processes := settings["training"]["processes"]) > 1 and not joined():
+    from augmix.suite.train.settings import TrainSettings
+
+    settings, folder = run_settings(args, "training", TrainSettings)
+    if (processes := settings.training["processes"]) > 1 and not joined():
         from augmix.suite.train.launcher import launch
 
         launch(processes, args.arguments)

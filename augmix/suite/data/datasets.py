@@ -11,18 +11,24 @@ images with, `NORMALISED` where a module has none.
 
 import hashlib
 import importlib
+import inspect
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple
+from types import ModuleType, NoneType
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
 from augmix.errors import UserError
+from augmix.registry import module_names, nearest
 from augmix.suite.data.photographs import Photographs
+from augmix.suite.io import digests
 from augmix.suite.io.files import read_array, read_json, write_array, write_json
 
 SPLITS = ("train", "test")
+KINDS = {str: "text", int: "a whole number", NoneType: "null"}
+"""The types of loaders' options, in words."""
 NORMALISED = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 """As in the paper's code for CIFAR: to [-1, 1]."""
 
@@ -72,25 +78,92 @@ def loader_module(name: str) -> ModuleType:
     return importlib.import_module(f"augmix.suite.data.loaders.{name}")
 
 
-def prepare(settings: Mapping[str, Any], folder: Path) -> None:
-    """Load a data set and write `<folder>/{train,test}_{images,labels}.npy` and `dataset.json`.
+def loader_names() -> list[str]:
+    """The names of all loaders."""
+    return module_names("augmix.suite.data.loaders")
 
-    `settings` has `loader`, `options`, `subset` and perhaps `validation`, a share of the training images that takes
-    the test images' place. Nothing is written when anything is wrong with the source.
+
+def with_downloads(loader: str, options: Mapping[str, Any], downloads: Path) -> dict[str, Any]:
+    """A loader's options with the folder to which it downloads, where it does and they name none."""
+    wanted = getattr(loader_module(loader), "DOWNLOADS", False)
+    return {"folder": str(downloads), **options} if wanted else dict(options)
+
+
+def check_options(loader: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that a loader does not take, of another type, or missing; the error names the option first."""
+    parameters = inspect.signature(loader_module(loader).load).parameters
+    for option, value in options.items():
+        if option not in parameters:
+            raise OptionError(option, f"unknown option '{option}'; {nearest(option, parameters)}")
+        annotation = parameters[option].annotation
+        kinds = get_args(annotation) or (annotation,)
+        if type(value) not in kinds and set(kinds) <= set(KINDS):
+            wanted = " or ".join(KINDS[kind] for kind in kinds)
+            raise OptionError(option, f"option '{option}' is {value!r}; {wanted} is expected")
+    for name, parameter in parameters.items():
+        if parameter.default is parameter.empty and name not in options:
+            raise OptionError("", f"this loader needs the option '{name}'")
+
+
+class OptionError(UserError):
+    """An option that a loader refuses, by its name."""
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(message)
+        self.option = option
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """The settings of `augmix prepare`: everything that decides a prepared data set but code."""
+
+    loader: str
+    options: Mapping[str, Any]
+    subset: Mapping[str, int | None]
+    """At most so many images of train and test."""
+    validation: float | None = None
+    """The share of the training images that takes the test images' place."""
+    source: str | None = None
+    """The digest of the source's files, where the loader has one."""
+
+    def roots(self) -> tuple[str, ...]:
+        """The modules whose code decides the result."""
+        return (__name__, f"augmix.suite.data.loaders.{self.loader}")
+
+    def made_of(self) -> dict[str, Any]:
+        """The settings as `dataset.json` notes them."""
+        return asdict(self)
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The files of a prepared data set."""
+    names = [f"{split}_{kind}.npy" for split in SPLITS for kind in ("images", "labels")]
+    return [folder / name for name in (*names, "dataset.json")]
+
+
+def prepare(settings: Preparation, folder: Path) -> None:
+    """Load a data set and write `<folder>/{train,test}_{images,labels}.npy` and, last, `dataset.json`.
+
+    Nothing is written when anything is wrong with the source.
     """
-    module = loader_module(settings["loader"])
-    data: Arrays = module.load(**settings["options"])
-    if "validation" in settings:
-        data = split_validation(data, settings["validation"])
+    module = loader_module(settings.loader)
+    data: Arrays = module.load(**settings.options)
+    if settings.validation is not None:
+        data = split_validation(data, settings.validation)
     normalisation = getattr(module, "NORMALISATION", NORMALISED)
-    record: dict[str, Any] = {"classes": data.classes, **settings, "normalisation": normalisation, "sha256": {}}
+    record: dict[str, Any] = {
+        "classes": data.classes, **settings.made_of(), "normalisation": normalisation, "sha256": {},
+        "code": digests.code_of(settings.roots()).as_json(),
+    }  # fmt: skip
     if data.streamed is not None:
         record["streamed"] = dict(data.streamed)
+    # A record of other settings must not stand beside half of the new arrays, should this be interrupted.
+    (folder / "dataset.json").unlink(missing_ok=True)
     for split, images, labels in (
         ("train", data.train_images, data.train_labels),
         ("test", data.test_images, data.test_labels),
     ):
-        chosen = evenly(len(images), settings["subset"][split])
+        chosen = evenly(len(images), settings.subset[split])
         for kind, array in (
             ("images", np.ascontiguousarray(images[chosen])),
             ("labels", labels[chosen].astype(np.int64)),
@@ -129,13 +202,21 @@ def read_images(folder: Path, split: str, workers: int = 1) -> np.ndarray | Phot
     return read_array(path, np.uint8, (None, None, None, 3))
 
 
-def source_digest(settings: Mapping[str, Any], folder: Path) -> str | None:
-    """What tells whether a data set's files have changed; once they are gone, what `folder`'s record says of them."""
-    digest = getattr(loader_module(settings["loader"]), "digest", None)
+def source_digest(loader: str, options: Mapping[str, Any], folder: Path) -> str | None:
+    """A digest of a data set's files, by content; once they are gone, the one that `folder`'s record notes."""
+    digest = getattr(loader_module(loader), "digest", None)
     if digest is None:
         return None
-    found: str | None = digest(**settings["options"])
-    return record(folder).get("source") if found is None and (folder / "dataset.json").exists() else found
+    found: str | None = digest(**options)
+    if found is None and (folder / "dataset.json").exists():
+        return record(folder).get("source")
+    return found
+
+
+def test_images_digest(folder: Path) -> str:
+    """A digest of a prepared data set's test images and labels."""
+    noted = record(folder)["sha256"]
+    return digests.json_digest([noted["test_images"], noted["test_labels"]])
 
 
 def record(folder: Path) -> dict[str, Any]:

@@ -5,15 +5,14 @@ fifteen that enter the mCE are touched once, by the chosen methods alone.
 """
 
 import csv
-import io
 from typing import Any
 
 import numpy as np
 
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
-from augmix.suite.evaluate.predictions import read_predictions
-from augmix.suite.io.files import write_text
+from augmix.suite.evaluate import predictions
+from augmix.suite.io.files import write_csv
 
 COLUMNS = ("dataset", "arch", "sweep", "method", "value", "validation_error", "chosen")
 
@@ -24,15 +23,8 @@ def choose(experiment: Experiment) -> list[dict[str, Any]]:
     The error is the mean over seeds of the mean over the held-out corruptions and severities; a value without
     any finished run cannot be chosen. Ties go to the value listed first.
     """
+    errors = _errors(experiment)
     rows: list[dict[str, Any]] = []
-    errors: dict[tuple[str, str, str], list[float]] = {}
-    for run in experiment.runs:
-        folder = experiment.folder / run.path
-        if (folder / "validation" / "C.npz").exists():
-            archive = read_predictions(folder, "C", experiment.held_out, "validation")
-            labels = archive["labels"].reshape(5, -1)
-            wrong = [np.mean(archive[name]["prediction"] != labels) for name in experiment.held_out]
-            errors.setdefault((run.dataset, run.architecture, run.method), []).append(float(np.mean(wrong)))
     for dataset in experiment.datasets:
         for architecture in experiment.config["architectures"]:
             for sweep in experiment.sweeps:
@@ -52,18 +44,29 @@ def choose(experiment: Experiment) -> list[dict[str, Any]]:
                 finished = [row for row in group if row["validation_error"] is not None]
                 best = min(finished, key=lambda row: row["validation_error"], default=None)
                 rows += [{**row, "chosen": row is best} for row in group]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(experiment.folder / "chosen.csv", text.getvalue())
+    cells = [["" if row[column] is None else row[column] for column in COLUMNS] for row in rows]
+    write_csv(experiment.folder / "chosen.csv", COLUMNS, cells)
     return rows
 
 
-def to_test(experiment: Experiment) -> list[str]:
-    """The paths of the runs that are evaluated on the test set: all of them, or after a choice the chosen ones.
+def _errors(experiment: Experiment) -> dict[tuple[str, str, str], list[float]]:
+    """The validation errors under the held-out corruptions, of each seed, by data set, architecture and method."""
+    errors: dict[tuple[str, str, str], list[float]] = {}
+    for run in experiment.runs:
+        testset = experiment.validation_testsets(run.dataset)[-1]
+        path = predictions.path_of(experiment.folder / run.path, "validation", testset.name)
+        if path.exists():
+            archive = predictions.read(path, testset.shifts)
+            labels = archive.labels.reshape(testset.levels, -1)
+            wrong = [np.mean(archive.shifts[name]["prediction"] != labels) for name in testset.shifts]
+            errors.setdefault((run.dataset, run.architecture, run.method), []).append(float(np.mean(wrong)))
+    return errors
 
-    Runs of methods outside any sweep are always on it.
+
+def to_test(experiment: Experiment) -> list[str]:
+    """The paths of the runs that are evaluated on the test sets: all of them, or after a choice the chosen ones.
+
+    Runs of methods outside any sweep are always among them.
     """
     if experiment.validation is None:
         return [run.path for run in experiment.runs]

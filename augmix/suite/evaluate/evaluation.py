@@ -1,4 +1,4 @@
-"""Evaluate a trained run on the clean test set, -C and -P: four numbers an image, enough for every metric."""
+"""Evaluate a trained net on test sets: four numbers an image, enough for every measure."""
 
 import time
 from collections.abc import Mapping
@@ -11,84 +11,99 @@ from torch import Tensor, nn
 
 from augmix import models
 from augmix.errors import UserError
+from augmix.suite.config.runs import EvaluateSettings
 from augmix.suite.data import datasets
 from augmix.suite.data.streaming import Streamed
+from augmix.suite.evaluate import predictions, stamps
+from augmix.suite.evaluate.predictions import NUMBERS, Predictions
 from augmix.suite.io import provenance
-from augmix.suite.io.files import atomic, read_mapping, write_json
+from augmix.suite.io.files import read_mapping, write_json
 from augmix.suite.io.progress import bar
-from augmix.suite.testsets.arrays import COMPARED
-from augmix.suite.testsets.photographs import open_benchmark
+from augmix.suite.testsets.base import TestSet
 from augmix.suite.train import devices
 from augmix.suite.train.batches import in_order
 from augmix.suite.train.checkpoints import DAMAGED, load
 
-NUMBERS = np.dtype([("prediction", "<i4"), ("confidence", "<f4"), ("true_probability", "<f4"), ("squared_sum", "<f4")])
-"""Of one image: the predicted class, its probability, the true class's, and Σ_k p_k²."""
-SHIFTS = {"C": "corruptions", "P": "perturbations"}
-"""The key of a benchmark's shifts in the settings."""
 
+def evaluate(settings: EvaluateSettings, folder: Path) -> None:
+    """Write `<folder>/<output>/<test set>.npz` for each test set, and last `<output>.json`, of the run in `folder`.
 
-def evaluate(settings: Mapping[str, Any], folder: Path) -> None:
-    """Write `<folder>/<output>/{clean,C,P}.npz` and `evaluation.json` for the run in `folder`.
-
-    `settings` is a `Run.evaluation` or `.validation` of an experiment. Each archive maps a shift's name to a
-    `NUMBERS` array, of shape (N,) for clean, (5, N) for a corruption and (N, T) for a perturbation; `labels` and
-    `source` stand beside them. Where a generated -C is compared with the published one, its part of `C.npz` has names
-    that begin with `COMPARED`. Raises `UserError` naming the file that is missing, damaged or does not fit.
+    Predictions that were made with the same settings, code, weights and images already are kept. Raises `UserError`
+    naming the file that is missing, damaged or does not fit.
     """
     started = time.time()
     run = read_mapping(folder / "config.yaml", {"architecture": str, "training": dict, "method_packages": list})
-    device = devices.set_up(run["training"])
-    noted = datasets.record(Path(settings["data"]))
-    net = load_net(folder / "model.pt", run["architecture"], noted, device)
-    write_predictions(net, settings, noted, folder, device)
-    described = {**provenance.describe(run["method_packages"]), "device": devices.describe(device)}
-    write_json(folder / "evaluation.json", {**described, "started": started, "seconds": time.time() - started})
+    trained = read_mapping(folder / "provenance.json", {"fingerprint": str})
+    wanted = {
+        testset.name: (testset, stamps.of_evaluation(run["architecture"], trained["fingerprint"], testset))
+        for testset in settings.opened()
+    }
+    missing = {
+        name: (testset, stamp)
+        for name, (testset, stamp) in wanted.items()
+        if predictions.read_stamp(predictions.path_of(folder, settings.output, name)) != predictions.stamped(stamp)
+    }
+    described: Mapping[str, Any] = {}
+    if missing:
+        device = devices.set_up(run["training"])
+        noted = datasets.record(Path(settings.data))
+        net = load_net(folder / "model.pt", run["architecture"], noted, device)
+        write_predictions(net, missing, Path(settings.data), folder / settings.output, device)
+        described = {"device": devices.describe(device)}
+    write_json(
+        folder / f"{settings.output}.json",
+        {**provenance.describe(), **described, "started": started, "seconds": time.time() - started},
+    )
 
 
 @devices.enough_memory("a batch of the evaluation does not fit; lower what else uses the device")
 def write_predictions(
-    net: nn.Module, settings: Mapping[str, Any], noted: Mapping[str, Any], folder: Path, device: torch.device
+    net: nn.Module,
+    testsets: Mapping[str, tuple[TestSet, Mapping[str, Any]]],
+    data: Path,
+    output: Path,
+    device: torch.device,
 ) -> None:
-    """Write `<folder>/<output>/{clean,C,P}.npz` as `evaluate` does, for any net that takes uint8 images.
+    """Write `<output>/<test set>.npz` of each test set, with its stamp, for any net that takes uint8 images.
 
-    `noted` is the data set's record.
+    `data` is the prepared data set whose classes the net predicts.
     """
-    test = datasets.read(Path(settings["data"]), "test", torch.get_num_threads())
-    archives: dict[str, dict[str, np.ndarray]] = {
-        "clean": {"clean": numbers(net, test.images, test.labels, device), "labels": test.labels}
-    }
-    archives["clean"]["source"] = np.array(noted["loader"])
-    shifts, folders = {kind: settings[key] for kind, key in SHIFTS.items()}, settings["folders"]
-    benchmarks = [(kind, "", folders[kind], settings["resize"]) for kind in SHIFTS]
-    if settings["compared"]:
-        benchmarks.append(("C", COMPARED, settings["compared"], False))
-    total = sum(len(shifts[kind]) for kind, *_ in benchmarks)
-    with bar(desc=f"evaluating {folder.parent.name}", total=total, unit="shift") as shown:
-        for kind, prefix, where, resize in benchmarks:
-            archive = archives.setdefault(kind, {})
-            if not shifts[kind]:
-                continue
-            images = settings["images"][kind]
-            benchmark = open_benchmark(Path(where), kind, test, len(noted["classes"]), images, resize)
-            archive[prefix + "labels"], archive[prefix + "source"] = benchmark.labels, np.array(benchmark.source)
-            for name in shifts[kind]:
-                shift = benchmark.read(name)
-                archive[prefix + name] = numbers(net, shift.images, shift.labels, device).reshape(shift.shape)
+    test = datasets.read(data, "test", torch.get_num_threads())
+    classes = datasets.record(data)["classes"]
+    total = sum(len(testset.shifts) for testset, _ in testsets.values())
+    with bar(desc=f"evaluating {output.parent.parent.name}", total=total, unit="shift") as shown:
+        for name, (testset, stamp) in testsets.items():
+            opened = testset.open(test, classes)
+            found = {}
+            for shift_name in testset.shifts:
+                shift = opened.read(shift_name)
+                found[shift_name] = numbers(net, shift.images, shift.labels, device, shift.classes).reshape(shift.shape)
                 shown.update()
-    for name, archive in archives.items():
-        with atomic(folder / settings["output"] / f"{name}.npz") as temporary, temporary.open("wb") as file:
-            np.savez(file, **archive)  # type: ignore[arg-type]
+            predictions.write(output / f"{name}.npz", Predictions(found, opened.labels, opened.source), stamp)
 
 
 @torch.inference_mode()
-def numbers(net: nn.Module, images: np.ndarray | Streamed, labels: np.ndarray, device: torch.device) -> np.ndarray:
-    """The four numbers of each uint8 (N, H, W, 3) image, as a `NUMBERS` array (N,)."""
+def numbers(
+    net: nn.Module,
+    images: np.ndarray | Streamed,
+    labels: np.ndarray,
+    device: torch.device,
+    classes: np.ndarray | None = None,
+) -> np.ndarray:
+    """The four numbers of each uint8 (N, H, W, 3) image, as a `NUMBERS` array (N,).
+
+    Where `classes` are given, int64, the net predicts among those alone: the others' logits are left out.
+    """
     net.eval()
     truth = torch.from_numpy(labels.astype(np.int64)).to(device)
+    among = None if classes is None else torch.from_numpy(classes).to(device)
     found: list[tuple[Tensor, ...]] = []
     for batch in in_order(images, device):
-        p = net(batch).softmax(1)
+        logits = net(batch)
+        if among is not None:
+            left_out = torch.full_like(logits, -torch.inf)
+            logits = left_out.index_copy(1, among, logits[:, among])
+        p = logits.softmax(1)
         now, truth = truth[: len(batch)], truth[len(batch) :]
         confidence, prediction = p.max(1)
         # They stay on the device until the end: nothing waits for it meanwhile.

@@ -1,27 +1,98 @@
-"""The predictions of a run on a test set, as they lie on disk."""
+"""A run's predictions on a test set as they lie on disk: one writer, one reader, one version.
 
+An archive `<output>/<test set>.npz` holds for each shift an array of `NUMBERS`, beside it `labels`, `source` and a
+stamp that says what it was made with. An archive of another version, or without a field, is evaluated again.
+"""
+
+import json
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from augmix.errors import UserError
+from augmix.suite.io.files import atomic
+
+VERSION = 2
+NUMBERS = np.dtype([("prediction", "<i4"), ("confidence", "<f4"), ("true_probability", "<f4"), ("squared_sum", "<f4")])
+"""The four numbers of one image: the predicted class, its probability, the true class's, and Σ_k p_k²."""
+STAMP = "stamp"
 
 
-def read_predictions(
-    folder: Path, benchmark: str, names: list[str], output: str = "predictions", prefix: str = ""
-) -> dict[str, np.ndarray]:
-    """A run's predictions on one benchmark, those of the archive whose names begin with `prefix`.
+class Predictions(NamedTuple):
+    """The predictions on one test set."""
 
-    Raises `UserError` when the file is damaged or lacks a shift.
-    """
-    path = folder / output / f"{benchmark}.npz"
+    shifts: Mapping[str, np.ndarray]
+    """By shift, an array of `NUMBERS`: (N,), (levels, N), or (N, frames)."""
+    labels: np.ndarray
+    """int64 (N,), or (levels · N,)."""
+    source: str
+    """Where the images come from."""
+
+
+class OutdatedError(UserError):
+    """An archive that has to be made again: of another version, damaged, or without what is asked for."""
+
+
+def path_of(folder: Path, output: str, testset: str) -> Path:
+    """Where the predictions of the run in `folder` lie."""
+    return folder / output / f"{testset}.npz"
+
+
+def write(path: Path, predictions: Predictions, stamp: Mapping[str, Any]) -> None:
+    """Write an archive, whole or not at all; `stamp` is JSON-able."""
+    arrays = {**predictions.shifts, "labels": predictions.labels, "source": np.array(predictions.source)}
+    noted = np.array(json.dumps(stamped(stamp), sort_keys=True))
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays, **{STAMP: noted})
+
+
+def stamped(stamp: Mapping[str, Any]) -> dict[str, Any]:
+    """A stamp as it is read back from an archive of this version."""
+    noted: dict[str, Any] = json.loads(json.dumps({"version": VERSION, **stamp}))
+    return noted
+
+
+def read(path: Path, shifts: tuple[str, ...]) -> Predictions:
+    """Read an archive with these shifts; raises `OutdatedError` when it is damaged, lacks one, or is of another version."""
+    arrays = _load(path, (*shifts, "labels", "source", STAMP))
+    stamp_of_arrays(path, arrays)
+    for shift in shifts:
+        if arrays[shift].dtype.names is None or not set(NUMBERS.names or ()) <= set(arrays[shift].dtype.names):
+            raise OutdatedError(f"{path} lacks a number of each image; it has to be evaluated again")
+    return Predictions({shift: arrays[shift] for shift in shifts}, arrays["labels"], str(arrays["source"]))
+
+
+def read_stamp(path: Path) -> dict[str, Any] | None:
+    """The stamp of an archive; None where there is no archive, or one that has to be made again."""
+    try:
+        return stamp_of_arrays(path, _load(path, (STAMP,)))
+    except OutdatedError:
+        return None
+
+
+def stamp_of_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The stamp among an archive's arrays; raises `OutdatedError` unless it is of this version."""
+    try:
+        stamp = json.loads(str(arrays[STAMP]))
+    except ValueError:
+        stamp = None
+    if not isinstance(stamp, dict) or stamp.get("version") != VERSION:
+        raise OutdatedError(f"{path} is of another version; it has to be evaluated again")
+    return stamp
+
+
+def _load(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
-            loaded = {key.removeprefix(prefix): archive[key] for key in archive.files if key.startswith(prefix)}
+            if missing := [name for name in names if name not in archive.files]:
+                what = "a stamp, as those of before have none" if missing[0] == STAMP else f"'{missing[0]}'"
+                raise OutdatedError(f"{path} lacks {what}; it has to be evaluated again")
+            return {name: archive[name] for name in names}
+    except FileNotFoundError as error:
+        raise OutdatedError(f"{path} is missing") from error
     except (OSError, ValueError, EOFError, LookupError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} is damaged ({error}); delete it to have it made again") from error
-    if missing := [name for name in (*names, "labels", "source") if name not in loaded]:
-        raise UserError(f"{path} lacks '{prefix}{missing[0]}'; delete it to have it made again")
-    return loaded
+        raise OutdatedError(f"{path} is damaged ({error}); it has to be evaluated again") from error

@@ -9,15 +9,9 @@ from typing import Any
 import yaml
 
 from augmix.errors import UserError
-from augmix.registry import nearest
 
 Position = tuple[str | int, ...]
 Lines = dict[Position, str]
-KINDS = {
-    "object": "a mapping", "array": "a list", "string": "text", "integer": "a whole number", "number": "a number",
-    "boolean": "true or false", "null": "null",
-}  # fmt: skip
-"""JSON Schema's types in words."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -124,61 +118,8 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def validate(config: Mapping[str, Any], schema: Mapping[str, Any], lines: Lines) -> None:
-    """Check `config` against a JSON schema; the first fault is a `UserError` of one line with its place."""
-    import jsonschema
-
-    base = jsonschema.Draft202012Validator
-    # JSON Schema calls 15.0 an integer; an epoch count written so is more likely a slip.
-    checker = base.TYPE_CHECKER.redefine("integer", lambda _, v: isinstance(v, int) and not isinstance(v, bool))
-    validator = jsonschema.validators.extend(base, type_checker=checker)(schema)
-    fault = min(validator.iter_errors(config), key=lambda e: [str(part) for part in e.absolute_path], default=None)
-    if fault is not None:
-        position = tuple(fault.absolute_path)
-        unknown = (_unknown(fault),) if fault.validator == "additionalProperties" else ()
-        raise UserError(f"{place((*position, *unknown), lines)}: {_explain(fault, position)}")
-
-
-def _unknown(fault: Any) -> str:
-    """The first key that a mapping should not have."""
-    return next(key for key in fault.instance if key not in fault.schema.get("properties", {}))
-
-
 def place(position: Position, lines: Lines) -> str:
     """The `file:line` of the innermost enclosing position that was written in a file."""
     while position and position not in lines:
         position = position[:-1]
     return lines.get(position, "configuration")
-
-
-def _explain(fault: Any, position: Position) -> str:
-    name, value = describe(position), fault.instance
-    match fault.validator:
-        case "additionalProperties":
-            known = fault.schema.get("properties", {})
-            unknown = _unknown(fault)
-            return f"unknown key '{unknown}' in {name}; {nearest(unknown, known)}"
-        case "required":
-            missing = next(key for key in fault.validator_value if key not in value)
-            return f"{name} lacks '{missing}'"
-        case "enum":
-            return f"{name} is {value!r}; {nearest(value, map(str, fault.validator_value))}"
-        case "type":
-            wanted = fault.validator_value
-            kinds = [KINDS[kind] for kind in (wanted if isinstance(wanted, list) else [wanted])]
-            return f"{name} must be {' or '.join(kinds)}, not {'empty' if value is None else repr(value)}"
-        case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
-            sign = {"minimum": "≥", "maximum": "≤", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}[fault.validator]
-            return f"{name} is {value}; it must be {sign} {fault.validator_value}"
-        case "pattern" if position[0] == "method_packages":
-            return f"{name} is {value!r}; a Python package is named as `import` would name it, such as my_methods"
-        case "pattern" | "propertyNames":
-            return f"{name} is {value!r}; a name has letters, digits, '_', '-', '.' and begins with neither sign"
-        case "uniqueItems":
-            return f"{name} names something twice"
-        case "minItems" | "minProperties":
-            return f"{name} is empty; give at least {fault.validator_value}"
-        case "maxProperties":
-            return f"{name} has {len(value)} keys ({', '.join(map(str, value))}); {fault.validator_value} is accepted"
-        case _:
-            return f"{name}: {fault.message}"

@@ -1,4 +1,4 @@
-"""Generate -C and -P benchmarks from a prepared data set's test images, in the layout of the published files."""
+"""Write generated test sets in the layout of the published files: arrays, or for photographs image files and videos."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -8,33 +8,27 @@ from typing import Any
 
 import numpy as np
 
-from augmix import __version__, corruptions, perturbations
-from augmix.checks import choose_preset
+from augmix import __version__
 from augmix.errors import UserError
 from augmix.suite.data import datasets
 from augmix.suite.data.datasets import evenly
-from augmix.suite.data.photographs import Photographs
 from augmix.suite.io.files import atomic, write_array, write_json
 from augmix.suite.io.progress import bar
 
 SEVERITIES = (1, 2, 3, 4, 5)
 CHUNK_BYTES = 64 * 2**20
 
+Generate = Callable[..., np.ndarray]
+"""`corruptions.corrupt` or `perturbations.perturb`."""
 
-def write_corruption(
-    data: Path, folder: Path, name: str, images: int | None = None, preset: str | None = None, seed: int = 0
+
+def write_severities(
+    test: datasets.Split, folder: Path, name: str, corrupt: Generate, images: int | None, preset: str, seed: int
 ) -> None:
     """Write `<folder>/<name>.npy`, uint8 (5N, H, W, 3): every image at severity 1, then at 2, …
 
-    `data` is a prepared data set; `images` limits the number of its test images (evenly spaced). Also writes
-    `labels.npy` (5N,) and `source.json`.
+    `images` limits the number of test images (evenly spaced). Also writes `labels.npy` (5N,) and `source.json`.
     """
-    test = datasets.read(data, "test")
-    if isinstance(test.images, Photographs):
-        from augmix.suite.testsets import photographs as photograph_benchmarks  # which builds on this module
-
-        photograph_benchmarks.write_corruption(test, folder, name, images, preset, seed)
-        return
     chosen, labels = _chosen(test, images)
     count, *shape = chosen.shape
     with _array(folder / f"{name}.npy", (5 * count, *shape)) as write:
@@ -42,35 +36,29 @@ def write_corruption(
         for severity in bar(SEVERITIES, desc=name, unit="severity", leave=False):
             for start in range(0, count, step):
                 part = chosen[start : start + step]
-                write(generated(corruptions.corrupt, part, name, severity, seed, preset, first=start))
+                write(generated(corrupt, part, name, severity, seed, preset, first=start))
     write_array(folder / "labels.npy", np.tile(labels, 5))
-    describe(folder, choose_preset(preset, chosen), count, seed)
+    describe(folder, preset, count, seed)
 
 
-def write_perturbation(
-    data: Path, folder: Path, name: str, images: int | None = None, preset: str | None = None, seed: int = 0
+def write_sequences(
+    test: datasets.Split, folder: Path, name: str, perturb: Generate, images: int | None, preset: str, seed: int
 ) -> None:
     """Write `<folder>/<name>.npy`, uint8 (N, T, H, W, 3): one sequence of T frames per test image."""
-    test = datasets.read(data, "test")
-    if isinstance(test.images, Photographs):
-        from augmix.suite.testsets import photographs as photograph_benchmarks  # which builds on this module
-
-        photograph_benchmarks.write_perturbation(test, folder, name, images, preset, seed)
-        return
     chosen, labels = _chosen(test, images)
     count, *shape = chosen.shape
-    frames = generated(perturbations.perturb, chosen[:1], name, seed, preset).shape[1]
+    frames = generated(perturb, chosen[:1], name, seed, preset).shape[1]
     with _array(folder / f"{name}.npy", (count, frames, *shape)) as write:
         step = _chunk([frames, *shape])
         for start in bar(range(0, count, step), desc=name, unit="chunk", leave=False):
-            write(generated(perturbations.perturb, chosen[start : start + step], name, seed, preset, first=start))
+            write(generated(perturb, chosen[start : start + step], name, seed, preset, first=start))
     write_array(folder / "labels.npy", labels)
-    describe(folder, choose_preset(preset, chosen), count, seed)
+    describe(folder, preset, count, seed)
 
 
 @contextmanager
 def _array(path: Path, shape: tuple[int, ...]) -> Iterator[Callable[[np.ndarray], object]]:
-    """Yield what appends a part to a uint8 `.npy` file of that shape: memory stays flat in the number of images.
+    """Yield a function that appends a part to a uint8 `.npy` file of that shape: memory stays flat in the images.
 
     The file is not mapped into memory: a disk that fills up would kill the process then.
     """
@@ -80,8 +68,8 @@ def _array(path: Path, shape: tuple[int, ...]) -> Iterator[Callable[[np.ndarray]
         yield lambda part: file.write(np.ascontiguousarray(part).data)
 
 
-def generated(generate: Callable[..., np.ndarray], *arguments: Any, **options: Any) -> np.ndarray:
-    """What `corrupt` or `perturb` returns; the argument that it refuses becomes a `UserError`."""
+def generated(generate: Generate, *arguments: Any, **options: Any) -> np.ndarray:
+    """Call `corrupt` or `perturb`; an argument that it refuses becomes a `UserError`."""
     try:
         return generate(*arguments, **options)
     except (TypeError, ValueError) as error:
@@ -99,6 +87,6 @@ def _chunk(shape: list[int]) -> int:
 
 
 def describe(folder: Path, preset: str, images: int, seed: int) -> None:
-    """Every job of a folder writes the same file, whole, so it does not matter which one is last."""
+    """Write `source.json`. Every job of a folder writes the same file, whole, so it does not matter which is last."""
     source = f"generated (augmix {__version__})"
     write_json(folder / "source.json", {"source": source, "preset": preset, "seed": seed, "images": images})

@@ -1,4 +1,4 @@
-"""-C and -P of streamed photographs, in the layout of ImageNet-C and ImageNet-P: image folders and videos.
+"""Severities and sequences of streamed photographs, in the layout of ImageNet-C and ImageNet-P: image files and videos.
 
 `<corruption>/<severity>/<class>/<image>.JPEG` and `<perturbation>/<class>/<image>.mp4`. Of those that are generated,
 `<name>.npy` lists the files, and is written when all of them are there.
@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from augmix import corruptions, perturbations
 from augmix.checks import nearest_preset
 from augmix.errors import UserError
 from augmix.suite.data import photographs, videos
@@ -22,16 +21,18 @@ from augmix.suite.data.photographs import Photographs
 from augmix.suite.data.streaming import Streamed
 from augmix.suite.io.files import read_json, write_array
 from augmix.suite.io.progress import bar
-from augmix.suite.testsets.arrays import Benchmark, Shift
-from augmix.suite.testsets.generation import CHUNK_BYTES, SEVERITIES, describe, generated
+from augmix.suite.testsets.base import Images, Shift
+from augmix.suite.testsets.generation import CHUNK_BYTES, SEVERITIES, Generate, describe, generated
 
 QUALITY = 85
-"""Of the JPEG files, as in ImageNet-C."""
+"""The JPEG files' quality, as in ImageNet-C."""
 CHECKED = 50
-"""Of a published shift, so many files are looked at before any job."""
+"""How many files of a published shift are looked at before any job."""
 
 
-def write_corruption(test: Split, folder: Path, name: str, images: int | None, preset: str | None, seed: int) -> None:
+def write_severities(
+    test: Split, folder: Path, name: str, corrupt: Generate, images: int | None, preset: str, seed: int
+) -> None:
     """Write `<folder>/<name>/<severity>/<class>/<image>.JPEG`, of all test images or of so many, evenly spaced."""
     split = _streamed(test)
     indices = evenly(len(split), images)
@@ -41,24 +42,34 @@ def write_corruption(test: Split, folder: Path, name: str, images: int | None, p
         for severity in bar(SEVERITIES, desc=name, unit="severity", leave=False):
             for start in range(0, len(indices), step):
                 chunk = indices[start : start + step]
-                corrupted = generated(corruptions.corrupt, split[chunk], name, severity, seed, preset, first=start)
+                corrupted = generated(corrupt, split[chunk], name, severity, seed, preset, first=start)
                 for index, image in zip(chunk, corrupted, strict=True):
                     path = temporary / _image_file(split, name, severity, index)
                     path.parent.mkdir(parents=True, exist_ok=True)
                     Image.fromarray(image).save(path, quality=QUALITY, optimize=True)
-    describe(folder, preset or nearest_preset(split.shape[1]), len(indices), seed)
+    describe(folder, preset, len(indices), seed)
 
 
-def write_perturbation(test: Split, folder: Path, name: str, images: int | None, preset: str | None, seed: int) -> None:
-    """Write `<folder>/<name>/<class>/<image>.mp4`; the geometry acts on the whole photograph, scaled, as published."""
+def write_sequences(
+    test: Split,
+    folder: Path,
+    name: str,
+    perturb: Generate,
+    images: int | None,
+    preset: str,
+    seed: int,
+    grain: bool = False,
+) -> None:
+    """Write `<folder>/<name>/<class>/<image>.mp4`; the geometry acts on the whole photograph, scaled, as published.
+
+    `grain` keeps noise that differs from frame to frame.
+    """
     split = _streamed(test)
     indices, side = evenly(len(split), images), split.shape[1]
-    preset = preset or nearest_preset(side)
-    grain = name in perturbations.NOISE_PERTURBATIONS
     with _whole(folder, name, [_video_file(split, name, index) for index in indices]) as temporary:
         for i, index in enumerate(bar(indices, desc=name, unit="image", leave=False)):
             photograph = photographs.resized(split.photograph(index), photographs.shorter_side(side))
-            frames = generated(perturbations.perturb, photograph[None], name, seed, preset, first=i, crop=side)[0]
+            frames = generated(perturb, photograph[None], name, seed, preset, first=i, crop=side)[0]
             path = temporary / _video_file(split, name, index)
             path.parent.mkdir(parents=True, exist_ok=True)
             videos.write(path, frames, grain)
@@ -100,12 +111,22 @@ def _whole(folder: Path, name: str, files: Sequence[str]) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-class PhotographBenchmark:
-    """The -C or -P of streamed photographs in a folder, generated or published; read as `Benchmark` reads arrays."""
+class ShiftPhotographs(Images):
+    """Severities or sequences of streamed photographs in a folder, generated or published."""
 
-    def __init__(self, folder: Path, kind: str, test: Split, images: int | None = None, resize: bool = False) -> None:
-        """At most so many `images`, evenly spaced, are used; `resize` treats them as photographs, not as they are."""
-        self.folder, self.kind, self._test, self._resize = folder, kind, test, resize
+    def __init__(
+        self,
+        folder: Path,
+        frames: Callable[[str, str], int] | None,
+        test: Split,
+        images: int | None = None,
+        resize: bool = False,
+    ) -> None:
+        """Open a folder of videos, whose `frames` of a shift and a preset are known, or without those of severities.
+
+        At most so many `images`, evenly spaced, are used; `resize` treats them as photographs, not as they are.
+        """
+        self.folder, self._frames, self._test, self._resize = folder, frames, test, resize
         self._split = _streamed(test)
         self._side = self._split.shape[1]
         self._indices, self._preset, self.source = np.arange(len(self._split)), nearest_preset(self._side), "published"
@@ -119,31 +140,31 @@ class PhotographBenchmark:
 
     @property
     def labels(self) -> np.ndarray:
-        """int64: (5N,) of a -C, (N,) of a -P."""
-        return np.tile(self._test.labels[self._indices], len(SEVERITIES) if self.kind == "C" else 1)
+        """int64: (5N,) of severities, (N,) of sequences."""
+        return np.tile(self._test.labels[self._indices], 1 if self._frames else len(SEVERITIES))
 
-    def read(self, name: str) -> Shift:
-        """The images of a shift, decoded when they are asked for; what is wrong with a file shows then."""
-        if not (self.folder / name).is_dir():
-            raise UserError(f"{self.folder / name} is missing")
+    def read(self, shift: str) -> Shift:
+        """The images of a shift, decoded when they are asked for; faults of a file show then."""
+        if not (self.folder / shift).is_dir():
+            raise UserError(f"{self.folder / shift} is missing")
         count, workers = len(self._indices), self._split.workers
-        if self.kind == "C":
-            images = Streamed(len(SEVERITIES) * count, self._decoder(name), self._side, workers=workers)
+        if self._frames is None:
+            images = Streamed(len(SEVERITIES) * count, self._decoder(shift), self._side, workers=workers)
             return Shift(images, self.labels, (len(SEVERITIES), count))
-        frames = perturbations.frame_count(name, self._preset)
-        images = Streamed(count, self._decoder(name), self._side, frames, workers)
+        frames = self._frames(shift, self._preset)
+        images = Streamed(count, self._decoder(shift), self._side, frames, workers)
         return Shift(images, np.repeat(self.labels, frames), (count, frames))
 
-    def check(self, names: Sequence[str]) -> None:
+    def check(self, shifts: Sequence[str]) -> None:
         """Decode a few files of each of these shifts; all of them would take hours."""
-        for name in names:
-            shift = self.read(name)
-            items = shift.shape[0] * shift.shape[1] if self.kind == "C" else shift.shape[0]
+        for shift in shifts:
+            shape = self.read(shift).shape
+            items = shape[0] * shape[1] if self._frames is None else shape[0]
             for item in evenly(items, CHECKED):
-                self._decoder(name)(int(item))
+                self._decoder(shift)(int(item))
 
     def _decoder(self, name: str) -> Callable[[int], np.ndarray]:
-        """Decodes an image, of severity after severity, or a video: uint8 (T, side, side, 3)."""
+        """A function that decodes an image, of severity after severity, or a video: uint8 (T, side, side, 3)."""
 
         def image(item: int) -> np.ndarray:
             severity, i = divmod(item, len(self._indices))
@@ -155,21 +176,13 @@ class PhotographBenchmark:
                 height, width = decoded.shape[:2]
                 raise UserError(
                     f"{file} is {width}×{height}; {self._side}×{self._side} is expected: "
-                    "set published.resize to have such files scaled and cropped"
+                    "set `resize` of the test set to have such files scaled and cropped"
                 )
             return decoded[None]
 
         def video(item: int) -> np.ndarray:
             file = self.folder / _video_file(self._split, name, self._indices[item])
-            return videos.read(file, perturbations.frame_count(name, self._preset), self._side)
+            assert self._frames is not None
+            return videos.read(file, self._frames(name, self._preset), self._side)
 
-        return image if self.kind == "C" else video
-
-
-def open_benchmark(
-    folder: Path, kind: str, test: Split, classes: int, images: int | None = None, resize: bool = False
-) -> Benchmark | PhotographBenchmark:
-    """The -C or -P (`kind`) in a folder, in the form that the test images have; `UserError` when it does not fit."""
-    if isinstance(test.images, Photographs):
-        return PhotographBenchmark(folder, kind, test, images, resize)
-    return Benchmark(folder, kind, test, classes, images)
+        return image if self._frames is None else video

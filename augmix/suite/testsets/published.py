@@ -3,18 +3,28 @@
 The checksums are those that Zenodo publishes with the records 2535967, 3555552 and 2235448.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS
+from augmix.corruptions import CORRUPTIONS
 from augmix.errors import UserError
 from augmix.registry import nearest
-from augmix.suite.data.datasets import read, record
 from augmix.suite.data.download import Source, obtain
-from augmix.suite.io.files import write_json
-from augmix.suite.testsets.arrays import DOWNLOAD
-from augmix.suite.testsets.photographs import open_benchmark
+
+DOWNLOADED = {"cifar10": "CIFAR-10-C", "cifar100": "CIFAR-100-C", "imagenet": "ImageNet-C"}
+"""The published set that `published: download` means, by loader."""
+
+
+
+ARCHIVED = {
+    "noise": ("gaussian_noise", "shot_noise", "impulse_noise"),
+    "blur": ("defocus_blur", "glass_blur", "motion_blur", "zoom_blur"),
+    "weather": ("snow", "frost", "fog", "brightness"),
+    "digital": ("contrast", "elastic_transform", "pixelate", "jpeg_compression"),
+    "extra": ("speckle_noise", "gaussian_blur", "spatter", "saturate"),
+}
+"""The corruptions that the published archives hold, by ImageNet-C's archive; CIFAR's hold all of them."""
 
 
 class Archive(NamedTuple):
@@ -32,7 +42,7 @@ def _source(record: int, name: str, size: int, checksum: str) -> Source:
 
 
 def _arrays(source: Source) -> tuple[Archive]:
-    return (Archive(source, {name: f"{name}.npy" for name in (*CORRUPTIONS, *EXTRA_CORRUPTIONS)}),)
+    return (Archive(source, {name: f"{name}.npy" for names in ARCHIVED.values() for name in names}),)
 
 
 def _images(name: str, size: int, md5: str, *shifts: str) -> Archive:
@@ -47,11 +57,11 @@ ARCHIVES: dict[str, tuple[Archive, ...]] = {
         _source(3555552, "CIFAR-100-C.tar", 2_918_473_216, "md5:11f0ed0f1191edbf9fa23466ae6021d3"),
     ),
     "ImageNet-C": (
-        _images("noise.tar", 22_565_673_785, "e80562d7f6c3f8834afb1ecf27252745", *CORRUPTIONS[:3]),
-        _images("blur.tar", 7_112_704_951, "2d8e81fdd8e07fef67b9334fa635e45c", *CORRUPTIONS[3:7]),
-        _images("weather.tar", 12_797_438_995, "33ffea4db4d93fe4a428c40a6ce0c25d", *CORRUPTIONS[7:11]),
-        _images("digital.tar", 7_757_510_705, "89157860d7b10d5797849337ca2e5c03", *CORRUPTIONS[11:]),
-        _images("extra.tar", 15_789_490_144, "d492dfba5fc162d8ec2c3cd8ee672984", *EXTRA_CORRUPTIONS),
+        _images("noise.tar", 22_565_673_785, "e80562d7f6c3f8834afb1ecf27252745", *ARCHIVED["noise"]),
+        _images("blur.tar", 7_112_704_951, "2d8e81fdd8e07fef67b9334fa635e45c", *ARCHIVED["blur"]),
+        _images("weather.tar", 12_797_438_995, "33ffea4db4d93fe4a428c40a6ce0c25d", *ARCHIVED["weather"]),
+        _images("digital.tar", 7_757_510_705, "89157860d7b10d5797849337ca2e5c03", *ARCHIVED["digital"]),
+        _images("extra.tar", 15_789_490_144, "d492dfba5fc162d8ec2c3cd8ee672984", *ARCHIVED["extra"]),
     ),
 }
 
@@ -73,26 +83,12 @@ def download(name: str, folder: Path, shifts: Sequence[str] = CORRUPTIONS) -> Pa
     return where
 
 
-def prepare(settings: Mapping[str, Any], path: Path) -> None:
-    """Download a data set's published benchmark if it is asked for, check its files, and record that at `path`.
-
-    `settings` are `Experiment.published_settings`. Raises `UserError` naming the file that does not fit.
-    """
-    folder, shifts, data = Path(settings["folder"]), settings["shifts"], Path(settings["data"])
-    if settings["where"] == DOWNLOAD:
-        download(folder.name, folder.parent, shifts)
-    test, classes = read(data, "test"), len(record(data)["classes"])
-    benchmark = open_benchmark(folder, settings["kind"], test, classes, resize=settings["resize"])
-    benchmark.check(shifts)
-    write_json(path, {"source": benchmark.source, "folder": str(folder), "shifts": shifts})
-
-
-def check(folder: Path, kind: str, shifts: Sequence[str], streamed: bool = False) -> None:
+def check(folder: Path, shifts: Sequence[str], suffix: str, streamed: bool, sequence: bool) -> None:
     """A quick look before any job: refuse a configured folder that lacks a file, or folder, of these shifts."""
-    for name in (*shifts, "labels") if kind == "C" and not streamed else shifts:
+    for name in shifts if streamed or sequence else (*shifts, "labels"):
         path = folder / name if streamed else folder / f"{name}.npy"
         if not path.exists():
             raise UserError(
-                f"{path} is missing; the folder should hold the published -{kind} files, "
+                f"{path} is missing; the folder should hold the published {suffix} files, "
                 f"or leave 'published' out of the configuration to have them generated"
             )

@@ -1,9 +1,9 @@
 """The images that a net sees: batches of training images in random order, cut and mirrored; any images in order."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from augmix.suite.data.streaming import Streamed
 
 # What a generator is for comes first in its seed: NumPy pads seeds with zeros, so (s, e) would equal (s, e, 0).
 ORDER, STEP = 1, 2
-# Of a batch in order: at most so many images, and so many pixels.
+# Limits of a batch in order.
 IMAGES, PIXELS = 256, 2**22
 
 
@@ -43,11 +43,18 @@ class Batches:
     """
 
     def __init__(
-        self, split: Split, settings: Mapping[str, Any], device: torch.device, rank: int = 0, processes: int = 1
+        self,
+        split: Split,
+        seed: int,
+        size: int,
+        flip: bool,
+        device: torch.device,
+        rank: int = 0,
+        processes: int = 1,
     ) -> None:
-        """`settings` are a `Run.training` of `augmix.suite.config.experiment`."""
-        self._seed, self._flip, self._device = settings["seed"], settings["flip"], device
-        self._size, self._rank, self._processes = settings["training"]["batch_size"], rank, processes
+        """Batches of `size` images, mirrored at random where `flip`, for the process `rank` of so many `processes`."""
+        self._seed, self._size, self._flip, self._device = seed, size, flip, device
+        self._rank, self._processes = rank, processes
         self._labels = torch.from_numpy(split.labels.copy()).to(device)
         self._draw: Callable[[int, bool, np.random.Generator], np.ndarray]
         if isinstance(split.images, Photographs):

@@ -22,24 +22,26 @@ from torch import Tensor, nn
 from augmix import methods, models
 from augmix.errors import RunError, UserError
 from augmix.suite.data import datasets
-from augmix.suite.io import provenance
+from augmix.suite.io import digests, provenance
 from augmix.suite.io.files import atomic, locked, read_json, read_mapping, write_json, write_text
 from augmix.suite.io.progress import bar
 from augmix.suite.train import devices, distributed
 from augmix.suite.train.batches import Batches, in_order
+from augmix.suite.train.settings import TrainSettings
 from augmix.suite.train.checkpoints import Checkpoints, Interrupted, Progress, Signals, save, tell, write_history
 
-RESULTS = ("model.pt", "history.csv", *(f"predictions/{name}.npz" for name in ("clean", "C", "P")))
+RESULTS = ("model.pt", "history.csv", "predictions.json", "validation.json", "diverged.json")
+"""Files of a run that are of other settings, code or data where a training begins afresh."""
 
 
-def train(settings: Mapping[str, Any], folder: Path) -> None:
+def train(settings: TrainSettings, folder: Path) -> None:
     """Train one run into `folder`: config.yaml, provenance.json, history.csv, checkpoint.pt and, last, model.pt.
 
-    `settings` is a `Run.training` of an experiment. Resumes from a checkpoint of the same fingerprint.
+    Resumes from a checkpoint of the same fingerprint.
     Raises `RunError` when the loss stops being finite, and `Interrupted` after SIGTERM or SIGINT, with a
     checkpoint on disk either way it can be continued.
     """
-    recipe = settings["training"]
+    recipe = settings.training
     device = devices.set_up(recipe)
     too_much = (
         f"a batch of {recipe['batch_size']} images does not fit with all its views; lower training.batch_size and, in "
@@ -53,7 +55,7 @@ def train(settings: Mapping[str, Any], folder: Path) -> None:
         trainer = Trainer(settings, folder, device, group)
         adopted = False
         if group.leads:
-            write_text(folder / "config.yaml", yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True))
+            write_text(folder / "config.yaml", yaml.safe_dump(settings.as_json(), sort_keys=False, allow_unicode=True))
             _refuse_diverged(folder, trainer.fingerprint)
             adopted = _adopt(folder, trainer.fingerprint, group.processes)
         if not any(group.sum([adopted])):
@@ -64,33 +66,34 @@ class Trainer:
     """One run's net, optimiser and data, and where it stands: everything but the position is set up once."""
 
     def __init__(
-        self, settings: Mapping[str, Any], folder: Path, device: torch.device, group: distributed.Group
+        self, settings: TrainSettings, folder: Path, device: torch.device, group: distributed.Group
     ) -> None:
-        self.settings, self.recipe, self.folder = settings, settings["training"], folder
+        self.settings, self.recipe, self.folder = settings, settings.training, folder
         self.device, self.group = device, group
-        data = Path(settings["data"])
+        data = Path(settings.data)
         record = datasets.record(data)
-        described = provenance.describe(settings["method_packages"])
-        identity = {key: value for key, value in settings.items() if key not in ("data", "method_packages")}
-        identity["training"] = {key: value for key, value in self.recipe.items() if key != "processes"}
-        self.fingerprint = provenance.fingerprint(
-            identity, record["sha256"], described["source_hash"], described["packages"]["torch"], device.type
+        code = digests.code_of(settings.roots())
+        self.fingerprint = digests.json_digest(
+            [settings.decisive(), record["sha256"], code.digest, device.type], length=64
         )
         self.provenance = {
-            **described,
+            **provenance.describe(),
             "fingerprint": self.fingerprint,
+            "code": code.as_json(),
             "device": devices.describe(device),
             "processes": group.processes,
             "threads": self.recipe["threads"],
-            "seed": settings["seed"],
+            "seed": settings.seed,
             "data_sha256": record["sha256"],
         }
         self.classes = len(record["classes"])
         train_set, self.test_set = (datasets.read(data, split, self.recipe["threads"]) for split in datasets.SPLITS)
-        self.batches = Batches(train_set, settings, device, group.rank, group.processes)
-        self.method = methods.build(settings["method"], settings["method_packages"])
-        torch.manual_seed(settings["seed"])
-        self.net = make_net(settings["architecture"], self.classes, record["normalisation"], self.recipe, device)
+        self.batches = Batches(
+            train_set, settings.seed, self.recipe["batch_size"], settings.flip, device, group.rank, group.processes
+        )
+        self.method = methods.build(settings.method, settings.method_packages)
+        torch.manual_seed(settings.seed)
+        self.net = make_net(settings.architecture, self.classes, record["normalisation"], self.recipe, device)
         self.optimizer = make_optimizer(self.net, self.recipe)
         group.average_gradients_of(self.net, self.optimizer)
         self.checkpoints = Checkpoints(folder, self.fingerprint)

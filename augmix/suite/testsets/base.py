@@ -1,0 +1,271 @@
+"""What a test set is: images that a trained net is evaluated on, known by their settings before any is read.
+
+A kind of test sets is one module of `augmix.suite.testsets.kinds`, found by its file name, with a subclass of `TestSet`
+called `KIND`. Everything else in the suite loops over an experiment's test sets and asks them; nothing here or there
+imports torch.
+"""
+
+import json
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from augmix.suite.data import datasets
+from augmix.suite.data.datasets import Split
+from augmix.suite.data.streaming import Streamed
+from augmix.suite.io import digests
+from augmix.suite.io.files import read_mapping, write_json
+
+CLASSIFICATION = ("error", "brier", "rms_calibration", "nll", "ece")
+"""The measures of predicted classes."""
+
+
+class Shift(NamedTuple):
+    """The images of one shift of a test set, in the order of their labels."""
+
+    images: np.ndarray | Streamed
+    """uint8 (A·B, H, W, 3): an array, a memory map, or decoded from many files."""
+    labels: np.ndarray
+    """int64 (A·B,)."""
+    shape: tuple[int, ...]
+    """The shape of the predictions: (N,), (levels, N), or (N, frames) of a sequence."""
+    classes: np.ndarray | None = None
+    """The classes among which a net predicts, int64, where these are not all of them."""
+
+
+class Images(ABC):
+    """An opened test set."""
+
+    source: str
+    """Where the images come from: a column of metrics.csv."""
+
+    @property
+    @abstractmethod
+    def labels(self) -> np.ndarray:
+        """int64, in the order of the images: (N,), or (levels · N,)."""
+
+    @abstractmethod
+    def read(self, shift: str) -> Shift:
+        """Open one shift; raises `UserError` when its file is missing, cut short, or does not fit."""
+
+    def check(self, shifts: Sequence[str]) -> None:  # noqa: B027 - most kinds have nothing to check
+        """Raise `UserError` unless the files of these shifts can be those of the data set."""
+
+
+class Part(NamedTuple):
+    """One file of a test set, as a forecast counts it."""
+
+    shift: str
+    images: int
+    """How many images a net predicts: all severities, or frames."""
+    made: bool
+    """Whether it has to be made: it is neither there nor published."""
+    bytes_a_pixel: float
+    """Bytes that it takes on disk for each pixel of each image."""
+
+
+class Making(NamedTuple):
+    """A job that makes files of a test set."""
+
+    testset: "TestSet"
+    shifts: tuple[str, ...]
+    number: int
+    """Its number among the jobs of the test set, from 1."""
+    needs: tuple[Path, ...]
+    """The files that have to be there before."""
+    local: bool
+    """Whether it runs where the workflow was started: it downloads, or only looks."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder that it writes to."""
+        return self.testset.folder
+
+    @property
+    def marker(self) -> Path:
+        """The file that it writes last."""
+        return self.testset.marker(self.number)
+
+    @property
+    def title(self) -> str:
+        """The job in a progress line: `digits-C 2`."""
+        return f"{Path(self.testset.data).name}-{self.testset.name} {self.number}"
+
+    @property
+    def id(self) -> str:
+        """The job's name in the workflow: letters, digits and underscores."""
+        return re.sub(r"\W", "_", self.title)
+
+    def settings(self) -> dict[str, Any]:
+        """The settings of `augmix generate`, JSON-able."""
+        return {"testset": self.testset.settings(), "shifts": list(self.shifts), "number": self.number}
+
+
+@dataclass(frozen=True)
+class TestSet(ABC):
+    """One test set of one data set. Its fields are the settings of the jobs that make it and evaluate on it."""
+
+    __test__: ClassVar[bool] = False  # pytest takes classes of this name for tests
+
+    name: str
+    """The experiment's name for it: `clean`, `C`; a column of metrics.csv."""
+    data: str
+    """The folder of the prepared data set whose classes are predicted."""
+
+    kind: ClassVar[str]
+    """Its module's name."""
+    schema: ClassVar[Mapping[str, Any]] = {}
+    """JSON Schema of what the YAML may say about a test set of this kind, by key, with defaults."""
+    levels: ClassVar[int] = 1
+    """Severities of each shift."""
+    sequence: ClassVar[bool] = False
+    """Whether a shift is a sequence of frames of each image."""
+    independent: ClassVar[tuple[str, ...]] = ()
+    """The sequences whose frames are independent draws: each is compared with the first, not with the one before."""
+    measures: ClassVar[tuple[str, ...]] = CLASSIFICATION
+    """The names of its measures; the first one is its headline."""
+    mean: ClassVar[str] = "mean"
+    """The name of the headline's mean over shifts: mCE, mFP."""
+    noun: ClassVar[str] = "shift"
+    """The word for one shift."""
+    suffix: ClassVar[str] = ""
+    """The ending of the data set's title that names it in print: `-C`."""
+
+    @property
+    @abstractmethod
+    def shifts(self) -> tuple[str, ...]:
+        """The names of its shifts, in the order in which they are printed."""
+
+    @property
+    def folder(self) -> Path:
+        """The folder of its own files."""
+        return Path(self.data)
+
+    @property
+    def entering(self) -> tuple[str, ...]:
+        """The shifts that enter the headline's mean, whether it has them or not; empty where there is no such mean."""
+        return ()
+
+    @abstractmethod
+    def open(self, test: Split, classes: Sequence[str]) -> Images:
+        """Open it beside the data set's own test images; raises `UserError` where it does not fit them."""
+
+    def jobs(self) -> list[Making]:
+        """The jobs that make it, with every file they may have to write."""
+        return []
+
+    def make(self, shifts: Sequence[str]) -> None:
+        """Make the files of these shifts, each anew; raises `UserError` for a fault of the source."""
+        raise NotImplementedError(f"{self.kind} is not made")
+
+    def made_of(self, shift: str) -> dict[str, Any]:
+        """Everything that decides the content of a shift's file but code and the data set's images: JSON-able."""
+        return {}
+
+    def stamp(self, shift: str) -> Path:
+        """The file that says what a shift that was made was made with."""
+        return self.folder / f"{shift}.json"
+
+    def marker(self, number: int) -> Path:
+        """The file that a job of its own writes last."""
+        return self.folder / f"made-{number}.json"
+
+    def files(self, shift: str) -> list[Path]:
+        """The files of a shift that are made, by which it is known to be there."""
+        return []
+
+    def identity(self) -> str:
+        """A digest of its images as they are now; raises `UserError` where they are missing."""
+        return datasets.test_images_digest(Path(self.data))
+
+    def roots(self) -> tuple[str, ...]:
+        """The modules whose code decides what `make` writes."""
+        return (f"augmix.suite.testsets.kinds.{self.kind}",)
+
+    def check(self) -> None:  # noqa: B027 - most kinds have nothing to check
+        """Look before any job whether what it is read from is there; raises `UserError`."""
+
+    def parts(self, count: int) -> Iterator[Part]:
+        """Count its images, for a data set of `count` test images."""
+        for shift in self.shifts:
+            yield Part(shift, count, False, 0.0)
+
+    def settings(self) -> dict[str, Any]:
+        """Its kind and fields, JSON-able: `of_settings` is the way back."""
+        return {"kind": self.kind, **asdict(self)}
+
+    def evaluated_with(self) -> dict[str, Any]:
+        """The settings that decide which of its images are predicted, JSON-able: no folders, which may be moved."""
+        return {"kind": self.kind, "shifts": list(self.shifts)}
+
+    def samples(self, image: int, count: int) -> Iterator[tuple[str, np.ndarray]]:
+        """For each shift, up to `count` images of one test image: uint8 (K, H, W, 3); nothing where none is made."""
+        yield from ()
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A prepared data set whose test images test sets are made of, and where things lie."""
+
+    root: Path
+    """The folder of all data."""
+    dataset: str
+    """Its folder below `root`."""
+    loader: str
+    options: Mapping[str, Any]
+    preset: str
+    """The parameter set of generated shifts: cifar, tiny or imagenet."""
+
+    @property
+    def folder(self) -> Path:
+        return self.root / self.dataset
+
+    @property
+    def downloads(self) -> Path:
+        """Where data sets and published test sets are downloaded to."""
+        return self.root / "downloads"
+
+    @property
+    def side(self) -> int:
+        """The images' side in pixels."""
+        side: int = datasets.loader_module(self.loader).side(**self.options)
+        return side
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the images stay in their files."""
+        return bool(getattr(datasets.loader_module(self.loader), "STREAMED", False))
+
+    @property
+    def count(self) -> int:
+        """How many test images its loader has."""
+        _, test = datasets.loader_module(self.loader).sizes(**self.options)
+        return int(test)
+
+
+def make(testset: TestSet, shifts: Sequence[str], number: int) -> None:
+    """Make those of the shifts that are not there as they should be, and write the job's marker."""
+    missing = [shift for shift in shifts if not is_made(testset, shift)]
+    if missing:
+        testset.make(missing)
+    write_json(testset.marker(number), {"shifts": list(shifts)})
+
+
+def is_made(testset: TestSet, shift: str) -> bool:
+    """Whether a shift's files are there, made with the settings, code and data of now."""
+    path = testset.stamp(shift)
+    if not path.exists() or not all(file.exists() for file in testset.files(shift)):
+        return False
+    noted = read_mapping(path, {"settings": dict, "data": str})
+    code = digests.Code.from_json(noted.get("code"))
+    return (
+        noted["settings"] == json.loads(json.dumps(testset.made_of(shift)))
+        and noted["data"] == datasets.test_images_digest(Path(testset.data))
+        and code is not None
+        and code.digest == digests.code_of(testset.roots()).digest
+    )

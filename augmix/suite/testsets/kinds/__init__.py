@@ -1,0 +1,25 @@
+"""Kinds of test sets, one module each with its class as `KIND`; a new kind is a new file."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from augmix.registry import module_names
+from augmix.suite.testsets.base import TestSet
+
+
+def names() -> list[str]:
+    """The names of all kinds."""
+    return module_names("augmix.suite.testsets.kinds")
+
+
+def kind(name: str) -> Any:
+    """The class of the kind `name`, a subclass of `TestSet`."""
+    return import_module(f"augmix.suite.testsets.kinds.{name}").KIND
+
+
+def of_settings(settings: Mapping[str, Any]) -> TestSet:
+    """Build a test set again of its `settings()`, as they come from JSON."""
+    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
+    testset: TestSet = kind(fields.pop("kind"))(**fields)
+    return testset

@@ -1,0 +1,222 @@
+"""Images of the same classes that were not made of the test images: other writers, other cameras, other years.
+
+They are read by any data set's loader. Their classes are the data set's by name, or a map says which class of theirs is
+which of the data set's; where some of the data set's classes are not among them, a net predicts among the others alone.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from augmix.errors import UserError
+from augmix.registry import nearest
+from augmix.suite.data import datasets
+from augmix.suite.data.datasets import Arrays, Split, evenly, loader_module
+from augmix.suite.data.photographs import Photographs
+from augmix.suite.io import digests
+from augmix.suite.io.files import read_array, read_mapping, write_array, write_json
+from augmix.suite.testsets.base import Images, Making, Origin, Part, Shift, TestSet
+
+
+class NaturalImages(Images):
+    """A natural test set as it was prepared."""
+
+    def __init__(self, testset: "Natural", test: Split) -> None:
+        folder = testset.folder
+        self._name, noted = testset.name, read_mapping(folder / "dataset.json", {"source": str, "classes": list})
+        self.source = noted["source"]
+        self._images = datasets.read_images(folder, "test", getattr(test.images, "workers", 1))
+        self._labels = np.asarray(read_array(folder / "test_labels.npy", np.int64, (len(self._images),)))
+        self._classes = np.array(noted["classes"], np.int64) if noted["partial"] else None
+
+    @property
+    def labels(self) -> np.ndarray:
+        return self._labels
+
+    def read(self, shift: str) -> Shift:
+        return Shift(self._images, self._labels, (len(self._labels),), self._classes)
+
+
+@dataclass(frozen=True)
+class Natural(TestSet):
+    """A shifted test set of the data set's classes."""
+
+    where: str
+    """The folder of its prepared images."""
+    loader: str
+    options: Mapping[str, Any]
+    split: str
+    """The part of the loader's images that is taken: train or test."""
+    classes: Mapping[str, str] | None
+    """The data set's class of each of its classes that is taken; None where names are the same."""
+    images: int | None
+    """At most so many images, evenly spaced."""
+    source: str | None
+    """The digest of its files, where the loader has one."""
+
+    kind: ClassVar[str] = "natural"
+    schema: ClassVar[Mapping[str, Any]] = {
+        "loader": {"type": "string", "description": "The loader of the images, as of a data set."},
+        "options": {"type": "object", "default": {}, "description": "The loader's options, such as a folder."},
+        "split": {"enum": ["train", "test"], "default": "test", "description": "The part that is taken."},
+        "classes": {
+            "description": "The data set's class of each of their classes that is taken; null: the same names.",
+            "type": ["object", "null"],
+            "minProperties": 1,
+            "additionalProperties": {"type": "string"},
+            "default": None,
+        },
+        "images": {
+            "description": "At most so many images, evenly spaced; null: all.",
+            "type": ["integer", "null"],
+            "minimum": 1,
+            "default": None,
+        },
+    }
+
+    @classmethod
+    def of_entry(cls, name: str, entry: Mapping[str, Any], origin: Origin) -> Self:
+        """Build it from its entry in an experiment's YAML; raises `UserError` where that cannot be."""
+        known = datasets.loader_names()
+        if "loader" not in entry:
+            raise UserError(f"a natural test set needs a 'loader'; {nearest('', known)}")
+        if entry["loader"] not in known:
+            raise UserError(f"unknown data set loader '{entry['loader']}'; {nearest(entry['loader'], known)}")
+        options = datasets.with_downloads(entry["loader"], entry["options"], origin.downloads)
+        datasets.check_options(entry["loader"], options)
+        if (side := loader_module(entry["loader"]).side(**options)) != origin.side:
+            raise UserError(f"its images have a side of {side} pixels, those of {origin.dataset} {origin.side}")
+        where = origin.root / f"{origin.dataset}-{name}"
+        return cls(
+            name=name,
+            data=str(origin.folder),
+            where=str(where),
+            loader=entry["loader"],
+            options=options,
+            split=entry["split"],
+            classes=entry["classes"],
+            images=entry["images"],
+            source=datasets.source_digest(entry["loader"], options, where),
+        )
+
+    @property
+    def shifts(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.where)
+
+    def jobs(self) -> list[Making]:
+        folder = Path(self.data)
+        needs = tuple(folder / name for name in ("train_images.npy", "dataset.json"))
+        return [Making(self, self.shifts, 1, needs, local=True)]
+
+    def make(self, shifts: Sequence[str]) -> None:
+        loaded: Arrays = loader_module(self.loader).load(**self.options)
+        images, labels = getattr(loaded, f"{self.split}_images"), getattr(loaded, f"{self.split}_labels")
+        record, images_digest = datasets.record(Path(self.data)), datasets.test_images_digest(Path(self.data))
+        table, taken = self._mapped(loaded.classes, record["classes"])
+        labels = table[labels]
+        kept = np.flatnonzero(labels >= 0)
+        kept = kept[evenly(len(kept), self.images)]
+        if not len(kept):
+            raise UserError(f"{self.name}: none of its images is of a class of the map")
+        images, labels = np.ascontiguousarray(images[kept]), labels[kept].astype(np.int64)
+        self._refuse_training_images(images)
+        write_array(self.folder / "test_images.npy", images)
+        write_array(self.folder / "test_labels.npy", labels)
+        noted: dict[str, Any] = {
+            "source": f"{self.loader} ({', '.join(f'{k} {v}' for k, v in self.options.items() if k != 'folder')})"
+            if set(self.options) - {"folder"}
+            else self.loader,
+            "loader": self.loader,
+            "classes": taken,
+            "partial": len(taken) < len(record["classes"]),
+            "sha256": {
+                "test_images": hashlib.sha256(images.tobytes()).hexdigest(),
+                "test_labels": hashlib.sha256(labels.tobytes()).hexdigest(),
+            },
+        }
+        if loaded.streamed is not None:
+            noted["streamed"] = dict(loaded.streamed)
+        code = digests.code_of(self.roots()).as_json()
+        stamp = {"settings": self.made_of(self.name), "data": images_digest, "code": code}
+        write_json(self.stamp(self.name), {**noted, **stamp})
+
+    def _mapped(self, theirs: Sequence[str], ours: Sequence[str]) -> tuple[np.ndarray, list[int]]:
+        """The label in the data set of each of their classes, −1 where it is left out; and the labels there are."""
+        wanted = self.classes if self.classes is not None else {name: name for name in theirs}
+        for name, target in wanted.items():
+            if name not in theirs:
+                raise UserError(f"{self.name}: 'classes' names '{name}', which it has not; {nearest(name, theirs)}")
+            if target not in ours:
+                hint = "; say which class it is, or leave it out, by 'classes'" if self.classes is None else ""
+                raise UserError(
+                    f"{self.name}: the class '{target}' is none of the data set's{hint}; {nearest(target, ours)}"
+                )
+        table = np.array([ours.index(wanted[name]) if name in wanted else -1 for name in theirs])
+        taken = sorted({int(label) for label in table if label >= 0})
+        if self.classes is None and len(taken) < len(ours):
+            lacking = next(name for i, name in enumerate(ours) if i not in taken)
+            raise UserError(f"{self.name}: it lacks the class '{lacking}'; name the classes that it has by 'classes'")
+        return table, taken
+
+    def _refuse_training_images(self, images: np.ndarray) -> None:
+        """Refuse images that the nets are trained on: they would not be a shift."""
+        if images.dtype.names:
+            return  # photographs stay in their files
+        trained = datasets.read_images(Path(self.data), "train")
+        if isinstance(trained, Photographs) or trained.shape[1:] != images.shape[1:]:
+            return
+        known = {hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in trained}
+        found = sum(hashlib.blake2b(image.tobytes(), digest_size=16).digest() in known for image in images)
+        if found:
+            raise UserError(
+                f"{self.name}: {found} of its {len(images)} images are training images of {Path(self.data).name}; "
+                "train on others, or take others"
+            )
+
+    def made_of(self, shift: str) -> dict[str, Any]:
+        left_out = ("name", "data", "where")
+        return {key: value for key, value in asdict(self).items() if key not in left_out}
+
+    def stamp(self, shift: str) -> Path:
+        return self.folder / "dataset.json"
+
+    def files(self, shift: str) -> list[Path]:
+        return [self.folder / name for name in ("test_images.npy", "test_labels.npy")]
+
+    def identity(self) -> str:
+        noted = read_mapping(self.stamp(self.name), {"sha256": dict, "classes": list})
+        return digests.json_digest([noted["sha256"], noted["classes"]])
+
+    def roots(self) -> tuple[str, ...]:
+        return (*super().roots(), f"augmix.suite.data.loaders.{self.loader}")
+
+    def check(self) -> None:
+        if not all(path.exists() for path in self.files(self.name)):
+            loader_module(self.loader).check(**self.options)
+
+    def open(self, test: Split, classes: Sequence[str]) -> Images:
+        return NaturalImages(self, test)
+
+    def parts(self, count: int) -> Any:
+        try:
+            there = loader_module(self.loader).sizes(**self.options)[self.split == "test"]
+        except UserError:  # the source is gone, and the images are prepared
+            there = count
+        made = not all(path.exists() for path in self.files(self.name))
+        yield Part(self.name, min(self.images or there, there), made, 3.0)
+
+    def samples(self, image: int, count: int) -> Any:
+        if self.files(self.name)[0].is_file():
+            images = datasets.read_images(self.folder, "test")
+            yield self.name, np.array(images[evenly(len(images), count)])
+
+
+KIND = Natural

@@ -1,0 +1,84 @@
+"""-P: sequences of frames of each image under a growing perturbation (Hendrycks & Dietterich, ICLR 2019)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+
+from augmix import perturbations
+from augmix.checks import nearest_preset
+from augmix.errors import UserError
+from augmix.perturbations import NOISE_PERTURBATIONS, extra_perturbations_of, frame_count, perturbations_of
+from augmix.suite.data.datasets import Split, evenly
+from augmix.suite.data.photographs import Photographs
+from augmix.suite.testsets import generation, photographs
+from augmix.suite.testsets.arrays import ShiftArrays
+from augmix.suite.testsets.base import Images
+from augmix.suite.testsets.photographs import ShiftPhotographs
+from augmix.suite.testsets.shifted import Shifted
+
+
+class Sequences(ShiftArrays):
+    """Arrays of sequences; published ones, which come without labels, are told by their frames."""
+
+    def check(self, shifts: Sequence[str]) -> None:
+        super().check(shifts)
+        for shift in () if self._made else shifts:
+            array = self.array(shift)
+            frames = frame_count(shift, nearest_preset(min(array.shape[2:4])))
+            if array.shape[1] != frames:
+                raise UserError(f"{self.path(shift)} has {array.shape[1]} frames an image; {shift} has {frames}")
+            if shift in NOISE_PERTURBATIONS:
+                # Their first frame is the test image, but for rounding.
+                some = evenly(len(self.test.labels), 100)
+                first = array[evenly(len(array), len(self.test.labels))[some], 0]
+                if np.abs(first.astype(int) - self.test.images[some]).max() > 1:
+                    raise UserError(f"{self.path(shift)} does not show the data set's test images")
+
+
+@dataclass(frozen=True)
+class Perturbations(Shifted):
+    """A -P of the data set's test images."""
+
+    kind: ClassVar[str] = "perturbations"
+    sequence: ClassVar[bool] = True
+    measures: ClassVar[tuple[str, ...]] = ("flip_probability",)
+    mean: ClassVar[str] = "mFP"
+    noun: ClassVar[str] = "perturbation"
+    suffix: ClassVar[str] = "-P"
+    bytes_a_pixel: ClassVar[float] = 0.03
+    independent: ClassVar[tuple[str, ...]] = NOISE_PERTURBATIONS
+
+    @classmethod
+    def known(cls, preset: str) -> tuple[str, ...]:
+        return (*perturbations_of(preset), *extra_perturbations_of(preset))
+
+    @classmethod
+    def default(cls, preset: str) -> tuple[str, ...]:
+        return perturbations_of(preset)
+
+    def repeats(self, shift: str) -> int:
+        return frame_count(shift, self.preset)
+
+    def write(self, shift: str, test: Split) -> None:
+        write = generation.write_sequences
+        if self.streamed:
+            write = partial(photographs.write_sequences, grain=shift in NOISE_PERTURBATIONS)
+        write(test, self.folder, shift, perturbations.perturb, self.images, self.preset, self.seed)
+
+    def _opened(self, test: Split, classes: int) -> Images:
+        if isinstance(test.images, Photographs):
+            return ShiftPhotographs(self.folder, frame_count, test, self.images, self.resize)
+        return Sequences(self.folder, True, test, classes, self.images)
+
+    def _of_one(self, test: Split) -> Images:
+        return ShiftPhotographs(self.folder, frame_count, test, 1)
+
+    def _of_array(self, array: np.ndarray, count: int) -> np.ndarray:
+        """Frames of the first image's sequence, from the first to the last."""
+        return np.array(array[0, np.linspace(0, array.shape[1] - 1, count).round().astype(int)])
+
+
+KIND = Perturbations

@@ -1,0 +1,243 @@
+"""Test sets made of a data set's own test images: generated here, or published and checked."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from augmix.errors import UserError
+from augmix.registry import nearest
+from augmix.suite.data import datasets
+from augmix.suite.data.datasets import Split
+from augmix.suite.data.photographs import Photographs
+from augmix.suite.io import digests
+from augmix.suite.io.files import read_mapping, write_json
+from augmix.suite.testsets import published
+from augmix.suite.testsets.base import Images, Making, Origin, Part, TestSet
+
+DOWNLOAD = "download"
+ARRAY_JOBS = 3
+"""Jobs that share the shifts of one test set of arrays."""
+
+
+@dataclass(frozen=True)
+class Shifted(TestSet):
+    """Shifts of the data set's own test images, generated or published."""
+
+    names: tuple[str, ...]
+    """Its shifts."""
+    where: str
+    """The folder of its files."""
+    published: str | None
+    """`download` or a folder, where the published files are taken; None where they are generated."""
+    resize: bool
+    """Whether published photographs are scaled and cropped, as its authors do, rather than taken as they are."""
+    images: int | None
+    """At most so many test images are used, evenly spaced."""
+    preset: str
+    """The parameter set: cifar, tiny or imagenet."""
+    seed: int
+    streamed: bool
+    """Whether its files are photographs or videos, and no arrays."""
+
+    schema: ClassVar[Mapping[str, Any]] = {
+        "shifts": {
+            "description": "Names of its shifts; null: those that enter the mean.",
+            "type": ["array", "null"],
+            "uniqueItems": True,
+            "items": {"type": "string"},
+            "default": None,
+        },
+        "images": {
+            "description": "At most so many test images, evenly spaced; null: all.",
+            "type": ["integer", "null"],
+            "minimum": 1,
+            "default": None,
+        },
+        "seed": {"type": "integer", "minimum": 0, "maximum": 4294967295, "default": 0},
+        "published": {
+            "description": "A folder of published files, or `download`, in place of generated ones.",
+            "type": ["string", "null"],
+            "minLength": 1,
+            "default": None,
+        },
+        "resize": {
+            "description": "Scale and crop ImageNet-C's photographs, as its authors do.",
+            "type": "boolean",
+            "default": False,
+        },
+    }
+    bytes_a_pixel: ClassVar[float]
+    """Bytes of a pixel on disk, where its files are photographs or videos."""
+    downloads: ClassVar[Mapping[str, str]] = {}
+    """The published set that `download` means, by loader."""
+
+    @classmethod
+    def of_entry(cls, name: str, entry: Mapping[str, Any], origin: Origin) -> Self:
+        """Build it from its entry in an experiment's YAML; raises `UserError` where that cannot be."""
+        known = cls.known(origin.preset)
+        if odd := [shift for shift in entry["shifts"] or () if shift not in known]:
+            raise UserError(f"unknown {cls.noun} '{odd[0]}'; {nearest(odd[0], known)}")
+        where = origin.root / f"{origin.dataset}-{name}"
+        if entry["published"] == DOWNLOAD:
+            if origin.loader not in cls.downloads:
+                valid = f"published -C sets for the loaders {', '.join(published.DOWNLOADED)}"
+                raise UserError(f"only {valid} can be downloaded; name a folder with the files")
+            where = origin.downloads / cls.downloads[origin.loader]
+        elif entry["published"] is not None:
+            where = Path(entry["published"]).expanduser()
+        names = cls.default(origin.preset) if entry["shifts"] is None else tuple(entry["shifts"])
+        return cls(
+            name=name,
+            data=str(origin.folder),
+            names=names,
+            where=str(where),
+            published=entry["published"],
+            resize=entry["resize"],
+            images=entry["images"],
+            preset=origin.preset,
+            seed=entry["seed"],
+            streamed=origin.streamed,
+        )
+
+    @classmethod
+    @abstractmethod
+    def known(cls, preset: str) -> tuple[str, ...]:
+        """Every name that a shift may have."""
+
+    @classmethod
+    @abstractmethod
+    def default(cls, preset: str) -> tuple[str, ...]:
+        """The shifts that enter the mean."""
+
+    @property
+    def shifts(self) -> tuple[str, ...]:
+        return self.names
+
+    @property
+    def entering(self) -> tuple[str, ...]:
+        return self.default(self.preset)
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.where)
+
+    @abstractmethod
+    def write(self, shift: str, test: Split) -> None:
+        """Generate a shift's file."""
+
+    @abstractmethod
+    def repeats(self, shift: str) -> int:
+        """How many images a shift has of each test image: severities, or frames."""
+
+    def open(self, test: Split, classes: Sequence[str]) -> Images:
+        return self._opened(test, len(classes))
+
+    @abstractmethod
+    def _opened(self, test: Split, classes: int) -> Images: ...
+
+    def _test(self) -> Split:
+        return datasets.read(Path(self.data), "test")
+
+    def jobs(self) -> list[Making]:
+        folder = Path(self.data)
+        needs = tuple(folder / name for name in ("test_images.npy", "test_labels.npy", "dataset.json"))
+        if not self.names:
+            return []
+        if self.published is not None:
+            return [Making(self, self.names, 1, needs, local=True)]
+        # A photograph takes long enough for a job a shift; for arrays, starting the jobs would take longest.
+        parts = len(self.names) if self.streamed else min(ARRAY_JOBS, len(self.names))
+        return [Making(self, self.names[i::parts], i + 1, needs, local=False) for i in range(parts)]
+
+    def make(self, shifts: Sequence[str]) -> None:
+        if self.published is not None:
+            self._check_published(shifts)
+            return
+        code = digests.code_of(self.roots()).as_json()
+        images, test = datasets.test_images_digest(Path(self.data)), self._test()
+        for shift in shifts:
+            self.stamp(shift).unlink(missing_ok=True)
+            self.write(shift, test)
+            write_json(self.stamp(shift), {"settings": self.made_of(shift), "data": images, "code": code})
+
+    def _check_published(self, shifts: Sequence[str]) -> None:
+        images, record = datasets.test_images_digest(Path(self.data)), datasets.record(Path(self.data))
+        if self.published == DOWNLOAD:
+            published.download(self.folder.name, self.folder.parent, shifts)
+        opened = self._opened(self._test(), len(record["classes"]))
+        opened.check(shifts)
+        code = digests.code_of(self.roots()).as_json()
+        write_json(
+            self.stamp(""),
+            {"source": opened.source, "settings": self.made_of(""), "data": images, "code": code},
+        )
+
+    def made_of(self, shift: str) -> dict[str, Any]:
+        if self.published is not None:
+            return {"published": self.folder.name, "shifts": list(self.names), "resize": self.resize}
+        return {"shift": shift, "images": self.images, "preset": self.preset, "seed": self.seed}
+
+    def stamp(self, shift: str) -> Path:
+        if self.published is not None:
+            # The published files may lie in a folder that is not ours to write to.
+            return Path(self.data) / f"published-{self.name}.json"
+        return self.folder / f"{shift}.json"
+
+    def marker(self, number: int) -> Path:
+        if self.published is not None:
+            return Path(self.data) / f"made-{self.name}-{number}.json"
+        return super().marker(number)
+
+    def files(self, shift: str) -> list[Path]:
+        return [self.folder / f"{shift}.npy"] if self.published is None else []
+
+    def identity(self) -> str:
+        stamps = {str(path): read_mapping(path, {"data": str}) for path in map(self.stamp, self.names)}
+        return digests.json_digest(
+            [[noted["settings"], noted["data"], noted["code"]["digest"]] for noted in stamps.values()]
+        )
+
+    def evaluated_with(self) -> dict[str, Any]:
+        return {**super().evaluated_with(), "images": self.images, "resize": self.resize}
+
+    def roots(self) -> tuple[str, ...]:
+        if self.published is not None:
+            return ("augmix.suite.testsets.published",)
+        return super().roots()
+
+    def check(self) -> None:
+        if self.published not in (None, DOWNLOAD):
+            published.check(self.folder, self.names, "-C" if not self.sequence else "-P", self.streamed, self.sequence)
+
+    def parts(self, count: int) -> Iterator[Part]:
+        used = min(self.images or count, count)
+        for shift in self.names:
+            made = self.published is None and not all(path.exists() for path in self.files(shift))
+            pixel = self.bytes_a_pixel if self.streamed else 3.0
+            yield Part(shift, used * self.repeats(shift), made, pixel)
+
+    def samples(self, image: int, count: int) -> Iterator[tuple[str, np.ndarray]]:
+        test = self._test()
+        if not self.folder.is_dir():
+            return
+        if isinstance(test.images, Photographs):
+            test = Split(test.images, np.zeros(len(test.images), np.int64))
+            for shift in self.names:
+                if (self.folder / shift).is_dir():
+                    shown = self._of_one(test).read(shift).images
+                    yield shift, shown[np.linspace(0, len(shown) - 1, count).round().astype(int)]
+            return
+        for shift in self.names:
+            path = self.folder / f"{shift}.npy"
+            if path.is_file():
+                yield shift, self._of_array(np.load(path, mmap_mode="r"), count)
+
+    @abstractmethod
+    def _of_one(self, test: Split) -> Images: ...
+
+    @abstractmethod
+    def _of_array(self, array: np.ndarray, count: int) -> np.ndarray: ...
