@@ -45,7 +45,9 @@ def collect(experiment: Experiment) -> list[str]:
             stages.compare_settings(folder / "config.yaml", run)
             try:
                 if experiment.validation is not None:
-                    new += [(*key, *row) for row in _validation_rows(folder, experiment.validation_testsets(run.dataset))]
+                    new += [
+                        (*key, *row) for row in _validation_rows(folder, experiment.validation_testsets(run.dataset))
+                    ]
                 if run.path in on_test and stages.evaluated(folder, run.testsets, "predictions"):
                     new += [(*key, *row) for row in run_metrics(folder / "predictions", run.testsets)]
             except OutdatedError as error:

@@ -154,7 +154,11 @@ def changes_of_run(experiment: Experiment, run: Run) -> list[Change]:
     config = read_mapping(folder / "config.yaml", {})
     differing = _settings(_decisive(config), json.loads(json.dumps(run.training.decisive())))
     data = Path(run.training.data)
-    if not differing and (data / "dataset.json").exists() and noted.get("data_sha256") != datasets.record(data)["sha256"]:
+    if (
+        not differing
+        and (data / "dataset.json").exists()
+        and noted.get("data_sha256") != datasets.record(data)["sha256"]
+    ):
         differing = ["other training or test images"]
     code = digests.code_of(run.training.roots())
     found = list(_change("train", run.path, target, differing, noted.get("code"), code, run.path))
@@ -164,15 +168,15 @@ def changes_of_run(experiment: Experiment, run: Run) -> list[Change]:
     return found
 
 
-def _changes_of_evaluation(
-    folder: Path, run: Run, settings: EvaluateSettings, fingerprint: str
-) -> Iterator[Change]:
+def _changes_of_evaluation(folder: Path, run: Run, settings: EvaluateSettings, fingerprint: str) -> Iterator[Change]:
     target = folder / f"{settings.output}.json"
     for testset in settings.opened():
         path = predictions.path_of(folder, settings.output, testset.name)
         if not path.exists():
             if target.exists():
-                yield Change("evaluate", f"{run.path} on {testset.name}", target, "settings", (f"no {path.name}",), run.path)
+                yield Change(
+                    "evaluate", f"{run.path} on {testset.name}", target, "settings", (f"no {path.name}",), run.path
+                )
             continue
         name = f"{run.path} on {testset.name}"
         stamp = predictions.read_stamp(path)
@@ -202,7 +206,9 @@ def _change(
     """The change of one result: its settings or data first, then its code."""
     noted = Code.from_json(before)
     if differing:
-        yield Change(stage, name, target, "data" if differing[0].startswith("other ") else "settings", tuple(differing), run)
+        yield Change(
+            stage, name, target, "data" if differing[0].startswith("other ") else "settings", tuple(differing), run
+        )
     elif noted is None:
         yield Change(stage, name, target, "unknown", ("it does not say which code made it",), run)
     elif noted.digest != now.digest:
@@ -221,7 +227,9 @@ def _settings(before: Any, now: Any, prefix: str = "") -> list[str]:
     """The settings that differ, for people: `training.epochs 12 → 13`."""
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         keys = dict.fromkeys((*now, *before))
-        return [line for key in keys for line in _settings(before.get(key), now.get(key), f"{prefix}.{key}".lstrip("."))]
+        return [
+            line for key in keys for line in _settings(before.get(key), now.get(key), f"{prefix}.{key}".lstrip("."))
+        ]
     before, now = (list(value) if isinstance(value, tuple) else value for value in (before, now))
     return [] if before == now else [f"{prefix} {before} → {now}"]
 

@@ -27,8 +27,8 @@ from augmix.suite.io.files import atomic, locked, read_json, read_mapping, write
 from augmix.suite.io.progress import bar
 from augmix.suite.train import devices, distributed
 from augmix.suite.train.batches import Batches, in_order
-from augmix.suite.train.settings import TrainSettings
 from augmix.suite.train.checkpoints import Checkpoints, Interrupted, Progress, Signals, save, tell, write_history
+from augmix.suite.train.settings import TrainSettings
 
 RESULTS = ("model.pt", "history.csv", "predictions.json", "validation.json", "diverged.json")
 """Files of a run that are of other settings, code or data where a training begins afresh."""
@@ -65,9 +65,7 @@ def train(settings: TrainSettings, folder: Path) -> None:
 class Trainer:
     """One run's net, optimiser and data, and where it stands: everything but the position is set up once."""
 
-    def __init__(
-        self, settings: TrainSettings, folder: Path, device: torch.device, group: distributed.Group
-    ) -> None:
+    def __init__(self, settings: TrainSettings, folder: Path, device: torch.device, group: distributed.Group) -> None:
         self.settings, self.recipe, self.folder = settings, settings.training, folder
         self.device, self.group = device, group
         data = Path(settings.data)
