@@ -66,7 +66,7 @@ def sizes(folder: str, val_labels: str | None = None, side: int = 224) -> tuple[
 
 
 def digest(folder: str, val_labels: str | None = None, side: int = 224) -> str | None:
-    """A digest of the photographs' names, sizes and both ends of their contents; None while they are packed, or gone."""
+    """A digest of the photographs' names, sizes and both ends of their contents; None where they are packed or gone."""
     root = Path(folder).expanduser()
     if not all((root / name).is_dir() for name in FOLDERS.values()):
         return None
