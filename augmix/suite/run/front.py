@@ -14,17 +14,17 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
 from augmix.errors import RunError, UserError
 from augmix.suite.config.experiment import Experiment, load
-from augmix.suite.evaluate.results import FINISHED_ONLY, last_error, run_state
+from augmix.suite.evaluate.stages import FINISHED_ONLY, last_error, run_state
 from augmix.suite.io import machine
 from augmix.suite.io.files import holder, is_locked, locked
 from augmix.suite.io.progress import duration
-from augmix.suite.run import preflight, slurm
+from augmix.suite.run import outdated, preflight, slurm
 from augmix.suite.run.watch import Display
 from augmix.suite.run.workflow_log import Job, WorkflowLog
 
@@ -33,32 +33,43 @@ LOG, LOG_OF_FINISHED = "snakemake.log", "snakemake-finished.log"
 LOG_TAIL = 12
 
 
-def reproduce(config: Path, cores: str = "all", profile: str | None = None, dry_run: bool = False) -> int:
+def reproduce(
+    config: Path,
+    cores: str = "all",
+    profile: str | None = None,
+    dry_run: bool = False,
+    keep: bool = False,
+    retrain: Sequence[str] = (),
+) -> int:
     """Run the experiment of `config` in the current folder, a checkout; the exit status.
 
-    `cores` is "all" or a number, `profile` one of `workflow/profiles`. Raises `UserError` for what can be refused
+    `cores` is "all" or a number, `profile` one of `workflow/profiles`. `keep` accepts results that other code made,
+    `retrain` names runs that are trained again. Raises `UserError` for what can be refused
     before any job, and `RunError` when another process runs this experiment.
     """
-    if not Path("Snakefile").is_file():
-        raise UserError(f"{Path.cwd()} has no Snakefile: experiments run in a checkout of the repository")
+    if not Path("workflow/Snakefile").is_file():
+        raise UserError(f"{Path.cwd()} has no workflow/Snakefile: experiments run in a checkout of the repository")
     preflight.check_cores(cores)
     experiment = load(config)
     preflight.check(experiment, profile)
     command = _command(config, cores, profile)
     if dry_run:
-        return _dry_run(command, experiment)
+        return _dry_run([*command, *_forced(experiment, keep, retrain, dry_run=True)], experiment)
     with _lock(experiment) as lock:
         queue = slurm.Queue(experiment.folder / "logs" / LOG) if preflight.executor(profile) == "slurm" else None
         if queue is not None:
             _wait_for_queue(queue)
         _wait_for_runs(experiment)
+        command += _forced(experiment, keep, retrain)
         return Front(experiment, command, lock, queue).run()
 
 
 def _command(config: Path, cores: str, profile: str | None) -> list[str]:
-    command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--configfile", str(config)]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--configfile", str(config)]
     # The lock is ours, and a killed start must not stand in the way of the next one.
     command += ["--nolock", "--rerun-incomplete", "--keep-going"]
+    # The stamps in the files decide what is made again, whatever Snakemake's own records say.
+    command += ["--rerun-triggers", "mtime"]
     command += ["--workflow-profile", str(preflight.profiles().get(profile or "default", "none"))]
     if profile is None or cores != "all":
         # Elsewhere --cores would cut the jobs' threads down to what this machine has.
@@ -70,6 +81,14 @@ def _command(config: Path, cores: str, profile: str | None) -> list[str]:
     if preflight.executor(profile) == "slurm":
         command += slurm.options()
     return command
+
+
+def _forced(experiment: Experiment, keep: bool, retrain: Sequence[str], dry_run: bool = False) -> list[str]:
+    """Options for Snakemake that make again what is there and was made with something else; says what and why."""
+    found, lines = outdated.targets(experiment, keep, retrain, dry_run)
+    for line in lines:
+        tell(line)
+    return ["--forcerun", *map(str, found)] if found else []
 
 
 def _environment() -> dict[str, str]:

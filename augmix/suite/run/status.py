@@ -6,7 +6,7 @@ from pathlib import Path
 
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
-from augmix.suite.evaluate.results import run_state
+from augmix.suite.evaluate.stages import run_state
 from augmix.suite.io.files import read_mapping
 from augmix.suite.io.progress import duration
 from augmix.suite.run.watch import training_seconds_left

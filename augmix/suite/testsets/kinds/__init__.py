@@ -21,5 +21,5 @@ def kind(name: str) -> Any:
 def of_settings(settings: Mapping[str, Any]) -> TestSet:
     """Build a test set again of its `settings()`, as they come from JSON."""
     fields = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
-    testset: TestSet = kind(fields.pop("kind"))(**fields)
+    testset: TestSet = kind(str(fields.pop("kind")))(**fields)
     return testset
