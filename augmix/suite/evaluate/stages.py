@@ -23,6 +23,8 @@ from augmix.suite.testsets.base import Making, TestSet
 
 FINISHED_ONLY = "AUGMIX_FINISHED_ONLY"
 """The environment variable that has the workflow report on the finished runs alone."""
+AGAIN = "AUGMIX_AGAIN"
+"""The environment variable with the path of a file that lists the results which are made again in this start."""
 ROOTS = {
     "choose": ("augmix.suite.evaluate.choosing",),
     "collect": ("augmix.suite.evaluate.results",),

@@ -16,13 +16,14 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 
 from augmix.errors import RunError, UserError
 from augmix.suite.config.experiment import Experiment, load
-from augmix.suite.evaluate.stages import FINISHED_ONLY, last_error, run_state
+from augmix.suite.evaluate.stages import AGAIN, FINISHED_ONLY, last_error, run_state
 from augmix.suite.io import machine
-from augmix.suite.io.files import holder, is_locked, locked
+from augmix.suite.io.files import holder, is_locked, locked, write_text
 from augmix.suite.io.progress import duration
 from augmix.suite.run import outdated, preflight, slurm
 from augmix.suite.run.watch import Display
@@ -54,14 +55,15 @@ def reproduce(
     preflight.check(experiment, profile)
     command = _command(config, cores, profile)
     if dry_run:
-        return _dry_run([*command, *_forced(experiment, keep, retrain, dry_run=True)], experiment)
+        with TemporaryDirectory() as folder:
+            return _dry_run(command, experiment, _again(experiment, Path(folder) / "again", keep, retrain, dry_run=True))
     with _lock(experiment) as lock:
         queue = slurm.Queue(experiment.folder / "logs" / LOG) if preflight.executor(profile) == "slurm" else None
         if queue is not None:
             _wait_for_queue(queue)
         _wait_for_runs(experiment)
-        command += _forced(experiment, keep, retrain)
-        return Front(experiment, command, lock, queue).run()
+        again = _again(experiment, experiment.folder / "logs" / "again.txt", keep, retrain)
+        return Front(experiment, command, lock, queue, again).run()
 
 
 def _command(config: Path, cores: str, profile: str | None) -> list[str]:
@@ -83,12 +85,19 @@ def _command(config: Path, cores: str, profile: str | None) -> list[str]:
     return command
 
 
-def _forced(experiment: Experiment, keep: bool, retrain: Sequence[str], dry_run: bool = False) -> list[str]:
-    """Options for Snakemake that make again what is there and was made with something else; says what and why."""
+def _again(experiment: Experiment, path: Path, keep: bool, retrain: Sequence[str], dry_run: bool = False) -> Path:
+    """Write to `path` the files that are there and have to be made again; says which and why."""
     found, lines = outdated.targets(experiment, keep, retrain, dry_run)
     for line in lines:
         tell(line)
-    return ["--forcerun", *map(str, found)] if found else []
+    write_text(path, "".join(f"{target}\n" for target in found))
+    return path
+
+
+def _forced(again: Path) -> list[str]:
+    """Options for Snakemake that make these files again."""
+    listed = again.read_text(encoding="utf-8").splitlines()
+    return ["--forcerun", *listed] if listed else []
 
 
 def _environment() -> dict[str, str]:
@@ -97,8 +106,9 @@ def _environment() -> dict[str, str]:
     return environment
 
 
-def _dry_run(command: list[str], experiment: Experiment) -> int:
-    done = subprocess.run([*command, "--dry-run"], env=_environment(), capture_output=True, text=True, check=False)
+def _dry_run(command: list[str], experiment: Experiment, again: Path) -> int:
+    environment = {**_environment(), AGAIN: str(again)}
+    done = subprocess.run([*command, *_forced(again), "--dry-run"], env=environment, capture_output=True, text=True, check=False)
     lines = (done.stdout + done.stderr).splitlines()
     if done.returncode:
         print("\n".join(lines[-LOG_TAIL:]), file=sys.stderr)
@@ -178,8 +188,11 @@ def _wait_for_queue(queue: slurm.Queue) -> None:
 class Front:
     """One start of the workflow: its processes, its logs and the signals that end it."""
 
-    def __init__(self, experiment: Experiment, command: list[str], lock: int, queue: slurm.Queue | None = None) -> None:
+    def __init__(
+        self, experiment: Experiment, command: list[str], lock: int, queue: slurm.Queue | None, again: Path
+    ) -> None:
         self._experiment, self._command, self._lock, self._queue = experiment, command, lock, queue
+        self._again = again.absolute()
         self._logs = experiment.folder / "logs"
         self._signal: int | None = None
         self._signal_time = 0.0
@@ -190,13 +203,14 @@ class Front:
         began = time.monotonic()
         before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            status, log = self._snakemake(LOG, {})
+            status, log = self._snakemake(LOG, {AGAIN: str(self._again)}, _forced(self._again))
             failed, reported = list(log.failed.values()), log.made("report")
             states = [run_state(self._experiment, run).status for run in self._experiment.runs]
             finished = f"{states.count('done')} of {len(states)} runs finished"
             if self._signal is None and "done" in states and any(job.rule not in REPORT_RULES for job in failed):
                 tell(f"{finished}; reporting on those")
-                _, second = self._snakemake(LOG_OF_FINISHED, {FINISHED_ONLY: "1"})
+                collected = ["--forcerun", str(self._experiment.folder / "metrics.csv")]
+                _, second = self._snakemake(LOG_OF_FINISHED, {FINISHED_ONLY: "1"}, collected)
                 reported = second.made("report")
                 known = {job.log for job in failed}
                 failed += [job for job in second.failed.values() if job.log not in known]
@@ -225,13 +239,15 @@ class Front:
             self._signal, self._signal_time = number, time.monotonic()
         self._insisted = time.monotonic() - self._signal_time > 2
 
-    def _snakemake(self, log_name: str, environment: Mapping[str, str]) -> tuple[int, WorkflowLog]:
+    def _snakemake(
+        self, log_name: str, environment: Mapping[str, str], options: Sequence[str]
+    ) -> tuple[int, WorkflowLog]:
         """Run Snakemake with its jobs in a process group of their own; its exit status and what it said."""
         self._logs.mkdir(parents=True, exist_ok=True)
         path, log = self._logs / log_name, WorkflowLog()
         with path.open("wb") as file, contextlib.closing(Display(self._experiment, log)) as display:
             process = subprocess.Popen(
-                self._command,
+                [*self._command, *options],
                 env={**_environment(), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=file,

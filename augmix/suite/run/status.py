@@ -26,7 +26,7 @@ def print_status(experiment: Experiment) -> None:
         if status in ("running", "interrupted"):
             epoch, note = _position(folder, status)
         elif status in ("done", "trained"):
-            epochs = run.training["training"]["epochs"]
+            epochs = run.training.training["epochs"]
             epoch, note = f"{epochs}/{epochs}", "waits for its evaluation" if status == "trained" else ""
         table.append((run.path, status, epoch, note))
     widths = [max(len(row[i]) for row in table) for i in range(3)]
