@@ -56,7 +56,9 @@ def reproduce(
     command = _command(config, cores, profile)
     if dry_run:
         with TemporaryDirectory() as folder:
-            return _dry_run(command, experiment, _again(experiment, Path(folder) / "again", keep, retrain, dry_run=True))
+            return _dry_run(
+                command, experiment, _again(experiment, Path(folder) / "again", keep, retrain, dry_run=True)
+            )
     with _lock(experiment) as lock:
         queue = slurm.Queue(experiment.folder / "logs" / LOG) if preflight.executor(profile) == "slurm" else None
         if queue is not None:
@@ -108,7 +110,9 @@ def _environment() -> dict[str, str]:
 
 def _dry_run(command: list[str], experiment: Experiment, again: Path) -> int:
     environment = {**_environment(), AGAIN: str(again)}
-    done = subprocess.run([*command, *_forced(again), "--dry-run"], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, *_forced(again), "--dry-run"], env=environment, capture_output=True, text=True, check=False
+    )
     lines = (done.stdout + done.stderr).splitlines()
     if done.returncode:
         print("\n".join(lines[-LOG_TAIL:]), file=sys.stderr)

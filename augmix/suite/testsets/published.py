@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from augmix.corruptions import CORRUPTIONS
 from augmix.errors import UserError
 from augmix.registry import nearest
 from augmix.suite.data.download import Source, obtain
@@ -24,6 +23,10 @@ ARCHIVED = {
     "extra": ("speckle_noise", "gaussian_blur", "spatter", "saturate"),
 }
 """The corruptions that the published archives hold, by ImageNet-C's archive; CIFAR's hold all of them."""
+
+
+ENTERING = tuple(name for archive, names in ARCHIVED.items() if archive != "extra" for name in names)
+"""Those that enter the mCE."""
 
 
 class Archive(NamedTuple):
@@ -65,7 +68,7 @@ ARCHIVES: dict[str, tuple[Archive, ...]] = {
 }
 
 
-def download(name: str, folder: Path, shifts: Sequence[str] = CORRUPTIONS) -> Path:
+def download(name: str, folder: Path, shifts: Sequence[str] = ENTERING) -> Path:
     """Have the files of a published set below `folder`, downloading the archives that hold `shifts`; returns theirs.
 
     `name` is one of `ARCHIVES`. Raises `UserError` when a file is missing and cannot be downloaded.
