@@ -6,11 +6,12 @@ import io
 import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import yaml
@@ -67,6 +68,26 @@ def write_csv(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[
     writer.writerow(columns)
     writer.writerows(rows)
     write_text(path, text.getvalue())
+
+
+def read_csv(path: Path | str, columns: Sequence[str]) -> list[dict[str, str]]:
+    """Read a whole table with a header that names at least `columns`.
+
+    Raises `UserError` naming the file when it is missing or no CSV, lacks a column, or was cut short.
+    """
+    try:
+        text = Path(path).read_bytes().decode()
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        rows = list(reader)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing") from error
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"{path} is not a readable CSV file ({error})") from error
+    if missing := [column for column in columns if column not in (reader.fieldnames or ())]:
+        raise UserError(f"{path} lacks the column {missing[0]}")
+    if not text.endswith("\n") or any(None in row or None in row.values() for row in rows):
+        raise UserError(f"{path} is cut short or has a row of another length")
+    return rows
 
 
 def read_json(path: Path | str) -> Any:
@@ -133,11 +154,11 @@ def read_array(path: Path | str, dtype: type | None = None, shape: tuple[int | N
 
 
 @contextmanager
-def locked(path: Path, what: str) -> Iterator[int]:
+def locked(path: Path, what: str, wait: bool = False) -> Iterator[int]:
     """Hold an exclusive lock on the file `path`; it dies with the process, however that ends.
 
-    Yields the open file's descriptor: a child process that inherits it holds the lock as well.
-    Raises `RunError` when another process holds it, saying which. `what` describes what is locked.
+    Yields the open file's descriptor: a child process that inherits it holds the lock as well. `what` describes what is
+    locked. When another process holds it, this one says so and waits with `wait`, and otherwise raises `RunError`.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,29 +166,38 @@ def locked(path: Path, what: str) -> Iterator[int]:
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror}") from error
     with file:
-        for attempt in range(10):
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                # Who only asks, with `is_locked`, is gone in an instant.
-                if attempt == 9:
-                    raise RunError(f"{what} is in use by {holder(path)}; wait for it to end, or stop it") from None
-                time.sleep(0.02)
-            except OSError as error:
-                raise UserError(
-                    f"cannot lock {path}: {error.strerror}; results need a file system with locks "
-                    "(Lustre has them when it is mounted with `flock`)"
-                ) from error
-        # Who holds it is a courtesy: a full disk does not undo the lock.
+        try:
+            if not _acquire(file):
+                used = f"{what} is in use by {holder(path)}"
+                if not wait:
+                    raise RunError(f"{used}; wait for it to end, or stop it")
+                print(f"waiting: {used}", file=sys.stderr, flush=True)
+                fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            raise UserError(
+                f"cannot lock {path}: {error.strerror}; results need a file system with locks "
+                "(Lustre has them when it is mounted with `flock`)"
+            ) from error
+        # The holder's name is a courtesy: a full disk does not undo the lock.
         with suppress(OSError):
             os.ftruncate(file.fileno(), 0)
             os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())
         yield file.fileno()
 
 
+def _acquire(file: TextIO) -> bool:
+    """Try to lock an open file for a fifth of a second: a process that only asks, with `is_locked`, is gone by then."""
+    for _ in range(10):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(0.02)
+    return False
+
+
 def holder(path: Path) -> str:
-    """Who last locked the file `path`: `process 123 on host`."""
+    """The process that last locked the file `path`: `process 123 on host`."""
     return path.read_text(encoding="utf-8").strip()
 
 

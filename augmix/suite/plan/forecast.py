@@ -1,6 +1,5 @@
 """What an experiment will take, before anything runs: jobs, images, disk, time; and predicted against actual, after."""
 
-import csv
 import heapq
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from augmix.registry import nearest
 from augmix.suite.config.experiment import VALIDATION, Experiment, Run
 from augmix.suite.data.datasets import loader_module
 from augmix.suite.evaluate.results import run_state
-from augmix.suite.io.files import read_json, write_json
+from augmix.suite.io.files import read_csv, read_json, write_json
 from augmix.suite.plan.calibration import Calibration, Key, MethodCost, NetCost, Request, ShiftKey
 from augmix.suite.testsets.generation import SEVERITIES
 
@@ -281,16 +280,16 @@ def compare(experiment: Experiment) -> list[Compared]:
     if not noted.exists():
         raise UserError(f"{noted} is missing: run `augmix plan` without --actual first")
     predicted = read_json(noted)["runs"]
+    timed = ("train_seconds", "evaluate_seconds")
     found: list[Compared] = []
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                group = f"{row['dataset']}/{row['arch']}/{row['method']}"
-                forecast = predicted.get(f"{group}/seed{row['seed']}")
-                if row["status"] == "done" and forecast:
-                    pairs = [(forecast[key], float(row[key])) for key in ("train_seconds", "evaluate_seconds")]
-                    found.append(Compared(group, 1, (*pairs[0], *pairs[1])))
-    except (OSError, KeyError, ValueError) as error:
+        for row in read_csv(path, ("dataset", "arch", "method", "seed", "status", *timed)):
+            group = f"{row['dataset']}/{row['arch']}/{row['method']}"
+            forecast = predicted.get(f"{group}/seed{row['seed']}")
+            if row["status"] == "done" and forecast:
+                train, evaluate = ((forecast[key], float(row[key])) for key in timed)
+                found.append(Compared(group, 1, (*train, *evaluate)))
+    except (UserError, KeyError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({error}); it is written when the runs are collected") from error
     if not found:
         raise UserError(f"{path} has no finished run that {noted} is about")

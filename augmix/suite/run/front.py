@@ -5,7 +5,6 @@ Exit statuses: 0 the report is there and complete; 1 something failed (what fini
 """
 
 import contextlib
-import csv
 import os
 import re
 import signal
@@ -23,8 +22,9 @@ from augmix.errors import RunError, UserError
 from augmix.suite.config.experiment import Experiment, load
 from augmix.suite.evaluate.stages import AGAIN, FINISHED_ONLY, last_error, run_state
 from augmix.suite.io import machine
-from augmix.suite.io.files import holder, is_locked, locked, write_text
+from augmix.suite.io.files import holder, is_locked, locked, read_csv, write_text
 from augmix.suite.io.progress import duration
+from augmix.suite.io.text import table
 from augmix.suite.run import outdated, preflight, slurm
 from augmix.suite.run.watch import Display
 from augmix.suite.run.workflow_log import Job, WorkflowLog
@@ -53,38 +53,44 @@ def reproduce(
     preflight.check_cores(cores)
     experiment = load(config)
     preflight.check(experiment, profile)
-    command = _command(config, cores, profile)
+    options = _options(config, cores, profile)
     if dry_run:
         with TemporaryDirectory() as folder:
-            return _dry_run(
-                command, experiment, _again(experiment, Path(folder) / "again", keep, retrain, dry_run=True)
-            )
+            again = _again(experiment, Path(folder) / "again", keep, retrain, dry_run=True)
+            return _dry_run(options, experiment, again)
     with _lock(experiment) as lock:
         queue = slurm.Queue(experiment.folder / "logs" / LOG) if preflight.executor(profile) == "slurm" else None
         if queue is not None:
             _wait_for_queue(queue)
         _wait_for_runs(experiment)
         again = _again(experiment, experiment.folder / "logs" / "again.txt", keep, retrain)
-        return Front(experiment, command, lock, queue, again).run()
+        return Front(experiment, options, lock, queue, again).run()
 
 
-def _command(config: Path, cores: str, profile: str | None) -> list[str]:
-    command = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--configfile", str(config)]
+def _options(config: Path, cores: str, profile: str | None) -> list[str]:
+    """Snakemake's options."""
+    options = ["--snakefile", "workflow/Snakefile", "--configfile", str(config)]
     # The lock is ours, and a killed start must not stand in the way of the next one.
-    command += ["--nolock", "--rerun-incomplete", "--keep-going"]
+    options += ["--nolock", "--rerun-incomplete", "--keep-going"]
     # The stamps in the files decide what is made again, whatever Snakemake's own records say.
-    command += ["--rerun-triggers", "mtime"]
-    command += ["--workflow-profile", str(preflight.profiles().get(profile or "default", "none"))]
+    options += ["--rerun-triggers", "mtime"]
+    options += ["--workflow-profile", str(preflight.profiles().get(profile or "default", "none"))]
     if profile is None or cores != "all":
         # Elsewhere --cores would cut the jobs' threads down to what this machine has.
-        command += ["--cores", cores]
+        options += ["--cores", cores]
     if profile is None:
         # No more jobs side by side than fit. A training takes one GPU or more, so that no two share one.
         there = machine.gpus()
-        command += ["--resources", f"mem_mb={machine.memory_mb()}", *([f"gpu={there}"] if there else [])]
+        options += ["--resources", f"mem_mb={machine.memory_mb()}", *([f"gpu={there}"] if there else [])]
     if preflight.executor(profile) == "slurm":
-        command += slurm.options()
-    return command
+        options += slurm.options()
+    return options
+
+
+def _command(events: Path, options: list[str]) -> list[str]:
+    """The command that is Snakemake and writes a file of events."""
+    events.unlink(missing_ok=True)
+    return [sys.executable, "-m", "augmix.suite.run.events", str(events), *options]
 
 
 def _again(experiment: Experiment, path: Path, keep: bool, retrain: Sequence[str], dry_run: bool = False) -> Path:
@@ -108,18 +114,16 @@ def _environment() -> dict[str, str]:
     return environment
 
 
-def _dry_run(command: list[str], experiment: Experiment, again: Path) -> int:
-    environment = {**_environment(), AGAIN: str(again)}
-    done = subprocess.run(
-        [*command, *_forced(again), "--dry-run"], env=environment, capture_output=True, text=True, check=False
-    )
-    lines = (done.stdout + done.stderr).splitlines()
-    if done.returncode:
-        print("\n".join(lines[-LOG_TAIL:]), file=sys.stderr)
-        return 1
+def _dry_run(options: list[str], experiment: Experiment, again: Path) -> int:
     log = WorkflowLog()
-    for line in lines:
-        log.take(line)
+    environment = {**_environment(), AGAIN: str(again)}
+    with TemporaryDirectory() as folder:
+        command = _command(events := Path(folder) / "events.jsonl", [*options, *_forced(again), "--dry-run"])
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        log.read(events)
+    if done.returncode:
+        print("\n".join((done.stdout + done.stderr).splitlines()[-LOG_TAIL:]), file=sys.stderr)
+        return 1
     if log.nothing_to_do:
         print(_up_to_date(experiment))
     else:
@@ -193,9 +197,9 @@ class Front:
     """One start of the workflow: its processes, its logs and the signals that end it."""
 
     def __init__(
-        self, experiment: Experiment, command: list[str], lock: int, queue: slurm.Queue | None, again: Path
+        self, experiment: Experiment, options: list[str], lock: int, queue: slurm.Queue | None, again: Path
     ) -> None:
-        self._experiment, self._command, self._lock, self._queue = experiment, command, lock, queue
+        self._experiment, self._options, self._lock, self._queue = experiment, options, lock, queue
         self._again = again.absolute()
         self._logs = experiment.folder / "logs"
         self._signal: int | None = None
@@ -249,9 +253,10 @@ class Front:
         """Run Snakemake with its jobs in a process group of their own; its exit status and what it said."""
         self._logs.mkdir(parents=True, exist_ok=True)
         path, log = self._logs / log_name, WorkflowLog()
+        command = _command(events := path.with_suffix(".jsonl"), [*self._options, *options])
         with path.open("wb") as file, contextlib.closing(Display(self._experiment, log)) as display:
             process = subprocess.Popen(
-                [*self._command, *options],
+                command,
                 env={**_environment(), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
@@ -263,7 +268,7 @@ class Front:
                 sent: set[int] = set()
                 while process.poll() is None:
                     time.sleep(0.2)
-                    log.read(path)
+                    log.read(events)
                     if not sent:
                         display.update()
                         for complaint in self._queue.complaints() if self._queue else ():
@@ -277,7 +282,7 @@ class Front:
                 if process.returncode < 0 and not sent:
                     _signal_group(process.pid, signal.SIGINT)
                 _wait_for_group(process.pid)
-            log.read(path)
+            log.read(events)
             if not sent:
                 display.update()
         return process.returncode, log
@@ -354,17 +359,14 @@ def results(experiment: Experiment) -> str:
         "MLflow   make ui",
     ]
     values: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
-    with (folder / "metrics.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["shift"] == "mCE":
-                values[row["method"], f"{row['dataset']}/{row['arch']}"].append(100 * float(row["value"]))
+    for row in read_csv(folder / "metrics.csv", ("dataset", "arch", "method", "shift", "value")):
+        if row["shift"] == "mCE":
+            values[row["method"], f"{row['dataset']}/{row['arch']}"].append(100 * float(row["value"]))
     if not values:
         return "\n".join(lines)
     nets = list(dict.fromkeys(net for _, net in values))
-    table = [["mCE (%)", *nets]]
+    rows = []
     for method in dict.fromkeys(method for method, _ in values):
         means = [values[method, net] for net in nets]
-        table.append([method, *(f"{sum(mean) / len(mean):.1f}" if mean else "" for mean in means)])
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
-    return "\n".join(line.rstrip() for line in lines)
+        rows.append([method, *(f"{sum(mean) / len(mean):.1f}" if mean else "" for mean in means)])
+    return "\n".join([*lines, table(["mCE (%)", *nets], rows, numbers=True)])

@@ -211,8 +211,8 @@ def test_results_are_summed_up_by_the_mean_over_seeds(experiment: Experiment) ->
     (experiment.folder / "metrics.csv").write_text(header + text)
     assert results(experiment).splitlines()[3:] == [
         "mCE (%)   digits/smallnet",
-        "standard  16.0",
-        "augmix    6.3",
+        "standard             16.0",
+        "augmix                6.3",
     ]
 
 
