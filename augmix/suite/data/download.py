@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from augmix import __version__
 from augmix.errors import UserError
-from augmix.suite.io.files import locked
+from augmix.suite.io.locks import locked
 from augmix.suite.io.progress import bar
 
 BLOCK = 2**20

@@ -18,7 +18,8 @@ from augmix.suite.data import datasets
 from augmix.suite.evaluate import predictions, stamps
 from augmix.suite.io import digests
 from augmix.suite.io.digests import Code
-from augmix.suite.io.files import is_locked, read_mapping, write_json
+from augmix.suite.io.files import read_mapping, write_json
+from augmix.suite.io.locks import is_locked
 from augmix.suite.testsets.base import Making, TestSet
 
 FINISHED_ONLY = "AUGMIX_FINISHED_ONLY"

@@ -32,6 +32,7 @@ PROJECT = ("augmix", "baselines", "ablations", "reports")
 NEUTRAL = (
     "augmix.errors",  # exceptions, and what they say
     "augmix.suite.io.digests",  # what is here tells whether to compute, not what
+    "augmix.suite.io.locks",  # who may write, not what
     "augmix.suite.io.progress",  # bars, and durations in words
     "augmix.suite.io.provenance",  # what a run notes about itself, and whether two runs are the same
 )

@@ -22,7 +22,8 @@ from augmix.errors import RunError, UserError
 from augmix.suite.config.experiment import Experiment, load
 from augmix.suite.evaluate.stages import AGAIN, FINISHED_ONLY, last_error, run_state
 from augmix.suite.io import machine
-from augmix.suite.io.files import holder, is_locked, locked, read_csv, write_text
+from augmix.suite.io.files import read_csv, write_text
+from augmix.suite.io.locks import holder, is_locked, locked
 from augmix.suite.io.progress import duration
 from augmix.suite.io.text import table
 from augmix.suite.run import outdated, preflight, slurm

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tqdm import tqdm
 
 from augmix.errors import UserError
-from augmix.suite.io.files import locked
+from augmix.suite.io.locks import locked
 from augmix.suite.io.progress import bar
 from augmix.suite.track.records import CURVES, REPORT, Record, Scores, checksum, read_metrics, read_record, read_report
 from augmix.suite.track.store import ARTIFACTS, DATABASE, database_path, open_store, shown

@@ -19,7 +19,8 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from augmix.errors import RunError, UserError
-from augmix.suite.io.files import atomic, locked
+from augmix.suite.io.files import atomic
+from augmix.suite.io.locks import locked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

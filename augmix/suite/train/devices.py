@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from augmix.errors import RunError, UserError
-from augmix.suite.io.files import locked
+from augmix.suite.io.locks import locked
 from augmix.suite.io.processes import joined
 
 _claims = contextlib.ExitStack()

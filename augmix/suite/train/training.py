@@ -23,7 +23,8 @@ from augmix import methods, models
 from augmix.errors import RunError, UserError
 from augmix.suite.data import datasets
 from augmix.suite.io import digests, provenance
-from augmix.suite.io.files import atomic, locked, read_json, read_mapping, write_json, write_text
+from augmix.suite.io.files import atomic, read_json, read_mapping, write_json, write_text
+from augmix.suite.io.locks import locked
 from augmix.suite.io.progress import bar
 from augmix.suite.train import devices, distributed
 from augmix.suite.train.batches import Batches, in_order

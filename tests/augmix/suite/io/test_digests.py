@@ -71,7 +71,9 @@ def test_a_training_is_decided_by_its_loop_its_data_and_its_method() -> None:
 
 def test_a_test_set_is_decided_by_the_corruptions_and_the_photographs_of_frost() -> None:
     code = code_of(["augmix.suite.testsets.kinds.corruptions"])
-    assert {"augmix/corruptions/weather.py", "augmix/suite/testsets/generation.py", "augmix/checks.py"} <= set(code.files)
+    assert {"augmix/corruptions/weather.py", "augmix/suite/testsets/generation.py", "augmix/checks.py"} <= set(
+        code.files
+    )
     sequences = code_of(["augmix.suite.testsets.kinds.perturbations"])
     assert {"augmix/perturbations.py", "augmix/corruptions/filters.py"} <= set(sequences.files)
     assert "augmix/corruptions/weather.py" not in sequences.files  # a neighbour of filters.py, which nothing asks for

@@ -15,7 +15,7 @@ from PIL import Image
 
 from augmix.errors import RunError, UserError
 from augmix.suite.config.experiment import Experiment
-from augmix.suite.io.files import locked
+from augmix.suite.io.locks import locked
 from augmix.suite.run import front as reproduce
 from augmix.suite.run.front import results
 from augmix.suite.run.workflow_log import Job

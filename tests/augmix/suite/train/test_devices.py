@@ -12,7 +12,7 @@ from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.data import datasets
 from augmix.suite.evaluate import evaluation
-from augmix.suite.io.files import is_locked
+from augmix.suite.io.locks import is_locked
 from augmix.suite.train import devices, training
 
 
