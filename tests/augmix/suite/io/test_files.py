@@ -21,13 +21,13 @@ from augmix.suite.io.files import (
     write_json,
     write_text,
 )  # fmt: skip
+from augmix.suite.io.locks import holder, is_locked, locked
 from augmix.suite.io.text import table
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     write_text(path, "old")
-from augmix.suite.io.locks import holder, is_locked, locked
     with pytest.raises(ZeroDivisionError), atomic(path) as temporary:
         _ = temporary.write_text("half") / 0
     assert path.read_text() == "old"
