@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from augmix.suite.plan.calibration import Request
 
 MOST_PROCESSES = 8
-"""That measure at once."""
+"""How many measure at once."""
 
 
 def add(commands: Any) -> None:

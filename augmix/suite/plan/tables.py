@@ -14,9 +14,10 @@ def forecast(made: plan.Plan, side_by_side: int) -> str:
     """The tables of a plan."""
     experiment = made.experiment
     parameters = {name: _parameters(name) for name in dict.fromkeys(run.architecture for run in experiment.runs)}
-    finished = plan.done(experiment)
+    states = plan.states(experiment)
+    told = [f"{states[state]} of them {state}" for state in ("done", "outdated") if states[state]]
     lines = [
-        f"{experiment.name}: {len(made.jobs)} runs{f', {finished} of them done' if finished else ''}; "
+        f"{', '.join([f'{experiment.name}: {len(made.jobs)} runs', *told])}; "
         f"{f'measured on {made.calibration.device}' if made.calibration.nets else 'at the stated throughput'}",
         "",
         table(("stage", "jobs", "images", "disk", "hours"), _stages(made, parameters), numbers=True),
@@ -32,21 +33,19 @@ def forecast(made: plan.Plan, side_by_side: int) -> str:
     ]
     for jobs in dict.fromkeys((1, side_by_side)):
         lines.append(f"{jobs} at a time: {_span(made.seconds(jobs))}")
-    if any(experiment.published(d, k) and not path.exists() for d in experiment.datasets for k in ("C", "P")
-           for path in [experiment.benchmark_folder(d, k)]):  # fmt: skip
+    if any(making.local and not making.folder.exists() for making, _ in made.generations):
         lines.append("Downloads are counted as disk, not as hours.")
     return "\n".join(lines)
 
 
 def _stages(made: plan.Plan, parameters: Mapping[str, int]) -> Iterable[Sequence[str]]:
-    experiment, jobs, disk = made.experiment, made.jobs, made.bytes(parameters)
-    prepared = {folder for name in experiment.datasets for folder in (name, experiment.prepared(name))}
-    shifts = {kind: [s for s in made.shifts if s.kind == kind and s.made] for kind in ("C", "P")}
+    jobs, folders, disk = made.jobs, made.experiment.folders, made.bytes(parameters)
+    generated = sum(shift.part.images for shift in made.shifts if shift.part.made)
+    generating = sum(generation.seconds for generation in made.generations)
     training = sum(job.train_seconds + job.other_seconds for job in jobs)
     rows: list[tuple[str, int, int, float]] = [
-        ("prepare", len(prepared), sum(sum(plan.sizes(experiment, folder)) for folder in prepared), 0),
-        ("corrupt", len(shifts["C"]), sum(s.images for s in shifts["C"]), made.making("C")),
-        ("perturb", len(shifts["P"]), sum(s.images for s in shifts["P"]), made.making("P")),
+        ("prepare", len(folders), sum(sum(plan.sizes(made.experiment, folder)) for folder in folders), 0),
+        ("generate", len(made.generations), generated, generating),
         ("train", len(jobs), sum(job.trained for job in jobs), training),
         ("evaluate", len(jobs), sum(job.evaluated for job in jobs), sum(job.evaluate_seconds for job in jobs)),
     ]
@@ -71,7 +70,7 @@ def _architectures(made: plan.Plan, parameters: Mapping[str, int]) -> Iterable[S
         groups[job.run.architecture, plan.side(made.experiment, job.run.dataset)].append(job)
     sides = Counter(name for name, _ in groups)
     for (name, side), jobs in groups.items():
-        net, batch = made.net(name, side), jobs[0].run.training["training"]["batch_size"]
+        net, batch = made.net(name, side), jobs[0].run.training.training["batch_size"]
         title = name if sides[name] == 1 else f"{name} at {side}"
         speed = f"{batch / (net.step + batch * net.image):,.0f}"
         yield title, f"{parameters[name]:,}", speed, str(len(jobs)), _hours(sum(job.seconds for job in jobs))

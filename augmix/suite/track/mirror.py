@@ -31,7 +31,7 @@ _METRICS_PER_CALL, _PARAMETERS_PER_CALL = 900, 100
 
 
 class Summary(NamedTuple):
-    """What a synchronisation did: numbers of runs, and one line for each run folder it left out."""
+    """The outcome of a synchronisation: numbers of runs, and one line for each run folder it left out."""
 
     uri: str
     created: int

@@ -1,4 +1,4 @@
-"""What an experiment's files say about each run, in the form that the MLflow mirror takes."""
+"""Read what an experiment's files say about each run, in the form that the MLflow mirror takes."""
 
 import hashlib
 import json
@@ -6,18 +6,19 @@ import math
 import re
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from augmix.errors import UserError
 from augmix.suite.io.files import read_csv, read_mapping
+from augmix.suite.testsets import kinds
 
 CURVES = ("train_loss", "train_error", "test_error", "learning_rate", "seconds")
 REPORT = "report"  # stands for a path in the record of what belongs to the whole experiment
 _REPORT_FILES = ("experiment.yaml", "metrics.csv", "runs.csv", "report.pdf", "tables/*", "figures/*")
 _METRICS_COLUMNS = (
-    "dataset", "arch", "method", "seed", "benchmark", "source", "shift", "severity", "metric", "value"
+    "dataset", "arch", "method", "seed", "testset", "source", "shift", "severity", "metric", "value"
 )  # fmt: skip
 
 # MLflow's limits on the length of a name, a parameter and a tag.
@@ -34,15 +35,15 @@ class Point(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """What `metrics.csv` says about one run: the final metrics, and the source of each benchmark."""
+    """The part of `metrics.csv` that is about one run: the final metrics, and where each test set comes from."""
 
     values: dict[str, float]
-    sources: dict[str, str]
+    sources: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
 class Record:
-    """What the files say about one run; `epochs` holds the points of each epoch, in order."""
+    """One run as the files describe it; `epochs` holds the points of each epoch, in order."""
 
     path: str
     status: str
@@ -87,6 +88,8 @@ def read_record(folder: Path, path: str, scores: Scores, scored: float) -> Recor
     tags["seed"] = seed.removeprefix("seed")
     if "provenance.json" in artifacts:
         provenance = read_mapping(folder / "provenance.json", {})
+        if isinstance(code := provenance.get("code"), dict):
+            provenance["code"] = code.get("digest")  # the hundreds of files behind it are in the artifact
         tags |= _flatten(provenance, "provenance", _TAG_LENGTH)
     epochs = _read_history(folder / "history.csv") if "history.csv" in artifacts else []
     expected = config["training"].get("epochs") if isinstance(config.get("training"), dict) else None
@@ -102,7 +105,7 @@ def read_record(folder: Path, path: str, scores: Scores, scored: float) -> Recor
         )
     # Scores from before the last epoch are of an earlier training of the same run.
     if status == "FINISHED" and epochs and scored * 1000 >= epochs[-1][-1].timestamp:
-        tags |= {f"source.{benchmark}": source for benchmark, source in scores.sources.items()}
+        tags |= {f"source.{testset}": "; ".join(sources) for testset, sources in scores.sources.items()}
     else:
         scores = Scores({}, {})
     parameters = _flatten(config, "", _PARAMETER_LENGTH)
@@ -157,30 +160,36 @@ def read_metrics(path: Path) -> tuple[dict[str, Scores], float]:
         if row["severity"]:
             continue
         run = scores[f"{row['dataset']}/{row['arch']}/{row['method']}/seed{row['seed']}"]
-        benchmark = row["benchmark"]
-        if run.sources.get(_clean(benchmark), "").startswith("published") and row["source"].startswith("generated"):
-            benchmark += "_generated"  # the same run on both
-        name = _score_name(benchmark, row["shift"], row["metric"])
+        testset, source = _clean(row["testset"]), row["source"]
+        name = _score_name(row["testset"], row["shift"], row["metric"])
         try:
             value = float(row["value"])
         except ValueError as error:
             raise UserError(f"{path} line {line}: value is {row['value']!r}, expected a number") from error
-        if name in run.values or run.sources.setdefault(_clean(benchmark), row["source"]) != row["source"]:
-            raise UserError(f"{path} line {line}: a second value or source of {name} for one run")
+        if name in run.values:
+            raise UserError(f"{path} line {line}: a second value of {name} for one run")
+        if source not in (known := run.sources.setdefault(testset, [])):  # a validation split has several
+            known.append(source)
         run.values[name] = value if math.isfinite(value) else math.nan
     return scores, path.stat().st_mtime
 
 
-def _score_name(benchmark: str, shift: str, metric: str) -> str:
+def _score_name(testset: str, shift: str, metric: str) -> str:
     """Name a final metric; MLflow's UI groups the charts by what stands before the last slash."""
-    benchmark, shift, metric = _clean(benchmark), _clean(shift), _clean(metric)
-    if shift == benchmark:
-        return f"{benchmark}/{metric}"
-    if shift in ("mCE", "mFP"):
-        return f"{benchmark}/{shift}"
+    testset, shift, metric = _clean(testset), _clean(shift), _clean(metric)
+    if shift == testset:
+        return f"{testset}/{metric}"
     if shift in ("mean", "pooled"):
-        return f"{benchmark}/{shift}_{metric}"
-    return f"{benchmark}/{metric}/{shift}"
+        return f"{testset}/{shift}_{metric}"
+    if shift in _means():
+        return f"{testset}/{shift}"
+    return f"{testset}/{metric}/{shift}"
+
+
+@cache
+def _means() -> set[str]:
+    """The names of the headlines' means, such as mCE: they say which measure they are of."""
+    return {kinds.kind(name).mean for name in kinds.names()}
 
 
 def _clean(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Where MLflow keeps the mirror: a SQLite database beside the results, or a tracking server; and its UI.
+"""Open the store that MLflow keeps the mirror in: a SQLite database beside the results, or a server; show its UI.
 
 MLflow takes three seconds to import, so every import of it is inside a function.
 """

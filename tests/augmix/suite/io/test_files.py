@@ -113,7 +113,7 @@ def test_a_text_table() -> None:
 
 def test_a_second_process_waits_for_a_lock(tmp_path: Path) -> None:
     path = tmp_path / ".lock"
-    code = "from pathlib import Path; from augmix.suite.io.files import locked\n"
+    code = "from pathlib import Path; from augmix.suite.io.locks import locked\n"
     code += f"with locked(Path({str(path)!r}), 'the store', wait=True): print('held', flush=True)"
     with locked(path, "the store"):
         other = subprocess.Popen(
@@ -127,7 +127,7 @@ def test_a_second_process_waits_for_a_lock(tmp_path: Path) -> None:
 
 def test_a_lock_excludes_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
     path = tmp_path / "run" / ".lock"
-    code = "import sys, time; from pathlib import Path; from augmix.suite.io.files import locked\n"
+    code = "import sys, time; from pathlib import Path; from augmix.suite.io.locks import locked\n"
     code += f"with locked(Path({str(path)!r}), 'x'): print('held', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
