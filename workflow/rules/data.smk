@@ -29,6 +29,7 @@ for making in experiment.makings():
             str(making.marker),
         log:
             f"{DATA}/logs/generate-{making.id}.log",
+        priority: 1  # before trainings, which evaluate on what is there
         localrule: making.local
         conda:
             ENVIRONMENT

@@ -32,9 +32,16 @@ def run(args: argparse.Namespace) -> None:
         _evaluate_checkpoint(args)
         return
     from augmix.suite.config.runs import EvaluateSettings
+    from augmix.suite.evaluate import stamps
+
+    settings, folder = run_settings(args, "evaluation", EvaluateSettings)
+    if (folder / "model.pt").exists() and not stamps.pending(settings, folder):
+        # Torch takes seconds to import, and the training has evaluated its net already.
+        stamps.finish(settings, folder, {}, None)
+        return
     from augmix.suite.evaluate.evaluation import evaluate
 
-    evaluate(*run_settings(args, "evaluation", EvaluateSettings))
+    evaluate(settings, folder)
 
 
 def _evaluate_checkpoint(args: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ MOST_DETAILS = 4
 """How many of the differing sources or settings a line names."""
 VERBS = {
     "prepare": ("data set is prepared again", "data sets are prepared again"),
-    "generate": ("file of a test set is made again", "files of test sets are made again"),
+    "generate": ("file of {folders} is made again", "files of {folders} are made again"),
     "train": ("run trains again", "runs train again"),
     "evaluate": ("run is evaluated again", "runs are evaluated again"),
 }
@@ -103,7 +103,13 @@ def _sentences(experiment: Experiment, found: Sequence[Change]) -> Iterator[str]
         about = f", about {duration(seconds / _side_by_side(group, runs))}" if seconds else ""
         shown = ", ".join(details[:MOST_DETAILS])
         more = f" and {len(details) - MOST_DETAILS} more" if len(details) > MOST_DETAILS else ""
-        yield f"{count} {VERBS[stage][count > 1]}{about}: {shown}{more}"
+        folders = listed(sorted({change.name.split()[0] for change in group}))
+        yield f"{count} {VERBS[stage][count > 1].format(folders=folders)}{about}: {shown}{more}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _seconds(experiment: Experiment, run: Run, stage: str) -> float:

@@ -16,6 +16,7 @@ from augmix.errors import RunError, UserError
 from augmix.suite.io.locks import locked
 from augmix.suite.io.processes import joined
 
+_claimed: list[torch.device] = []
 _claims = contextlib.ExitStack()
 """The locks on this process's GPUs; nothing but the process's end frees them."""
 # mallopt's M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD, from glibc's malloc.h.
@@ -67,6 +68,8 @@ def find(name: str) -> str:
 
 def _claim() -> torch.device:
     """A GPU that no other job of this user on this machine has, for as long as this process lives."""
+    if _claimed:
+        return _claimed[0]
     count = torch.cuda.device_count()
     for index in range(count):
         identity = torch.cuda.get_device_properties(index).uuid
@@ -83,6 +86,7 @@ def _claim() -> torch.device:
         print("all GPUs are in use by other jobs: sharing the first", file=sys.stderr)
     device = torch.device("cuda", index)
     torch.cuda.set_device(device)
+    _claimed.append(device)
     return device
 
 
