@@ -33,6 +33,11 @@ from augmix.suite.run.workflow_log import Job, WorkflowLog
 REPORT_RULES = ("collect", "report", "track")
 LOG, LOG_OF_FINISHED = "snakemake.log", "snakemake-finished.log"
 LOG_TAIL = 12
+# Options of another Snakemake, a place among another launcher's processes, and another repository, as in git's hooks.
+_FOREIGN = re.compile(
+    rf"SNAKEMAKE_.*|TORCHELASTIC_.*|(LOCAL_|GROUP_|ROLE_)?RANK|((LOCAL|GROUP|ROLE)_)?WORLD_SIZE|MASTER_(ADDR|PORT)"
+    rf"|GIT_(DIR|WORK_TREE|INDEX_FILE)|{FINISHED_ONLY}|{AGAIN}"
+)
 
 
 def reproduce(
@@ -109,18 +114,19 @@ def _forced(again: Path) -> list[str]:
     return ["--forcerun", *listed] if listed else []
 
 
-def _environment() -> dict[str, str]:
-    environment = {**os.environ, "PATH": preflight.tool_path()}
-    environment.pop(FINISHED_ONLY, None)
-    return environment
+def environment() -> dict[str, str]:
+    """The environment of Snakemake and its jobs: the user's own without what would change silently what they do."""
+    kept = {name: value for name, value in os.environ.items() if not _FOREIGN.fullmatch(name)}
+    # Figures are drawn into files, where there may be no display.
+    return {**kept, "PATH": preflight.tool_path(), "MPLBACKEND": "Agg"}
 
 
 def _dry_run(options: list[str], experiment: Experiment, again: Path) -> int:
     log = WorkflowLog()
-    environment = {**_environment(), AGAIN: str(again)}
+    ours = {**environment(), AGAIN: str(again)}
     with TemporaryDirectory() as folder:
         command = _command(events := Path(folder) / "events.jsonl", [*options, *_forced(again), "--dry-run"])
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=ours, capture_output=True, text=True, check=False)
         log.read(events)
     if done.returncode:
         print("\n".join((done.stdout + done.stderr).splitlines()[-LOG_TAIL:]), file=sys.stderr)
@@ -248,9 +254,7 @@ class Front:
             self._signal, self._signal_time = number, time.monotonic()
         self._insisted = time.monotonic() - self._signal_time > 2
 
-    def _snakemake(
-        self, log_name: str, environment: Mapping[str, str], options: Sequence[str]
-    ) -> tuple[int, WorkflowLog]:
+    def _snakemake(self, log_name: str, switches: Mapping[str, str], options: Sequence[str]) -> tuple[int, WorkflowLog]:
         """Run Snakemake with its jobs in a process group of their own; its exit status and what it said."""
         self._logs.mkdir(parents=True, exist_ok=True)
         path, log = self._logs / log_name, WorkflowLog()
@@ -258,7 +262,7 @@ class Front:
         with path.open("wb") as file, contextlib.closing(Display(self._experiment, log)) as display:
             process = subprocess.Popen(
                 command,
-                env={**_environment(), **environment},
+                env={**environment(), **switches},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
