@@ -54,7 +54,7 @@ class Headline(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """How weights compare with an architecture's parameters and buffers."""
+    """The differences between weights and an architecture's parameters and buffers."""
 
     missing: list[str]
     unexpected: list[str]
