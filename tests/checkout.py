@@ -17,19 +17,15 @@ BIN = Path(sys.executable).parent
 SECRET = "a-password-that-no-file-may-hold"
 TINY: dict[str, Any] = {
     "experiment": "tiny",
-    "datasets": {
-        "digits": {
-            "loader": "digits",
-            "flip": False,
-            "subset": {"train": 60, "test": 20},
-            "perturbation_images": 4,
-        }
-    },
+    "datasets": {"digits": {"loader": "digits", "flip": False, "subset": {"train": 60, "test": 20}}},
     "architectures": ["smallnet"],
     "methods": ["standard", "augmix"],
     "seeds": [0],
     "training": {"epochs": 1, "batch_size": 32},
-    "benchmarks": {"corruptions": ["contrast", "brightness"], "perturbations": ["brightness", "tilt"]},
+    "testsets": {
+        "C": {"shifts": ["contrast", "brightness"]},
+        "P": {"shifts": ["brightness", "tilt"], "images": 4},
+    },
 }
 
 
@@ -69,7 +65,7 @@ class Checkout:
 def copy_checkout(folder: Path) -> None:
     for name in ("augmix", "baselines", "ablations", "reports", "workflow", "config"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Snakefile", "environment.yml"):
+    for name in ("Snakefile", "environment.yml", "environment.post-deploy.sh"):
         shutil.copy2(ROOT / name, folder)
 
 

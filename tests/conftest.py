@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from augmix.suite.config.experiment import Experiment, load
-from augmix.suite.data.datasets import prepare
+from augmix.suite.data.datasets import Preparation, prepare
 from tests.checkout import Checkout, copy_checkout, make_finished
 
 # Tests run side by side on few cores: one thread each is fastest. Torch reads this when it is first imported.
@@ -26,7 +26,7 @@ SHARED = Path(__file__).parents[2] / "shared"
 def small_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared `data/digits` with 96 training and 40 test images; treat it as read-only."""
     folder = tmp_path_factory.mktemp("data") / "digits"
-    prepare({"loader": "digits", "options": {}, "subset": {"train": 96, "test": 40}}, folder)
+    prepare(Preparation("digits", {}, {"train": 96, "test": 40}), folder)
     return folder
 
 
@@ -54,19 +54,15 @@ def write_config(tmp_path: Path) -> Callable[..., Path]:
     def write(**changes: Any) -> Path:
         config: dict[str, Any] = {
             "experiment": "small",
-            "datasets": {
-                "digits": {
-                    "loader": "digits",
-                    "flip": False,
-                    "subset": {"train": 96, "test": 40},
-                    "perturbation_images": 10,
-                }
-            },
+            "datasets": {"digits": {"loader": "digits", "flip": False, "subset": {"train": 96, "test": 40}}},
             "architectures": ["smallnet"],
             "methods": ["standard"],
             "seeds": [0],
             "training": {"epochs": 1, "batch_size": 32},
-            "benchmarks": {"corruptions": ["fog", "pixelate"], "perturbations": ["gaussian_noise", "tilt"]},
+            "testsets": {
+                "C": {"shifts": ["fog", "pixelate"]},
+                "P": {"shifts": ["gaussian_noise", "tilt"], "images": 10},
+            },
             "folders": {"data": str(tmp_path / "data"), "results": str(tmp_path / "results")},
         }
         path = tmp_path / "small.yaml"

@@ -24,7 +24,7 @@ for making in experiment.makings():
         name:
             f"generate_{making.id}"
         input:
-            [ancient(f"{making.testset.data}/dataset.json")],
+            settled(f"{making.testset.data}/dataset.json"),
         output:
             str(making.marker),
         log:

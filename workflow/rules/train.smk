@@ -4,7 +4,7 @@
 
 rule train:
     input:
-        lambda wildcards: ancient(f"{run_of(wildcards).training.data}/dataset.json"),
+        lambda wildcards: settled(f"{run_of(wildcards).training.data}/dataset.json"),
     output:
         f"{RUN}/model.pt",
     log:

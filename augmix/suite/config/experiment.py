@@ -103,9 +103,9 @@ class Experiment:
     def validation_testsets(self, dataset: str) -> list[TestSet]:
         """The test sets of the validation split: the clean images, and the corruptions to choose by."""
         origin = origin_of(self.config, dataset, self.prepared(dataset))
-        settings = self.datasets[dataset]["testsets"]["C"] or {"images": None, "seed": 0}
+        configured = self.datasets[dataset]["testsets"]["C"] or {}
         chosen_by = {"kind": "corruptions", "shifts": list(HELD_OUT), "published": None, "resize": False}
-        corrupted = {**chosen_by, "images": settings["images"], "seed": settings["seed"]}
+        corrupted = {**chosen_by, "images": configured.get("images"), "seed": configured.get("seed", 0)}
         return [build_testset("clean", {"kind": "clean"}, origin), build_testset("C", corrupted, origin)]
 
     def all_testsets(self) -> list[TestSet]:

@@ -132,14 +132,26 @@ def _testsets(config: Mapping[str, Any], dataset: str, lines: Lines) -> dict[str
 
 
 def _check_folders(config: Mapping[str, Any], lines: Lines) -> None:
-    """Refuse two things that would be kept in one folder of data."""
+    """Refuse two things that would be kept in one folder of data, or made by jobs of one name."""
     owners = {name: f"the data set '{name}'" for name in config["datasets"]}
+    if config["validation"] is not None:
+        for name in config["datasets"]:
+            owners[name + VALIDATION] = f"the validation split of '{name}'"
+            owners[f"{name}{VALIDATION}-C"] = f"the corruptions of the validation split of '{name}'"
+    jobs: dict[str, str] = {}
     for dataset, entry in config["datasets"].items():
+        origin = origin_of(config, dataset)
         for name, settings in entry["testsets"].items():
-            folder = f"{dataset}-{name}"
-            if settings is not None and settings["kind"] != "clean" and folder in owners:
-                where = place(("datasets", dataset), lines)
-                raise UserError(f"{where}: its test set '{name}' and {owners[folder]} would share the folder {folder}")
+            if settings is None:
+                continue
+            testset, where = build_testset(name, settings, origin), place(("datasets", dataset), lines)
+            what, folder = f"the test set '{name}' of '{dataset}'", f"{dataset}-{name}"
+            its_own = testset.folder == origin.root / folder  # others read files that are not theirs
+            if its_own and owners.setdefault(folder, what) != what:
+                raise UserError(f"{where}: {what} and {owners[folder]} would share the folder {folder}")
+            for making in testset.jobs():
+                if jobs.setdefault(making.id, what) != what:
+                    raise UserError(f"{where}: {what} and {jobs[making.id]} would have jobs of one name; rename one")
 
 
 def _check_architectures(config: Mapping[str, Any], lines: Lines) -> None:

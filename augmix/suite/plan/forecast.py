@@ -1,6 +1,5 @@
 """Foretell what an experiment will take: jobs, images, disk, time; and compare that with what it took."""
 
-import csv
 import heapq
 import math
 from collections import Counter
@@ -16,7 +15,7 @@ from augmix.suite.config.runs import Run
 from augmix.suite.data.datasets import loader_module
 from augmix.suite.evaluate.predictions import NUMBERS
 from augmix.suite.evaluate.stages import run_state
-from augmix.suite.io.files import read_json, write_json
+from augmix.suite.io.files import read_csv, read_json, write_json
 from augmix.suite.plan.calibration import Calibration, Key, MethodCost, NetCost, Request, ShiftKey
 from augmix.suite.testsets.base import Making, Part, TestSet
 
@@ -279,16 +278,16 @@ def compare(experiment: Experiment) -> list[Compared]:
     if not noted.exists():
         raise UserError(f"{noted} is missing: run `augmix plan` without --actual first")
     predicted = read_json(noted)["runs"]
+    timed = ("train_seconds", "evaluate_seconds")
     found: list[Compared] = []
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                group = f"{row['dataset']}/{row['arch']}/{row['method']}"
-                forecast = predicted.get(f"{group}/seed{row['seed']}")
-                if row["status"] == "done" and forecast:
-                    pairs = [(forecast[key], float(row[key])) for key in ("train_seconds", "evaluate_seconds")]
-                    found.append(Compared(group, 1, (*pairs[0], *pairs[1])))
-    except (OSError, KeyError, ValueError) as error:
+        for row in read_csv(path, ("dataset", "arch", "method", "seed", "status", *timed)):
+            group = f"{row['dataset']}/{row['arch']}/{row['method']}"
+            forecast = predicted.get(f"{group}/seed{row['seed']}")
+            if row["status"] == "done" and forecast:
+                train, evaluate = ((forecast[key], float(row[key])) for key in timed)
+                found.append(Compared(group, 1, (*train, *evaluate)))
+    except (UserError, KeyError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({error}); it is written when the runs are collected") from error
     if not found:
         raise UserError(f"{path} has no finished run that {noted} is about")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.io.progress import duration
+from augmix.suite.io.text import table
 from augmix.suite.plan import forecast as plan
 from augmix.suite.plan.calibration import CLASSES
 
@@ -19,11 +20,13 @@ def forecast(made: plan.Plan, side_by_side: int) -> str:
         f"{', '.join([f'{experiment.name}: {len(made.jobs)} runs', *told])}; "
         f"{f'measured on {made.calibration.device}' if made.calibration.nets else 'at the stated throughput'}",
         "",
-        _table(("stage", "jobs", "images", "disk", "hours"), _stages(made, parameters)),
+        table(("stage", "jobs", "images", "disk", "hours"), _stages(made, parameters), numbers=True),
         "",
-        _table(("method", "runs", "step", "images", "hours"), _methods(made)),
+        table(("method", "runs", "step", "images", "hours"), _methods(made), numbers=True),
         "",
-        _table(("architecture", "parameters", "images/s", "runs", "hours"), _architectures(made, parameters)),
+        table(
+            ("architecture", "parameters", "images/s", "runs", "hours"), _architectures(made, parameters), numbers=True
+        ),
         "",
         f"step: seconds of a training step over those of a plain one; parameters: with {CLASSES} classes; "
         "images/s: training, plain steps",
@@ -92,18 +95,8 @@ def actual(experiment: Experiment) -> str:
             for predicted, took in (seconds[:2], seconds[2:])
         )
         rows.append((name, str(count), *trained, *evaluated))
-    return _table(("runs", "done", "train: plan", "actual", "ratio", "evaluate: plan", "actual", "ratio"), rows)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns with the first flush left and the others flush right."""
-    table = [header, *rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = []
-    for row in table:
-        first, *others = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        lines.append("  ".join([row[0].ljust(len(first)), *others]).rstrip())
-    return "\n".join(lines)
+    header = ("runs", "done", "train: plan", "actual", "ratio", "evaluate: plan", "actual", "ratio")
+    return table(header, rows, numbers=True)
 
 
 def _count(images: float) -> str:

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from augmix.corruptions import CORRUPTIONS
 from augmix.errors import UserError
 from augmix.registry import nearest
 from augmix.suite.data.download import Source, obtain
 
 DOWNLOADED = {"cifar10": "CIFAR-10-C", "cifar100": "CIFAR-100-C", "imagenet": "ImageNet-C"}
 """The published set that `published: download` means, by loader."""
-
 
 
 ARCHIVED = {
@@ -25,6 +23,10 @@ ARCHIVED = {
     "extra": ("speckle_noise", "gaussian_blur", "spatter", "saturate"),
 }
 """The corruptions that the published archives hold, by ImageNet-C's archive; CIFAR's hold all of them."""
+
+
+ENTERING = tuple(name for archive, names in ARCHIVED.items() if archive != "extra" for name in names)
+"""Those that enter the mCE."""
 
 
 class Archive(NamedTuple):
@@ -66,7 +68,7 @@ ARCHIVES: dict[str, tuple[Archive, ...]] = {
 }
 
 
-def download(name: str, folder: Path, shifts: Sequence[str] = CORRUPTIONS) -> Path:
+def download(name: str, folder: Path, shifts: Sequence[str] = ENTERING) -> Path:
     """Have the files of a published set below `folder`, downloading the archives that hold `shifts`; returns theirs.
 
     `name` is one of `ARCHIVES`. Raises `UserError` when a file is missing and cannot be downloaded.

@@ -1,33 +1,50 @@
 """Scikit-learn's handwritten digits: 1,797 real images that ship with the package, the default experiment's data.
 
-The 8×8 originals are enlarged to 28×28 (bicubic) and padded to 32×32 RGB, the shape of CIFAR. The split is fixed
-and stratified: 1,437 for training, 360 for testing.
+The 8×8 originals are enlarged to 28×28 (bicubic) and padded to 32×32 RGB, the shape of CIFAR. The splits are fixed:
+
+- `random` is stratified over all images: 1,437 for training, 360 for testing.
+- `seen_writers` is stratified over the first 1,437 images alone: 1,150 and 287.
+- `unseen_writers` trains on those first 1,437 and tests on the other 360.
+
+Scikit-learn's file is the test set of the UCI's "Optical Recognition of Handwritten Digits" in its order, thirteen
+writers one after the other: but for one who may lie on both sides, those of the last images wrote none of the first.
 """
 
 import numpy as np
 from PIL import Image
 
+from augmix.errors import UserError
+from augmix.registry import nearest
 from augmix.suite.data.datasets import Arrays, padded
 
+IMAGES = 1_797
 TEST_IMAGES = 360
+FIRST = IMAGES - TEST_IMAGES
+"""How many images are of the first writers."""
+SIZES = {"random": (FIRST, TEST_IMAGES), "seen_writers": (1_150, 287), "unseen_writers": (FIRST, TEST_IMAGES)}
+"""How many training and test images each split has."""
 
 
-def check() -> None:
-    """Nothing can be missing: the images are part of scikit-learn."""
+def check(split: str = "random") -> None:
+    """Refuse a split that there is not; nothing else can be wrong: the images are part of scikit-learn."""
+    if split not in SIZES:
+        raise UserError(f"digits: split is {split!r}; {nearest(str(split), SIZES)}")
 
 
-def side() -> int:
+def side(split: str = "random") -> int:
     """The images' side in pixels."""
     return 32
 
 
-def sizes() -> tuple[int, int]:
+def sizes(split: str = "random") -> tuple[int, int]:
     """How many training and test images there are."""
-    return 1_797 - TEST_IMAGES, TEST_IMAGES
+    check(split)
+    return SIZES[split]
 
 
-def load() -> Arrays:
-    """All 1,797 digits, white on black."""
+def load(split: str = "random") -> Arrays:
+    """The split's digits, white on black."""
+    check(split)
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -35,7 +52,10 @@ def load() -> Arrays:
     # Grey levels 0 to 16 become 0 to 255.
     small = np.rint(bunch.images * (255 / 16)).astype(np.uint8)
     large = [np.asarray(Image.fromarray(image).resize((28, 28), Image.Resampling.BICUBIC)) for image in small]
-    images = padded(np.stack(large))
-    train, test = train_test_split(np.arange(len(images)), test_size=TEST_IMAGES, stratify=bunch.target, random_state=0)
-    labels = bunch.target.astype(np.int64)
+    images, labels = padded(np.stack(large)), bunch.target.astype(np.int64)
+    train, test = np.arange(FIRST), np.arange(FIRST, IMAGES)
+    if split != "unseen_writers":
+        among = np.arange(IMAGES) if split == "random" else train
+        _, held = SIZES[split]
+        train, test = train_test_split(among, test_size=held, stratify=labels[among], random_state=0)
     return Arrays(images[train], labels[train], images[test], labels[test], [str(digit) for digit in range(10)])

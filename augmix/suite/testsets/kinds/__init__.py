@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from augmix.registry import module_names
+from augmix.errors import UserError
+from augmix.registry import module_names, nearest
+from augmix.suite.io.settings import of_json
 from augmix.suite.testsets.base import TestSet
 
 
@@ -19,7 +21,12 @@ def kind(name: str) -> Any:
 
 
 def of_settings(settings: Mapping[str, Any]) -> TestSet:
-    """Build a test set again of its `settings()`, as they come from JSON."""
+    """Build a test set again of its `settings()`, as they come from JSON; raises `UserError` for odd ones."""
     fields = {key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()}
-    testset: TestSet = kind(fields.pop("kind"))(**fields)
+    if "kind" not in fields:
+        raise UserError("--settings lacks 'kind'")
+    name = fields.pop("kind")
+    if name not in names():
+        raise UserError(f"unknown kind of test set '{name}'; {nearest(str(name), names())}")
+    testset: TestSet = of_json(kind(name), fields)
     return testset

@@ -1,5 +1,6 @@
 """Experiments: defaults, names, and the runs they expand to."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 from augmix.corruptions import CORRUPTIONS
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment, load
+from augmix.suite.config.sweeps import HELD_OUT
+from augmix.suite.testsets.kinds import of_settings
 
 CHECKOUT = Path(__file__).parents[4]
 WriteConfig = Callable[..., Path]
@@ -23,11 +26,15 @@ def test_every_shipped_experiment_is_valid(path: Path) -> None:
 
 
 def test_defaults_are_filled_in(write_config: WriteConfig) -> None:
-    experiment = load(write_config(benchmarks={}, training={}))
-    assert experiment.corruptions == list(CORRUPTIONS)
-    assert len(experiment.perturbations("digits")) == 10
+    experiment = load(write_config(testsets={}, training={}))
+    clean, corruptions, perturbations = experiment.testsets("digits")
+    assert (clean.name, corruptions.name, perturbations.name) == ("clean", "C", "P")
+    assert corruptions.shifts == CORRUPTIONS
+    assert len(perturbations.shifts) == 10
     assert experiment.config["training"]["weight_decay"] == 5e-4
-    assert experiment.config["datasets"]["digits"]["corruption_images"] is None
+    assert experiment.config["datasets"]["digits"]["testsets"]["C"] == {
+        "kind": "corruptions", "shifts": None, "images": None, "seed": 0, "published": None, "resize": False,
+    }  # fmt: skip
 
 
 def test_runs_are_the_product_and_recipes_stack(write_config: WriteConfig) -> None:
@@ -38,14 +45,14 @@ def test_runs_are_the_product_and_recipes_stack(write_config: WriteConfig) -> No
         "digits/smallnet/standard/seed3", "digits/smallnet/standard/seed1", "digits/smallnet/long/seed3",
     ]  # fmt: skip
     assert len(runs) == 8
-    recipe = runs[-1].training["training"]
+    recipe = runs[-1].training.training
     assert (recipe["epochs"], recipe["weight_decay"], recipe["batch_size"]) == (9, 1e-4, 32)
 
 
 def test_views_can_stand_in_a_row(write_config: WriteConfig) -> None:
     row = [{"autoaugment": {"full": True}}, {"augmix": {}}]
     methods = [{"name": "m", "views": row, "mix": {"fmix": {}}, "loss": {"augmix": {}}}]
-    assert load(write_config(methods=methods)).runs[0].training["method"]["views"] == row
+    assert load(write_config(methods=methods)).runs[0].training.method["views"] == row
 
 
 def test_a_new_seed_leaves_the_other_runs_settings_alone(write_config: WriteConfig) -> None:
@@ -68,7 +75,10 @@ def test_a_new_seed_leaves_the_other_runs_settings_alone(write_config: WriteConf
         ({"methods": ["augmix", "augmix"]}, "methods lists the name 'augmix' twice"),
         ({"architectures": ["smalnet"]}, "unknown architecture 'smalnet'; did you mean 'smallnet'?"),
         ({"datasets": {"d": {"loader": "digit"}}}, "unknown data set loader 'digit'; did you mean 'digits'?"),
-        ({"datasets": {"d-C": {"loader": "digits"}}}, "'d-C'"),
+        (
+            {"datasets": {"d": {"loader": "digits"}, "d-C": {"loader": "digits"}}},
+            "the test set 'C' of 'd' and the data set 'd-C' would share the folder d-C",
+        ),
         ({"datasets": {"d": {"loader": "image_folder"}}}, "this loader needs the option 'folder'"),
         (
             {"datasets": {"d": {"loader": "image_folder", "options": {"foldr": "x", "folder": "y"}}}},
@@ -86,8 +96,46 @@ def test_a_new_seed_leaves_the_other_runs_settings_alone(write_config: WriteConf
             {"datasets": {"d": {"loader": "imagenet", "options": {"folder": "x", "val_labels": True}}}},
             "option 'val_labels' is True; text or null is expected",
         ),
-        ({"benchmarks": {"corruptions": ["frog"]}}, "unknown corruption 'frog'; did you mean"),
-        ({"benchmarks": {"perturbations": ["tild"]}}, "unknown perturbation 'tild'; did you mean 'tilt'?"),
+        ({"testsets": {"C": {"shifts": ["frog"]}}}, "unknown corruption 'frog'; did you mean"),
+        ({"testsets": {"P": {"shifts": ["tild"]}}}, "unknown perturbation 'tild'; did you mean 'tilt'?"),
+        ({"testsets": {"C": {"shifts": ["fog", "fog"]}}}, "testsets.C.shifts names something twice"),
+        ({"testsets": {"C": {"shift": ["fog"]}}}, "unknown key 'shift' in testsets.C; did you mean 'shifts'?"),
+        ({"testsets": {"C": {"images": 0}}}, "testsets.C.images is 0; it must be ≥ 1"),
+        ({"testsets": {"P": {"seed": -1}}}, "testsets.P.seed is -1; it must be ≥ 0"),
+        ({"testsets": {"mine": {}}}, "the test set 'mine' needs a 'kind'; valid: clean, corruptions, natural"),
+        ({"testsets": {"mine": {"kind": "natral"}}}, "unknown kind of test set 'natral'; did you mean 'natural'?"),
+        ({"testsets": {"clean": {"images": 3}}}, "unknown key 'images' in testsets.clean; valid: kind"),
+        ({"testsets": {"../up": {"kind": "natural"}}}, "'../up'"),
+        ({"testsets": {"mine": {"kind": "natural"}}}, "test set 'mine': a natural test set needs a 'loader'"),
+        ({"testsets": {"mine": {"kind": "natural", "loader": "digit"}}}, "did you mean 'digits'?"),
+        (
+            {"testsets": {"mine": {"kind": "natural", "loader": "digits", "options": {"splt": "random"}}}},
+            "test set 'mine': unknown option 'splt'; did you mean 'split'?",
+        ),
+        (
+            {"validation": 0.25, "testsets": {"validation": {"kind": "natural", "loader": "digits"}}},
+            "the test set 'validation' of 'digits' and the validation split of 'digits' would share the folder",
+        ),
+        (
+            {
+                "datasets": {"d": {"loader": "digits"}, "d-C": {"loader": "digits"}},
+                "testsets": {"C": None, "C-x": {"kind": "corruptions"}, "x": {"kind": "corruptions"}},
+            },
+            "the test set 'x' of 'd-C' and the test set 'C-x' of 'd' would share the folder d-C-x",
+        ),
+        (
+            {"datasets": {"a_b": {"loader": "digits"}, "a-b": {"loader": "digits"}}},
+            "the test set 'C' of 'a-b' and the test set 'C' of 'a_b' would have jobs of one name; rename one",
+        ),
+        ({"benchmarks": {"corruptions": ["fog"]}}, "'benchmarks' is no key of the experiment any more; write testsets"),
+        (
+            {"datasets": {"d": {"loader": "digits", "perturbation_images": 9}}},
+            "'perturbation_images' is no key of datasets.d any more; write testsets: {P: {images: …}}",
+        ),
+        (
+            {"datasets": {"d": {"loader": "digits", "published": {"C": "download"}}}},
+            "'published' is no key of datasets.d any more; write testsets: {C: {published: …, resize: …}",
+        ),
         ({"method_packages": ["no_such_package"]}, "no Python package 'no_such_package'"),
         ({"seeds": [1, 1]}, "seeds names something twice"),
         ({"seeds": [True]}, "seeds[0] must be a whole number"),
@@ -143,10 +191,64 @@ def test_a_method_file_of_ones_own(
     methods = [{"name": "own", "preset": "own", "parameters": parameters}]
     path = write_config(methods=methods, method_packages=[package.name])
     if complaint is None:
-        assert load(path).runs[0].training["method"]["parameters"] == parameters
+        assert load(path).runs[0].training.method["parameters"] == parameters
     else:
         with pytest.raises(UserError, match=re.escape(complaint)):
             load(path)
+
+
+def test_test_sets_of_the_experiment_and_of_a_data_set_are_merged(write_config: WriteConfig) -> None:
+    mine = {"kind": "natural", "loader": "digits", "options": {"split": "unseen_writers"}}
+    seen = {"loader": "digits", "options": {"split": "seen_writers"}}
+    experiment = load(
+        write_config(
+            datasets={
+                "a": {**seen, "testsets": {"P": None, "C": {"images": 5}}},
+                "b": {**seen, "testsets": {"mine": None}},
+            },
+            testsets={"C": {"shifts": ["fog"], "images": 9, "seed": 4}, "mine": mine},
+        )
+    )
+    names = {name: [testset.name for testset in experiment.testsets(name)] for name in "ab"}
+    assert names == {"a": ["clean", "C", "mine"], "b": ["clean", "C", "P"]}
+    corruptions = [experiment.testsets(name)[1].settings() for name in "ab"]
+    assert [(c["names"], c["images"], c["seed"]) for c in corruptions] == [(("fog",), 5, 4), (("fog",), 9, 4)]
+    natural = experiment.testsets("a")[2]
+    assert natural.folder == experiment.data / "a-mine"
+    assert of_settings(json.loads(json.dumps(natural.settings()))) == natural
+    assert [run.testsets for run in experiment.runs] == [experiment.testsets(name) for name in "ab"]
+    recorded = experiment.record()["datasets"]["b"]["testsets"]
+    assert recorded["mine"] is None
+    assert recorded["C"]["shifts"] == ["fog"]
+    assert len(recorded["P"]["shifts"]) == 10
+
+
+def test_validation_takes_the_images_and_seed_of_c_whatever_c_is(write_config: WriteConfig) -> None:
+    for entry, expected in (
+        ({"images": 7, "seed": 3}, (7, 3)),
+        (None, (None, 0)),
+        ({"kind": "natural", "loader": "digits", "images": 7}, (7, 0)),
+    ):
+        experiment = load(write_config(sweeps=["width"], validation=0.25, testsets={"C": entry}))
+        clean, corruptions = experiment.validation_testsets("digits")
+        assert clean.data == corruptions.data == str(experiment.data / "digits-validation")
+        assert corruptions.shifts == HELD_OUT
+        assert (corruptions.settings()["images"], corruptions.settings()["seed"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({}, "--settings lacks 'kind'"),
+        ({"kind": "cleen"}, "unknown kind of test set 'cleen'; did you mean 'clean'?"),
+        ({"kind": "../clean"}, "unknown kind of test set"),
+        ({"kind": "clean", "name": "clean"}, "--settings lacks 'data'"),
+        ({"kind": "clean", "name": "clean", "data": "d", "images": 3}, "--settings has the unknown key 'images'"),
+    ],
+)
+def test_settings_of_a_test_set_that_cannot_be_are_refused(settings: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(UserError, match=re.escape(complaint)):
+        of_settings(settings)
 
 
 def test_run_lookup_suggests(write_config: WriteConfig) -> None:
@@ -178,7 +280,7 @@ def test_a_schedule_that_does_not_fit_its_epochs_is_refused(
 
 
 def test_the_paper_s_imagenet_recipe() -> None:
-    runs = {run.method: run.training["training"] for run in load(CHECKOUT / "config" / "imagenet.yaml").runs}
+    runs = {run.method: run.training.training for run in load(CHECKOUT / "config" / "imagenet.yaml").runs}
     for method, recipe in runs.items():
         longer = method in ("autoaugment", "augmix", "augmix_stylized")
         assert recipe["epochs"] == (180 if longer else 90)

@@ -1,24 +1,27 @@
 """Sweeps: which methods they add, and that the choice sees the validation split and held-out corruptions only."""
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import yaml
 
-from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS
+from augmix.corruptions import EXTRA_CORRUPTIONS
 from augmix.errors import UserError
 from augmix.registry import method_parameters
 from augmix.suite.config.experiment import Experiment, load
+from augmix.suite.config.runs import code_of_evaluation
 from augmix.suite.config.sweeps import definitions, expand
 from augmix.suite.data import datasets
 from augmix.suite.data.loaders import digits
+from augmix.suite.evaluate import predictions
 from augmix.suite.evaluate.choosing import choose, to_test
-from augmix.suite.evaluate.evaluation import NUMBERS
+from augmix.suite.evaluate.predictions import NUMBERS, Predictions
 from augmix.suite.evaluate.results import collect
+from augmix.suite.io import digests
 
 WriteConfig = Callable[..., Path]
 
@@ -52,8 +55,7 @@ def test_unknown_sweeps_are_refused(write_config: WriteConfig) -> None:
 
 
 def test_the_validation_split_is_stratified_and_apart_from_the_test_set(tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"loader": "digits", "options": {}, "subset": {"train": None, "test": None}}
-    datasets.prepare({**settings, "validation": 0.25}, tmp_path)
+    datasets.prepare(datasets.Preparation("digits", {}, {"train": None, "test": None}, validation=0.25), tmp_path)
     train, held = (datasets.read(tmp_path, split) for split in datasets.SPLITS)
     whole = digits.load()
     assert len(train.images) + len(held.images) == 1437
@@ -67,29 +69,32 @@ def test_the_validation_split_is_stratified_and_apart_from_the_test_set(tmp_path
 @pytest.fixture
 def validated(write_config: WriteConfig) -> Experiment:
     """An experiment whose predictions are made up: width 2 is best on validation, width 5 on the test set."""
-    experiment = load(write_config(sweeps=["width"], validation=0.25, seeds=[0, 1], benchmarks={"perturbations": []}))
+    testsets = {"P": {"shifts": []}}
+    experiment = load(write_config(sweeps=["width"], validation=0.25, seeds=[0, 1], testsets=testsets))
     rng = np.random.default_rng(0)
     rates = {"standard": 0.8, "augmix_width_1": 0.5, "augmix_width_2": 0.2, "augmix": 0.4, "augmix_width_4": 0.5}
     for run in experiment.runs:
         folder = experiment.folder / run.path
-        for output, names, rate in (
-            ("validation", EXTRA_CORRUPTIONS, rates.get(run.method, 0.6)),
-            ("predictions", CORRUPTIONS, 0.0 if run.method == "augmix_width_5" else 0.5),
+        for output, testsets, rate in (
+            ("validation", experiment.validation_testsets(run.dataset), rates.get(run.method, 0.6)),
+            ("predictions", run.testsets, 0.0 if run.method == "augmix_width_5" else 0.5),
         ):
-            (folder / output).mkdir(parents=True)
-            labels = np.zeros(5 * 20, np.int64)
-            arrays = {name: np.zeros((5, 20), NUMBERS) for name in names}
-            for array in arrays.values():
-                array["prediction"] = rng.random((5, 20)) < rate
-            source = np.array("made up")
-            np.savez(folder / output / "C.npz", labels=labels, source=source, **arrays)  # type: ignore[arg-type]
-            np.savez(folder / output / "P.npz", source=source)
-            clean = np.zeros(20, NUMBERS)
-            np.savez(folder / output / "clean.npz", labels=labels[:20], source=source, clean=clean)
+            for testset in testsets:
+                arrays = {name: np.zeros((testset.levels, 20), NUMBERS) for name in testset.shifts}
+                for array in arrays.values() if testset.name == "C" else ():
+                    array["prediction"] = rng.random((5, 20)) < rate
+                labels = np.zeros(testset.levels * 20, np.int64)
+                made = {
+                    "settings": testset.evaluated_with(), "run": "f", "images": "made up",
+                    "code": code_of_evaluation(run.architecture, testset).as_json(),
+                }  # fmt: skip
+                found = Predictions(arrays, labels, "made up")
+                predictions.write(predictions.path_of(folder, output, testset.name), found, made)
+            (folder / f"{output}.json").write_text('{"seconds": 1}')
         (folder / "model.pt").write_text("")
-        (folder / "config.yaml").write_text(yaml.safe_dump(dict(run.training)))
-        (folder / "provenance.json").write_text('{"packages": {}}')
-        (folder / "evaluation.json").write_text('{"seconds": 1}')
+        (folder / "config.yaml").write_text(yaml.safe_dump(run.training.as_json()))
+        code = digests.code_of(run.training.roots()).as_json()
+        (folder / "provenance.json").write_text(json.dumps({"packages": {}, "fingerprint": "f", "code": code}))
         (folder / "history.csv").write_text("epoch\n1\n")
     return experiment
 
@@ -108,9 +113,9 @@ def test_only_the_chosen_have_test_figures(validated: Experiment) -> None:
     assert collect(validated) == []
     with (validated.folder / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert {row["method"] for row in rows if row["benchmark"] == "C"} == {"standard", "augmix_width_2"}
-    assert len({row["method"] for row in rows if row["benchmark"] == "validation"}) == 6
-    assert {row["shift"] for row in rows if row["benchmark"] == "validation"} == {"clean", "mean", *EXTRA_CORRUPTIONS}
+    assert {row["method"] for row in rows if row["testset"] == "C"} == {"standard", "augmix_width_2"}
+    assert len({row["method"] for row in rows if row["testset"] == "validation"}) == 6
+    assert {row["shift"] for row in rows if row["testset"] == "validation"} == {"clean", "mean", *EXTRA_CORRUPTIONS}
 
 
 def test_a_missing_choice_is_named(validated: Experiment) -> None:

@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 
 from augmix.errors import UserError
 from augmix.suite.data import datasets, photographs
+from augmix.suite.data.datasets import Preparation
 from augmix.suite.data.loaders import cifar10, digits, image_folder
 from tests.conftest import SHARED
 
@@ -40,9 +41,34 @@ def test_digits_are_the_real_ones_split_for_good() -> None:
         assert large[:2].max() == 0
 
 
+def test_digits_can_be_split_by_their_writers() -> None:
+    every, target = np.arange(1797), load_digits().target
+    whole = digits.load("unseen_writers")
+    images = np.concatenate([whole.train_images, whole.test_images])
+    # In the order of scikit-learn's file, which is that of its writers.
+    assert np.array_equal(np.concatenate([whole.train_labels, whole.test_labels]), target)
+    inked = images[:, 2:-2, 2:-2, 0].reshape(1797, -1).mean(1)
+    assert np.corrcoef(inked, load_digits().images.reshape(1797, -1).mean(1))[0, 1] > 0.99
+    assert len(whole.test_images) == 360
+    seen = digits.load("seen_writers")
+    first = {image.tobytes() for image in whole.train_images}
+    assert {image.tobytes() for image in np.concatenate([seen.train_images, seen.test_images])} == first
+    share = np.bincount(seen.test_labels) / np.bincount(target[every < 1437])
+    assert share.min() > 0.19
+    assert share.max() < 0.21
+    again = digits.load("seen_writers")
+    assert np.array_equal(seen.test_images, again.test_images)
+    for split in ("random", "seen_writers", "unseen_writers"):
+        data = digits.load(split)
+        assert digits.sizes(split) == (len(data.train_images), len(data.test_images))
+        assert len(data.train_images) == len(data.train_labels)
+    for asked in (digits.check, digits.sizes, digits.load):
+        with pytest.raises(UserError, match="split is 'unseen'; did you mean 'unseen_writers'"):
+            asked("unseen")  # type: ignore[operator]
+
+
 def test_prepare_writes_what_read_reads(tmp_path: Path) -> None:
-    settings = {"loader": "digits", "options": {}, "subset": {"train": 50, "test": None}}
-    datasets.prepare(settings, tmp_path / "digits")
+    datasets.prepare(Preparation("digits", {}, {"train": 50, "test": None}), tmp_path / "digits")
     train, test = (datasets.read(tmp_path / "digits", split) for split in datasets.SPLITS)
     assert train.images.shape == (50, 32, 32, 3)
     assert test.labels.shape == (360,)
@@ -151,9 +177,7 @@ def test_image_folder_faults(folder: Path, fault: Callable[[Path], object], comp
     fault(folder)
     output = folder.parent / "prepared"
     with pytest.raises(UserError, match=complaint) as caught:
-        datasets.prepare(
-            {"loader": "image_folder", "options": {"folder": str(folder), "side": 32}, "subset": ALL}, output
-        )
+        datasets.prepare(Preparation("image_folder", {"folder": str(folder), "side": 32}, ALL), output)
     assert "\n" not in str(caught.value)
     assert not output.exists()
 
@@ -169,7 +193,7 @@ def test_one_class_is_refused(tmp_path: Path) -> None:
 
 
 def test_labels_of_another_length_are_refused(tmp_path: Path) -> None:
-    datasets.prepare({"loader": "digits", "options": {}, "subset": {"train": 20, "test": 20}}, tmp_path)
+    datasets.prepare(Preparation("digits", {}, {"train": 20, "test": 20}), tmp_path)
     np.save(tmp_path / "test_labels.npy", np.zeros(19, np.int64))
     with pytest.raises(UserError, match=r"test_labels\.npy has shape 19, expected 20"):
         datasets.read(tmp_path, "test")

@@ -95,8 +95,7 @@ def test_either_folder_may_be_given_and_prepared(loader: ModuleType, tmp_path: P
     loader.check(folder)
     assert np.array_equal(loader.load(folder).test_images, loader.load(str(tmp_path)).test_images)
     name = loader.__name__.rpartition(".")[2]
-    settings = {"loader": name, "options": {"folder": folder}, "subset": {"train": 5, "test": 3}}
-    datasets.prepare(settings, tmp_path / "prepared")
+    datasets.prepare(datasets.Preparation(name, {"folder": folder}, {"train": 5, "test": 3}), tmp_path / "prepared")
     assert datasets.read(tmp_path / "prepared", "train").images.shape == (5, 32, 32, 3)
     assert datasets.record(tmp_path / "prepared")["classes"] == NAMES[name]
 

@@ -12,6 +12,7 @@ from scipy.io import savemat
 
 from augmix.errors import UserError
 from augmix.suite.data import datasets
+from augmix.suite.data.datasets import Preparation
 from augmix.suite.data.loaders import _ilsvrc, imagenet
 
 ALL = {"train": None, "test": None}
@@ -57,7 +58,7 @@ def archives(tmp_path: Path) -> Path:
 
 
 def prepared(root: Path, folder: Path, **options: object) -> Path:
-    datasets.prepare({"loader": "imagenet", "options": {"folder": str(root), **options}, "subset": ALL}, folder)
+    datasets.prepare(Preparation("imagenet", {"folder": str(root), **options}, ALL), folder)
     return folder
 
 
@@ -76,11 +77,10 @@ def test_folders_become_an_index_that_reads_like_an_array(imagenet_sample: Path,
 
 def test_subset_and_validation_split_choose_files(imagenet_sample: Path, tmp_path: Path) -> None:
     options = {"folder": str(imagenet_sample), "side": 64}
-    settings = {"loader": "imagenet", "options": options, "subset": {"train": 20, "test": 10}}
-    datasets.prepare(settings, tmp_path / "some")
+    datasets.prepare(Preparation("imagenet", options, {"train": 20, "test": 10}), tmp_path / "some")
     assert datasets.read(tmp_path / "some", "train").images.shape == (20, 64, 64, 3)
     assert datasets.read(tmp_path / "some", "test").labels.tolist() == [i * 64 // 10 for i in range(10)]
-    datasets.prepare({**settings, "subset": ALL, "validation": 0.5}, tmp_path / "held")
+    datasets.prepare(Preparation("imagenet", options, ALL, validation=0.5), tmp_path / "held")
     splits = [datasets.read(tmp_path / "held", split) for split in datasets.SPLITS]
     assert [len(split.images) for split in splits] == [64, 64]
     assert all(np.array_equal(np.bincount(split.labels), np.full(64, 1)) for split in splits)

@@ -15,7 +15,7 @@ from PIL import Image
 
 from augmix.errors import RunError, UserError
 from augmix.suite.config.experiment import Experiment
-from augmix.suite.io.files import locked
+from augmix.suite.io.locks import locked
 from augmix.suite.run import front as reproduce
 from augmix.suite.run.front import results
 from augmix.suite.run.workflow_log import Job
@@ -211,8 +211,8 @@ def test_results_are_summed_up_by_the_mean_over_seeds(experiment: Experiment) ->
     (experiment.folder / "metrics.csv").write_text(header + text)
     assert results(experiment).splitlines()[3:] == [
         "mCE (%)   digits/smallnet",
-        "standard  16.0",
-        "augmix    6.3",
+        "standard             16.0",
+        "augmix                6.3",
     ]
 
 

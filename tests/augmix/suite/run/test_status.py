@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from augmix.suite.config.experiment import Experiment, load
-from augmix.suite.io.files import locked
+from augmix.suite.io.locks import locked
 from augmix.suite.run.status import print_status
 
 
