@@ -29,7 +29,7 @@ PIXELS = 2**16
 SMALLEST = 4
 """The images of the smallest batch that a net is timed with."""
 PASSES = 4
-"""How often what is timed is done at most; the first time does not count."""
+"""The passes that are timed at most; the first one does not count."""
 SHIFT_SECONDS = 0.2
 """The time for each shift, after which no further pass begins."""
 

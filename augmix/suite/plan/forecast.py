@@ -215,7 +215,7 @@ def streamed(entry: Mapping[str, Any]) -> bool:
 
 
 def sizes(experiment: Experiment, folder: str) -> tuple[int, int]:
-    """How many training and test images a prepared data set, or its validation split, will have."""
+    """Count the training and test images that a prepared data set, or its validation split, will have."""
     name = folder.removesuffix(VALIDATION)
     entry = experiment.datasets[name]
     train, test = _sizes(entry["loader"], tuple(sorted(entry["options"].items())))
@@ -255,7 +255,7 @@ def _tested(experiment: Experiment) -> set[str]:
 
 
 def makespan(seconds: Sequence[float], workers: int) -> float:
-    """How long jobs take on so many workers, each taking the longest that is left."""
+    """The seconds that jobs take on so many workers, each taking the longest that is left."""
     loads = [0.0] * workers
     for job in sorted(seconds, reverse=True):
         heapq.heapreplace(loads, loads[0] + job)
@@ -302,5 +302,5 @@ def total(rows: Sequence[Compared]) -> Compared:
 
 
 def states(experiment: Experiment) -> Counter[str]:
-    """How many runs are in each state, as `reproduce` judges them."""
+    """Count the runs in each state, as `reproduce` judges them."""
     return Counter(run_state(experiment, run).status for run in experiment.runs)
