@@ -162,6 +162,8 @@ def changes_of_run(experiment: Experiment, run: Run) -> list[Change]:
     if not (folder / "model.pt").exists():
         return []
     target = folder / "model.pt"
+    if not (folder / "provenance.json").exists() or not (folder / "config.yaml").exists():
+        return [Change("train", run.path, target, "unknown", ("it does not say what it was made with",), run.path)]
     noted = read_mapping(folder / "provenance.json", {})
     config = read_mapping(folder / "config.yaml", {})
     differing = _settings(_decisive(config), json.loads(json.dumps(run.training.decisive())))

@@ -221,7 +221,7 @@ def test_trainings_without_a_workflow_are_waited_for(
 
 def test_outside_of_a_checkout_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="has no Snakefile: experiments run in a checkout"):
+    with pytest.raises(UserError, match="has no workflow/Snakefile: experiments run in a checkout"):
         reproduce.reproduce(Path("config/digits.yaml"))
 
 
