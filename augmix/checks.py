@@ -1,9 +1,10 @@
 """Checks of arguments that several modules share: each error names the argument and what it accepts."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 import numpy as np
+
+from augmix.registry import nearest
 
 # The three parameter sets of the -C and -P benchmarks and the image side that each is made for.
 PRESETS = {"cifar": 32, "tiny": 64, "imagenet": 224}
@@ -28,9 +29,7 @@ def check_choice(argument: str, value: object, accepted: Sequence[str]) -> None:
     """Raise unless `value` is one of `accepted`; the message names the nearest one, or else all."""
     if value in accepted:
         return
-    near = get_close_matches(str(value), accepted, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"accepted: {', '.join(accepted)}"
-    raise ValueError(f"unknown {argument} {value!r}; {hint}")
+    raise ValueError(f"unknown {argument} {value!r}; {nearest(value, accepted)}")
 
 
 def check_integer(argument: str, value: object, lowest: int | None = None, highest: int | None = None) -> None:

@@ -32,17 +32,18 @@ from benchmarks.timing import RESULTS, interleaved
 from reports.style import COLOURS, saved
 
 BATCHES = {32: 512, 224: 16}
+"""The images of a batch, by side."""
 SINGLES = {32: 32, 224: 4}
-"""How many images a call of what takes one at a time."""
+"""The images that a call goes through where it takes one at a time, by side."""
 OURS, SINGLE, TORCH = "augmix", "augmix, an image a call", "augmix, torch alone"
 PILLOW, TORCHVISION, BATCHED, TIMM = "Pillow, plain", "torchvision", "torchvision, a batch", "timm"
 AUGMIX = AugMix(width=peers.WIDTH, severity=peers.SEVERITY)
 COPIED = 2**18
 HALF_PAGE = 2**11
-"""Between the two buffers: where they begin almost alike in their pages, some processors copy ten times as slowly."""
+"""The gap of the two buffers: if they begin almost alike in their pages, some processors copy ten times as slowly."""
 THREADS = {"one_thread": 1, "two_threads": 2}
 TURNS = 25
-"""So many that the gain of two threads is known within a few percent, though the clock is not the same in two turns."""
+"""So many turns tell the gain of two threads within a few percent, though the clock is not the same in two turns."""
 
 
 def ours(images: torch.Tensor, rng: np.random.Generator) -> None:
@@ -67,7 +68,7 @@ def one_by_one(transform: Callable[[Any], Any], images: Sequence[Any], pool: Thr
 def candidates(
     batch: torch.Tensor, few: torch.Tensor, threads: int
 ) -> Mapping[str, tuple[Callable[[], Any], int, int]]:
-    """Of each way to augment: a call, how many views it makes, and the threads that torch has meanwhile."""
+    """Each way to augment: a call, how many views it makes, and the threads that torch has meanwhile."""
     pool = ThreadPoolExecutor(threads) if threads > 1 else None
     pictures, tensors = [functional.to_pil_image(image) for image in few], list(few)
     rng = np.random.default_rng(0)
@@ -94,7 +95,7 @@ def with_threads(call: Callable[[], Any], threads: int) -> None:
 
 
 def bytes_moved(side: int) -> float:
-    """What an average plan moves for a view."""
+    """The bytes that an average plan moves for a view."""
     plan = AUGMIX.sample(10_000, (side, side), np.random.default_rng(0))
     applied = (plan.operations != operations.IDENTITY).sum() / len(plan.m)
     return float((2 * applied + AUGMIX.width + 1 + 4) * 3 * side**2)

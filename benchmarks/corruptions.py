@@ -24,10 +24,11 @@ import numpy as np
 
 from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, corrupt
 from augmix.corruptions.constants import PARAMETERS
-from augmix.perturbations import PERTURBATIONS
-from augmix.suite.io.files import write_array, write_text
+from augmix.perturbations import PERTURBATIONS, perturb
+from augmix.suite.data.datasets import Split
+from augmix.suite.io.files import write_text
 from augmix.suite.io.progress import bar
-from augmix.suite.testsets.generation import SEVERITIES, write_corruption, write_perturbation
+from augmix.suite.testsets.generation import SEVERITIES, write_sequences, write_severities
 from benchmarks import per_image_script
 from benchmarks.plain_corruptions import EXACT, PRESETS, RANDOM, SLOW, deviation, photographs, statistics
 from benchmarks.timing import RESULTS, interleaved
@@ -36,11 +37,12 @@ Table = list[dict[str, Any]]
 NAMES = (*CORRUPTIONS, *EXTRA_CORRUPTIONS)
 OTHERS_AT_224 = ("frost", "elastic_transform")
 PEERS = {32: "plain construction", 64: "plain construction", 224: "imagecorruptions"}
-# Images of a measured sample, and of the published set that its time is extrapolated to.
 SAMPLES = {"C": 1000, "P": 100}
+"""The images of a measured sample, by test set."""
 PUBLISHED = 10_000
-# Seconds that each corruption may wait for a quiet machine: the whole takes less than ten minutes.
+"""The images of the published test set, to which the time is extrapolated."""
 PATIENCE = 4.0
+"""Seconds that each corruption may wait for a quiet machine: the whole takes less than ten minutes."""
 
 
 def peer(images: np.ndarray, name: str, severity: int) -> np.ndarray:
@@ -118,22 +120,23 @@ def timed(size: int, name: str, ours: float, theirs: float) -> dict[str, Any]:
 
 
 def whole_sets() -> list[str]:
-    """How long all of CIFAR-10-C and CIFAR-10-P take, files included, from a sample of each."""
+    """Tell how long all of CIFAR-10-C and CIFAR-10-P take, files included, from a sample of each."""
     lines = []
     with tempfile.TemporaryDirectory() as root:
-        data = Path(root) / "sample"
-        for kind, names in (("C", CORRUPTIONS), ("P", PERTURBATIONS)):
-            count, write = SAMPLES[kind], write_corruption if kind == "C" else write_perturbation
-            write_array(data / "test_images.npy", photographs(count, 32))
-            write_array(data / "test_labels.npy", np.zeros(count, np.int64))
+        for suffix, names, write, generate in (
+            ("C", CORRUPTIONS, write_severities, corrupt),
+            ("P", PERTURBATIONS, write_sequences, perturb),
+        ):
+            count, folder = SAMPLES[suffix], Path(root) / suffix
+            test = Split(photographs(count, 32), np.zeros(count, np.int64))
             for name in names:  # what is loaded and tabled once
-                write(data, data / kind, name, images=1)
+                write(test, folder, name, generate, 1, "cifar", 0)
             started = time.perf_counter()
             for name in names:
-                write(data, data / kind, name)
+                write(test, folder, name, generate, None, "cifar", 0)
             minutes = (time.perf_counter() - started) * PUBLISHED / count / 60
             lines.append(
-                f"CIFAR-10-{kind}: {minutes:.2f} minutes of one core for {PUBLISHED:,} images × {len(names)}, "
+                f"CIFAR-10-{suffix}: {minutes:.2f} minutes of one core for {PUBLISHED:,} images × {len(names)}, "
                 f"extrapolated from {count:,} images"
             )
     return lines

@@ -41,7 +41,7 @@ from benchmarks.timing import RESULTS, interleaved
 
 CLASSES, BATCH = 10, 128
 EPOCH = {"smallnet": 1437, "wideresnet": 4 * BATCH}
-"""Of how many images an epoch is."""
+"""The images of an epoch, by architecture."""
 TURNS = {"smallnet": 5, "wideresnet": 3}
 CIFAR = 50_000
 CPU = torch.device("cpu")
@@ -56,7 +56,7 @@ def net_and_optimizer(architecture: str) -> tuple[models.Normalised, torch.optim
 
 
 def batches(images: np.ndarray, labels: np.ndarray) -> Batches:
-    return Batches(Split(images, labels), {"seed": 0, "flip": True, "training": {"batch_size": BATCH}}, CPU)
+    return Batches(Split(images, labels), 0, BATCH, True, CPU)
 
 
 def steps(architecture: str, images: np.ndarray, labels: np.ndarray) -> Iterator[float]:
@@ -122,7 +122,7 @@ def epochs() -> pd.DataFrame:
 
 
 def prepare(drawn: Batches, scale: models.Normalised) -> None:
-    """What a step does before its net: crop, flip, augment, join, normalise."""
+    """Do what a step does before its net: crop, flip, augment, join, normalise."""
     batch = drawn(0, 0)
     views = AUGMIX.views(batch.images, batch.labels, scale, batch.rng)
     scale(torch.cat([view.to(torch.float32) for view in views]))
@@ -135,7 +135,7 @@ def net_alone(net: nn.Module, parts: list[torch.Tensor]) -> None:
 
 
 def overheads() -> pd.DataFrame:
-    """What the images cost in a training step, and evaluation over the net alone, for each net."""
+    """Measure what the images cost in a training step, and evaluation over the net alone, for each net."""
     digits, rows = load(), []
     train = digits.train_images[:BATCH], digits.train_labels[:BATCH]
     with tempfile.TemporaryDirectory() as folder:

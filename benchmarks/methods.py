@@ -1,4 +1,4 @@
-"""What a training step of every method costs, and what the net sees of a photograph.
+"""Measure what a training step of every method costs, and show what the net sees of a photograph.
 
     python -m benchmarks.methods            # print the costs
     python -m benchmarks.methods --write    # and put them and the pictures into the method cards
@@ -114,7 +114,7 @@ def seen(name: str) -> np.ndarray:
     images = torch.from_numpy(photographs(TILES, TILE).transpose(0, 3, 1, 2).copy())
     labels = torch.arange(TILES)
     torch.manual_seed(0)
-    # Where mixing has a probability, the first batch that is mixed.
+    # Mixing may have a probability: the first batch that is mixed counts.
     for seed in range(4, 20):
         rng = np.random.default_rng(seed)
         views, targets = method.mix(method.views(images, labels, smallnet(), rng), torch.eye(TILES), rng)

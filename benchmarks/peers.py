@@ -1,4 +1,4 @@
-"""What AugMix is measured against: the paper's algorithm an image at a time with Pillow, timm's and torchvision's."""
+"""AugMix's peers: the paper's algorithm an image at a time with Pillow, timm's and torchvision's."""
 
 import importlib.util
 from collections.abc import Callable
@@ -61,13 +61,13 @@ def pillow_view(image: Image.Image) -> torch.Tensor:
 
 
 def torchvision_transform() -> Callable[[Any], Any]:
-    """torchvision's, of the same width, depth, severity and operations; it takes Pillow images and tensors."""
+    """The transform of torchvision, with the same width, depth, severity and operations; it also takes tensors."""
     transform: Callable[[Any], Any] = v2.AugMix(severity=SEVERITY, mixture_width=WIDTH, all_ops=False)
     return transform
 
 
 def timm_transform() -> Callable[[Image.Image], Image.Image] | None:
-    """timm's, of the same width, depth, severity and nine operations; None where timm is not installed."""
+    """The transform of timm, with the same width, depth, severity and operations; None where timm is not installed."""
     if importlib.util.find_spec("timm") is None:
         return None
     from timm.data.auto_augment import augment_and_mix_transform

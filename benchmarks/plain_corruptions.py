@@ -1,4 +1,4 @@
-"""Every corruption in a plain construction, one image at a time, written from the benchmark's definition.
+"""Every corruption in a plain construction, one image at a time, written from ImageNet-C's definition.
 
 They are what `augmix.corruptions` is held against: for equality where a corruption has one right answer (`EXACT`),
 for the same distribution where it is random (`RANDOM`). Images are uint8 (H, W, 3).
@@ -42,7 +42,7 @@ def blur(unit: np.ndarray, sigma: float) -> np.ndarray:
     return ndimage.gaussian_filter(unit, axes, mode="nearest", truncate=4)
 
 
-# ---- what has one right answer
+# ---- corruptions that have one right answer
 
 
 def disk(radius: float, sigma: float) -> np.ndarray:
@@ -147,7 +147,7 @@ EXACT: dict[Callable, tuple[list, list, int]] = {
 }
 
 
-# ---- what is random: the same distribution
+# ---- random corruptions: of the same distribution
 
 
 def gaussian_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
@@ -321,7 +321,7 @@ def statistics(corrupted: np.ndarray, images: np.ndarray) -> np.ndarray:
 
 
 def deviation(ours: np.ndarray, plain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How far the means of two sets of paired `statistics` are apart, and the sampling error of that.
+    """Tell how far the means of two sets of paired `statistics` are apart, and the sampling error of that.
 
     Both in shares of the mean itself; those of the signed change, which may be near 0, in shares of the absolute one.
     """

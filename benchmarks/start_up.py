@@ -1,4 +1,4 @@
-"""How long the commands take to begin: `augmix --help`, and planning 480 runs.
+"""Measure how long the commands take to begin: `augmix --help`, and planning 480 runs.
 
     python -m benchmarks.start_up
 

@@ -10,9 +10,9 @@ import psutil
 
 RESULTS = Path("results") / "benchmarks"
 DISTURBED = 0.1
-"""A turn in which other processes used more than this share of one core is taken again,"""
+"""A turn in which other processes used more than this share of one core is taken again."""
 PATIENCE = 120.0
-"""until this many seconds have gone into waiting."""
+"""Seconds of taking turns again, after which the next one counts whatever disturbed it."""
 
 
 def _others() -> float:

@@ -119,7 +119,7 @@ def test_the_preset_follows_the_shorter_side() -> None:
         ({"images": some_images(1)[:0]}, ValueError, "images is empty"),
         ({"images": some_images(1, 7, 40)}, ValueError, "at least 8 pixels"),
         ({"name": "gausian_noise"}, ValueError, "unknown name 'gausian_noise'; did you mean 'gaussian_noise'?"),
-        ({"name": "xyz"}, ValueError, "accepted: gaussian_noise, shot_noise"),
+        ({"name": "xyz"}, ValueError, "valid: brightness, contrast, defocus_blur"),
         ({"name": 3}, ValueError, "unknown name 3"),
         ({"severity": 0}, ValueError, "severity must be 1 … 5, not 0"),
         ({"severity": 6}, ValueError, "severity must be 1 … 5, not 6"),

@@ -326,7 +326,7 @@ IMAGES = make_images(1, 32)
         ({"images": IMAGES[:0]}, ValueError, "images is empty"),
         ({"images": IMAGES[:, :4]}, ValueError, "at least 8 pixels"),
         ({"name": "zoom_blurr"}, ValueError, "unknown perturbation 'zoom_blurr'; did you mean 'zoom_blur'"),
-        ({"name": "fog"}, ValueError, "unknown perturbation 'fog'; accepted: gaussian_noise"),
+        ({"name": "fog"}, ValueError, "unknown perturbation 'fog'; valid: brightness, gaussian_blur"),
         ({"preset": "cifar10"}, ValueError, "unknown preset 'cifar10'; did you mean 'cifar'"),
         ({"centre": "centre"}, ValueError, "unknown centre"),
         ({"seed": 0.5}, TypeError, "seed must be an integer"),

@@ -17,7 +17,8 @@ from augmix.suite.config.experiment import Experiment
 from augmix.suite.evaluate.evaluation import evaluate
 from augmix.suite.evaluate.predictions import read_predictions
 from augmix.suite.evaluate.results import collect
-from augmix.suite.io.files import locked, write_text
+from augmix.suite.io.files import write_text
+from augmix.suite.io.locks import locked
 from augmix.suite.run.preflight import check_folders
 from augmix.suite.train.training import train
 from tests.checkout import Checkout

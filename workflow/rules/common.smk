@@ -1,7 +1,8 @@
 # Names that every rule file uses.
 #
-# Inputs are `ancient`: whether a result is made again is decided by the stamps in the files, not by their times, which
-# copies and clocks change. `augmix reproduce` compares the stamps; bare Snakemake sees changes by the rules' params.
+# Whether a result is made again is decided by the stamps in the files, not by their times, which copies and clocks
+# change: inputs are `ancient`, but for those that `augmix reproduce` found to be made again. Bare Snakemake sees changes
+# by the rules' params.
 import json
 import os
 import re
@@ -10,6 +11,7 @@ from functools import cache
 from augmix.suite.config.parse import VALIDATION
 from augmix.suite.config.runs import code_of_evaluation
 from augmix.suite.evaluate.choosing import to_test
+from augmix.suite.evaluate import stages
 from augmix.suite.evaluate.stages import FINISHED_ONLY, ROOTS, run_state
 from augmix.suite.io.digests import code_of, json_digest
 
@@ -23,6 +25,10 @@ REPORTED = [
 ]
 ENVIRONMENT = "../../environment.yml"
 MEMORY = experiment.config["memory_mb"]
+
+
+# The files that are made again in this start, one a line.
+AGAIN = set(Path(os.environ[stages.AGAIN]).read_text().splitlines()) if stages.AGAIN in os.environ else set()
 
 
 wildcard_constraints:
@@ -40,6 +46,21 @@ def as_json(settings):
 
 def run_of(wildcards):
     return RUNS[f"{wildcards.dataset}/{wildcards.architecture}/{wildcards.method}/seed{wildcards.seed}"]
+
+
+def settled(path):
+    """An input that makes nothing run again by its time, unless it is made again itself."""
+    return path if str(path) in AGAIN else ancient(str(path))
+
+
+def weights_of(wildcards):
+    """A run's weights."""
+    return settled(f"{RESULTS}/{run_of(wildcards).path}/model.pt")
+
+
+def test_set_files(testsets):
+    """The files by which the jobs that make these test sets are known."""
+    return [settled(making.marker) for testset in testsets for making in testset.jobs()]
 
 
 @cache

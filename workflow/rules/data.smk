@@ -24,11 +24,12 @@ for making in experiment.makings():
         name:
             f"generate_{making.id}"
         input:
-            [ancient(f"{making.testset.data}/dataset.json")],
+            settled(f"{making.testset.data}/dataset.json"),
         output:
             str(making.marker),
         log:
             f"{DATA}/logs/generate-{making.id}.log",
+        priority: 1  # before trainings, which evaluate on what is there
         localrule: making.local
         conda:
             ENVIRONMENT

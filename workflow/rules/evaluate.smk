@@ -1,15 +1,10 @@
 # Every run on every test set, in one job. The predictions are no outputs: those that are still right are kept.
 
 
-def test_set_files(testsets):
-    """The files by which the jobs that make these test sets are known."""
-    return [ancient(str(making.marker)) for testset in testsets for making in testset.jobs()]
-
-
 rule evaluate:
     input:
-        ancient(f"{RUN}/model.pt"),
-        lambda wildcards: ancient(f"{DATA}/{wildcards.dataset}/dataset.json"),
+        weights_of,
+        lambda wildcards: settled(f"{DATA}/{wildcards.dataset}/dataset.json"),
         lambda wildcards: test_set_files(experiment.testsets(wildcards.dataset)),
     output:
         f"{RUN}/predictions.json",
@@ -33,8 +28,8 @@ if experiment.validation is not None:
 
     rule validate:
         input:
-            ancient(f"{RUN}/model.pt"),
-            lambda wildcards: ancient(f"{run_of(wildcards).training.data}/dataset.json"),
+            weights_of,
+            lambda wildcards: settled(f"{run_of(wildcards).training.data}/dataset.json"),
             lambda wildcards: test_set_files(experiment.validation_testsets(wildcards.dataset)),
         output:
             f"{RUN}/validation.json",

@@ -4,7 +4,7 @@
 
 rule train:
     input:
-        lambda wildcards: ancient(f"{run_of(wildcards).training.data}/dataset.json"),
+        lambda wildcards: settled(f"{run_of(wildcards).training.data}/dataset.json"),
     output:
         f"{RUN}/model.pt",
     log:
@@ -19,5 +19,8 @@ rule train:
         settings=lambda wildcards: as_json(run_of(wildcards).training.as_json()),
         code=lambda wildcards: code(*run_of(wildcards).training.roots()),
         folder=lambda wildcards, output: Path(output[0]).parent,
+        # Where the test sets are there, a training evaluates its net as well: starting a process for it takes longer.
+        evaluation=lambda wildcards: as_json((run_of(wildcards).validation or run_of(wildcards).evaluation).as_json()),
     shell:
-        "augmix train --settings {params.settings:q} --output {params.folder:q} --log {log:q}"
+        "augmix train --settings {params.settings:q} --evaluation {params.evaluation:q} --output {params.folder:q}"
+        " --log {log:q}"

@@ -7,6 +7,9 @@ from typing import Any
 from augmix.errors import UserError
 from augmix.suite.cli.command import add_command, add_config, run_settings
 
+GENERATORS = {"C": "corrupt", "P": "perturb"}
+"""The commands that generate the test sets beside a data set, by their names."""
+
 
 def add(commands: Any) -> None:
     command = add_command(
@@ -32,9 +35,16 @@ def run(args: argparse.Namespace) -> None:
         _evaluate_checkpoint(args)
         return
     from augmix.suite.config.runs import EvaluateSettings
+    from augmix.suite.evaluate import stamps
+
+    settings, folder = run_settings(args, "evaluation", EvaluateSettings)
+    if (folder / "model.pt").exists() and not stamps.pending(settings, folder):
+        # Torch takes seconds to import, and the training has evaluated its net already.
+        stamps.finish(settings, folder, {}, None)
+        return
     from augmix.suite.evaluate.evaluation import evaluate
 
-    evaluate(*run_settings(args, "evaluation", EvaluateSettings))
+    evaluate(settings, folder)
 
 
 def _evaluate_checkpoint(args: argparse.Namespace) -> None:
@@ -44,13 +54,10 @@ def _evaluate_checkpoint(args: argparse.Namespace) -> None:
     from augmix.suite.evaluate.weights import evaluate_checkpoint
 
     data, output = Path(args.dataset_folder), Path(args.output)
-    found = evaluate_checkpoint(Path(args.checkpoint), args.arch, data, output, args.device)
-    for name, title, hint in (
-        ("clean", "clean error", ""),
-        ("mCE", "mCE", f"needs the 15 corruptions in {data}-C: augmix corrupt {data}"),
-        ("mFP", "mFP", f"needs the 10 perturbations in {data}-P: augmix perturb {data}"),
-    ):
-        print(f"{title:<15}" + (f"{found[name]:7.2%}" if name in found else hint))
-    if "mCE / AlexNet" in found:
-        print(f"{'mCE / AlexNet':<15}{found['mCE / AlexNet']:7.2%}")
+    for title, value, testset in evaluate_checkpoint(Path(args.checkpoint), args.arch, data, output, args.device):
+        if value is None:
+            needed = f"the {len(testset.entering)} {testset.noun}s in {testset.folder}"
+            print(f"{title:<15}needs {needed}: augmix {GENERATORS[testset.name]} {data}")
+        else:
+            print(f"{title:<15}{value:7.2%}")
     print(f"{'all numbers':<15}{output / 'metrics.csv'}")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from augmix.suite.plan.calibration import Request
 
 MOST_PROCESSES = 8
-"""That measure at once."""
+"""The processes that measure at once, at most."""
 
 
 def add(commands: Any) -> None:
@@ -75,7 +75,7 @@ def _here(request: "Request") -> tuple["Request", str | None]:
 
 
 def _jobs(request: "Request", cores: int | None, devices: int | None) -> tuple[int, int]:
-    """How many jobs run side by side, and in how many processes to measure."""
+    """Count the jobs that run side by side, and the processes to measure in."""
     from augmix.suite.io import machine
     from augmix.suite.train.devices import find
 

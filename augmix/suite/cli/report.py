@@ -19,6 +19,8 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from augmix.suite.evaluate import stages
+
     experiment = experiment_of(args)
     try:
         from reports.make import build_report
@@ -28,4 +30,6 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(
             "the reports package is not installed: reports are made from a checkout of the repository"
         ) from None
-    print(build_report(experiment.folder, experiment.data))
+    path = build_report(experiment.folder, experiment.data)
+    stages.note(experiment, "report")
+    print(path)

@@ -1,8 +1,12 @@
 """The command `augmix train`."""
 
 import argparse
+import contextlib
+import json
+from pathlib import Path
 from typing import Any
 
+from augmix.errors import UserError
 from augmix.suite.cli.command import add_command, add_config, run_settings
 from augmix.suite.io.processes import joined
 
@@ -18,6 +22,9 @@ def add(commands: Any) -> None:
     add_config(command)
     command.add_argument("path", nargs="?", metavar="RUN", help="<data set>/<architecture>/<method>/seed<k>")
     command.add_argument("--output", metavar="FOLDER", help="the run's folder, with --settings")
+    command.add_argument(
+        "--evaluation", metavar="JSON", help="also evaluate, if the test sets are there; what the workflow passes"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -32,3 +39,17 @@ def run(args: argparse.Namespace) -> None:
     from augmix.suite.train.training import train
 
     train(settings, folder)
+    if args.evaluation and not joined():
+        _evaluate(args.evaluation, folder)
+
+
+def _evaluate(text: str, folder: Path) -> None:
+    """Evaluate in this process: a job of its own would import torch anew. A failure is left for that job to tell."""
+    from augmix.suite.config.runs import EvaluateSettings
+    from augmix.suite.evaluate import stamps
+    from augmix.suite.evaluate.evaluation import evaluate
+
+    with contextlib.suppress(UserError):
+        settings = EvaluateSettings.of_json(json.loads(text))
+        if stamps.are_made(settings):
+            evaluate(settings, folder)

@@ -34,7 +34,7 @@ def schema() -> dict[str, Any]:
 
 
 def validate(config: Mapping[str, Any], schema: Mapping[str, Any], lines: Lines, within: Position = ()) -> None:
-    """Check `config`, which stands at `within` of a file; the first fault is a one-line `UserError` with its place."""
+    """Check `config`, which stands at `within` of a file; the first fault is a `UserError` with its place."""
     import jsonschema
 
     base = jsonschema.Draft202012Validator

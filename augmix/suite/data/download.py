@@ -4,21 +4,20 @@ import hashlib
 import http.client
 import os
 import shutil
-import sys
 import tarfile
 import time
 import urllib.error
 import urllib.request
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
 from augmix import __version__
-from augmix.errors import RunError, UserError
-from augmix.suite.io.files import locked
+from augmix.errors import UserError
+from augmix.suite.io.locks import locked
 from augmix.suite.io.progress import bar
 
 BLOCK = 2**20
@@ -79,22 +78,9 @@ def obtain(source: Source, folder: Path, wanted: Sequence[Path], otherwise: str 
             archive.unlink()
 
 
-@contextmanager
-def _alone(folder: Path, source: Source) -> Iterator[None]:
+def _alone(folder: Path, source: Source) -> AbstractContextManager[int]:
     """Wait until no other process is fetching the same file."""
-    path = folder / f".{source.name}.lock"
-    with ExitStack() as stack:
-        waits = False
-        while True:
-            try:
-                stack.enter_context(locked(path, f"the download of {source.name}"))
-                break
-            except RunError as error:
-                if not waits:
-                    print(f"waiting: {error}", file=sys.stderr)
-                waits = True
-                time.sleep(0.5)
-        yield
+    return locked(folder / f".{source.name}.lock", f"the download of {source.name}", wait=True)
 
 
 def _fetch(source: Source, folder: Path, otherwise: str) -> Path:

@@ -16,8 +16,7 @@ from augmix.suite.data import datasets
 from augmix.suite.data.streaming import Streamed
 from augmix.suite.evaluate import predictions, stamps
 from augmix.suite.evaluate.predictions import NUMBERS, Predictions
-from augmix.suite.io import provenance
-from augmix.suite.io.files import read_mapping, write_json
+from augmix.suite.io.files import read_mapping
 from augmix.suite.io.progress import bar
 from augmix.suite.testsets.base import TestSet
 from augmix.suite.train import devices
@@ -32,17 +31,8 @@ def evaluate(settings: EvaluateSettings, folder: Path) -> None:
     naming the file that is missing, damaged or does not fit.
     """
     started = time.time()
-    run = read_mapping(folder / "config.yaml", {"architecture": str, "training": dict, "method_packages": list})
-    trained = read_mapping(folder / "provenance.json", {"fingerprint": str})
-    wanted = {
-        testset.name: (testset, stamps.of_evaluation(run["architecture"], trained["fingerprint"], testset))
-        for testset in settings.opened()
-    }
-    missing = {
-        name: (testset, stamp)
-        for name, (testset, stamp) in wanted.items()
-        if predictions.read_stamp(predictions.path_of(folder, settings.output, name)) != predictions.stamped(stamp)
-    }
+    run = read_mapping(folder / "config.yaml", {"architecture": str, "training": dict})
+    missing = stamps.pending(settings, folder)
     described: Mapping[str, Any] = {}
     if missing:
         device = devices.set_up(run["training"])
@@ -50,10 +40,7 @@ def evaluate(settings: EvaluateSettings, folder: Path) -> None:
         net = load_net(folder / "model.pt", run["architecture"], noted, device)
         write_predictions(net, missing, Path(settings.data), folder / settings.output, device)
         described = {"device": devices.describe(device)}
-    write_json(
-        folder / f"{settings.output}.json",
-        {**provenance.describe(), **described, "started": started, "seconds": time.time() - started},
-    )
+    stamps.finish(settings, folder, described, time.time() - started if missing else None)
 
 
 @devices.enough_memory("a batch of the evaluation does not fit; lower what else uses the device")

@@ -1,4 +1,4 @@
-"""The measures of predictions: one entry each, from which metrics.csv, tables, figures and MLflow take all they need."""
+"""The measures of predictions: one entry each, which says all that tables, figures and MLflow need."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Measure:
     title: str
     """Its name in print."""
     compute: Callable[[np.ndarray, np.ndarray], float]
-    """From predictions (N,), an array of `predictions.NUMBERS`, and labels (N,), to a value; of sequences, see `flips`."""
+    """From predictions (N,), an array of `predictions.NUMBERS`, and labels (N,), to a value; see also `flips`."""
     needs: tuple[str, ...]
     """The fields of the predictions that it reads."""
     unit: str = "%"

@@ -47,7 +47,7 @@ def write(path: Path, predictions: Predictions, stamp: Mapping[str, Any]) -> Non
     arrays = {**predictions.shifts, "labels": predictions.labels, "source": np.array(predictions.source)}
     noted = np.array(json.dumps(stamped(stamp), sort_keys=True))
     with atomic(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays, **{STAMP: noted})
+        np.savez(file, **{**arrays, STAMP: noted})  # type: ignore[arg-type]
 
 
 def stamped(stamp: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,11 +57,11 @@ def stamped(stamp: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read(path: Path, shifts: tuple[str, ...]) -> Predictions:
-    """Read an archive with these shifts; raises `OutdatedError` when it is damaged, lacks one, or is of another version."""
+    """Read an archive with these shifts; raises `OutdatedError` when it is damaged, lacks one, or is too old."""
     arrays = _load(path, (*shifts, "labels", "source", STAMP))
     stamp_of_arrays(path, arrays)
     for shift in shifts:
-        if arrays[shift].dtype.names is None or not set(NUMBERS.names or ()) <= set(arrays[shift].dtype.names):
+        if not set(NUMBERS.names or ()) <= set(arrays[shift].dtype.names or ()):
             raise OutdatedError(f"{path} lacks a number of each image; it has to be evaluated again")
     return Predictions({shift: arrays[shift] for shift in shifts}, arrays["labels"], str(arrays["source"]))
 

@@ -10,7 +10,6 @@ import yaml
 from augmix import metrics
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
-from augmix.suite.config.runs import Run
 from augmix.suite.evaluate import predictions, stages
 from augmix.suite.evaluate.choosing import to_test
 from augmix.suite.evaluate.measures import MEASURES, Measure, flips
@@ -45,9 +44,8 @@ def collect(experiment: Experiment) -> list[str]:
             stages.compare_settings(folder / "config.yaml", run)
             try:
                 if experiment.validation is not None:
-                    new += [
-                        (*key, *row) for row in _validation_rows(folder, experiment.validation_testsets(run.dataset))
-                    ]
+                    held = experiment.validation_testsets(run.dataset)
+                    new += [(*key, *row) for row in _validation_rows(folder, held)]
                 if run.path in on_test and stages.evaluated(folder, run.testsets, "predictions"):
                     new += [(*key, *row) for row in run_metrics(folder / "predictions", run.testsets)]
             except OutdatedError as error:
@@ -75,7 +73,8 @@ def scores(testset: TestSet, archive: Predictions) -> Iterator[tuple[str, int | 
     """Every measure of a test set as (shift, severity, metric, value).
 
     Each shift at each severity, and over the severities; the means over the shifts that enter the mean, of which the
-    headline's has a name of its own (mCE, mFP) and needs all of them; measures that are no means over all images at once.
+    headline's has a name of its own (mCE, mFP) and needs all of them; over all images at once, measures that are no
+    means over images.
     """
     names = testset.shifts
     labels = archive.labels.reshape(testset.levels, -1)

@@ -13,17 +13,24 @@ from typing import Any, NamedTuple
 
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
-from augmix.suite.config.runs import EvaluateSettings, Run
+from augmix.suite.config.runs import EvaluateSettings, Run, code_of_evaluation
 from augmix.suite.data import datasets
 from augmix.suite.evaluate import predictions, stamps
 from augmix.suite.io import digests
 from augmix.suite.io.digests import Code
-from augmix.suite.io.files import is_locked, read_mapping, write_json
+from augmix.suite.io.files import read_mapping, write_json
+from augmix.suite.io.locks import is_locked
 from augmix.suite.testsets.base import Making, TestSet
 
 FINISHED_ONLY = "AUGMIX_FINISHED_ONLY"
 """The environment variable that has the workflow report on the finished runs alone."""
-ROOTS = {"collect": ("augmix.suite.evaluate.results",), "report": ("reports.make",)}
+AGAIN = "AUGMIX_AGAIN"
+"""The environment variable with the path of a file that lists the results which are made again in this start."""
+ROOTS = {
+    "choose": ("augmix.suite.evaluate.choosing",),
+    "collect": ("augmix.suite.evaluate.results",),
+    "report": ("reports.make",),
+}
 """The modules whose code decides what these stages write."""
 KEPT = "kept.json"
 """The file, in an experiment's folder, that names the results which were accepted as they are."""
@@ -33,7 +40,7 @@ class State(NamedTuple):
     """How far a run has come."""
 
     status: str
-    """done, running, failed, diverged, trained (not evaluated), interrupted (a checkpoint waits), outdated or pending."""
+    """done, running, failed, diverged, trained (waits for its evaluation), interrupted, outdated or pending."""
     message: str = ""
 
 
@@ -57,6 +64,12 @@ class Change(NamedTuple):
     def key(self) -> str:
         """A name by which it is remembered as accepted."""
         return f"{self.stage} {self.name}"
+
+
+@cache
+def code(roots: tuple[str, ...]) -> Code:
+    """The code of a stage, read once in a process: an experiment has many runs of the same."""
+    return digests.code_of(roots)
 
 
 def run_state(experiment: Experiment, run: Run) -> State:
@@ -117,7 +130,7 @@ def _changes_of_data(experiment: Experiment, folder: str) -> Iterator[Change]:
     noted = datasets.record(path)
     made = wanted.made_of()
     differing = _settings({key: noted.get(key) for key in made}, made)
-    yield from _change("prepare", folder, target, differing, noted.get("code"), digests.code_of(wanted.roots()))
+    yield from _change("prepare", folder, target, differing, noted.get("code"), code(wanted.roots()))
 
 
 def _changes_of_making(making: Making) -> Iterator[Change]:
@@ -139,9 +152,8 @@ def _changes_of_making(making: Making) -> Iterator[Change]:
         differing = _settings(noted["settings"], testset.made_of(shift))
         if not differing and (own / "dataset.json").exists() and noted["data"] != testset.data_digest():
             differing = ["other images of the data set"]
-        code = digests.code_of(testset.roots())
         name = f"{making.folder.name} {shift}"
-        yield from _change("generate", name, making.marker, differing, noted.get("code"), code)
+        yield from _change("generate", name, making.marker, differing, noted.get("code"), code(testset.roots()))
 
 
 def changes_of_run(experiment: Experiment, run: Run) -> list[Change]:
@@ -150,6 +162,8 @@ def changes_of_run(experiment: Experiment, run: Run) -> list[Change]:
     if not (folder / "model.pt").exists():
         return []
     target = folder / "model.pt"
+    if not (folder / "provenance.json").exists() or not (folder / "config.yaml").exists():
+        return [Change("train", run.path, target, "unknown", ("it does not say what it was made with",), run.path)]
     noted = read_mapping(folder / "provenance.json", {})
     config = read_mapping(folder / "config.yaml", {})
     differing = _settings(_decisive(config), json.loads(json.dumps(run.training.decisive())))
@@ -160,8 +174,8 @@ def changes_of_run(experiment: Experiment, run: Run) -> list[Change]:
         and noted.get("data_sha256") != datasets.record(data)["sha256"]
     ):
         differing = ["other training or test images"]
-    code = digests.code_of(run.training.roots())
-    found = list(_change("train", run.path, target, differing, noted.get("code"), code, run.path))
+    now = code(run.training.roots())
+    found = list(_change("train", run.path, target, differing, noted.get("code"), now, run.path))
     for settings in (run.evaluation, run.validation):
         if settings is not None and "fingerprint" in noted:
             found += _changes_of_evaluation(folder, run, settings, str(noted["fingerprint"]))
@@ -189,7 +203,7 @@ def _changes_of_evaluation(folder: Path, run: Run, settings: EvaluateSettings, f
         except UserError:
             # The images are gone; the numbers are not, and settings and code can still be compared.
             wanted = {**stamp, "settings": testset.evaluated_with(), "run": fingerprint}
-            wanted["code"] = stamps.code_of_evaluation(run.architecture, testset).as_json()
+            wanted["code"] = code_of_evaluation(run.architecture, testset).as_json()
         differing = _settings(stamp.get("settings", {}), json.loads(json.dumps(wanted["settings"])))
         if not differing and stamp.get("run") != wanted["run"]:
             differing = ["other weights"]
@@ -288,21 +302,20 @@ def is_current(experiment: Experiment, stage: str) -> bool:
 
 def _inputs(experiment: Experiment, stage: str) -> dict[str, Any]:
     folder = experiment.folder
-    if stage == "collect":
-        read = [
-            folder / run.path / name
-            for run in experiment.runs
-            for name in ("model.pt", "predictions.json", "validation.json", "diverged.json")
-        ]
+    files: dict[str, Any]
+    if stage != "report":
+        names = ("validation.json",) if stage == "choose" else ("predictions.json", "validation.json", "diverged.json")
+        read = [folder / run.path / name for run in experiment.runs for name in names]
         made: dict[str, Any] = {"settings": digests.json_digest(experiment.record())}
-        files = {str(path.relative_to(folder)): _glance(path) for path in [*read, folder / "chosen.csv"]}
+        read += [folder / "chosen.csv"] if stage == "collect" else []
+        files = {str(path.relative_to(folder)): _glance(path) for path in read}
     else:
         made = {}
         files = {
             name: digests.file_digest(folder / name) if (folder / name).exists() else None
             for name in ("metrics.csv", "runs.csv", "experiment.yaml", "chosen.csv", KEPT)
         }
-    return {**made, "code": digests.code_of(ROOTS[stage]).digest, "files": digests.json_digest(files)}
+    return {**made, "code": code(ROOTS[stage]).digest, "files": digests.json_digest(files)}
 
 
 def _glance(path: Path) -> list[int] | None:

@@ -1,9 +1,20 @@
 """The stamps of results: settings, code, weights and images that they were made with."""
 
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from augmix.suite.config.runs import code_of_evaluation
-from augmix.suite.testsets.base import TestSet
+from augmix.errors import UserError
+from augmix.suite.config.runs import EvaluateSettings, code_of_evaluation
+from augmix.suite.evaluate import predictions
+from augmix.suite.io import provenance
+from augmix.suite.io.files import read_mapping, write_json
+from augmix.suite.testsets.base import TestSet, is_made
+
+Pending = dict[str, tuple[TestSet, dict[str, Any]]]
+"""Test sets with the stamps that their predictions will have, by name."""
 
 
 def of_evaluation(architecture: str, fingerprint: str, testset: TestSet) -> dict[str, Any]:
@@ -17,3 +28,39 @@ def of_evaluation(architecture: str, fingerprint: str, testset: TestSet) -> dict
         "images": testset.identity(),
         "code": code_of_evaluation(architecture, testset).as_json(),
     }
+
+
+def pending(settings: EvaluateSettings, folder: Path) -> Pending:
+    """The test sets on which the run in `folder` has no predictions as they should be.
+
+    Raises `UserError` where the run is not trained, or files of a test set are missing.
+    """
+    run = read_mapping(folder / "config.yaml", {"architecture": str})
+    trained = read_mapping(folder / "provenance.json", {"fingerprint": str})
+    found: Pending = {}
+    for testset in settings.opened():
+        stamp = of_evaluation(run["architecture"], trained["fingerprint"], testset)
+        path = predictions.path_of(folder, settings.output, testset.name)
+        if predictions.read_stamp(path) != predictions.stamped(stamp):
+            found[testset.name] = (testset, stamp)
+    return found
+
+
+def finish(settings: EvaluateSettings, folder: Path, described: Mapping[str, Any], seconds: float | None) -> None:
+    """Write `<output>.json`, by which the workflow knows that the run is evaluated.
+
+    `seconds` is what the evaluation took; None where nothing was to be done, and what is noted already stays.
+    """
+    path = folder / f"{settings.output}.json"
+    if seconds is None and path.exists():
+        os.utime(path)
+        return
+    write_json(path, {**provenance.describe(), **described, "ended": time.time(), "seconds": seconds or 0.0})
+
+
+def are_made(settings: EvaluateSettings) -> bool:
+    """Whether every test set is there, as it should be."""
+    try:
+        return all(is_made(making.testset, s) for t in settings.opened() for making in t.jobs() for s in making.shifts)
+    except UserError:
+        return False

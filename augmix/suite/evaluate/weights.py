@@ -1,10 +1,9 @@
-"""Weights trained anywhere: read from a file, fitted to an architecture, and evaluated on every benchmark there is."""
+"""Weights trained anywhere: read from a file, fitted to an architecture, and evaluated on every test set there is."""
 
 import time
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
@@ -12,29 +11,28 @@ import torch
 from torch import Tensor, nn
 
 from augmix import models
-from augmix.checks import nearest_preset
-from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS
 from augmix.errors import UserError
-from augmix.metrics import corruption_error
-from augmix.perturbations import extra_perturbations_of, perturbations_of
+from augmix.metrics import mean_corruption_error
 from augmix.registry import module_names, nearest
-from augmix.suite.config.experiment import Run
 from augmix.suite.data import datasets
 from augmix.suite.evaluate.evaluation import write_predictions
+from augmix.suite.evaluate.measures import MEASURES
 from augmix.suite.evaluate.paper import paper_results
 from augmix.suite.evaluate.results import COLUMNS, Row, run_metrics
-from augmix.suite.io import provenance
+from augmix.suite.io import digests, provenance
 from augmix.suite.io.files import write_csv, write_json
+from augmix.suite.testsets.base import TestSet
+from augmix.suite.testsets.folder import beside
 from augmix.suite.train import devices
 from augmix.suite.train.checkpoints import DAMAGED
 
-# What training code wraps a net in, and the keys under which it saves weights.
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+"""The names under which training code wraps a net."""
 CONTAINERS = ("state_dict", "model_state_dict", "model", "net")
-# Constants of a normalisation that some save with the net; ours is part of `models.Normalised`.
+"""The keys under which training code saves weights."""
 CONSTANTS = ("mean", "std", "mu", "sigma")
+"""The constants of a normalisation that some save with the net; ours is part of `models.Normalised`."""
 
-# What training scripts keep beside the weights: their options, and NumPy's numbers, such as the best accuracy.
 _SCALAR = np.float64(0).__reduce__()[0]
 HARMLESS = [
     Namespace,
@@ -42,10 +40,21 @@ HARMLESS = [
     *(kind for name, kind in vars(np.dtypes).items() if name.endswith("DType")),
     *((_SCALAR, f"numpy.{package}.multiarray.scalar") for package in ("core", "_core")),
 ]
+"""The types that training scripts keep beside the weights: their options, and NumPy's numbers, such as an accuracy."""
+
+
+class Headline(NamedTuple):
+    """A figure that a paper prints of a test set."""
+
+    title: str
+    """Its name in print: clean error, mCE."""
+    value: float | None
+    """A fraction; None where a shift is missing that enters it."""
+    testset: TestSet
 
 
 class Fit(NamedTuple):
-    """How weights compare with an architecture's parameters and buffers."""
+    """The differences between weights and an architecture's parameters and buffers."""
 
     missing: list[str]
     unexpected: list[str]
@@ -57,51 +66,47 @@ class Fit(NamedTuple):
         return len(self.missing) + len(self.unexpected) + len(self.shapes)
 
 
-def evaluate_checkpoint(checkpoint: Path, architecture: str, data: Path, output: Path, device: str) -> dict[str, float]:
-    """Evaluate the weights in `checkpoint` on the prepared data set `data` and on the -C and -P folders beside it.
+def evaluate_checkpoint(checkpoint: Path, architecture: str, data: Path, output: Path, device: str) -> list[Headline]:
+    """Evaluate the weights in `checkpoint` on the prepared data set `data` and on the test sets in folders beside it.
 
-    Writes `<output>/predictions/{clean,C,P}.npz`, `metrics.csv` and `evaluation.json`; returns the clean error, and
-    the mCE and mFP where all that enter them are there, as fractions; for photographs of ImageNet's size also the mCE
-    in units of AlexNet's errors. Raises `UserError` for weights of another architecture or class count.
+    Writes `<output>/predictions/<test set>.npz`, `predictions.json` and `metrics.csv`; returns the headlines. Raises
+    `UserError` for weights of another architecture or class count.
     """
     started = time.time()
     place = devices.set_up({"threads": torch.get_num_threads(), "device": device})
-    noted, test = datasets.record(data), datasets.read(data, "test")
+    noted, testsets = datasets.record(data), beside(data)
     net = models.Normalised(
         fit(read(checkpoint), architecture, len(noted["classes"]), checkpoint), *noted["normalisation"]
     )
     net.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    folders = {kind: data.with_name(f"{data.name}-{kind}") for kind in ("C", "P")}
-    preset = nearest_preset(min(test.images.shape[1:3]))
-    settings = {
-        "data": str(data),
-        "corruptions": _present(folders["C"], (*CORRUPTIONS, *EXTRA_CORRUPTIONS)),
-        "perturbations": _present(folders["P"], (*perturbations_of(preset), *extra_perturbations_of(preset))),
-        "folders": {kind: str(folder) for kind, folder in folders.items()},
-        "images": {"C": None, "P": None},
-        "resize": False,
-        "compared": None,
-        "output": "predictions",
-    }
-    write_predictions(net, settings, noted, output, place)
-    run = Run(data.name, architecture, checkpoint.stem, 0, {}, settings)
-    rows = list(run_metrics(output, run, perturbations_of(preset)))
+    weights = {"architecture": architecture, "checkpoint": digests.file_digest(checkpoint)}
+    present = [testset for testset in testsets if testset.shifts]
+    stamped = {testset.name: (testset, {"settings": testset.evaluated_with(), **weights}) for testset in present}
+    write_predictions(net, stamped, data, output / "predictions", place)
+    rows = list(run_metrics(output / "predictions", present))
     write_csv(output / "metrics.csv", COLUMNS, [(data.name, architecture, checkpoint.stem, "", *row) for row in rows])
-    described = {**provenance.describe([]), "device": devices.describe(place), "checkpoint": str(checkpoint)}
-    write_json(output / "evaluation.json", {**described, "started": started, "seconds": time.time() - started})
-    return headline(rows, preset)
+    described = {**provenance.describe(), "device": devices.describe(place), "weights": str(checkpoint), **weights}
+    write_json(output / "predictions.json", {**described, "started": started, "seconds": time.time() - started})
+    return [found for testset in testsets for found in headlines(testset, rows)]
 
 
-def headline(rows: Sequence[Row], preset: str) -> dict[str, float]:
-    """The few figures that a paper prints, from a run's rows."""
-    values = {(shift, metric): value for _, _, shift, severity, metric, value in rows if not severity}
-    measures = {"clean": "error", "mCE": "error", "mFP": "flip_probability"}
-    found = {shift: values[shift, metric] for shift, metric in measures.items() if (shift, metric) in values}
-    if "mCE" in found and preset == "imagenet":
-        alexnet = paper_results()["alexnet_imagenetc_error"]
-        ratios = corruption_error({name: values[name, "error"] for name in CORRUPTIONS}, alexnet)
-        found["mCE / AlexNet"] = fmean(ratios.values())
-    return found
+def headlines(testset: TestSet, rows: Sequence[Row]) -> Iterator[Headline]:
+    """The figures of a test set, from a run's rows; of ImageNet-C also the mCE in units of AlexNet's errors."""
+    headline = testset.measures[0]
+    values = {
+        shift: value
+        for name, _, shift, severity, metric, value in rows
+        if (name, severity, metric) == (testset.name, "", headline)
+    }
+    if not testset.entering:
+        for shift in testset.shifts:
+            yield Headline(f"{shift} {MEASURES[headline].title.lower()}", values[shift], testset)
+        return
+    yield Headline(testset.mean, values.get(testset.mean), testset)
+    reference = paper_results()["alexnet_imagenetc_error"]
+    if getattr(testset, "preset", "") == "imagenet" and set(testset.entering) <= set(reference) & set(values):
+        errors = {name: values[name] for name in testset.entering}
+        yield Headline(f"{testset.mean} / AlexNet", mean_corruption_error(errors, reference), testset)
 
 
 def read(path: Path) -> dict[str, Tensor]:
@@ -145,7 +150,7 @@ def fit(weights: Mapping[str, Tensor], architecture: str, classes: int, path: Pa
 
 
 def compare(weights: Mapping[str, Tensor], net: nn.Module) -> Fit:
-    """What is missing, unexpected, or of another shape."""
+    """Name the parameters and buffers that are missing, unexpected, or of another shape."""
     own = net.state_dict()
     return Fit(
         [name for name in own if name not in weights and not name.endswith("num_batches_tracked")],
@@ -195,7 +200,3 @@ def _explain(found: Fit, weights: Mapping[str, Tensor], net: nn.Module) -> str:
 
 def _shape(tensor: Tensor) -> str:
     return "×".join(map(str, tensor.shape)) or "a number"
-
-
-def _present(folder: Path, names: tuple[str, ...]) -> list[str]:
-    return [name for name in dict.fromkeys(names) if (folder / f"{name}.npy").is_file() or (folder / name).is_dir()]

@@ -33,6 +33,7 @@ NEUTRAL = (
     "augmix.errors",  # exceptions, and what they say
     "augmix.suite.io.contents",  # what these two hold tells whether to compute, not what
     "augmix.suite.io.digests",
+    "augmix.suite.io.locks",  # who may write, not what
     "augmix.suite.io.progress",  # bars, and durations in words
     "augmix.suite.io.provenance",  # what a run notes about itself, and whether two runs are the same
 )
@@ -406,18 +407,23 @@ class _Closure:
         return False
 
     def _reach(self, name: str, *, always: bool = False) -> None:
-        """Have a module read, and the packages that it lies in, which are executed before it."""
-        if not always and self._is_neutral(name):
+        """Have a module read, and the packages that it lies in, which are executed before it.
+
+        The imports of those packages are not followed on this account: a module does not depend on its neighbours.
+        """
+        if (not always and self._is_neutral(name)) or name in self._reached:
             return
         parts = name.split(".")
-        for end in range(1, len(parts) + 1):
-            part = ".".join(parts[:end])
-            if part in self._reached:
-                continue
-            if (module := self._find(part)) is None:
+        for end in range(1, len(parts)):
+            above = self._find(".".join(parts[:end]))
+            if above is None:
                 return
-            self._reached.add(part)
-            self._waiting.append((part, module))
+            if above.file is not None and above.file.suffix == ".py":
+                self.files[above.key] = self._source(above.file).digest
+        if (module := self._find(name)) is None:
+            return
+        self._reached.add(name)
+        self._waiting.append((name, module))
 
     def _import(self, entry: _Import, name: str, module: _Module | None) -> str | None:
         """Reach what an import of module `name` takes; the dotted name of what it binds, where that is a module."""
@@ -432,9 +438,11 @@ class _Closure:
             if first in PACKAGES:
                 self.packages.add(first)
             return None
-        self._reach(base)
         if entry.name is None:
+            self._reach(base)
             return entry.means
+        if self._find(f"{base}.{entry.name}") is None:
+            self._reach(base)
         if entry.name == "*":
             # Where it is spelt out what that takes, there can be modules among it.
             source = self._source_of(base)

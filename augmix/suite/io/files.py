@@ -1,12 +1,9 @@
 """Whole files or none: everything is written under a temporary name, flushed to disk and renamed."""
 
 import csv
-import fcntl
 import io
 import json
 import os
-import socket
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +12,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from augmix.errors import RunError, UserError
+from augmix.errors import UserError
 
 
 def _sync(path: Path) -> None:
@@ -67,6 +64,26 @@ def write_csv(path: Path | str, columns: Sequence[str], rows: Iterable[Sequence[
     writer.writerow(columns)
     writer.writerows(rows)
     write_text(path, text.getvalue())
+
+
+def read_csv(path: Path | str, columns: Sequence[str]) -> list[dict[str, str]]:
+    """Read a whole table with a header that names at least `columns`.
+
+    Raises `UserError` naming the file when it is missing or no CSV, lacks a column, or was cut short.
+    """
+    try:
+        text = Path(path).read_bytes().decode()
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        rows = list(reader)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} is missing") from error
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"{path} is not a readable CSV file ({error})") from error
+    if missing := [column for column in columns if column not in (reader.fieldnames or ())]:
+        raise UserError(f"{path} lacks the column {missing[0]}")
+    if not text.endswith("\n") or any(None in row or None in row.values() for row in rows):
+        raise UserError(f"{path} is cut short or has a row of another length")
+    return rows
 
 
 def read_json(path: Path | str) -> Any:
@@ -130,54 +147,3 @@ def read_array(path: Path | str, dtype: type | None = None, shape: tuple[int | N
         expected = "×".join("any" if e is None else str(e) for e in shape)
         raise UserError(f"{path} has shape {'×'.join(map(str, array.shape))}, expected {expected}")
     return array
-
-
-@contextmanager
-def locked(path: Path, what: str) -> Iterator[int]:
-    """Hold an exclusive lock on the file `path`; it dies with the process, however that ends.
-
-    Yields the open file's descriptor: a child process that inherits it holds the lock as well.
-    Raises `RunError` when another process holds it, saying which. `what` describes what is locked.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+")
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from error
-    with file:
-        for attempt in range(10):
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                # Who only asks, with `is_locked`, is gone in an instant.
-                if attempt == 9:
-                    raise RunError(f"{what} is in use by {holder(path)}; wait for it to end, or stop it") from None
-                time.sleep(0.02)
-            except OSError as error:
-                raise UserError(
-                    f"cannot lock {path}: {error.strerror}; results need a file system with locks "
-                    "(Lustre has them when it is mounted with `flock`)"
-                ) from error
-        # Who holds it is a courtesy: a full disk does not undo the lock.
-        with suppress(OSError):
-            os.ftruncate(file.fileno(), 0)
-            os.write(file.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())
-        yield file.fileno()
-
-
-def holder(path: Path) -> str:
-    """Who last locked the file `path`: `process 123 on host`."""
-    return path.read_text(encoding="utf-8").strip()
-
-
-def is_locked(path: Path) -> bool:
-    """Whether some process holds the lock on the file `path`; a file that cannot be asked is taken to be free."""
-    try:
-        with path.open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        pass
-    return False

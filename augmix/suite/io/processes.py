@@ -1,11 +1,14 @@
-"""Which process this is of those that train one net together."""
+"""Whether this process is one of several that train one net together, and which."""
 
 import os
 
 
 def joined() -> bool:
-    """Whether this process was started by `torchrun`, or another launcher that sets the same variables."""
-    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
+    """Whether `torchrun`, or `launch` with the same launcher, started this process.
+
+    RANK and WORLD_SIZE alone do not say so: other launchers set them for processes that know nothing of each other.
+    """
+    return {"TORCHELASTIC_RUN_ID", "RANK", "WORLD_SIZE"} <= os.environ.keys()
 
 
 def leads() -> bool:

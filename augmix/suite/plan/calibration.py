@@ -1,18 +1,15 @@
-"""What things cost on this machine: a few steps of each net, each method's views, each shift; a minute in all.
+"""Measure what things cost on this machine: a few steps of each net, each method's views, each shift; a minute in all.
 
 A training step costs a net's passes plus the making of the views. The two are measured apart, so that every
 architecture can be combined with every method: a line through two batch sizes for the net, and for the method how many
 images a batch becomes, counted and timed with a net that does next to nothing.
 """
 
-import io
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
-from pathlib import Path
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,15 +18,20 @@ import numpy as np
 from augmix.errors import UserError
 from augmix.registry import method_parts
 from augmix.suite.data.datasets import NORMALISED
+from augmix.suite.testsets.base import TestSet
 
 if TYPE_CHECKING:
     import torch
 
 CLASSES = 10
 PIXELS = 2**16
-"""Of the batch that a method's views, or a shift, are timed with: 64 images of CIFAR's size."""
+"""The pixels of the batch that a method's views are timed with: 64 images of CIFAR's size."""
 SMALLEST = 4
+"""The images of the smallest batch that a net is timed with."""
 PASSES = 4
+"""The passes that are timed at most; the first one does not count."""
+SHIFT_SECONDS = 0.2
+"""The time for each shift, after which no further pass begins."""
 
 
 class NetCost(NamedTuple):
@@ -46,14 +48,14 @@ class NetCost(NamedTuple):
 
 
 class MethodCost(NamedTuple):
-    """What a method makes of each image of a batch."""
+    """The work that a method makes of each image of a batch."""
 
     views: float
     """Images that pass forward and backward."""
     attacks: float
     """Gradients with respect to pixels."""
     seconds: float
-    """For cropping, making and mixing the views."""
+    """The time to crop, make and mix the views."""
 
 
 Key = tuple[str, int]
@@ -61,39 +63,41 @@ Key = tuple[str, int]
 
 
 class ShiftKey(NamedTuple):
-    """What a file of a -C or -P costs to make by."""
+    """Shifts that take as long to make an image: those of one name in every test set of a kind."""
 
     kind: str
+    """The test set's kind."""
     name: str
     side: int
-    files: bool
-    """Whether it is a folder of JPEG files or videos, as of photographs, and no array."""
+    streamed: bool
+    """Whether the data set's images, and the shift's, stay in files of their own."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to measure."""
+    """All that is to be measured."""
 
     nets: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
     """The training recipe of each architecture at each side."""
     methods: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
     """The settings of each method at each side; timed only where there are nets to add it to."""
-    shifts: frozenset[ShiftKey] = frozenset()
+    shifts: Mapping[ShiftKey, TestSet] = field(default_factory=dict)
+    """Shifts, each with a test set that makes it."""
     packages: tuple[str, ...] = ()
     threads: int = 1
     device: str = "auto"
     seconds: float = 25.0
-    """For the nets; the rest takes a few more."""
+    """The time for the nets; the rest takes a few more."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was measured."""
+    """The costs that were measured."""
 
     nets: Mapping[Key, NetCost]
     methods: Mapping[Key, MethodCost]
     shifts: Mapping[ShiftKey, float]
-    """Seconds to make an image of a -C, or a frame of a -P."""
+    """Seconds to make an image of a shift, each severity or frame counted; 0 of a kind that makes none."""
     startup: float
     """Seconds until a job begins its work."""
     device: str
@@ -129,12 +133,12 @@ def measure(request: Request, started: float) -> Calibration:
     attacked = any(cost.attacks for cost in methods.values())
     budget = request.seconds / max(len(request.nets), 1)
     nets = {key: _net(key, recipe, attacked, budget, device) for key, recipe in request.nets.items()}
-    shifts = {key: _shift(key) for key in sorted(request.shifts)}
+    shifts = {key: _shift(key, request.shifts[key]) for key in sorted(request.shifts)}
     return Calibration(nets, methods, shifts, startup, devices.describe(device))
 
 
 def _net(key: Key, recipe: Mapping[str, Any], attacked: bool, budget: float, device: "torch.device") -> NetCost:
-    """Times of one net, at a batch as large as the budget admits."""
+    """Time one net, at a batch as large as the budget admits."""
     import torch
     import torch.nn.functional as F
 
@@ -176,7 +180,7 @@ def _net(key: Key, recipe: Mapping[str, Any], attacked: bool, budget: float, dev
 
 
 def _method(settings: Mapping[str, Any], side: int, request: Request, device: "torch.device") -> MethodCost:
-    """What a method makes of a batch, with a net that counts."""
+    """Measure a method on a batch, with a net that counts."""
     import torch
     import torch.nn.functional as F
     from torch import nn
@@ -234,39 +238,21 @@ def _here(settings: Mapping[str, Any], packages: Sequence[str]) -> Mapping[str, 
     return {**settings, "views": views}
 
 
-def _shift(key: ShiftKey) -> float:
-    """Seconds to make one image of a -C or one frame of a -P, and to encode it where it becomes a file."""
+def _shift(key: ShiftKey, testset: TestSet) -> float:
+    """Seconds to make one image of a shift, and to encode it where it becomes a file."""
+    pixels, made = _blobs(max(PIXELS // key.side**2 // 8, 1), key.side), [0]
+    seconds = _median(lambda: made.append(testset.trial(key.name, pixels)), SHIFT_SECONDS)
+    return seconds / made[-1] if made[-1] else 0.0
+
+
+def _blobs(count: int, side: int) -> np.ndarray:
+    """Blobs with some noise, uint8 (count, side, side, 3): encoders would take far longer for pure noise."""
     from PIL import Image
 
-    from augmix.checks import nearest_preset
-    from augmix.corruptions import corrupt
-    from augmix.perturbations import NOISE_PERTURBATIONS, frame_count, perturb
-    from augmix.suite.data import videos
-    from augmix.suite.testsets.photographs import QUALITY
-
-    count = max(PIXELS // key.side**2 // 8, 1) if key.kind == "C" else 1
-    # Blobs with some noise: pure noise would take encoders far longer than a photograph.
-    rng, side = np.random.default_rng(0), (key.side, key.side)
-    blobs = [
-        Image.fromarray(rng.integers(16, 240, (7, 7, 3), np.uint8)).resize(side, Image.Resampling.BILINEAR)
-        for _ in range(count)
-    ]
-    pixels = np.stack([np.asarray(blob) for blob in blobs]) + rng.integers(0, 16, (count, *side, 3), np.uint8)
-
-    def corrupted() -> None:
-        for image in corrupt(pixels, key.name, severity=3):
-            if key.files:
-                Image.fromarray(image).save(io.BytesIO(), "JPEG", quality=QUALITY, optimize=True)
-
-    def perturbed() -> None:
-        [frames] = perturb(pixels, key.name)
-        if key.files:
-            with tempfile.TemporaryDirectory() as folder:
-                videos.write(Path(folder) / "video.mp4", frames, key.name in NOISE_PERTURBATIONS)
-
-    if key.kind == "C":
-        return _median(corrupted, 0.2) / count
-    return _median(perturbed, 0.2) / frame_count(key.name, nearest_preset(key.side))
+    rng = np.random.default_rng(0)
+    small = rng.integers(16, 240, (count, 7, 7, 3), np.uint8)
+    large = [Image.fromarray(image).resize((side, side), Image.Resampling.BILINEAR) for image in small]
+    return np.stack([np.asarray(image) for image in large]) + rng.integers(0, 16, (count, side, side, 3), np.uint8)
 
 
 def _images(count: int, side: int, device: "torch.device") -> "tuple[torch.Tensor, torch.Tensor]":

@@ -1,53 +1,55 @@
-"""What an experiment will take, before anything runs: jobs, images, disk, time; and predicted against actual, after."""
+"""Foretell what an experiment will take: jobs, images, disk, time; and compare that with what it took."""
 
-import csv
 import heapq
 import math
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
 from augmix.errors import UserError
-from augmix.perturbations import frame_count
 from augmix.registry import nearest
-from augmix.suite.config.experiment import VALIDATION, Experiment, Run
+from augmix.suite.config.experiment import Experiment
+from augmix.suite.config.parse import VALIDATION
+from augmix.suite.config.runs import Run
 from augmix.suite.data.datasets import loader_module
-from augmix.suite.evaluate.results import run_state
-from augmix.suite.io.files import read_json, write_json
+from augmix.suite.evaluate.predictions import NUMBERS
+from augmix.suite.evaluate.stages import run_state
+from augmix.suite.io.files import read_csv, read_json, write_json
 from augmix.suite.plan.calibration import Calibration, Key, MethodCost, NetCost, Request, ShiftKey
-from augmix.suite.testsets.generation import SEVERITIES
+from augmix.suite.testsets.base import Making, Part, TestSet
 
-NUMBERS_BYTES = 16
-"""Of one image in a run's predictions."""
-FILE_BYTES = {"C": 0.3, "P": 0.03}
-"""Of a pixel in a JPEG file of an ImageNet-C, and in a frame of an ImageNet-P's video."""
 WEIGHT_BYTES = 5 * 4
-"""Of one parameter in a run's folder: the model, and two checkpoints with momentum, in float32."""
+"""The bytes of one parameter in a run's folder: the model, and two checkpoints with momentum, in float32."""
 
 
 class Shift(NamedTuple):
-    """One file of a -C or -P."""
+    """One shift of a test set."""
 
     folder: str
-    """The data set's, below `data`."""
-    kind: str
-    name: str
-    images: int
-    """All severities or frames."""
+    """The prepared data set's, below `data`."""
+    testset: TestSet
+    part: Part
     side: int
-    files: bool
-    """Whether it is JPEG files or videos."""
-    made: bool
-    """Whether it has to be generated: it is neither there nor a published one."""
+    """The images' side in pixels."""
+    streamed: bool
+    """Whether the data set's images stay in their files."""
 
     @property
     def key(self) -> ShiftKey:
-        return ShiftKey(self.kind, self.name, self.side, self.files)
+        return ShiftKey(self.testset.kind, self.part.shift, self.side, self.streamed)
 
     @property
     def bytes(self) -> float:
-        """On disk."""
-        return self.images * self.side**2 * (FILE_BYTES[self.kind] if self.files else 3)
+        """The bytes that it takes on disk."""
+        return self.part.images * self.side**2 * self.part.bytes_a_pixel
+
+
+class Generation(NamedTuple):
+    """One job that makes files of a test set."""
+
+    making: Making
+    seconds: float
 
 
 class Job(NamedTuple):
@@ -57,11 +59,11 @@ class Job(NamedTuple):
     trained: int
     """Images that pass forward and backward, all views and epochs."""
     evaluated: int
-    """Images predicted: the test set, -C and -P."""
+    """Images predicted, of all test sets."""
     train_seconds: float
-    """Of the steps alone, as in `runs.csv`."""
+    """The time of the steps alone, as in `runs.csv`."""
     other_seconds: float
-    """Of the starts, and of the test error after every epoch."""
+    """The time of the starts, and of the test error after every epoch."""
     evaluate_seconds: float
 
     @property
@@ -75,9 +77,10 @@ class Plan:
     def __init__(self, experiment: Experiment, calibration: Calibration, throughput: Mapping[str, float]) -> None:
         self.experiment, self.calibration, self.throughput = experiment, calibration, throughput
         self.shifts = list(shifts(experiment))
-        self._frames: dict[str, int] = {}
+        self._images: Counter[str] = Counter()
         for shift in self.shifts:
-            self._frames[shift.folder] = self._frames.get(shift.folder, 0) + shift.images
+            self._images[shift.folder] += shift.part.images
+        self.generations = list(self._generations())
         tested = _tested(experiment)
         self.jobs = [self._job(run, run.method in tested) for run in experiment.runs]
 
@@ -89,13 +92,13 @@ class Plan:
         return NetCost(0, image, image * 2 / 3, image / 3)
 
     def method(self, run: Run, side: int) -> MethodCost:
-        """What a method makes of an image; where the net's throughput is stated, making the views is part of it."""
+        """The work that a method makes of an image; a stated throughput includes the making of the views."""
         cost = self.calibration.methods[run.method, side]
         return cost._replace(seconds=0) if run.architecture in self.throughput else cost
 
     def step_ratio(self, run: Run) -> float:
         """Seconds of a training step over those of a plain one of the same net."""
-        batch = run.training["training"]["batch_size"]
+        batch = run.training.training["batch_size"]
         net = self.net(run.architecture, side(self.experiment, run.dataset))
         plain = net.step + batch * net.image
         return self._steps(run, 1, batch) / plain
@@ -107,7 +110,7 @@ class Plan:
         return steps * net.step + images * each
 
     def _job(self, run: Run, tested: bool) -> Job:
-        experiment, recipe = self.experiment, run.training["training"]
+        experiment, recipe = self.experiment, run.training.training
         prepared = experiment.prepared(run.dataset)
         train, held = sizes(experiment, prepared)
         net = self.net(run.architecture, side(experiment, run.dataset))
@@ -116,7 +119,7 @@ class Plan:
         folders = {run.dataset} if tested else set()
         if experiment.validation is not None:
             folders.add(prepared)
-        evaluated = sum(sizes(experiment, folder)[1] + self._frames.get(folder, 0) for folder in folders)
+        evaluated = sum(self._images[folder] for folder in folders)
         views = self.method(run, side(experiment, run.dataset)).views
         starts = (1 + len(folders)) * self.calibration.startup
         return Job(
@@ -130,9 +133,6 @@ class Plan:
 
     def bytes(self, parameters: Mapping[str, int]) -> dict[str, float]:
         """Disk that each stage takes, the prepared images and the published files among it."""
-        arrays = {f"{s.folder}-{s.kind}": 0.0 for s in self.shifts}
-        for shift in self.shifts:
-            arrays[f"{shift.folder}-{shift.kind}"] += shift.bytes
         images = 0.0
         for dataset, entry in self.experiment.datasets.items():
             if not streamed(entry):
@@ -140,20 +140,24 @@ class Plan:
                     images += sum(sizes(self.experiment, folder)) * 3 * side(self.experiment, dataset) ** 2
         return {
             "prepare": images,
-            "corrupt": sum(size for name, size in arrays.items() if name.endswith("-C")),
-            "perturb": sum(size for name, size in arrays.items() if name.endswith("-P")),
+            "generate": sum(shift.bytes for shift in self.shifts),
             "train": sum(WEIGHT_BYTES * parameters[job.run.architecture] for job in self.jobs),
-            "evaluate": float(sum(NUMBERS_BYTES * job.evaluated for job in self.jobs)),
+            "evaluate": float(sum(NUMBERS.itemsize * job.evaluated for job in self.jobs)),
         }
 
-    def making(self, kind: str) -> float:
-        """Seconds to generate the -C or -P files that are not there."""
-        made = (shift for shift in self.shifts if shift.kind == kind and shift.made)
-        return sum(self.calibration.startup + s.images * self.calibration.shifts[s.key] for s in made)
+    def _generations(self) -> Iterator[Generation]:
+        """The jobs that make test sets and are not done, or have lost a file."""
+        made = {(s.testset.data, s.testset.name, s.part.shift): s for s in self.shifts if s.part.made}
+        for making in self.experiment.makings():
+            keys = [(making.testset.data, making.testset.name, shift) for shift in making.shifts]
+            found = [made[key] for key in keys if key in made]
+            if found or not making.marker.exists():
+                seconds = sum(shift.part.images * self.calibration.shifts[shift.key] for shift in found)
+                yield Generation(making, self.calibration.startup + seconds)
 
     def seconds(self, side_by_side: int) -> float:
         """From start to end, with so many jobs at once: files first, then runs, the longest first."""
-        first = (self.making("C") + self.making("P")) / side_by_side
+        first = makespan([generation.seconds for generation in self.generations], side_by_side)
         return first + makespan([job.seconds for job in self.jobs], side_by_side)
 
     def save(self, side_by_side: int) -> None:
@@ -167,16 +171,16 @@ class Plan:
 
 
 def request(experiment: Experiment, stated: Collection[str]) -> Request:
-    """What there is to measure: nets whose throughput is not stated, methods, and shifts that are to be made."""
+    """Name what there is to measure: nets whose throughput is not stated, methods, and shifts that are to be made."""
     nets: dict[Key, Mapping[str, Any]] = {}
     methods = {}
     for run in experiment.runs:
-        key, recipe = (run.architecture, side(experiment, run.dataset)), run.training["training"]
+        key, recipe = (run.architecture, side(experiment, run.dataset)), run.training.training
         if run.architecture not in stated:
             nets[key] = max(recipe, nets.get(key, recipe), key=lambda r: r["batch_size"])
-        methods[run.method, key[1]] = run.training["method"]
-    made = frozenset(shift.key for shift in shifts(experiment) if shift.made)
-    recipe = experiment.runs[0].training["training"]
+        methods[run.method, key[1]] = run.training.method
+    made = {shift.key: shift.testset for shift in shifts(experiment) if shift.part.made}
+    recipe = experiment.runs[0].training.training
     packages = tuple(experiment.config["method_packages"])
     return Request(nets, methods, made, packages, recipe["threads"], recipe["device"])
 
@@ -211,7 +215,7 @@ def streamed(entry: Mapping[str, Any]) -> bool:
 
 
 def sizes(experiment: Experiment, folder: str) -> tuple[int, int]:
-    """How many training and test images a prepared data set, or its validation split, will have."""
+    """Count the training and test images that a prepared data set, or its validation split, will have."""
     name = folder.removesuffix(VALIDATION)
     entry = experiment.datasets[name]
     train, test = _sizes(entry["loader"], tuple(sorted(entry["options"].items())))
@@ -229,23 +233,16 @@ def _sizes(loader: str, options: tuple[tuple[str, object], ...]) -> tuple[int, i
 
 
 def shifts(experiment: Experiment) -> Iterator[Shift]:
-    """Every file of every benchmark that the experiment evaluates on."""
-    for dataset in experiment.datasets:
-        parts = [(dataset, "C", experiment.corruptions), (dataset, "P", experiment.perturbations(dataset))]
-        if (split := experiment.prepared(dataset)) != dataset:
-            parts.append((split, "C", experiment.held_out))
-        for folder, kind, names in parts:
-            count = sizes(experiment, folder)[1]
-            used = min(experiment.benchmark_settings(folder, kind)["images"] or count, count)
-            for name in names:
-                repeats = len(SEVERITIES) if kind == "C" else frame_count(name, experiment.preset(dataset))
-                pixels, files = side(experiment, dataset), streamed(experiment.datasets[dataset])
-                shift = Shift(folder, kind, name, used * repeats, pixels, files, made=False)
-                if experiment.published(folder, kind):
-                    yield shift
-                if experiment.generated(folder, kind):
-                    path = experiment.generated_folder(folder, kind) / f"{name}.npy"
-                    yield shift._replace(made=not path.exists())
+    """Every shift of every test set that the experiment evaluates on."""
+    for dataset, entry in experiment.datasets.items():
+        pixels, files = side(experiment, dataset), streamed(entry)
+        testsets = [(dataset, testset) for testset in experiment.testsets(dataset)]
+        if experiment.validation is not None:
+            split = experiment.prepared(dataset)
+            testsets += [(split, testset) for testset in experiment.validation_testsets(dataset)]
+        for folder, testset in testsets:
+            for part in testset.parts(sizes(experiment, folder)[1]):
+                yield Shift(folder, testset, part, pixels, files)
 
 
 def _tested(experiment: Experiment) -> set[str]:
@@ -258,7 +255,7 @@ def _tested(experiment: Experiment) -> set[str]:
 
 
 def makespan(seconds: Sequence[float], workers: int) -> float:
-    """How long jobs take on so many workers, each taking the longest that is left."""
+    """The seconds that jobs take on so many workers, each taking the longest that is left."""
     loads = [0.0] * workers
     for job in sorted(seconds, reverse=True):
         heapq.heapreplace(loads, loads[0] + job)
@@ -266,13 +263,13 @@ def makespan(seconds: Sequence[float], workers: int) -> float:
 
 
 class Compared(NamedTuple):
-    """What runs of one method took, over their seeds."""
+    """The times of one method's runs, over their seeds."""
 
     runs: str
     """Their path without the seed."""
     done: int
     seconds: tuple[float, float, float, float]
-    """To train, predicted and actual; to evaluate, predicted and actual."""
+    """The training's, predicted and actual, and the evaluation's, predicted and actual."""
 
 
 def compare(experiment: Experiment) -> list[Compared]:
@@ -281,16 +278,16 @@ def compare(experiment: Experiment) -> list[Compared]:
     if not noted.exists():
         raise UserError(f"{noted} is missing: run `augmix plan` without --actual first")
     predicted = read_json(noted)["runs"]
+    timed = ("train_seconds", "evaluate_seconds")
     found: list[Compared] = []
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                group = f"{row['dataset']}/{row['arch']}/{row['method']}"
-                forecast = predicted.get(f"{group}/seed{row['seed']}")
-                if row["status"] == "done" and forecast:
-                    pairs = [(forecast[key], float(row[key])) for key in ("train_seconds", "evaluate_seconds")]
-                    found.append(Compared(group, 1, (*pairs[0], *pairs[1])))
-    except (OSError, KeyError, ValueError) as error:
+        for row in read_csv(path, ("dataset", "arch", "method", "seed", "status", *timed)):
+            group = f"{row['dataset']}/{row['arch']}/{row['method']}"
+            forecast = predicted.get(f"{group}/seed{row['seed']}")
+            if row["status"] == "done" and forecast:
+                train, evaluate = ((forecast[key], float(row[key])) for key in timed)
+                found.append(Compared(group, 1, (*train, *evaluate)))
+    except (UserError, KeyError, ValueError) as error:
         raise UserError(f"{path} cannot be read ({error}); it is written when the runs are collected") from error
     if not found:
         raise UserError(f"{path} has no finished run that {noted} is about")
@@ -304,6 +301,6 @@ def total(rows: Sequence[Compared]) -> Compared:
     return Compared("all", sum(row.done for row in rows), (first, second, third, fourth))
 
 
-def done(experiment: Experiment) -> int:
-    """How many runs have their result already."""
-    return sum(run_state(experiment, run).status == "done" for run in experiment.runs)
+def states(experiment: Experiment) -> Counter[str]:
+    """Count the runs in each state, as `reproduce` judges them."""
+    return Counter(run_state(experiment, run).status for run in experiment.runs)

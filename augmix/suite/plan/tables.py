@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.io.progress import duration
+from augmix.suite.io.text import table
 from augmix.suite.plan import forecast as plan
 from augmix.suite.plan.calibration import CLASSES
 
@@ -13,37 +14,38 @@ def forecast(made: plan.Plan, side_by_side: int) -> str:
     """The tables of a plan."""
     experiment = made.experiment
     parameters = {name: _parameters(name) for name in dict.fromkeys(run.architecture for run in experiment.runs)}
-    finished = plan.done(experiment)
+    states = plan.states(experiment)
+    told = [f"{states[state]} of them {state}" for state in ("done", "outdated") if states[state]]
     lines = [
-        f"{experiment.name}: {len(made.jobs)} runs{f', {finished} of them done' if finished else ''}; "
+        f"{', '.join([f'{experiment.name}: {len(made.jobs)} runs', *told])}; "
         f"{f'measured on {made.calibration.device}' if made.calibration.nets else 'at the stated throughput'}",
         "",
-        _table(("stage", "jobs", "images", "disk", "hours"), _stages(made, parameters)),
+        table(("stage", "jobs", "images", "disk", "hours"), _stages(made, parameters), numbers=True),
         "",
-        _table(("method", "runs", "step", "images", "hours"), _methods(made)),
+        table(("method", "runs", "step", "images", "hours"), _methods(made), numbers=True),
         "",
-        _table(("architecture", "parameters", "images/s", "runs", "hours"), _architectures(made, parameters)),
+        table(
+            ("architecture", "parameters", "images/s", "runs", "hours"), _architectures(made, parameters), numbers=True
+        ),
         "",
         f"step: seconds of a training step over those of a plain one; parameters: with {CLASSES} classes; "
         "images/s: training, plain steps",
     ]
     for jobs in dict.fromkeys((1, side_by_side)):
         lines.append(f"{jobs} at a time: {_span(made.seconds(jobs))}")
-    if any(experiment.published(d, k) and not path.exists() for d in experiment.datasets for k in ("C", "P")
-           for path in [experiment.benchmark_folder(d, k)]):  # fmt: skip
+    if any(making.local and not making.folder.exists() for making, _ in made.generations):
         lines.append("Downloads are counted as disk, not as hours.")
     return "\n".join(lines)
 
 
 def _stages(made: plan.Plan, parameters: Mapping[str, int]) -> Iterable[Sequence[str]]:
-    experiment, jobs, disk = made.experiment, made.jobs, made.bytes(parameters)
-    prepared = {folder for name in experiment.datasets for folder in (name, experiment.prepared(name))}
-    shifts = {kind: [s for s in made.shifts if s.kind == kind and s.made] for kind in ("C", "P")}
+    jobs, folders, disk = made.jobs, made.experiment.folders, made.bytes(parameters)
+    generated = sum(shift.part.images for shift in made.shifts if shift.part.made)
+    generating = sum(generation.seconds for generation in made.generations)
     training = sum(job.train_seconds + job.other_seconds for job in jobs)
     rows: list[tuple[str, int, int, float]] = [
-        ("prepare", len(prepared), sum(sum(plan.sizes(experiment, folder)) for folder in prepared), 0),
-        ("corrupt", len(shifts["C"]), sum(s.images for s in shifts["C"]), made.making("C")),
-        ("perturb", len(shifts["P"]), sum(s.images for s in shifts["P"]), made.making("P")),
+        ("prepare", len(folders), sum(sum(plan.sizes(made.experiment, folder)) for folder in folders), 0),
+        ("generate", len(made.generations), generated, generating),
         ("train", len(jobs), sum(job.trained for job in jobs), training),
         ("evaluate", len(jobs), sum(job.evaluated for job in jobs), sum(job.evaluate_seconds for job in jobs)),
     ]
@@ -68,7 +70,7 @@ def _architectures(made: plan.Plan, parameters: Mapping[str, int]) -> Iterable[S
         groups[job.run.architecture, plan.side(made.experiment, job.run.dataset)].append(job)
     sides = Counter(name for name, _ in groups)
     for (name, side), jobs in groups.items():
-        net, batch = made.net(name, side), jobs[0].run.training["training"]["batch_size"]
+        net, batch = made.net(name, side), jobs[0].run.training.training["batch_size"]
         title = name if sides[name] == 1 else f"{name} at {side}"
         speed = f"{batch / (net.step + batch * net.image):,.0f}"
         yield title, f"{parameters[name]:,}", speed, str(len(jobs)), _hours(sum(job.seconds for job in jobs))
@@ -93,18 +95,8 @@ def actual(experiment: Experiment) -> str:
             for predicted, took in (seconds[:2], seconds[2:])
         )
         rows.append((name, str(count), *trained, *evaluated))
-    return _table(("runs", "done", "train: plan", "actual", "ratio", "evaluate: plan", "actual", "ratio"), rows)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns with the first flush left and the others flush right."""
-    table = [header, *rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines = []
-    for row in table:
-        first, *others = (cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        lines.append("  ".join([row[0].ljust(len(first)), *others]).rstrip())
-    return "\n".join(lines)
+    header = ("runs", "done", "train: plan", "actual", "ratio", "evaluate: plan", "actual", "ratio")
+    return table(header, rows, numbers=True)
 
 
 def _count(images: float) -> str:

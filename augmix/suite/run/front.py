@@ -5,7 +5,6 @@ Exit statuses: 0 the report is there and complete; 1 something failed (what fini
 """
 
 import contextlib
-import csv
 import os
 import re
 import signal
@@ -14,79 +13,124 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 
 from augmix.errors import RunError, UserError
 from augmix.suite.config.experiment import Experiment, load
-from augmix.suite.evaluate.results import FINISHED_ONLY, last_error, run_state
+from augmix.suite.evaluate.stages import AGAIN, FINISHED_ONLY, last_error, run_state
 from augmix.suite.io import machine
-from augmix.suite.io.files import holder, is_locked, locked
+from augmix.suite.io.files import read_csv, write_text
+from augmix.suite.io.locks import holder, is_locked, locked
 from augmix.suite.io.progress import duration
-from augmix.suite.run import preflight, slurm
+from augmix.suite.io.text import table
+from augmix.suite.run import outdated, preflight, slurm
 from augmix.suite.run.watch import Display
 from augmix.suite.run.workflow_log import Job, WorkflowLog
 
 REPORT_RULES = ("collect", "report", "track")
 LOG, LOG_OF_FINISHED = "snakemake.log", "snakemake-finished.log"
 LOG_TAIL = 12
+# Options of another Snakemake, a place among another launcher's processes, and another repository, as in git's hooks.
+_FOREIGN = re.compile(
+    rf"SNAKEMAKE_.*|TORCHELASTIC_.*|(LOCAL_|GROUP_|ROLE_)?RANK|((LOCAL|GROUP|ROLE)_)?WORLD_SIZE|MASTER_(ADDR|PORT)"
+    rf"|GIT_(DIR|WORK_TREE|INDEX_FILE)|{FINISHED_ONLY}|{AGAIN}"
+)
 
 
-def reproduce(config: Path, cores: str = "all", profile: str | None = None, dry_run: bool = False) -> int:
+def reproduce(
+    config: Path,
+    cores: str = "all",
+    profile: str | None = None,
+    dry_run: bool = False,
+    keep: bool = False,
+    retrain: Sequence[str] = (),
+) -> int:
     """Run the experiment of `config` in the current folder, a checkout; the exit status.
 
-    `cores` is "all" or a number, `profile` one of `workflow/profiles`. Raises `UserError` for what can be refused
+    `cores` is "all" or a number, `profile` one of `workflow/profiles`. `keep` accepts results that other code made,
+    `retrain` names runs that are trained again. Raises `UserError` for what can be refused
     before any job, and `RunError` when another process runs this experiment.
     """
-    if not Path("Snakefile").is_file():
-        raise UserError(f"{Path.cwd()} has no Snakefile: experiments run in a checkout of the repository")
+    if not Path("workflow/Snakefile").is_file():
+        raise UserError(f"{Path.cwd()} has no workflow/Snakefile: experiments run in a checkout of the repository")
     preflight.check_cores(cores)
     experiment = load(config)
     preflight.check(experiment, profile)
-    command = _command(config, cores, profile)
+    options = _options(config, cores, profile)
     if dry_run:
-        return _dry_run(command, experiment)
+        with TemporaryDirectory() as folder:
+            again = _again(experiment, Path(folder) / "again", keep, retrain, dry_run=True)
+            return _dry_run(options, experiment, again)
     with _lock(experiment) as lock:
         queue = slurm.Queue(experiment.folder / "logs" / LOG) if preflight.executor(profile) == "slurm" else None
         if queue is not None:
             _wait_for_queue(queue)
         _wait_for_runs(experiment)
-        return Front(experiment, command, lock, queue).run()
+        again = _again(experiment, experiment.folder / "logs" / "again.txt", keep, retrain)
+        return Front(experiment, options, lock, queue, again).run()
 
 
-def _command(config: Path, cores: str, profile: str | None) -> list[str]:
-    command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--configfile", str(config)]
+def _options(config: Path, cores: str, profile: str | None) -> list[str]:
+    """Snakemake's options."""
+    options = ["--snakefile", "workflow/Snakefile", "--configfile", str(config)]
     # The lock is ours, and a killed start must not stand in the way of the next one.
-    command += ["--nolock", "--rerun-incomplete", "--keep-going"]
-    command += ["--workflow-profile", str(preflight.profiles().get(profile or "default", "none"))]
+    options += ["--nolock", "--rerun-incomplete", "--keep-going"]
+    # The stamps in the files decide what is made again, whatever Snakemake's own records say.
+    options += ["--rerun-triggers", "mtime"]
+    options += ["--workflow-profile", str(preflight.profiles().get(profile or "default", "none"))]
     if profile is None or cores != "all":
         # Elsewhere --cores would cut the jobs' threads down to what this machine has.
-        command += ["--cores", cores]
+        options += ["--cores", cores]
     if profile is None:
         # No more jobs side by side than fit. A training takes one GPU or more, so that no two share one.
         there = machine.gpus()
-        command += ["--resources", f"mem_mb={machine.memory_mb()}", *([f"gpu={there}"] if there else [])]
+        options += ["--resources", f"mem_mb={machine.memory_mb()}", *([f"gpu={there}"] if there else [])]
     if preflight.executor(profile) == "slurm":
-        command += slurm.options()
-    return command
+        options += slurm.options()
+    return options
 
 
-def _environment() -> dict[str, str]:
-    environment = {**os.environ, "PATH": preflight.tool_path()}
-    environment.pop(FINISHED_ONLY, None)
-    return environment
+def _command(events: Path, options: list[str]) -> list[str]:
+    """The command that is Snakemake and writes a file of events."""
+    events.unlink(missing_ok=True)
+    return [sys.executable, "-m", "augmix.suite.run.events", str(events), *options]
 
 
-def _dry_run(command: list[str], experiment: Experiment) -> int:
-    done = subprocess.run([*command, "--dry-run"], env=_environment(), capture_output=True, text=True, check=False)
-    lines = (done.stdout + done.stderr).splitlines()
-    if done.returncode:
-        print("\n".join(lines[-LOG_TAIL:]), file=sys.stderr)
-        return 1
-    log = WorkflowLog()
+def _again(experiment: Experiment, path: Path, keep: bool, retrain: Sequence[str], dry_run: bool = False) -> Path:
+    """Write to `path` the files that are there and have to be made again; says which and why."""
+    found, lines = outdated.targets(experiment, keep, retrain, dry_run)
     for line in lines:
-        log.take(line)
+        tell(line)
+    write_text(path, "".join(f"{target}\n" for target in found))
+    return path
+
+
+def _forced(again: Path) -> list[str]:
+    """Options for Snakemake that make these files again."""
+    listed = again.read_text(encoding="utf-8").splitlines()
+    return ["--forcerun", *listed] if listed else []
+
+
+def environment() -> dict[str, str]:
+    """The environment of Snakemake and its jobs: the user's own without what would change silently what they do."""
+    kept = {name: value for name, value in os.environ.items() if not _FOREIGN.fullmatch(name)}
+    # Figures are drawn into files, where there may be no display.
+    return {**kept, "PATH": preflight.tool_path(), "MPLBACKEND": "Agg"}
+
+
+def _dry_run(options: list[str], experiment: Experiment, again: Path) -> int:
+    log = WorkflowLog()
+    ours = {**environment(), AGAIN: str(again)}
+    with TemporaryDirectory() as folder:
+        command = _command(events := Path(folder) / "events.jsonl", [*options, *_forced(again), "--dry-run"])
+        done = subprocess.run(command, env=ours, capture_output=True, text=True, check=False)
+        log.read(events)
+    if done.returncode:
+        print("\n".join((done.stdout + done.stderr).splitlines()[-LOG_TAIL:]), file=sys.stderr)
+        return 1
     if log.nothing_to_do:
         print(_up_to_date(experiment))
     else:
@@ -159,8 +203,11 @@ def _wait_for_queue(queue: slurm.Queue) -> None:
 class Front:
     """One start of the workflow: its processes, its logs and the signals that end it."""
 
-    def __init__(self, experiment: Experiment, command: list[str], lock: int, queue: slurm.Queue | None = None) -> None:
-        self._experiment, self._command, self._lock, self._queue = experiment, command, lock, queue
+    def __init__(
+        self, experiment: Experiment, options: list[str], lock: int, queue: slurm.Queue | None, again: Path
+    ) -> None:
+        self._experiment, self._options, self._lock, self._queue = experiment, options, lock, queue
+        self._again = again.absolute()
         self._logs = experiment.folder / "logs"
         self._signal: int | None = None
         self._signal_time = 0.0
@@ -171,13 +218,14 @@ class Front:
         began = time.monotonic()
         before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            status, log = self._snakemake(LOG, {})
+            status, log = self._snakemake(LOG, {AGAIN: str(self._again)}, _forced(self._again))
             failed, reported = list(log.failed.values()), log.made("report")
             states = [run_state(self._experiment, run).status for run in self._experiment.runs]
             finished = f"{states.count('done')} of {len(states)} runs finished"
             if self._signal is None and "done" in states and any(job.rule not in REPORT_RULES for job in failed):
                 tell(f"{finished}; reporting on those")
-                _, second = self._snakemake(LOG_OF_FINISHED, {FINISHED_ONLY: "1"})
+                collected = ["--forcerun", str(self._experiment.folder / "metrics.csv")]
+                _, second = self._snakemake(LOG_OF_FINISHED, {FINISHED_ONLY: "1"}, collected)
                 reported = second.made("report")
                 known = {job.log for job in failed}
                 failed += [job for job in second.failed.values() if job.log not in known]
@@ -206,14 +254,15 @@ class Front:
             self._signal, self._signal_time = number, time.monotonic()
         self._insisted = time.monotonic() - self._signal_time > 2
 
-    def _snakemake(self, log_name: str, environment: Mapping[str, str]) -> tuple[int, WorkflowLog]:
+    def _snakemake(self, log_name: str, switches: Mapping[str, str], options: Sequence[str]) -> tuple[int, WorkflowLog]:
         """Run Snakemake with its jobs in a process group of their own; its exit status and what it said."""
         self._logs.mkdir(parents=True, exist_ok=True)
         path, log = self._logs / log_name, WorkflowLog()
+        command = _command(events := path.with_suffix(".jsonl"), [*self._options, *options])
         with path.open("wb") as file, contextlib.closing(Display(self._experiment, log)) as display:
             process = subprocess.Popen(
-                self._command,
-                env={**_environment(), **environment},
+                command,
+                env={**environment(), **switches},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -224,7 +273,7 @@ class Front:
                 sent: set[int] = set()
                 while process.poll() is None:
                     time.sleep(0.2)
-                    log.read(path)
+                    log.read(events)
                     if not sent:
                         display.update()
                         for complaint in self._queue.complaints() if self._queue else ():
@@ -238,7 +287,7 @@ class Front:
                 if process.returncode < 0 and not sent:
                     _signal_group(process.pid, signal.SIGINT)
                 _wait_for_group(process.pid)
-            log.read(path)
+            log.read(events)
             if not sent:
                 display.update()
         return process.returncode, log
@@ -315,17 +364,14 @@ def results(experiment: Experiment) -> str:
         "MLflow   make ui",
     ]
     values: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
-    with (folder / "metrics.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["shift"] == "mCE":
-                values[row["method"], f"{row['dataset']}/{row['arch']}"].append(100 * float(row["value"]))
+    for row in read_csv(folder / "metrics.csv", ("dataset", "arch", "method", "shift", "value")):
+        if row["shift"] == "mCE":
+            values[row["method"], f"{row['dataset']}/{row['arch']}"].append(100 * float(row["value"]))
     if not values:
         return "\n".join(lines)
     nets = list(dict.fromkeys(net for _, net in values))
-    table = [["mCE (%)", *nets]]
+    rows = []
     for method in dict.fromkeys(method for method, _ in values):
         means = [values[method, net] for net in nets]
-        table.append([method, *(f"{sum(mean) / len(mean):.1f}" if mean else "" for mean in means)])
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
-    return "\n".join(line.rstrip() for line in lines)
+        rows.append([method, *(f"{sum(mean) / len(mean):.1f}" if mean else "" for mean in means)])
+    return "\n".join([*lines, table(["mCE (%)", *nets], rows, numbers=True)])

@@ -14,12 +14,11 @@ import yaml
 from augmix.errors import UserError
 from augmix.registry import nearest
 from augmix.suite.config.experiment import Experiment
-from augmix.suite.data.datasets import SPLITS, loader_module, record
+from augmix.suite.config.runs import Run
+from augmix.suite.data import datasets
 from augmix.suite.io import machine
 from augmix.suite.io.files import read_mapping
 from augmix.suite.run import slurm
-from augmix.suite.testsets import published
-from augmix.suite.testsets.arrays import DOWNLOAD
 
 PROFILES = Path("workflow/profiles")
 
@@ -31,11 +30,7 @@ def check(experiment: Experiment, profile: str | None = None) -> None:
     if executor(profile) == "slurm":
         slurm.check()
     check_folders(experiment)
-    for name, entry in experiment.datasets.items():
-        if not all(_prepared(experiment, folder) for folder in {name, experiment.prepared(name)}):
-            loader_module(entry["loader"]).check(**entry["options"])
-    check_published(experiment)
-    check_frost(experiment)
+    check_data(experiment)
     check_methods(experiment)
     if profile is None:
         check_devices(experiment)
@@ -102,55 +97,30 @@ def _check_writable(folder: Path, kind: str) -> None:
 
 
 def _data_files(experiment: Experiment) -> Iterator[Path]:
-    """The data sets' and benchmarks' arrays that the experiment reads."""
-    for name in experiment.datasets:
-        if (split := experiment.prepared(name)) != name:
-            yield from _prepared_files(experiment, split)
-            yield from experiment.benchmark_files(split, "C", experiment.held_out)
-        yield from _prepared_files(experiment, name)
-        yield from experiment.benchmark_files(name, "C", experiment.corruptions)
-        yield from experiment.benchmark_files(name, "P", experiment.perturbations(name))
+    """The files of data sets and test sets that the experiment reads, and makes where they are missing."""
+    for folder in experiment.folders:
+        yield from datasets.files_of(experiment.data / folder)
+    for making in experiment.makings():
+        for shift in making.shifts:
+            yield making.testset.stamp(shift)
+            yield from making.testset.files(shift)
 
 
-def _prepared_files(experiment: Experiment, folder: str) -> list[Path]:
-    names = [f"{split}_{kind}.npy" for split in SPLITS for kind in ("images", "labels")]
-    return [experiment.data / folder / name for name in (*names, "dataset.json")]
+def check_data(experiment: Experiment) -> None:
+    """The sources of data sets and test sets are there, unless these are prepared: sources may be gone then."""
+    for name, entry in experiment.datasets.items():
+        if not all(_prepared(experiment, folder) for folder in {name, experiment.prepared(name)}):
+            datasets.loader_module(entry["loader"]).check(**entry["options"])
+    for testset in experiment.all_testsets():
+        testset.check()
 
 
 def _prepared(experiment: Experiment, folder: str) -> bool:
-    """Whether a data set's arrays are there, made with these very settings: its source may be gone then."""
-    if not all(path.exists() for path in _prepared_files(experiment, folder)):
+    """Whether a data set's arrays are there, made with these very settings."""
+    if not all(path.exists() for path in datasets.files_of(experiment.data / folder)):
         return False
-    noted = record(experiment.data / folder)
-    return all(noted.get(key) == value for key, value in experiment.dataset_settings(folder).items())
-
-
-def check_published(experiment: Experiment) -> None:
-    """A configured folder has the published files, unless they are to be downloaded."""
-    for name in experiment.datasets:
-        for kind in ("C", "P"):
-            if experiment.published(name, kind):
-                settings = experiment.published_settings(name, kind)
-                folder = Path(settings["folder"])
-                if kind == "C" and experiment.generated(name, kind) and (folder / "source.json").exists():
-                    raise UserError(f"{folder} was generated; 'compare' takes published files")
-                if settings["where"] != DOWNLOAD:
-                    streamed = getattr(loader_module(experiment.datasets[name]["loader"]), "STREAMED", False)
-                    published.check(folder, kind, settings["shifts"], streamed)
-
-
-def check_frost(experiment: Experiment) -> None:
-    """The corruption frost is made with photographs from a package of its own."""
-    if "frost" not in experiment.corruptions:
-        return
-    made = [name for name in experiment.datasets if experiment.generated(name, "C")]
-    if all((experiment.generated_folder(name, "C") / "frost.npy").exists() for name in made):
-        return
-    import numpy as np
-
-    from augmix.corruptions import corrupt
-
-    corrupt(np.zeros((1, 32, 32, 3), np.uint8), "frost", severity=1)
+    noted = datasets.record(experiment.data / folder)
+    return all(noted.get(key) == value for key, value in experiment.preparation(folder).made_of().items())
 
 
 def check_methods(experiment: Experiment) -> None:
@@ -159,9 +129,9 @@ def check_methods(experiment: Experiment) -> None:
     Those of several parts take a step as well: each part may be right, and they do not go together.
     """
     doubtful: dict[str, Any] = {
-        run.method: run.training["method"]
+        run.method: run.training.method
         for run in experiment.runs
-        if run.training["method"].get("parameters") != {} and not _trained_with(experiment.folder / run.path, run)
+        if run.training.method.get("parameters") != {} and not _trained_with(experiment.folder / run.path, run)
     }
     if not doubtful:
         return
@@ -174,22 +144,22 @@ def check_methods(experiment: Experiment) -> None:
             methods.try_out(method, name)
 
 
-def _trained_with(folder: Path, run: Any) -> bool:
+def _trained_with(folder: Path, run: Run) -> bool:
     if not (folder / "model.pt").exists():
         return False
     noted = read_mapping(folder / "config.yaml", {})
-    return bool(noted.get("method") == run.training["method"])
+    return bool(noted.get("method") == run.training.method)
 
 
 def check_devices(experiment: Experiment) -> None:
     """A device that is asked for by name is there; on other machines (with a profile) this cannot be known."""
-    asked = {run.training["training"]["device"] for run in experiment.runs} - {"auto", "cpu"}
+    asked = {run.training.training["device"] for run in experiment.runs} - {"auto", "cpu"}
     if not asked:
         return
     from augmix.suite.train import devices
 
     for device in sorted(asked):
         devices.find(device)
-    most = max(run.training["training"]["processes"] for run in experiment.runs)
+    most = max(run.training.training["processes"] for run in experiment.runs)
     if "cuda" in asked and most > (there := machine.gpus()):
         raise UserError(f"training.processes is {most}, and this machine has {there} GPUs; lower it")

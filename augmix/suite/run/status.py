@@ -6,9 +6,10 @@ from pathlib import Path
 
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
-from augmix.suite.evaluate.results import run_state
+from augmix.suite.evaluate.stages import run_state
 from augmix.suite.io.files import read_mapping
 from augmix.suite.io.progress import duration
+from augmix.suite.io.text import table
 from augmix.suite.run.watch import training_seconds_left
 
 _POSITION = dict.fromkeys(("epoch", "epochs", "step", "steps", "seconds_per_epoch", "updated"), (int, float))
@@ -16,7 +17,7 @@ _POSITION = dict.fromkeys(("epoch", "epochs", "step", "steps", "seconds_per_epoc
 
 def print_status(experiment: Experiment) -> None:
     """Print a table of all runs, how many are in which state, and where the report is."""
-    table = [("run", "state", "epoch", "")]
+    rows = []
     counts: Counter[str] = Counter()
     for run in experiment.runs:
         folder = experiment.folder / run.path
@@ -26,12 +27,10 @@ def print_status(experiment: Experiment) -> None:
         if status in ("running", "interrupted"):
             epoch, note = _position(folder, status)
         elif status in ("done", "trained"):
-            epochs = run.training["training"]["epochs"]
+            epochs = run.training.training["epochs"]
             epoch, note = f"{epochs}/{epochs}", "waits for its evaluation" if status == "trained" else ""
-        table.append((run.path, status, epoch, note))
-    widths = [max(len(row[i]) for row in table) for i in range(3)]
-    for row in table:
-        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]).rstrip())
+        rows.append((run.path, status, epoch, note))
+    print(table(("run", "state", "epoch", ""), rows))
     print(f"\n{experiment.name}: {counts['done']} of {len(experiment.runs)} runs done", end="")
     print("".join(f", {count} {status}" for status, count in counts.items() if status != "done"))
     print(_report(experiment, complete=counts["done"] == len(experiment.runs)))

@@ -31,7 +31,7 @@ class Display:
             )
             if len(values) == 1
         }
-        self._told: set[str] = set()
+        self._told: set[int] = set()
         self._line, self._line_time = (0, 0), time.monotonic()
         self._bar: tqdm[Any] | None = None
         if sys.stderr.isatty():
@@ -113,7 +113,7 @@ def training_seconds_left(noted: dict[str, Any]) -> float:
     return max(noted["epochs"] - epochs_done, 0) * float(noted["seconds_per_epoch"])
 
 
-def seconds_left(log: WorkflowLog, positions: dict[str, dict[str, Any]]) -> float | None:
+def seconds_left(log: WorkflowLog, positions: dict[int, dict[str, Any]]) -> float | None:
     """A rough forecast: a rule's jobs take what those before took, and run side by side as they did so far.
 
     A rule's only job is taken to have no other beside it. None until the trainings, the longest jobs, can be judged.

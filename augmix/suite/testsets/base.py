@@ -163,6 +163,13 @@ class TestSet(ABC):
         """Make the files of these shifts, each anew; raises `UserError` for a fault of the source."""
         raise NotImplementedError(f"{self.kind} is not made")
 
+    def trial(self, shift: str, images: np.ndarray) -> int:
+        """Make a shift of some images in memory, for a forecast to time; returns how many images that makes.
+
+        `images` are uint8 (N, H, W, 3). A kind that only reads or copies its images makes none.
+        """
+        return 0
+
     def made_of(self, shift: str) -> dict[str, Any]:
         """Everything that decides the content of a shift's file but code and the data set's images: JSON-able."""
         return {}

@@ -1,6 +1,7 @@
-"""A test set of a prepared data set alone, without an experiment: for the commands `corrupt` and `perturb`."""
+"""Test sets of a prepared data set alone, without an experiment: for the commands that take a folder."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from augmix.checks import nearest_preset
@@ -9,7 +10,22 @@ from augmix.registry import nearest
 from augmix.suite.data import datasets
 from augmix.suite.data.photographs import Photographs
 from augmix.suite.testsets import kinds
+from augmix.suite.testsets.base import TestSet
 from augmix.suite.testsets.shifted import Shifted
+
+MADE = {"C": "corruptions", "P": "perturbations"}
+"""The kinds of the test sets that are made in a folder beside the data set's, by the folder's suffix."""
+
+
+def beside(data: Path) -> list[TestSet]:
+    """The data set's own test images, and the -C and -P beside it with the shifts that are there: perhaps none."""
+    found: list[TestSet] = [kinds.kind("clean")(name="clean", data=str(data))]
+    for name in MADE:
+        where = data.with_name(f"{data.name}-{name}")
+        whole = of_folder(name, data, where)
+        there = [s for s in whole.known(whole.preset) if (where / f"{s}.npy").is_file() or (where / s).is_dir()]
+        found.append(replace(whole, names=tuple(there)))
+    return found
 
 
 def of_folder(
@@ -24,7 +40,7 @@ def of_folder(
     """The test set `name` (C or P) of a prepared data set, generated in a folder, without an experiment."""
     test = datasets.read(data, "test").images
     preset = preset or nearest_preset(min(test.shape[1:3]))
-    cls = kinds.kind({"C": "corruptions", "P": "perturbations"}[name])
+    cls = kinds.kind(MADE[name])
     names = cls.default(preset) if shifts is None else tuple(shifts)
     if odd := [shift for shift in names if shift not in cls.known(preset)]:
         raise UserError(f"unknown {cls.noun} '{odd[0]}'; {nearest(odd[0], cls.known(preset))}")

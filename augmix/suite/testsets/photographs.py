@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -46,8 +47,13 @@ def write_severities(
                 for index, image in zip(chunk, corrupted, strict=True):
                     path = temporary / _image_file(split, name, severity, index)
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    Image.fromarray(image).save(path, quality=QUALITY, optimize=True)
+                    encode(image, path)
     describe(folder, preset, len(indices), seed)
+
+
+def encode(image: np.ndarray, file: Path | BinaryIO) -> None:
+    """Write an image, uint8 (H, W, 3), as the JPEG file that a severity consists of."""
+    Image.fromarray(image).save(file, "JPEG", quality=QUALITY, optimize=True)
 
 
 def write_sequences(
@@ -82,7 +88,7 @@ def _streamed(test: Split) -> Photographs:
 
 
 def _image_file(split: Photographs, name: str, severity: int, index: int) -> str:
-    """A corrupted image's file below the benchmark's folder."""
+    """A corrupted image's file below the test set's folder."""
     photograph = Path(os.fsdecode(split.names[index]))
     return f"{name}/{severity}/{photograph.parent.name}/{photograph.stem}.JPEG"
 

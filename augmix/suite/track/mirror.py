@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from tqdm import tqdm
 
 from augmix.errors import UserError
+from augmix.suite.io.locks import locked
 from augmix.suite.io.progress import bar
 from augmix.suite.track.records import CURVES, REPORT, Record, Scores, checksum, read_metrics, read_record, read_report
-from augmix.suite.track.store import ARTIFACTS, DATABASE, database_path, locked, open_store, shown
+from augmix.suite.track.store import ARTIFACTS, DATABASE, database_path, open_store, shown
 from augmix.suite.track.store import serve as serve
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _METRICS_PER_CALL, _PARAMETERS_PER_CALL = 900, 100
 
 
 class Summary(NamedTuple):
-    """What a synchronisation did: numbers of runs, and one line for each run folder it left out."""
+    """The outcome of a synchronisation: numbers of runs, and one line for each run folder it left out."""
 
     uri: str
     created: int
@@ -58,7 +59,7 @@ def sync(experiment_folder: Path, tracking_uri: str | None = None) -> Summary:
     uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder.parent / DATABASE}"
     outcomes: Counter[str] = Counter()
     skipped = []
-    with locked(folder / ".track.lock"):
+    with locked(folder / ".track.lock", f"the mirror of {folder}", wait=True):
         scores, scored = read_metrics(folder / "metrics.csv")
         with open_store(uri) as client:
             experiment = _experiment(client, folder.name, uri)

@@ -1,26 +1,24 @@
-"""What an experiment's files say about each run, in the form that the MLflow mirror takes."""
+"""Read what an experiment's files say about each run, in the form that the MLflow mirror takes."""
 
-import csv
 import hashlib
-import io
 import json
 import math
 import re
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from augmix.errors import UserError
+from augmix.suite.io.files import read_csv, read_mapping
+from augmix.suite.testsets import kinds
 
 CURVES = ("train_loss", "train_error", "test_error", "learning_rate", "seconds")
 REPORT = "report"  # stands for a path in the record of what belongs to the whole experiment
 _REPORT_FILES = ("experiment.yaml", "metrics.csv", "runs.csv", "report.pdf", "tables/*", "figures/*")
 _METRICS_COLUMNS = (
-    "dataset", "arch", "method", "seed", "benchmark", "source", "shift", "severity", "metric", "value"
+    "dataset", "arch", "method", "seed", "testset", "source", "shift", "severity", "metric", "value"
 )  # fmt: skip
 
 # MLflow's limits on the length of a name, a parameter and a tag.
@@ -37,15 +35,15 @@ class Point(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """What `metrics.csv` says about one run: the final metrics, and the source of each benchmark."""
+    """The part of `metrics.csv` that is about one run: the final metrics, and where each test set comes from."""
 
     values: dict[str, float]
-    sources: dict[str, str]
+    sources: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
 class Record:
-    """What the files say about one run; `epochs` holds the points of each epoch, in order."""
+    """One run as the files describe it; `epochs` holds the points of each epoch, in order."""
 
     path: str
     status: str
@@ -84,18 +82,19 @@ def read_record(folder: Path, path: str, scores: Scores, scored: float) -> Recor
         status = "FAILED"
     files = [name for name in ("provenance.json", "history.csv") if _belongs(folder, name, status)]
     artifacts = {name: _read(folder / name) for name in ("config.yaml", *files)}
-    config = _mapping(folder / "config.yaml", artifacts["config.yaml"])
+    config = read_mapping(folder / "config.yaml", {})
     dataset, architecture, method, seed = path.split("/")
     tags = {"dataset": dataset, "architecture": architecture, "method": method}
     tags["seed"] = seed.removeprefix("seed")
     if "provenance.json" in artifacts:
-        provenance = _mapping(folder / "provenance.json", artifacts["provenance.json"])
+        provenance = read_mapping(folder / "provenance.json", {})
+        if isinstance(code := provenance.get("code"), dict):
+            provenance["code"] = code.get("digest")  # the hundreds of files behind it are in the artifact
         tags |= _flatten(provenance, "provenance", _TAG_LENGTH)
-    history = artifacts.get("history.csv")
-    epochs = [] if history is None else _parse_history(folder / "history.csv", history)
+    epochs = _read_history(folder / "history.csv") if "history.csv" in artifacts else []
     expected = config["training"].get("epochs") if isinstance(config.get("training"), dict) else None
     if status == "FAILED":
-        diverged = _mapping(folder / "diverged.json", _read(folder / "diverged.json"))
+        diverged = read_mapping(folder / "diverged.json", {})
         tags |= _flatten(diverged, "diverged", _TAG_LENGTH)
         expected = diverged["epoch"] - 1 if isinstance(diverged.get("epoch"), int) else None
     if status == "RUNNING" and not epochs:
@@ -106,7 +105,7 @@ def read_record(folder: Path, path: str, scores: Scores, scored: float) -> Recor
         )
     # Scores from before the last epoch are of an earlier training of the same run.
     if status == "FINISHED" and epochs and scored * 1000 >= epochs[-1][-1].timestamp:
-        tags |= {f"source.{benchmark}": source for benchmark, source in scores.sources.items()}
+        tags |= {f"source.{testset}": "; ".join(sources) for testset, sources in scores.sources.items()}
     else:
         scores = Scores({}, {})
     parameters = _flatten(config, "", _PARAMETER_LENGTH)
@@ -133,9 +132,9 @@ def read_report(folder: Path) -> Record:
     return Record(REPORT, "FINISHED", {}, {}, [], {}, artifacts)
 
 
-def _parse_history(path: Path, data: bytes) -> list[list[Point]]:
+def _read_history(path: Path) -> list[list[Point]]:
     """Read the points of each epoch; an empty cell is no point, a value that is not finite becomes NaN."""
-    rows = _rows(path, data, ("epoch", "timestamp", *CURVES))
+    rows = read_csv(path, ("epoch", "timestamp", *CURVES))
     epochs = []
     for number, row in enumerate(rows, start=1):
         try:
@@ -157,34 +156,40 @@ def read_metrics(path: Path) -> tuple[dict[str, Scores], float]:
     if not path.exists():
         return {}, 0.0
     scores: dict[str, Scores] = defaultdict(lambda: Scores({}, {}))
-    for line, row in enumerate(_rows(path, _read(path), _METRICS_COLUMNS), start=2):
+    for line, row in enumerate(read_csv(path, _METRICS_COLUMNS), start=2):
         if row["severity"]:
             continue
         run = scores[f"{row['dataset']}/{row['arch']}/{row['method']}/seed{row['seed']}"]
-        benchmark = row["benchmark"]
-        if run.sources.get(_clean(benchmark), "").startswith("published") and row["source"].startswith("generated"):
-            benchmark += "_generated"  # the same run on both
-        name = _score_name(benchmark, row["shift"], row["metric"])
+        testset, source = _clean(row["testset"]), row["source"]
+        name = _score_name(row["testset"], row["shift"], row["metric"])
         try:
             value = float(row["value"])
         except ValueError as error:
             raise UserError(f"{path} line {line}: value is {row['value']!r}, expected a number") from error
-        if name in run.values or run.sources.setdefault(_clean(benchmark), row["source"]) != row["source"]:
-            raise UserError(f"{path} line {line}: a second value or source of {name} for one run")
+        if name in run.values:
+            raise UserError(f"{path} line {line}: a second value of {name} for one run")
+        if source not in (known := run.sources.setdefault(testset, [])):  # a validation split has several
+            known.append(source)
         run.values[name] = value if math.isfinite(value) else math.nan
     return scores, path.stat().st_mtime
 
 
-def _score_name(benchmark: str, shift: str, metric: str) -> str:
+def _score_name(testset: str, shift: str, metric: str) -> str:
     """Name a final metric; MLflow's UI groups the charts by what stands before the last slash."""
-    benchmark, shift, metric = _clean(benchmark), _clean(shift), _clean(metric)
-    if shift == benchmark:
-        return f"{benchmark}/{metric}"
-    if shift in ("mCE", "mFP"):
-        return f"{benchmark}/{shift}"
+    testset, shift, metric = _clean(testset), _clean(shift), _clean(metric)
+    if shift == testset:
+        return f"{testset}/{metric}"
     if shift in ("mean", "pooled"):
-        return f"{benchmark}/{shift}_{metric}"
-    return f"{benchmark}/{metric}/{shift}"
+        return f"{testset}/{shift}_{metric}"
+    if shift in _means():
+        return f"{testset}/{shift}"
+    return f"{testset}/{metric}/{shift}"
+
+
+@cache
+def _means() -> set[str]:
+    """The names of the headlines' means, such as mCE: they say which measure they are of."""
+    return {kinds.kind(name).mean for name in kinds.names()}
 
 
 def _clean(name: str) -> str:
@@ -209,32 +214,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} is missing or unreadable ({error.strerror})") from error
-
-
-def _rows(path: Path, data: bytes, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    """Read a CSV file whole; a missing column, a short row or a cut last line is a `UserError`."""
-    try:
-        text = data.decode()
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
-    except (ValueError, csv.Error) as error:
-        raise UserError(f"{path} is not a CSV file ({error})") from error
-    header = text.partition("\n")[0].strip().split(",")
-    if missing := [column for column in columns if column not in header]:
-        raise UserError(f"{path} lacks the column {missing[0]}")
-    if not text.endswith("\n") or any(None in row or None in row.values() for row in rows):
-        raise UserError(f"{path} is cut short or has a row of another length")
-    return rows
-
-
-def _mapping(path: Path, data: bytes) -> dict[str, Any]:
-    """Read YAML or JSON whose top level is a mapping."""
-    try:
-        value = json.loads(data) if path.suffix == ".json" else yaml.safe_load(data)
-    except (ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{path} is damaged ({str(error).splitlines()[0]})") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{path} is damaged: it holds no mapping")
-    return value
 
 
 def checksum(value: Any) -> str:

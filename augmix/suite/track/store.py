@@ -1,9 +1,8 @@
-"""Where MLflow keeps the mirror: a SQLite database beside the results, or a tracking server; and its UI.
+"""Open the store that MLflow keeps the mirror in: a SQLite database beside the results, or a server; show its UI.
 
 MLflow takes three seconds to import, so every import of it is inside a function.
 """
 
-import fcntl
 import http.client
 import os
 import signal
@@ -21,6 +20,7 @@ from urllib.parse import urlsplit
 
 from augmix.errors import RunError, UserError
 from augmix.suite.io.files import atomic
+from augmix.suite.io.locks import locked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,22 +37,6 @@ _ENVIRONMENT = {
 }
 _TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 _SECONDS_TO_ANSWER, _SECONDS_TO_WRITE = "3", "30"
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold an exclusive lock on `path`, waiting for it; the system frees it when the process ends."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("w")
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError as error:
-            raise UserError(f"cannot lock {path}: {error.strerror}") from error
-        yield
 
 
 @contextmanager
@@ -138,7 +122,7 @@ def _prepare_database(database: Path) -> None:
     MLflow builds its schema in many transactions: interrupted, or done by two at once, it is broken for
     good. So one process at a time builds it under a temporary name, and only a whole database is renamed.
     """
-    with locked(database.with_name(f".{database.name}.lock")):
+    with locked(database.with_name(f".{database.name}.lock"), f"the database {database}", wait=True):
         if database.exists() and database.stat().st_size > 0:
             _relocate_artifacts(database)
             return

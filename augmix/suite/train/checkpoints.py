@@ -1,6 +1,5 @@
 """A run's folder: its checkpoints, history and progress. `training.py` is the loop that uses them."""
 
-import csv
 import io
 import os
 import pickle
@@ -16,7 +15,7 @@ from typing import Any
 
 import torch
 
-from augmix.suite.io.files import atomic, write_json, write_text
+from augmix.suite.io.files import atomic, write_csv, write_json
 from augmix.suite.io.processes import leads
 
 # What reading a damaged file as a checkpoint or an archive can end in.
@@ -126,11 +125,7 @@ def tell(line: str) -> None:
 
 def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
     """Rewrite `history.csv` from the checkpoint's history."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, HISTORY, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    write_text(path, text.getvalue())
+    write_csv(path, HISTORY, [[epoch[column] for column in HISTORY] for epoch in history])
 
 
 class Progress:

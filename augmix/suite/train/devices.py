@@ -2,23 +2,24 @@
 
 import contextlib
 import ctypes
-import fcntl
 import os
 import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 
-from augmix.errors import UserError
+from augmix.errors import RunError, UserError
+from augmix.suite.io.locks import locked
 from augmix.suite.io.processes import joined
 
+_claimed: list[torch.device] = []
+_claims = contextlib.ExitStack()
+"""The locks on this process's GPUs; nothing but the process's end frees them."""
 # mallopt's M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD, from glibc's malloc.h.
-_claims: list[IO[str]] = []
-"""Lock files that stay open."""
 _MALLOPT = {-1: 2**31 - 1, -2: 64 * 2**20, -3: 2**30}
 
 
@@ -67,16 +68,16 @@ def find(name: str) -> str:
 
 def _claim() -> torch.device:
     """A GPU that no other job of this user on this machine has, for as long as this process lives."""
+    if _claimed:
+        return _claimed[0]
     count = torch.cuda.device_count()
     for index in range(count):
         identity = torch.cuda.get_device_properties(index).uuid
-        file = (Path(tempfile.gettempdir()) / f"augmix-{os.getuid()}-{identity}.lock").open("w")
+        path = Path(tempfile.gettempdir()) / f"augmix-{os.getuid()}-{identity}.lock"
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
+            _claims.enter_context(locked(path, f"GPU {index}"))
+        except RunError:
             continue
-        _claims.append(file)
         break
     else:
         if joined():
@@ -85,6 +86,7 @@ def _claim() -> torch.device:
         print("all GPUs are in use by other jobs: sharing the first", file=sys.stderr)
     device = torch.device("cuda", index)
     torch.cuda.set_device(device)
+    _claimed.append(device)
     return device
 
 

@@ -23,13 +23,16 @@ from augmix import methods, models
 from augmix.errors import RunError, UserError
 from augmix.suite.data import datasets
 from augmix.suite.io import digests, provenance
-from augmix.suite.io.files import atomic, locked, read_json, read_mapping, write_json, write_text
+from augmix.suite.io.files import atomic, read_json, read_mapping, write_json, write_text
+from augmix.suite.io.locks import locked
 from augmix.suite.io.progress import bar
 from augmix.suite.train import devices, distributed
 from augmix.suite.train.batches import Batches, in_order
 from augmix.suite.train.checkpoints import Checkpoints, Interrupted, Progress, Signals, save, tell, write_history
 from augmix.suite.train.settings import TrainSettings
 
+RETRAIN = "retrain"
+"""The file in a run's folder by which it is to be trained itself, not taken over from another experiment."""
 RESULTS = ("model.pt", "history.csv", "predictions.json", "validation.json", "diverged.json")
 """Files of a run that are of other settings, code or data where a training begins afresh."""
 
@@ -132,6 +135,7 @@ class Trainer:
         seconds = sum(row["seconds"] for row in self.history)
         if self.group.leads:
             write_json(self.folder / "provenance.json", {**outcome, "train_seconds": seconds})
+            (self.folder / RETRAIN).unlink(missing_ok=True)
             save(self.folder / "model.pt", {name: value.cpu() for name, value in self.net.net.state_dict().items()})
 
     def _train_one_step(self) -> None:
@@ -213,6 +217,8 @@ class Trainer:
 
 def _adopt(folder: Path, fingerprint: str, processes: int) -> bool:
     """Take over an identical finished run of another experiment, if there is one under the same results folder."""
+    if (folder / RETRAIN).exists():
+        return False
     dataset, architecture, method, seed = folder.parts[-4:]
     for other in sorted(folder.parents[4].glob(f"*/{dataset}/{architecture}/{method}/{seed}/model.pt")):
         try:

@@ -1,5 +1,6 @@
 """-C: every corruption at severities 1 to 5 (Hendrycks & Dietterich, ICLR 2019), generated or published."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -44,6 +45,12 @@ class Corruptions(Shifted):
     def write(self, shift: str, test: Split) -> None:
         write = photographs.write_severities if self.streamed else generation.write_severities
         write(test, self.folder, shift, corruptions.corrupt, self.images, self.preset, self.seed)
+
+    def trial(self, shift: str, images: np.ndarray) -> int:
+        made = corruptions.corrupt(images, shift, severity=3, seed=self.seed, preset=self.preset)
+        for image in made if self.streamed else ():
+            photographs.encode(image, io.BytesIO())
+        return len(made)
 
     def check(self) -> None:
         super().check()

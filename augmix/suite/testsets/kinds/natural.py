@@ -220,7 +220,8 @@ class Natural(TestSet):
         except UserError:  # the source is gone, and the images are prepared
             there = count
         made = not all(path.exists() for path in self.files(self.name))
-        yield Part(self.name, min(self.images or there, there), made, 3.0)
+        streamed = getattr(loader_module(self.loader), "STREAMED", False)
+        yield Part(self.name, min(self.images or there, there), made, 0.0 if streamed else 3.0)
 
     def samples(self, image: int, count: int) -> Any:
         if self.files(self.name)[0].is_file():

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +13,7 @@ from augmix import perturbations
 from augmix.checks import nearest_preset
 from augmix.errors import UserError
 from augmix.perturbations import NOISE_PERTURBATIONS, extra_perturbations_of, frame_count, perturbations_of
+from augmix.suite.data import videos
 from augmix.suite.data.datasets import Split, evenly
 from augmix.suite.data.photographs import Photographs
 from augmix.suite.testsets import generation, photographs
@@ -67,6 +70,14 @@ class Perturbations(Shifted):
         if self.streamed:
             write = partial(photographs.write_sequences, grain=shift in NOISE_PERTURBATIONS)
         write(test, self.folder, shift, perturbations.perturb, self.images, self.preset, self.seed)
+
+    def trial(self, shift: str, images: np.ndarray) -> int:
+        made = perturbations.perturb(images, shift, seed=self.seed, preset=self.preset)
+        if self.streamed:
+            with TemporaryDirectory() as folder:
+                for frames in made:
+                    videos.write(Path(folder) / "trial.mp4", frames, shift in NOISE_PERTURBATIONS)
+        return made.shape[0] * made.shape[1]
 
     def _opened(self, test: Split, classes: int) -> Images:
         if isinstance(test.images, Photographs):

@@ -90,8 +90,8 @@ def test_every_ending_has_its_status_and_line(
 
 def test_the_order_of_the_commands() -> None:
     assert list(commands()) == [
-        "reproduce", "plan", "status", "prepare", "corrupt", "perturb", "train", "evaluate", "choose", "collect",
-        "report", "track",
+        "reproduce", "plan", "status", "prepare", "generate", "corrupt", "perturb", "train", "evaluate", "choose",
+        "collect", "report", "track",
     ]  # fmt: skip
 
 
@@ -147,7 +147,7 @@ def test_reports_are_made_from_a_checkout(monkeypatch: pytest.MonkeyPatch, capsy
         (["prepare", "--config", "config/digit.yaml"], "configuration config/digit.yaml does not exist"),
         (["prepare", "--dataset", "digit"], "unknown data set 'digit'; did you mean 'digits'?"),
         (["corrupt", "nowhere"], "nowhere/test_images.npy is missing"),
-        (["corrupt", "{digits}", "--corruption", "frog"], "unknown name 'frog'; did you mean 'fog'?"),
+        (["corrupt", "{digits}", "--corruption", "frog"], "unknown corruption 'frog'; did you mean 'fog'?"),
         (["corrupt", "{digits}", "--images", "0"], "--images is 0; at least 1 is needed"),
         (["perturb", "{digits}", "--perturbation", "tild"], "unknown perturbation 'tild'; did you mean 'tilt'?"),
     ],
@@ -177,7 +177,7 @@ def test_prepare_corrupt_and_perturb_as_people_call_them(
     assert main(["corrupt", str(data), "--corruption", "fog", "--images", "8"]) == 0
     assert main(["perturb", str(data), "--perturbation", "tilt", "--images", "4"]) == 0
     assert sorted(path.name for path in (tmp_path / "data" / "digits-C").iterdir()) == [
-        "fog.npy", "labels.npy", "source.json",
+        "fog.json", "fog.npy", "labels.npy", "source.json",
     ]  # fmt: skip
     assert (tmp_path / "data" / "digits-P" / "tilt.npy").exists()
 

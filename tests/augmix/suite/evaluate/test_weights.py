@@ -2,7 +2,7 @@
 
 import csv
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,13 @@ from augmix.corruptions import CORRUPTIONS
 from augmix.errors import UserError
 from augmix.perturbations import PERTURBATIONS
 from augmix.suite.cli import main
-from augmix.suite.evaluate import weights
+from augmix.suite.evaluate import predictions, weights
 from augmix.suite.evaluate.paper import paper_results
 from augmix.suite.evaluate.results import Row
-from augmix.suite.testsets.generation import write_corruption, write_perturbation
+from augmix.suite.io import digests
+from augmix.suite.testsets import kinds
+from augmix.suite.testsets.base import TestSet
+from augmix.suite.testsets.folder import of_folder
 
 
 def saved(path: Path, value: Any) -> Path:
@@ -30,6 +33,12 @@ def saved(path: Path, value: Any) -> Path:
 def state(architecture: str = "smallnet", classes: int = 10) -> dict[str, Tensor]:
     torch.manual_seed(1)
     return dict(models.build(architecture, classes).state_dict())
+
+
+def generate(name: str, data: Path, shifts: Sequence[str], images: int) -> None:
+    """Generate shifts of the -C or -P beside a prepared data set."""
+    testset = of_folder(name, data, data.with_name(f"{data.name}-{name}"), shifts, images)
+    testset.make(testset.shifts)
 
 
 def load(path: Path, architecture: str = "smallnet", classes: int = 10) -> dict[str, Tensor]:
@@ -97,14 +106,14 @@ def test_files_that_are_none_and_unknown_architectures(tmp_path: Path) -> None:
         load(saved(tmp_path / "w.pt", state()), "smalnet")
 
 
-def test_the_numbers_are_those_of_the_net_and_of_the_benchmarks_that_are_there(
+def test_the_numbers_are_those_of_the_net_and_of_the_test_sets_that_are_there(
     small_digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = tmp_path / "data" / "digits"
     data.parent.mkdir()
     data.symlink_to(small_digits)
-    write_corruption(data, data.with_name("digits-C"), "contrast")
-    write_perturbation(data, data.with_name("digits-P"), "tilt", images=4)
+    generate("C", data, ["contrast"], 40)
+    generate("P", data, ["tilt"], 4)
     path = saved(tmp_path / "mine.pt", state())
     options = ["--dataset-folder", str(data), "--output", str(tmp_path / "out"), "--device", "cpu"]
     assert main(["evaluate", "--checkpoint", str(path), "--arch", "smallnet", *options]) == 0
@@ -114,26 +123,38 @@ def test_the_numbers_are_those_of_the_net_and_of_the_benchmarks_that_are_there(
     images = torch.from_numpy(np.load(data / "test_images.npy")).permute(0, 3, 1, 2)
     wrong = (net(images).argmax(1).numpy() != np.load(data / "test_labels.npy")).mean()
     assert shown[0].split() == ["clean", "error", f"{wrong:.2%}"]
-    assert shown[1].startswith("mCE            needs the 15 corruptions")
-    assert shown[2].startswith("mFP            needs the 10 perturbations")
+    assert shown[1] == f"mCE            needs the 15 corruptions in {data}-C: augmix corrupt {data}"
+    assert shown[2] == f"mFP            needs the 10 perturbations in {data}-P: augmix perturb {data}"
     with (tmp_path / "out" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert {(row["benchmark"], row["shift"]) for row in rows} >= {("C", "contrast"), ("P", "tilt")}
+    assert {(row["testset"], row["shift"]) for row in rows} >= {("C", "contrast"), ("P", "tilt")}
     assert {(row["dataset"], row["arch"], row["method"]) for row in rows} == {("digits", "smallnet", "mine")}
 
 
-def test_complete_benchmarks_give_the_papers_two_means(small_digits: Path, tmp_path: Path) -> None:
+def test_a_data_set_alone_is_evaluated_on_its_own_test_images(small_digits: Path, tmp_path: Path) -> None:
     data = tmp_path / "digits"
     data.symlink_to(small_digits)
-    for name in CORRUPTIONS:
-        if name != "frost":
-            write_corruption(data, tmp_path / "digits-C", name, images=4)
-    (tmp_path / "digits-C" / "frost.npy").symlink_to(tmp_path / "digits-C" / "snow.npy")
-    for name in PERTURBATIONS:
-        write_perturbation(data, tmp_path / "digits-P", name, images=2)
     path = saved(tmp_path / "mine.pt", state())
     found = weights.evaluate_checkpoint(path, "smallnet", data, tmp_path / "out", "cpu")
-    assert found.keys() == {"clean", "mCE", "mFP"}
+    assert [(headline.title, headline.value is None) for headline in found] == [
+        ("clean error", False), ("mCE", True), ("mFP", True),
+    ]  # fmt: skip
+    assert [file.name for file in (tmp_path / "out" / "predictions").iterdir()] == ["clean.npz"]
+    stamp = predictions.read_stamp(tmp_path / "out" / "predictions" / "clean.npz")
+    assert stamp is not None
+    assert stamp["checkpoint"] == digests.file_digest(path)
+
+
+def test_complete_test_sets_give_the_papers_two_means(small_digits: Path, tmp_path: Path) -> None:
+    data = tmp_path / "digits"
+    data.symlink_to(small_digits)
+    generate("C", data, [name for name in CORRUPTIONS if name != "frost"], 4)
+    (tmp_path / "digits-C" / "frost.npy").symlink_to(tmp_path / "digits-C" / "snow.npy")
+    generate("P", data, PERTURBATIONS, 2)
+    path = saved(tmp_path / "mine.pt", state())
+    headlines = weights.evaluate_checkpoint(path, "smallnet", data, tmp_path / "out", "cpu")
+    found = {headline.title: headline.value for headline in headlines}
+    assert list(found) == ["clean error", "mCE", "mFP"]
     with np.load(tmp_path / "out" / "predictions" / "C.npz") as archive:
         labels = archive["labels"].reshape(5, -1)
         mean = np.mean([archive[name]["prediction"] != labels for name in CORRUPTIONS])
@@ -145,6 +166,14 @@ def test_imagenet_is_also_measured_in_alexnets_errors() -> None:
     rows += [("C", "published", name, 3, "error", 0.9) for name in CORRUPTIONS]
     rows.append(("C", "published", "mCE", "", "error", 0.5))
     alexnet = paper_results()["alexnet_imagenetc_error"]
+    rows.append(("P", "published", "mFP", "", "flip_probability", 0.1))
     expected = np.mean([0.5 / alexnet[name] for name in CORRUPTIONS])
-    assert weights.headline(rows, "imagenet") == {"mCE": 0.5, "mCE / AlexNet": pytest.approx(expected)}
-    assert weights.headline(rows, "cifar") == {"mCE": 0.5}
+    settings = {"name": "C", "data": "d", "where": "d-C", "names": CORRUPTIONS, "streamed": False, "seed": 0}
+    settings |= {"published": None, "resize": False, "images": None}
+
+    def headlines(preset: str) -> dict[str, float | None]:
+        testset: TestSet = kinds.kind("corruptions")(**settings, preset=preset)
+        return {headline.title: headline.value for headline in weights.headlines(testset, rows)}
+
+    assert headlines("imagenet") == {"mCE": 0.5, "mCE / AlexNet": pytest.approx(expected)}
+    assert headlines("cifar") == {"mCE": 0.5}

@@ -11,8 +11,18 @@ import numpy as np
 import pytest
 
 from augmix.errors import RunError, UserError
-from augmix.suite.io.files import atomic, is_locked, locked, read_array, read_json, write_array, write_json, write_text
-from augmix.suite.track import store as tracking_store
+from augmix.suite.io.files import (
+    atomic,
+    read_array,
+    read_csv,
+    read_json,
+    write_array,
+    write_csv,
+    write_json,
+    write_text,
+)  # fmt: skip
+from augmix.suite.io.locks import holder, is_locked, locked
+from augmix.suite.io.text import table
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
@@ -61,9 +71,63 @@ def test_json_faults_name_the_file(tmp_path: Path) -> None:
         read_json(tmp_path / "b.json")
 
 
+def test_a_table_comes_back(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    write_csv(path, ("name", "value"), [("a, b", 0.1), ("two\nlines", "")])
+    assert path.read_bytes() == b'name,value\n"a, b",0.1\n"two\nlines",\n'
+    assert read_csv(path, ("value",)) == [{"name": "a, b", "value": "0.1"}, {"name": "two\nlines", "value": ""}]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "is missing"),
+        (b"", "lacks the column name"),
+        (b"name\na\n", "lacks the column value"),
+        (b"name,value\na\n", "is cut short or has a row of another length"),
+        (b"name,value\na,1,2\n", "is cut short or has a row of another length"),
+        (b"name,value\na,1", "is cut short or has a row of another length"),
+        (b"name,value\n\xff,1\n", "is not a readable CSV file"),
+        (b'name,value\n"a,1\n', "is not a readable CSV file"),
+    ],
+)
+def test_a_damaged_table_is_one_line(content: bytes | None, complaint: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=rf"a\.csv {complaint}") as caught:
+        read_csv(path, ("name", "value"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_text_table() -> None:
+    rows = [("a", "1", ""), ("bcd", "1e5", "a note")]
+    assert table(("run", "n", ""), rows).splitlines() == ["run  n", "a    1", "bcd  1e5  a note"]
+    assert table(("run", "n"), [row[:2] for row in rows], numbers=True).splitlines() == [
+        "run    n",
+        "a      1",
+        "bcd  1e5",
+    ]
+    assert table(("run", "n"), []) == "run  n"
+
+
+def test_a_second_process_waits_for_a_lock(tmp_path: Path) -> None:
+    path = tmp_path / ".lock"
+    code = "from pathlib import Path; from augmix.suite.io.locks import locked\n"
+    code += f"with locked(Path({str(path)!r}), 'the store', wait=True): print('held', flush=True)"
+    with locked(path, "the store"):
+        other = subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert other.stderr is not None
+        assert other.stderr.readline() == f"waiting: the store is in use by {holder(path)}\n"
+        assert other.poll() is None
+    assert other.communicate(timeout=60)[0] == "held\n"
+
+
 def test_a_lock_excludes_names_its_holder_and_dies_with_it(tmp_path: Path) -> None:
     path = tmp_path / "run" / ".lock"
-    code = "import sys, time; from pathlib import Path; from augmix.suite.io.files import locked\n"
+    code = "import sys, time; from pathlib import Path; from augmix.suite.io.locks import locked\n"
     code += f"with locked(Path({str(path)!r}), 'x'): print('held', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
@@ -90,4 +154,4 @@ def test_a_file_system_without_locks_is_one_line(tmp_path: Path, monkeypatch: py
         locked(tmp_path / ".lock", "the run").__enter__()
     assert not is_locked(tmp_path / ".lock")
     with pytest.raises(UserError, match=r"cannot lock .*: Function not implemented"):
-        tracking_store.locked(tmp_path / ".track.lock").__enter__()
+        locked(tmp_path / ".lock", "the run", wait=True).__enter__()

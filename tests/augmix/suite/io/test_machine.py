@@ -41,7 +41,7 @@ def test_no_driver_or_a_broken_one_means_none(driver: Path, monkeypatch: pytest.
 
 def test_the_front_limits_trainings_to_the_gpus_and_the_memory(driver: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def limits(profile: str | None = None) -> list[str]:
-        command = reproduce._command(Path("config/digits.yaml"), "all", profile)
+        command = reproduce._options(Path("config/digits.yaml"), "all", profile)
         return command[command.index("--resources") + 1 :] if "--resources" in command else []
 
     monkeypatch.setattr(machine, "memory_mb", lambda: 9000)

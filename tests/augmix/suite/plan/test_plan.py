@@ -16,6 +16,7 @@ from augmix.registry import module_names
 from augmix.suite.cli import main
 from augmix.suite.config.experiment import Experiment, load
 from augmix.suite.data.datasets import loader_module
+from augmix.suite.evaluate.stages import State
 from augmix.suite.plan import calibration
 from augmix.suite.plan import forecast as plan
 from augmix.suite.plan import tables as plan_tables
@@ -69,20 +70,25 @@ def test_disk(write_config: WriteConfig) -> None:
     size = planned(write_config).bytes({"smallnet": 1000})
     image = 3 * 32 * 32
     assert size["prepare"] == (96 + 40) * image
-    assert size["corrupt"] == 2 * 5 * 40 * image
-    assert size["perturb"] == 2 * 31 * 10 * image
+    assert size["generate"] == (2 * 5 * 40 + 2 * 31 * 10) * image
     assert size["train"] == 3 * 1000 * 20
     assert size["evaluate"] == 3 * 16 * (40 + 400 + 620)
 
 
 def test_files_that_are_there_are_not_made_again(write_config: WriteConfig, tmp_path: Path) -> None:
-    before = planned(write_config)
-    assert before.making("C") == pytest.approx(2 * 2.0 + 400 * 0.0001)
-    path = tmp_path / "data" / "digits-C" / "fog.npy"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"")
-    assert planned(write_config).making("C") == pytest.approx(2.0 + 200 * 0.0001)
-    assert sum(shift.made for shift in before.shifts) == 4
+    def jobs() -> list[tuple[str, float]]:
+        return [(made.making.title, round(made.seconds, 6)) for made in planned(write_config).generations]
+
+    folder = tmp_path / "data" / "digits-C"
+    folder.mkdir(parents=True)
+    frames = [("digits-P 1", 2.031), ("digits-P 2", 2.031)]
+    assert jobs() == [("digits-C 1", 2.02), ("digits-C 2", 2.02), *frames]
+    (folder / "fog.npy").write_bytes(b"")
+    assert jobs() == [("digits-C 1", 2.0), ("digits-C 2", 2.02), *frames]
+    (folder / "made-1.json").write_text("{}")
+    assert jobs() == [("digits-C 2", 2.02), *frames]
+    (folder / "fog.npy").unlink()
+    assert jobs() == [("digits-C 1", 2.02), ("digits-C 2", 2.02), *frames]
 
 
 def test_a_validation_split_is_counted(write_config: WriteConfig) -> None:
@@ -92,6 +98,28 @@ def test_a_validation_split_is_counted(write_config: WriteConfig) -> None:
     assert [job.evaluated for job in made.jobs[:3]] == [
         40 + 4 * 5 * 40 + 1060, 40 + 4 * 5 * 40 + 1060, 40 + 4 * 5 * 40,
     ]  # fmt: skip
+
+
+def test_a_test_set_of_any_kind_is_counted(write_config: WriteConfig, tmp_path: Path) -> None:
+    natural = {"kind": "natural", "loader": "digits", "images": 30}
+    made = planned(write_config, testsets={"C": None, "P": None, "again": natural})
+    assert [(shift.key, shift.part.images) for shift in made.shifts] == [
+        (ShiftKey("clean", "clean", 32, False), 40), (ShiftKey("natural", "again", 32, False), 30),
+    ]  # fmt: skip
+    assert made.jobs[0].evaluated == 70
+    assert made.bytes({"smallnet": 1})["generate"] == 30 * 3 * 32 * 32
+    request = plan.request(made.experiment, ["smallnet"])
+    assert calibration.measure(replace(request, device="cpu"), 0.0).shifts == {
+        ShiftKey("natural", "again", 32, False): 0
+    }
+
+
+def test_published_files_are_disk_and_no_time_to_make(write_config: WriteConfig, tmp_path: Path) -> None:
+    published = {"shifts": ["fog"], "published": str(tmp_path / "theirs")}
+    made = planned(write_config, testsets={"C": published, "P": None})
+    assert [(job.making.title, job.seconds) for job in made.generations] == [("digits-C 1", 2.0)]
+    assert made.bytes({"smallnet": 1})["generate"] == 5 * 40 * 3 * 32 * 32
+    assert "Downloads are counted as disk, not as hours." in plan_tables.forecast(made, 1)
 
 
 @pytest.mark.parametrize(("workers", "expected"), [(1, 15), (2, 8), (3, 5), (9, 5)])
@@ -118,9 +146,13 @@ def test_images_in_folders_are_counted(tmp_path: Path) -> None:
 
 
 def test_everything_asked_for_is_measured(write_config: WriteConfig) -> None:
-    recipe = load(write_config()).runs[0].training["training"]
+    recipe = load(write_config()).runs[0].training.training
     methods = {(name, 32): {"name": name, "preset": name, "parameters": {}} for name in METHODS}
-    shifts = frozenset(ShiftKey(*key) for key in (("C", "contrast", 32, False), ("P", "translate", 64, True)))
+    corrupted, perturbed = load(write_config()).testsets("digits")[1:]
+    shifts = {
+        ShiftKey("corruptions", "contrast", 32, False): corrupted,
+        ShiftKey("perturbations", "translate", 64, True): replace(perturbed, streamed=True),  # type: ignore[call-arg]
+    }
     found = calibration.measure(
         calibration.Request({("smallnet", 32): recipe}, methods, shifts, ("baselines",), device="cpu", seconds=2), 0.0
     )
@@ -131,7 +163,7 @@ def test_everything_asked_for_is_measured(write_config: WriteConfig) -> None:
         "standard": (1, 0), "augmix": (3, 0), "adversarial": (1, 10),
     }  # fmt: skip
     assert min(cost.seconds for cost in made.values()) >= 0
-    assert found.shifts.keys() == shifts
+    assert found.shifts.keys() == shifts.keys()
     assert min(found.shifts.values()) > 0
     counted = calibration.measure(calibration.Request({}, methods, packages=("baselines",), device="cpu"), 0.0)
     assert counted.methods == {key: cost._replace(seconds=0) for key, cost in found.methods.items()}
@@ -193,14 +225,26 @@ def test_a_device_that_is_not_here_is_planned_for(
 
 def test_photographs_are_counted_as_the_files_they_become(write_config: WriteConfig, tmp_path: Path) -> None:
     options = {"folder": str(tmp_path)}  # nothing is unpacked there yet: ImageNet's own numbers
-    path = write_config(datasets={"photos": {"loader": "imagenet", "options": options, "perturbation_images": 10}})
+    path = write_config(datasets={"photos": {"loader": "imagenet", "options": options}})
     experiment = load(path)
-    found = {shift.kind: shift for shift in plan.shifts(experiment)}
-    assert found["C"].images == 5 * 50_000
-    assert found["C"].key == ShiftKey("C", found["C"].name, 224, True)
+    found = {shift.testset.name: shift for shift in plan.shifts(experiment)}
+    assert found["clean"].part.images == 50_000
+    assert found["clean"].bytes == 0
+    assert found["C"].part.images == 5 * 50_000
+    assert found["C"].key == ShiftKey("corruptions", "pixelate", 224, True)
     # ImageNet-C's 15 corruptions and four extras, 4.75 million files, are 66 GB.
     assert 19 * found["C"].bytes == pytest.approx(66e9, rel=0.1)
-    assert found["P"].bytes < 0.02 * found["P"].images * 3 * 224**2
+    assert found["P"].bytes < 0.02 * found["P"].part.images * 3 * 224**2
+
+
+def test_runs_are_judged_as_the_run_of_the_experiment_judges_them(
+    write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, states = planned(write_config), iter(("done", "outdated", "pending", *["pending"] * 3))
+    monkeypatch.setattr(plan, "run_state", lambda experiment, run: State(next(states)))
+    title = plan_tables.forecast(made, 1).splitlines()[0]
+    assert title == "small: 3 runs, 1 of them done, 1 of them outdated; measured on cpu"
+    assert plan_tables.forecast(made, 1).splitlines()[0] == "small: 3 runs; measured on cpu"
 
 
 def test_predicted_against_actual(write_config: WriteConfig, capsys: pytest.CaptureFixture[str]) -> None:

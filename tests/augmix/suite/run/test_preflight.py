@@ -51,7 +51,7 @@ def test_data_may_be_read_only_when_all_of_it_is_there(write_config: Write, tmp_
     for path in preflight._data_files(there):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    assert len(list(preflight._data_files(there))) == 5 + 2 + 2
+    assert len(list(preflight._data_files(there))) == 5 + 2 * (2 + 2)
     data = tmp_path / "data"
     shutil.move(data, tmp_path / "elsewhere")
     data.symlink_to(tmp_path / "elsewhere")
@@ -104,7 +104,7 @@ def test_a_prepared_data_set_needs_its_source_no_more(
     for split in ("train", "test"):
         for kind in ("images", "labels"):
             np.save(folder / f"{split}_{kind}.npy", np.zeros(0))
-    noted: dict[str, Any] = {"classes": [], "sha256": {}, **experiment.dataset_settings("pets")}
+    noted: dict[str, Any] = {"classes": [], "sha256": {}, **experiment.preparation("pets").made_of()}
     (folder / "dataset.json").write_text(json.dumps(noted))
     preflight.check(experiment)
     (folder / "dataset.json").write_text(json.dumps({**noted, "subset": {"train": 5, "test": 5}}))
@@ -114,28 +114,28 @@ def test_a_prepared_data_set_needs_its_source_no_more(
 
 def test_images_that_change_make_the_data_anew(folder_experiment: Callable[[], Experiment], tmp_path: Path) -> None:
     experiment = folder_experiment()
-    settings = [experiment.dataset_settings("pets")]
-    assert experiment.dataset_settings("pets") == settings[0]
+    settings = [experiment.preparation("pets")]
+    assert experiment.preparation("pets") == settings[0]
     for name, content in (("train/cat/2.png", ""), ("train/cat/2.png", "other"), ("test/dog/.DS_Store", "")):
         (tmp_path / "images" / name).write_text(content)
-        settings.append(experiment.dataset_settings("pets"))
+        settings.append(experiment.preparation("pets"))
     assert settings[0] != settings[1] != settings[2] == settings[3]
-    noted = {"classes": [], "sha256": {}, **settings[3]}
+    noted = {"classes": [], "sha256": {}, **settings[3].made_of()}
     (experiment.data / "pets").mkdir(parents=True)
     (experiment.data / "pets" / "dataset.json").write_text(json.dumps(noted))
     shutil.rmtree(tmp_path / "images")
-    assert experiment.dataset_settings("pets") == settings[3]
+    assert experiment.preparation("pets") == settings[3]
 
 
 def test_missing_frost_photographs_are_refused(write_config: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    experiment = load(write_config(benchmarks={"corruptions": ["frost"], "perturbations": []}))
-    preflight.check_frost(experiment)
+    experiment = load(write_config(testsets={"C": {"shifts": ["frost"]}, "P": None}))
+    preflight.check_data(experiment)
     monkeypatch.setattr(weather, "_FROST_FILES", ("absent.png",))
     weather._frost_photographs.cache_clear()
     with pytest.raises(UserError, match=r"photograph absent\.png that frost needs is not installed"):
-        preflight.check_frost(experiment)
+        preflight.check_data(experiment)
     weather._frost_photographs.cache_clear()
-    preflight.check_frost(load(write_config()))
+    preflight.check_data(load(write_config()))
 
 
 def test_a_method_parameter_out_of_range_is_refused(write_config: Write) -> None:
@@ -167,7 +167,7 @@ def test_a_method_that_was_trained_with_is_not_built_again(write_config: Write) 
     folder = experiment.folder / run.path
     folder.mkdir(parents=True)
     (folder / "model.pt").touch()
-    (folder / "config.yaml").write_text(yaml.safe_dump(dict(run.training)))
+    (folder / "config.yaml").write_text(yaml.safe_dump(run.training.as_json()))
     preflight.check_methods(experiment)
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from augmix.errors import RunError, UserError
 from augmix.suite.config.experiment import Experiment
-from augmix.suite.io.files import locked
+from augmix.suite.io.locks import locked
 from augmix.suite.run import front as reproduce
 from augmix.suite.run.front import results
 from augmix.suite.run.workflow_log import Job
@@ -136,6 +136,40 @@ def epochs_done(folder: Path) -> int:
     return len(path.read_text().splitlines()) - 1 if path.exists() else 0
 
 
+FOREIGN = {
+    "MPLBACKEND": "module://nonexistent", "RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "3", "LOCAL_WORLD_SIZE": "4",
+    "MASTER_ADDR": "nowhere", "MASTER_PORT": "1", "TORCHELASTIC_RUN_ID": "another", "GIT_DIR": "/nowhere",
+    "GIT_WORK_TREE": "/nowhere", "SNAKEMAKE_OUTPUT_CACHE": "/nowhere", "AUGMIX_FINISHED_ONLY": "1",
+}  # fmt: skip
+
+
+def test_the_users_environment_is_kept_without_what_is_foreign(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**FOREIGN, "SNAKEMAKE_PROFILE": "dry"}.items():
+        monkeypatch.setenv(name, value)
+    kept = {"CUDA_VISIBLE_DEVICES": "1", "GIT_SSH": "ssh", "MLFLOW_TRACKING_URI": "http://x", "RANKING": "1"}
+    for name, value in kept.items():
+        monkeypatch.setenv(name, value)
+    found = reproduce.environment()
+    assert kept.items() <= found.items()
+    assert {name: found[name] for name in FOREIGN if name in found} == {"MPLBACKEND": "Agg"}
+    assert not [name for name in found if name.startswith("SNAKEMAKE_")]
+
+
+@pytest.mark.slow
+def test_the_users_environment_changes_nothing(copied: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = copied.folder / "dry"
+    profile.mkdir()
+    (profile / "config.yaml").write_text("dry-run: true\n")
+    for name, value in {**FOREIGN, "SNAKEMAKE_PROFILE": str(profile)}.items():
+        monkeypatch.setenv(name, value)
+    missing = [copied.folder / "results/tiny" / name for name in ("report.pdf", "mlflow.synced")]
+    for path in missing:
+        path.unlink()
+    done = copied.reproduce("config/tiny.yaml")
+    assert done.returncode == 0, done.stderr
+    assert all(path.exists() for path in missing)
+
+
 def test_a_second_start_beside_the_first_is_refused(tiny: Checkout) -> None:
     config = Path(tiny.write("held"))
     with locked(Path("results/held/.lock"), "this test"), pytest.raises(RunError) as refused:
@@ -187,7 +221,7 @@ def test_trainings_without_a_workflow_are_waited_for(
 
 def test_outside_of_a_checkout_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match="has no Snakefile: experiments run in a checkout"):
+    with pytest.raises(UserError, match="has no workflow/Snakefile: experiments run in a checkout"):
         reproduce.reproduce(Path("config/digits.yaml"))
 
 
@@ -211,8 +245,8 @@ def test_results_are_summed_up_by_the_mean_over_seeds(experiment: Experiment) ->
     (experiment.folder / "metrics.csv").write_text(header + text)
     assert results(experiment).splitlines()[3:] == [
         "mCE (%)   digits/smallnet",
-        "standard  16.0",
-        "augmix    6.3",
+        "standard             16.0",
+        "augmix                6.3",
     ]
 
 

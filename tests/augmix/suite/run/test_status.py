@@ -5,10 +5,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import yaml
 
 from augmix.suite.config.experiment import Experiment, load
-from augmix.suite.io.files import locked
+from augmix.suite.config.runs import Run, code_of_evaluation
+from augmix.suite.evaluate import predictions
+from augmix.suite.evaluate.predictions import Predictions
+from augmix.suite.io.digests import code_of
+from augmix.suite.io.locks import locked
 from augmix.suite.run.status import print_status
 
 
@@ -37,14 +43,24 @@ def progress(folder: Path, silent: float = 0) -> None:
     (folder / "progress.json").write_text(json.dumps(noted))
 
 
-PREDICTIONS = ("predictions/clean.npz", "predictions/C.npz", "predictions/P.npz")
+def finish(experiment: Experiment, run: Run) -> None:
+    """Leave what a finished run leaves, with the stamps of now, but for real weights and predictions."""
+    folder = touch(experiment.folder / run.path, "train.log", "model.pt")
+    (folder / "config.yaml").write_text(yaml.safe_dump(json.loads(json.dumps(run.training.as_json()))))
+    code = code_of(run.training.roots()).as_json()
+    (folder / "provenance.json").write_text(json.dumps({"fingerprint": "1", "code": code}))
+    for testset in run.testsets:
+        stamp = {"settings": testset.evaluated_with(), "run": "1", "images": "gone"}
+        stamp["code"] = code_of_evaluation(run.architecture, testset).as_json()
+        found = Predictions({}, np.zeros(0), "made up")
+        predictions.write(predictions.path_of(folder, "predictions", testset.name), found, stamp)
 
 
 def test_every_state_is_shown(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
-    done, running, failed, diverged, interrupted, trained = (
+    _, running, failed, diverged, interrupted, trained = (
         touch(experiment.folder / run.path, "train.log") for run in experiment.runs
     )
-    touch(done, "model.pt", *PREDICTIONS)
+    finish(experiment, experiment.runs[0])
     progress(running)
     (failed / "train.log").write_text("augmix train: error: no space left\n")
     (diverged / "diverged.json").write_text('{"loss": "nan", "epoch": 2, "step": 7}')
@@ -65,8 +81,7 @@ def test_every_state_is_shown(experiment: Experiment, capsys: pytest.CaptureFixt
 
 
 def test_counts_and_the_report(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
-    first = experiment.folder / experiment.runs[0].path
-    touch(first, "model.pt", *PREDICTIONS)
+    finish(experiment, experiment.runs[0])
     print_status(experiment)
     said = capsys.readouterr().out
     assert "\nsmall: 1 of 6 runs done, 5 pending\n" in said
@@ -89,3 +104,24 @@ def test_a_running_job_without_news_says_so(experiment: Experiment, capsys: pyte
 def test_asking_does_not_import_torch() -> None:
     code = "import sys, augmix.suite.run.status; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_results_of_other_code_or_settings_are_outdated(
+    experiment: Experiment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for run in experiment.runs[:3]:
+        finish(experiment, run)
+    first, second, third = (experiment.folder / run.path for run in experiment.runs[:3])
+    noted = json.loads((first / "provenance.json").read_text())
+    noted["code"]["files"]["augmix/crops.py"] = "0" * 12
+    (first / "provenance.json").write_text(json.dumps(noted))
+    config = yaml.safe_load((second / "config.yaml").read_text())
+    config["training"]["epochs"] = 7
+    (second / "config.yaml").write_text(yaml.safe_dump(config))
+    (third / "provenance.json").write_text('{"fingerprint": "1"}')
+    print_status(experiment)
+    said = capsys.readouterr().out
+    assert "outdated         code: augmix/crops.py\n" in said
+    assert "outdated         settings: training.epochs 7 → 10\n" in said
+    assert "outdated         unknown: it does not say which code made it\n" in said
+    assert "\nsmall: 0 of 6 runs done, 3 outdated, 3 pending\n" in said

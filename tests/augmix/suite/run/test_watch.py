@@ -19,7 +19,7 @@ def log_of(counts: dict[str, int], running: list[Job], finished: list[Job]) -> W
     log = WorkflowLog()
     log.counts.update(counts)
     log.total, log.done = sum(counts.values()), len(finished)
-    log.running = {str(number): job for number, job in enumerate(running)}
+    log.running = dict(enumerate(running))
     log.most_running = len(running)
     log.finished = finished
     return log
@@ -44,35 +44,35 @@ def test_durations_are_as_precise_as_they_need_to_be(seconds: float, text: str) 
 
 def test_no_forecast_before_a_training_can_be_judged() -> None:
     running = [Job("train", time.monotonic())]
-    assert seconds_left(log_of({"train": 2, "corrupt": 1}, running, [taken("corrupt", 1)]), {"0": {}}) is None
+    assert seconds_left(log_of({"train": 2, "corrupt": 1}, running, [taken("corrupt", 1)]), {0: {}}) is None
 
 
 def test_the_forecast_adds_up_what_runs_and_what_waits() -> None:
     """A training has 7.5 epochs of 4 s left; another of 40 s and an evaluation of 20 s wait."""
     log = log_of({"train": 2, "evaluate": 2, "all": 1}, [Job("train", time.monotonic())], [taken("evaluate", 20)])
-    assert seconds_left(log, {"0": NOTED}) == pytest.approx(30 + 40 + 20)
+    assert seconds_left(log, {0: NOTED}) == pytest.approx(30 + 40 + 20)
     log.most_running = 2
-    assert seconds_left(log, {"0": NOTED}) == pytest.approx((30 + 40 + 20) / 2)
-    log.running["1"] = Job("evaluate", time.monotonic() - 5)
-    assert seconds_left(log, {"0": NOTED, "1": {}}) == pytest.approx((30 + 40 + 15) / 2, abs=0.1)
+    assert seconds_left(log, {0: NOTED}) == pytest.approx((30 + 40 + 20) / 2)
+    log.running[1] = Job("evaluate", time.monotonic() - 5)
+    assert seconds_left(log, {0: NOTED, 1: {}}) == pytest.approx((30 + 40 + 15) / 2, abs=0.1)
 
 
 def test_the_forecast_puts_a_rules_only_job_after_the_others() -> None:
     running = [Job("train", time.monotonic()), Job("train", time.monotonic())]
     log = log_of({"train": 2, "report": 1}, running, [taken("collect", 8)])
     usual = (40 * 8) ** 0.5
-    assert seconds_left(log, {"0": NOTED, "1": NOTED}) == pytest.approx(30 + usual)
+    assert seconds_left(log, {0: NOTED, 1: NOTED}) == pytest.approx(30 + usual)
 
 
 def test_a_job_that_takes_longer_than_those_before_prolongs_the_forecast() -> None:
     log = log_of({"evaluate": 3}, [Job("evaluate", time.monotonic() - 40)], [taken("evaluate", 10)])
-    assert seconds_left(log, {"0": {}}) == pytest.approx(10 + 50, abs=0.1)
+    assert seconds_left(log, {0: {}}) == pytest.approx(10 + 50, abs=0.1)
 
 
 def test_the_forecast_is_no_shorter_than_the_longest_job() -> None:
     log = log_of({"train": 2}, [Job("train", 0.0), Job("train", 0.0)], [])
     first, last = {**NOTED, "epoch": 1, "step": 0}, {**NOTED, "epoch": 10, "step": 10}
-    assert seconds_left(log, {"0": first, "1": last}) == pytest.approx(40)
+    assert seconds_left(log, {0: first, 1: last}) == pytest.approx(40)
 
 
 def test_progress_of_an_earlier_attempt_is_not_shown(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_lines_name_what_differs_and_the_epoch(tmp_path: Path, capsys: pytest.Ca
     job = Job("train", time.monotonic() - 10, names, str(tmp_path / "train.log"))
     progress(tmp_path)
     log = log_of({"train": 1, "evaluate": 1, "corrupt": 1}, [job], [])
-    failed = log.failed["7"] = Job("corrupt", 0.0, {"dataset": "digits", "shift": "fog"})
+    failed = log.failed[7] = Job("corrupt", 0.0, {"dataset": "digits", "shift": "fog"})
     display = Display(Experiment({**TINY}), log)
     display._line_time -= 20
     display.update()

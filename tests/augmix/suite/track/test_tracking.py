@@ -27,7 +27,7 @@ from augmix.suite.track.store import open_store
 
 STARTED = 1_700_000_000.25
 HISTORY = "epoch,step,learning_rate,train_loss,train_error,test_error,seconds,timestamp\n"
-METRICS = ["dataset", "arch", "method", "seed", "benchmark", "source", "shift", "severity", "metric", "value"]
+METRICS = ["dataset", "arch", "method", "seed", "testset", "source", "shift", "severity", "metric", "value"]
 GENERATED = "generated (augmix 0.1.0)"
 SCORES: list[tuple[str, str, str, str, str, float]] = [
     ("clean", "digits", "clean", "", "error", 0.031),
@@ -41,6 +41,10 @@ SCORES: list[tuple[str, str, str, str, str, float]] = [
     ("C", GENERATED, "mCE", "", "error", 0.25),
     ("P", GENERATED, "tilt", "", "flip_probability", 0.011),
     ("P", GENERATED, "mFP", "", "flip_probability", 0.019),
+    ("other writers", "folder", "other writers", "", "error", 0.4),
+    ("validation", "validation split, digits", "clean", "", "error", 0.05),
+    ("validation", f"validation split, {GENERATED}", "gaussian_blur", "", "error", 0.1),
+    ("validation", f"validation split, {GENERATED}", "mean", "", "error", 0.08),
 ]
 
 
@@ -87,7 +91,8 @@ def write_run(
         "training": {"epochs": 3, "learning_rate": 0.1, "device": None},
     }
     (run / "config.yaml").write_text(yaml.safe_dump(config | (settings or {})))
-    provenance = {"commit": "abc123", "dirty": True, "source_hash": "0f", "packages": {"torch": "2.9.0"}}
+    code = {"digest": "0f", "files": {"augmix/mixing.py": "12"}, "packages": {"torch": "2.9.0"}}
+    provenance = {"commit": "abc123", "dirty": True, "code": code, "packages": {"torch": "2.9.0"}}
     (run / "provenance.json").write_text(json.dumps(provenance))
     lines = [f"{e},{10 * e},{0.1 / e},{2 / e},{0.5 / e},{0.6 / e},1.5,{STARTED + e}\n" for e in range(1, epochs + 1)]
     (run / "history.csv").write_text(HISTORY + "".join(lines))
@@ -163,6 +168,10 @@ def test_values_equal_the_files(experiment: Path, monkeypatch: pytest.MonkeyPatc
         "C/mCE": 0.25,
         "P/flip_probability/tilt": 0.011,
         "P/mFP": 0.019,
+        "other writers/error": 0.4,
+        "validation/error/clean": 0.05,
+        "validation/error/gaussian_blur": 0.1,
+        "validation/mean_error": 0.08,
     }
     client = client_of(experiment)
     for key, scale in {"train_loss": 2, "train_error": 0.5, "test_error": 0.6, "learning_rate": 0.1}.items():
@@ -182,10 +191,11 @@ def test_values_equal_the_files(experiment: Path, monkeypatch: pytest.MonkeyPatc
     assert provenance == {
         "provenance.commit": "abc123",
         "provenance.dirty": "true",
-        "provenance.source_hash": "0f",
+        "provenance.code": "0f",
         "provenance.packages.torch": "2.9.0",
     }
     assert (tags["source.clean"], tags["source.C"]) == ("digits", GENERATED)
+    assert tags["source.validation"] == f"validation split, digits; validation split, {GENERATED}"
     assert not any("hunter2" in line for line in dump(experiment))
     assert (run.info.start_time, run.info.end_time) == (1_700_000_001_250 - 1500, 1_700_000_003_250)
 
@@ -324,9 +334,9 @@ def test_values_that_are_not_finite_and_names_that_mlflow_refuses(experiment: Pa
     [
         ("config.yaml", None, "config.yaml is missing"),
         ("config.yaml", b"- a list\n", "holds no mapping"),
-        ("config.yaml", b"a: [", "config.yaml is damaged"),
+        ("config.yaml", b"a: [", "config.yaml is not readable YAML"),
         ("provenance.json", None, "provenance.json is missing"),
-        ("provenance.json", b'{"commit": ', "provenance.json is damaged"),
+        ("provenance.json", b'{"commit": ', "provenance.json is not readable JSON"),
         ("history.csv", None, "history.csv is missing"),
         ("history.csv", b"", "history.csv lacks the column epoch"),
         ("history.csv", b"epoch,step\n1,2\n", "lacks the column timestamp"),
@@ -365,7 +375,7 @@ def test_history_older_than_the_config_is_not_of_this_training(experiment: Path)
     ("old", "new", "complaint"),
     [
         (",0.25\n", ",a quarter\n", "line 10: value is 'a quarter'"),
-        (",fog,,", ",mCE,,", "line 10: a second value or source of C/mCE"),
+        (",fog,,", ",mCE,,", "line 10: a second value of C/mCE"),
         (",severity,", ",,", "lacks the column severity"),
     ],
 )
@@ -435,7 +445,10 @@ def test_two_first_starts_at_once_after_one_was_killed(experiment: Path) -> None
     starts = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     outputs = [start.communicate(timeout=120) for start in starts]
     assert [start.returncode for start in starts] == [0, 0], outputs
-    assert [errors for _, errors in outputs] == ["", ""]
+    first, second = sorted(errors for _, errors in outputs)
+    assert first == ""
+    assert second.startswith(f"waiting: the mirror of {experiment} is in use by process ")
+    assert second.count("\n") == 1
     assert sorted(re.findall(r"\d runs created", "".join(output for output, _ in outputs))) == [
         "0 runs created",
         "4 runs created",

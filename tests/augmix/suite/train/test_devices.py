@@ -1,5 +1,6 @@
 """Devices: a GPU a job, an accelerator that is absent refused, a batch that does not fit in one line."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ import torch
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.evaluate import evaluation
-from augmix.suite.io.files import is_locked
+from augmix.suite.io.locks import is_locked
 from augmix.suite.train import devices, training
 
 
@@ -24,7 +25,7 @@ def two_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[torch.devi
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: SimpleNamespace(uuid=f"GPU-{index}"))
     monkeypatch.setattr(torch.cuda, "set_device", current.append)
     monkeypatch.setattr(devices.tempfile, "gettempdir", lambda: str(tmp_path))  # type: ignore[attr-defined]
-    monkeypatch.setattr(devices, "_claims", [])
+    monkeypatch.setattr(devices, "_claims", contextlib.ExitStack())
     return current
 
 
@@ -54,6 +55,7 @@ def test_every_job_takes_a_gpu_of_its_own(
 
 
 def test_more_processes_than_gpus_are_refused(two_gpus: list[torch.device], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
     monkeypatch.setenv("RANK", "2")
     monkeypatch.setenv("WORLD_SIZE", "3")
     for _ in range(2):

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 
 from augmix import models
 from augmix.errors import UserError
+from augmix.suite.cli import main
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.data import datasets
 from augmix.suite.train import distributed, training
@@ -74,6 +75,31 @@ def test_two_processes_have_the_curve_of_one(small_experiment: MakeExperiment, t
     for name in expected:
         torch.testing.assert_close(found[name], expected[name], rtol=1e-3, atol=1e-4)
     assert json.loads((two / "provenance.json").read_text())["processes"] == 2
+
+
+def test_a_place_among_other_processes_is_not_taken_for_one_here(
+    small_experiment: MakeExperiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MPI's and SLURM's launchers, or a service's, set these for programs that do not train together."""
+    for name, value in (("RANK", "3"), ("WORLD_SIZE", "4"), ("MASTER_ADDR", "nowhere"), ("MASTER_PORT", "1")):
+        monkeypatch.setenv(name, value)
+    settings, folder = run_settings(small_experiment, "smallnet", epochs=1), folder_in(tmp_path)
+    (tmp_path / "log").write_text("an earlier start\n")
+    command = ["train", "--settings", json.dumps(settings), "--output", str(folder), "--log", str(tmp_path / "log")]
+    assert main(command) == 0
+    assert (folder / "model.pt").exists()
+    assert "an earlier start" not in (tmp_path / "log").read_text()
+    assert json.loads((folder / "provenance.json").read_text())["processes"] == 1
+
+
+@pytest.mark.slow
+def test_torchrun_starts_the_processes_as_well(small_experiment: MakeExperiment, tmp_path: Path) -> None:
+    settings, folder = run_settings(small_experiment, "smallnet", epochs=1), folder_in(tmp_path)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
+    command += ["-m", "augmix.suite.cli", "train", "--settings", json.dumps(settings), "--output", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((folder / "provenance.json").read_text())["processes"] == 2
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from augmix.errors import RunError, UserError
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.data import datasets
 from augmix.suite.evaluate.evaluation import load_net
-from augmix.suite.io.files import locked
+from augmix.suite.io.locks import locked
 from augmix.suite.train import batches, training
 from augmix.suite.train.checkpoints import Interrupted
 from augmix.suite.train.settings import TrainSettings
