@@ -1,6 +1,7 @@
 """Archives of predictions: written whole, read back, and another version or a lost field told from what is right."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -77,17 +78,14 @@ def test_numbers_of_before_are_evaluated_again(path: Path, change: Callable[[dic
     assert not predictions.is_whole(path, SHIFTS, STAMP)
 
 
-def test_every_damage_is_one_line(path: Path) -> None:
+def test_every_damage_is_noticed(path: Path) -> None:
     whole = path.read_bytes()
     rng = np.random.default_rng(0)
     for at in (0, 40, *rng.integers(0, len(whole), 60).tolist()):
         for data in (whole[:at], whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :]):
             path.write_bytes(data)
-            try:
+            with suppress(OutdatedError):  # some bytes of the container say nothing
                 found = predictions.read(path, SHIFTS)
-            except OutdatedError as error:
-                assert "\n" not in str(error)
-            else:  # some bytes of the container say nothing
                 assert found.shifts["snow"]["prediction"].tolist() == np.arange(12).reshape(3, 4).tolist()
     path.unlink()
     with pytest.raises(OutdatedError, match=r"C\.npz is missing"):
