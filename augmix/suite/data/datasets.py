@@ -13,7 +13,7 @@ import hashlib
 import importlib
 import inspect
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType, NoneType
 from typing import Any, NamedTuple, get_args
@@ -150,6 +150,8 @@ def prepare(settings: Preparation, folder: Path) -> None:
     data: Arrays = module.load(**settings.options)
     if settings.validation is not None:
         data = split_validation(data, settings.validation)
+    # Where the source was downloaded or unpacked just now, there was no digest to ask for.
+    settings = replace(settings, source=settings.source or source_digest(settings.loader, settings.options))
     normalisation = getattr(module, "NORMALISATION", NORMALISED)
     record: dict[str, Any] = {
         "classes": data.classes, **settings.made_of(), "normalisation": normalisation, "sha256": {},
@@ -202,13 +204,13 @@ def read_images(folder: Path, split: str, workers: int = 1) -> np.ndarray | Phot
     return read_array(path, np.uint8, (None, None, None, 3))
 
 
-def source_digest(loader: str, options: Mapping[str, Any], folder: Path) -> str | None:
+def source_digest(loader: str, options: Mapping[str, Any], folder: Path | None = None) -> str | None:
     """A digest of a data set's files, by content; once they are gone, the one that `folder`'s record notes."""
     digest = getattr(loader_module(loader), "digest", None)
     if digest is None:
         return None
     found: str | None = digest(**options)
-    if found is None and (folder / "dataset.json").exists():
+    if found is None and folder is not None and (folder / "dataset.json").exists():
         return record(folder).get("source")
     return found
 

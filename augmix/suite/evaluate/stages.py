@@ -150,8 +150,8 @@ def _changes_of_making(making: Making) -> Iterator[Change]:
             continue
         noted = read_mapping(path, {"settings": dict, "data": str})
         differing = _settings(noted["settings"], testset.made_of(shift))
-        if not differing and (own / "dataset.json").exists() and noted["data"] != datasets.test_images_digest(own):
-            differing = ["other test images"]
+        if not differing and (own / "dataset.json").exists() and noted["data"] != testset.data_digest():
+            differing = ["other images of the data set"]
         name = f"{making.folder.name} {shift}"
         yield from _change("generate", name, making.marker, differing, noted.get("code"), code(testset.roots()))
 

@@ -31,7 +31,8 @@ PROJECT = ("augmix", "baselines", "ablations", "reports")
 # shared among several, `files` reads and writes every array, and `checkpoints` holds the state that a run goes on from.
 NEUTRAL = (
     "augmix.errors",  # exceptions, and what they say
-    "augmix.suite.io.digests",  # what is here tells whether to compute, not what
+    "augmix.suite.io.contents",  # what these two hold tells whether to compute, not what
+    "augmix.suite.io.digests",
     "augmix.suite.io.locks",  # who may write, not what
     "augmix.suite.io.progress",  # bars, and durations in words
     "augmix.suite.io.provenance",  # what a run notes about itself, and whether two runs are the same

@@ -174,6 +174,10 @@ class TestSet(ABC):
         """Everything that decides the content of a shift's file but code and the data set's images: JSON-able."""
         return {}
 
+    def data_digest(self) -> str:
+        """A digest of everything of the data set that decides the content of its files."""
+        return datasets.test_images_digest(Path(self.data))
+
     def stamp(self, shift: str) -> Path:
         """The file that says what a shift that was made was made with."""
         return self.folder / f"{shift}.json"
@@ -272,7 +276,7 @@ def is_made(testset: TestSet, shift: str) -> bool:
     code = digests.Code.from_json(noted.get("code"))
     return (
         noted["settings"] == json.loads(json.dumps(testset.made_of(shift)))
-        and noted["data"] == datasets.test_images_digest(Path(testset.data))
+        and noted["data"] == testset.data_digest()
         and code is not None
         and code.digest == digests.code_of(testset.roots()).digest
     )

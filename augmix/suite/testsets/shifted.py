@@ -158,14 +158,14 @@ class Shifted(TestSet):
             self._check_published(shifts)
             return
         code = digests.code_of(self.roots()).as_json()
-        images, test = datasets.test_images_digest(Path(self.data)), self._test()
+        images, test = self.data_digest(), self._test()
         for shift in shifts:
             self.stamp(shift).unlink(missing_ok=True)
             self.write(shift, test)
             write_json(self.stamp(shift), {"settings": self.made_of(shift), "data": images, "code": code})
 
     def _check_published(self, shifts: Sequence[str]) -> None:
-        images, record = datasets.test_images_digest(Path(self.data)), datasets.record(Path(self.data))
+        images, record = self.data_digest(), datasets.record(Path(self.data))
         if self.published == DOWNLOAD:
             published.download(self.folder.name, self.folder.parent, shifts)
         opened = self._opened(self._test(), len(record["classes"]))
@@ -193,12 +193,21 @@ class Shifted(TestSet):
         return super().marker(number)
 
     def files(self, shift: str) -> list[Path]:
-        return [self.folder / f"{shift}.npy"] if self.published is None else []
+        if self.published is not None:
+            return []
+        # Without its `source.json` a folder would be taken for a published one.
+        beside = ("source.json",) if self.streamed else ("source.json", "labels.npy")
+        return [self.folder / name for name in (f"{shift}.npy", *beside)]
 
     def identity(self) -> str:
-        stamps = {str(path): read_mapping(path, {"data": str}) for path in map(self.stamp, self.names)}
+        stamps = {
+            str(path): read_mapping(path, {"settings": dict, "data": str, "code": dict})
+            for path in map(self.stamp, self.names)
+        }
+        # The code that checks published files does not decide what is in them.
+        made = [[noted["code"].get("digest")] if self.published is None else [] for noted in stamps.values()]
         return digests.json_digest(
-            [[noted["settings"], noted["data"], noted["code"]["digest"]] for noted in stamps.values()]
+            [[noted["settings"], noted["data"], *code] for noted, code in zip(stamps.values(), made, strict=True)]
         )
 
     def evaluated_with(self) -> dict[str, Any]:

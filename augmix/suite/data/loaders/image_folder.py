@@ -4,7 +4,6 @@ Each image is scaled so that its shorter side is `side` pixels, and its centre i
 is taken as it is. Classes are numbered in the order of their names, and images keep the order of theirs.
 """
 
-import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +14,7 @@ from PIL import Image, ImageOps
 from augmix.errors import UserError
 from augmix.suite.data.datasets import SPLITS, Arrays
 from augmix.suite.data.photographs import as_rgb, decoding
+from augmix.suite.io import contents
 from augmix.suite.io.progress import bar
 
 
@@ -70,17 +70,12 @@ def sizes(folder: str, side: int = 32) -> tuple[int, int]:
 
 
 def digest(folder: str, side: int = 32) -> str | None:
-    """A hash of the images' names and sizes in bytes, by which changes show; None where they are gone."""
+    """A digest of the images' names and contents, by which changes show; None where they are gone."""
     root = Path(folder).expanduser()
     if not all((root / split).is_dir() for split in SPLITS):
         return None
-    found = hashlib.sha256()
-    for split in SPLITS:
-        for name in _classes(root, split):
-            with os.scandir(root / split / name) as entries:
-                sizes = {entry.name: entry.stat().st_size for entry in entries if not entry.name.startswith(".")}
-            found.update(f"{split}/{name} {sorted(sizes.items())}\n".encode(errors="surrogateescape"))
-    return found.hexdigest()[:16]
+    classes = [f"{split}/{name}" for split in SPLITS for name in _classes(root, split)]
+    return contents.digest(root, classes, lambda name: not name.startswith("."))
 
 
 def load(folder: str, side: int = 32) -> Arrays:

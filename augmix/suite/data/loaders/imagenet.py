@@ -17,11 +17,14 @@ from augmix.errors import UserError
 from augmix.suite.data.datasets import Arrays, files
 from augmix.suite.data.loaders import _ilsvrc
 from augmix.suite.data.loaders.image_folder import listing
+from augmix.suite.io import contents
 from augmix.suite.io.progress import bar
 
 STREAMED = True
 FOLDERS = {"train": "train", "test": "val"}
 SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff")
+ENDS = 2**16
+"""How many bytes at the beginning and at the end of a file tell whether it has changed."""
 NORMALISATION = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and standard deviation of each channel over the training images, as shares of 255."""
 
@@ -62,6 +65,15 @@ def sizes(folder: str, val_labels: str | None = None, side: int = 224) -> tuple[
     return train, test
 
 
+def digest(folder: str, val_labels: str | None = None, side: int = 224) -> str | None:
+    """A digest of the photographs' names, sizes and both ends of their contents; None where they are packed or gone."""
+    root = Path(folder).expanduser()
+    if not all((root / name).is_dir() for name in FOLDERS.values()):
+        return None
+    classes = [f"{split}/{name}" for split in FOLDERS.values() for name in _classes(root / split)]
+    return contents.digest(root, classes, _is_image, ENDS)
+
+
 def load(folder: str, val_labels: str | None = None, side: int = 224) -> Arrays:
     """List the photographs, after unpacking the archives if need be; none is decoded here."""
     check(folder, val_labels, side)
@@ -82,6 +94,10 @@ def _classes(folder: Path) -> list[str]:
     return [name for name in listing(folder) if (folder / name).is_dir()]
 
 
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+
+
 def _files(root: Path, split: str, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """A split's files and their labels (N,)."""
     names: list[bytes] = []
@@ -89,7 +105,7 @@ def _files(root: Path, split: str, classes: list[str]) -> tuple[np.ndarray, np.n
     sizes: list[int] = []
     for label, name in enumerate(bar(classes, desc=f"{split} classes", unit="class")):
         folder = root / split / name
-        found = [file for file in listing(folder) if file.lower().endswith(SUFFIXES)]
+        found = [file for file in listing(folder) if _is_image(file)]
         if not found:
             raise UserError(f"{folder} holds no image ({', '.join(SUFFIXES)}); every class needs at least one")
         if twice := [stem for stem, count in Counter(Path(file).stem for file in found).items() if count > 1]:

@@ -6,7 +6,7 @@ which of the data set's; where some of the data set's classes are not among them
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -27,8 +27,8 @@ class NaturalImages(Images):
 
     def __init__(self, testset: "Natural", test: Split) -> None:
         folder = testset.folder
-        self._name, noted = testset.name, read_mapping(folder / "dataset.json", {"source": str, "classes": list})
-        self.source = noted["source"]
+        noted = read_mapping(folder / "dataset.json", {"described": str, "classes": list, "partial": bool})
+        self.source = noted["described"]
         self._images = datasets.read_images(folder, "test", getattr(test.images, "workers", 1))
         self._labels = np.asarray(read_array(folder / "test_labels.npy", np.int64, (len(self._images),)))
         self._classes = np.array(noted["classes"], np.int64) if noted["partial"] else None
@@ -118,8 +118,10 @@ class Natural(TestSet):
 
     def make(self, shifts: Sequence[str]) -> None:
         loaded: Arrays = loader_module(self.loader).load(**self.options)
+        # Where it was downloaded or unpacked just now, there was no digest to ask for.
+        source = self.source or datasets.source_digest(self.loader, self.options)
         images, labels = getattr(loaded, f"{self.split}_images"), getattr(loaded, f"{self.split}_labels")
-        record, images_digest = datasets.record(Path(self.data)), datasets.test_images_digest(Path(self.data))
+        record, data_digest = datasets.record(Path(self.data)), self.data_digest()
         table, taken = self._mapped(loaded.classes, record["classes"])
         labels = table[labels]
         kept = np.flatnonzero(labels >= 0)
@@ -128,13 +130,15 @@ class Natural(TestSet):
             raise UserError(f"{self.name}: none of its images is of a class of the map")
         images, labels = np.ascontiguousarray(images[kept]), labels[kept].astype(np.int64)
         self._refuse_training_images(images)
+        self.stamp(self.name).unlink(missing_ok=True)  # it must not stand beside half of the new arrays
         write_array(self.folder / "test_images.npy", images)
         write_array(self.folder / "test_labels.npy", labels)
         noted: dict[str, Any] = {
-            "source": f"{self.loader} ({', '.join(f'{k} {v}' for k, v in self.options.items() if k != 'folder')})"
+            "described": f"{self.loader} ({', '.join(f'{k} {v}' for k, v in self.options.items() if k != 'folder')})"
             if set(self.options) - {"folder"}
             else self.loader,
             "loader": self.loader,
+            "source": source,
             "classes": taken,
             "partial": len(taken) < len(record["classes"]),
             "sha256": {
@@ -145,7 +149,7 @@ class Natural(TestSet):
         if loaded.streamed is not None:
             noted["streamed"] = dict(loaded.streamed)
         code = digests.code_of(self.roots()).as_json()
-        stamp = {"settings": self.made_of(self.name), "data": images_digest, "code": code}
+        stamp = {"settings": replace(self, source=source).made_of(self.name), "data": data_digest, "code": code}
         write_json(self.stamp(self.name), {**noted, **stamp})
 
     def _mapped(self, theirs: Sequence[str], ours: Sequence[str]) -> tuple[np.ndarray, list[int]]:
@@ -180,6 +184,11 @@ class Natural(TestSet):
                 f"{self.name}: {found} of its {len(images)} images are training images of {Path(self.data).name}; "
                 "train on others, or take others"
             )
+
+    def data_digest(self) -> str:
+        # Training images are refused, and classes are found by their names.
+        record = datasets.record(Path(self.data))
+        return digests.json_digest([record["sha256"], record["classes"]])
 
     def made_of(self, shift: str) -> dict[str, Any]:
         left_out = ("name", "data", "where")

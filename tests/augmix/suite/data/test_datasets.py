@@ -122,6 +122,19 @@ def test_grey_levels_of_32_bits_are_refused(tmp_path: Path) -> None:
             read()
 
 
+def test_an_image_folder_changes_with_the_content_of_its_images(folder: Path) -> None:
+    first = image_folder.digest(str(folder))
+    assert first == image_folder.digest(str(folder), 64)
+    path = folder / "train" / "dog" / "d.bmp"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))  # as many bytes
+    assert image_folder.digest(str(folder)) != first
+    path.write_bytes(whole)
+    assert image_folder.digest(str(folder)) == first
+    (folder / "test").rename(folder / "val")
+    assert image_folder.digest(str(folder)) is None
+
+
 def test_image_folder_turns_photographs_upright(folder: Path) -> None:
     path = folder / "train" / "cat" / "a.png"
     pixels = np.zeros((32, 32, 3), np.uint8)

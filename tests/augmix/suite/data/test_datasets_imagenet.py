@@ -1,6 +1,7 @@
 """ImageNet as folders and as its original archives: listed, never decoded at once, and faults that name the file."""
 
 import io
+import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -95,6 +96,26 @@ def test_archives_are_unpacked_once(archives: Path, tmp_path: Path, monkeypatch:
     assert np.abs(test.images[:][:, 0, 0, 0].astype(int) - 60 * test.labels).max() <= 2
     monkeypatch.setattr(_ilsvrc, "unpack", lambda *_: pytest.fail("unpacked again"))
     prepared(archives, tmp_path / "again", side=32)
+
+
+def test_photographs_change_by_name_size_and_content(archives: Path, tmp_path: Path) -> None:
+    assert imagenet.digest(str(archives)) is None, "they are packed"
+    folder = prepared(archives, tmp_path / "imagenet", side=32)
+    first = imagenet.digest(str(archives), side=32)
+    # It was unpacked meanwhile: the next start finds nothing new.
+    assert datasets.record(folder)["source"] == first
+    path = archives / "val" / WNIDS[0] / "ILSVRC2012_val_00000001.JPEG"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3] + bytes([whole[-3] ^ 1]) + whole[-2:])  # as many bytes
+    assert imagenet.digest(str(archives)) != first
+    path.write_bytes(whole)
+    (path.parent / "notes.txt").write_text("no photograph")
+    assert imagenet.digest(str(archives)) == first
+    path.rename(path.with_name("other.JPEG"))
+    assert imagenet.digest(str(archives)) != first
+    for split in ("train", "val"):
+        shutil.rmtree(archives / split)
+    assert datasets.source_digest("imagenet", {"folder": str(archives)}, folder) == first
 
 
 def test_unpacking_goes_on_after_a_kill(archives: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,9 @@ from augmix.suite.io.digests import NEUTRAL, PACKAGES, Code, code_of, difference
 
 CHECKOUT = Path(__file__).parents[4]
 TRAINING = "augmix.suite.train.training"
+KINDS = "augmix.suite.testsets.kinds"
 GENERATION = "augmix.suite.testsets.generation"
+PUBLISHED = "augmix.suite.testsets.published"
 PLAIN = 'import os\n\n\ndef rate(step, low=0.1):\n    total = low + step * 2\n    return f"{total:g}"\n'
 """A module that the tests write differently."""
 
@@ -81,6 +83,13 @@ def test_a_test_set_is_decided_by_the_corruptions_and_the_photographs_of_frost()
     assert "numba" in code.packages
     # No statement imports the package that has the photographs: it is asked for by its name.
     assert ("imagecorruptions-imaug" in code.packages) == (digests._version("imagecorruptions-imaug") is not None)
+
+
+def test_published_and_natural_test_sets_are_not_decided_by_corruptions() -> None:
+    for root in (PUBLISHED, f"{KINDS}.natural"):
+        code = code_of([root, "augmix.suite.data.loaders.digits"])
+        assert not [file for file in code.files if "corruptions" in file or "perturbations" in file]
+        assert "numba" not in code.packages
 
 
 def test_data_files_beside_a_module_are_part_of_it() -> None:

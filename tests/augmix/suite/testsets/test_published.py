@@ -1,4 +1,4 @@
-"""Published benchmarks: configured, downloaded from a server on this machine, checked, recorded, evaluated."""
+"""Published test sets: configured, downloaded from a server on this machine, checked, recorded, evaluated."""
 
 import functools
 import hashlib
@@ -18,10 +18,11 @@ from augmix.errors import UserError
 from augmix.perturbations import perturb
 from augmix.suite.cli import main
 from augmix.suite.config.experiment import load
+from augmix.suite.config.parse import origin_of
 from augmix.suite.data import datasets, download
+from augmix.suite.data.datasets import Preparation
 from augmix.suite.data.download import Source
-from augmix.suite.testsets import arrays as benchmark
-from augmix.suite.testsets import published
+from augmix.suite.testsets import base, published
 
 Write = Callable[..., Path]
 
@@ -51,17 +52,17 @@ def write_published(folder: Path, data: Path) -> None:
     np.save(folder / "labels.npy", np.tile(test.labels, 5).astype(np.uint8))
 
 
-def digits(**published: str) -> dict[str, Any]:
-    return {"digits": {"loader": "digits", "flip": False, "subset": {"test": 40, "train": 96}, "published": published}}
+def digits(**testsets: Any) -> dict[str, Any]:
+    return {"digits": {"loader": "digits", "flip": False, "subset": {"test": 40, "train": 96}, "testsets": testsets}}
 
 
-def test_prepare_downloads_unpacks_and_checks_once(
+def test_generate_downloads_unpacks_and_checks_once(
     served: tuple[Path, str], write_config: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, address = served
-    monkeypatch.setitem(benchmark.DOWNLOADED, "digits", "Digits-C")
-    experiment = load(write_config(datasets=digits(C="download")))
-    datasets.prepare(experiment.dataset_settings("digits"), experiment.data / "digits")
+    monkeypatch.setitem(published.DOWNLOADED, "digits", "Digits-C")
+    experiment = load(write_config(datasets=digits(C={"published": "download"})))
+    datasets.prepare(experiment.preparation("digits"), experiment.data / "digits")
     write_published(tmp_path / "made" / "Digits-C", experiment.data / "digits")
     with tarfile.open(folder / "Digits-C.tar", "w") as tar:
         tar.add(tmp_path / "made" / "Digits-C", "Digits-C")
@@ -70,15 +71,19 @@ def test_prepare_downloads_unpacks_and_checks_once(
     source = Source(f"{address}/Digits-C.tar?download=1", len(content), f"md5:{digest}", len(content))
     monkeypatch.setitem(published.ARCHIVES, "Digits-C", published._arrays(source))
     for _ in range(2):
-        assert main(["prepare", "--config", str(tmp_path / "small.yaml"), "--dataset", "digits"]) == 0
+        assert main(["generate", "--config", str(tmp_path / "small.yaml"), "--testset", "C"]) == 0
         (folder / "Digits-C.tar").unlink(missing_ok=True)  # not asked for again
     where = experiment.data / "downloads" / "Digits-C"
-    assert experiment.benchmark_folder("digits", "C") == where
+    [_, testset, _] = experiment.testsets("digits")
+    assert testset.folder == where
     assert sorted(path.name for path in where.iterdir()) == ["fog.npy", "labels.npy", "pixelate.npy"]
-    [record] = experiment.benchmark_files("digits", "C", experiment.corruptions)
-    assert json.loads(record.read_text()) == {
-        "source": "published", "folder": str(where), "shifts": ["fog", "pixelate"],
-    }  # fmt: skip
+    noted = json.loads(testset.stamp("fog").read_text())
+    assert testset.stamp("fog") == experiment.data / "digits" / "published-C.json"
+    assert noted["source"] == "published"
+    assert noted["settings"] == {"published": "Digits-C", "shifts": ["fog", "pixelate"], "resize": False}
+    assert noted["data"] == datasets.test_images_digest(experiment.data / "digits")
+    [making] = testset.jobs()
+    assert json.loads(making.marker.read_text()) == {"shifts": ["fog", "pixelate"]}
 
 
 def test_offline_it_offers_the_generator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,6 +101,7 @@ def test_offline_it_offers_the_generator(tmp_path: Path, monkeypatch: pytest.Mon
 def test_every_corruption_is_in_one_archive() -> None:
     for archives in published.ARCHIVES.values():
         assert sorted(name for archive in archives for name in archive.files) == sorted(CORRUPTIONS + EXTRA_CORRUPTIONS)
+    assert sorted(published.FIFTEEN) == sorted(CORRUPTIONS)
     blur = published.ARCHIVES["ImageNet-C"][1]
     assert blur.source.name == "blur.tar"
     assert list(blur.files) == ["defocus_blur", "glass_blur", "motion_blur", "zoom_blur"]
@@ -126,34 +132,86 @@ def test_a_configured_folder_is_used_as_it_is(
     write_config: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders = {kind: tmp_path / f"mine-{kind}" for kind in ("C", "P")}
-    experiment = load(write_config(datasets=digits(**{kind: str(folder) for kind, folder in folders.items()})))
-    datasets.prepare(experiment.dataset_settings("digits"), experiment.data / "digits")
+    entries = {kind: {"published": str(folder)} for kind, folder in folders.items()}
+    experiment = load(write_config(datasets=digits(**entries)))
+    datasets.prepare(experiment.preparation("digits"), experiment.data / "digits")
     write_published(folders["C"], experiment.data / "digits")
     folders["P"].mkdir()
     test = datasets.read(experiment.data / "digits", "test")
-    for name in experiment.perturbations("digits"):
+    _, corruptions, perturbations = experiment.testsets("digits")
+    for name in perturbations.shifts:
         np.save(folders["P"] / f"{name}.npy", perturb(np.array(test.images), name))
-    for kind in ("C", "P"):
-        settings = experiment.published_settings("digits", kind)
-        published.check(Path(settings["folder"]), kind, settings["shifts"])
-        [record] = experiment.benchmark_files("digits", kind, settings["shifts"])
-        command = ["prepare", "--published", "--settings", json.dumps(settings), "--output", str(record)]
-        assert main(command) == 0
-        assert json.loads(record.read_text())["folder"] == str(folders[kind])
-    assert experiment.runs[0].evaluation["folders"] == {kind: str(folder) for kind, folder in folders.items()}
+    for testset in (corruptions, perturbations):
+        testset.check()
+        [making] = testset.jobs()
+        assert making.local
+        assert main(["generate", "--settings", json.dumps(making.settings())]) == 0
+        assert testset.folder == folders[testset.name]
+        assert making.marker.exists()
+    files = {path.name for folder in folders.values() for path in folder.iterdir()}
+    assert files == {"fog.npy", "pixelate.npy", "labels.npy", "gaussian_noise.npy", "tilt.npy"}, (
+        "nothing is written there"
+    )
+    assert experiment.runs[0].testsets[1:] == [corruptions, perturbations]
     (folders["C"] / "fog.npy").unlink()
     with pytest.raises(UserError, match=r"mine-C/fog\.npy is missing; the folder should hold the published -C files"):
-        published.check(folders["C"], "C", ["fog"])
+        corruptions.check()
+
+
+def test_a_published_set_that_does_not_fit_is_refused_before_any_evaluation(
+    write_config: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    experiment = load(write_config(datasets=digits(C={"published": str(tmp_path / "mine")})))
+    datasets.prepare(experiment.preparation("digits"), experiment.data / "digits")
+    write_published(tmp_path / "mine", experiment.data / "digits")
+    labels = np.load(tmp_path / "mine" / "labels.npy")
+    np.save(tmp_path / "mine" / "labels.npy", labels[::-1])
+    [_, testset, _] = experiment.testsets("digits")
+    [making] = testset.jobs()
+    assert main(["generate", "--settings", json.dumps(making.settings())]) == 2
+    assert "does not have the labels of the data set's test images" in capsys.readouterr().err
+    assert not making.marker.exists()
+    np.save(tmp_path / "mine" / "labels.npy", labels)
+    base.make(testset, testset.shifts, 1)
+    first = testset.identity()
+    # Other test images: the check of before says nothing about them.
+    other = Preparation("digits", {"split": "unseen_writers"}, {"train": 96, "test": 40})
+    datasets.prepare(other, experiment.data / "digits")
+    assert not base.is_made(testset, "fog")
+    with pytest.raises(UserError, match="does not have the labels"):
+        base.make(testset, testset.shifts, 1)
+    datasets.prepare(experiment.preparation("digits"), experiment.data / "digits")
+    base.make(testset, testset.shifts, 1)
+    assert testset.identity() == first
+
+
+def test_two_test_sets_compare_published_files_with_our_own(write_config: Write, tmp_path: Path) -> None:
+    theirs = {"kind": "corruptions", "shifts": ["fog", "pixelate"], "published": str(tmp_path / "theirs")}
+    experiment = load(write_config(datasets=digits(theirs=theirs)))
+    datasets.prepare(experiment.preparation("digits"), experiment.data / "digits")
+    write_published(tmp_path / "theirs", experiment.data / "digits")
+    for making in experiment.makings():
+        base.make(making.testset, making.shifts, making.number)
+    test = datasets.read(experiment.data / "digits", "test")
+    _, own, _, published_one = experiment.testsets("digits")
+    one, other = (testset.open(test, list("0123456789")) for testset in (own, published_one))
+    assert (one.source[:9], other.source) == ("generated", "published")
+    assert np.array_equal(one.read("fog").images, other.read("fog").images)
+    assert own.identity() != published_one.identity()
 
 
 @pytest.mark.parametrize(
     ("entry", "complaint"),
     [
-        ({"C": "download"}, "only published -C sets for the loaders cifar10, cifar100, imagenet can be downloaded"),
-        ({"P": "download"}, "only published -C sets"),
-        ({"C": 3}, "published"),
-        ({"D": "folder"}, "D"),
-        ({"C": ""}, "published"),
+        (
+            {"C": {"published": "download"}},
+            "only published -C sets for the loaders cifar10, cifar100, imagenet can be downloaded",
+        ),
+        ({"P": {"published": "download"}}, "only published -C sets"),
+        ({"C": {"published": 3}}, "published"),
+        ({"D": {"published": "folder"}}, "D"),
+        ({"C": {"published": ""}}, "published"),
+        ({"C": "download"}, "testsets.C must be a mapping or null, not 'download'"),
     ],
 )
 def test_bad_configurations(write_config: Write, entry: dict[str, Any], complaint: str) -> None:
@@ -166,6 +224,6 @@ def test_bad_configurations(write_config: Write, entry: dict[str, Any], complain
 def test_loaders_download_below_the_data_folder_unless_told(write_config: Write, tmp_path: Path) -> None:
     entries = {"cifar10": {"loader": "cifar10"}, "mine": {"loader": "fashion_mnist", "options": {"folder": "/mine"}}}
     experiment = load(write_config(datasets=entries))
-    assert experiment.dataset_settings("cifar10")["options"] == {"folder": str(tmp_path / "data" / "downloads")}
-    assert experiment.dataset_settings("mine")["options"] == {"folder": "/mine"}
-    assert experiment.preset("cifar10") == "cifar"
+    assert experiment.preparation("cifar10").options == {"folder": str(tmp_path / "data" / "downloads")}
+    assert experiment.preparation("mine").options == {"folder": "/mine"}
+    assert origin_of(experiment.config, "cifar10").preset == "cifar"

@@ -4,13 +4,13 @@ import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
-from augmix.suite.data import datasets
 from augmix.suite.evaluate import evaluation
 from augmix.suite.io.locks import is_locked
 from augmix.suite.train import devices, training
@@ -100,9 +100,11 @@ def test_training_and_evaluation_say_what_to_lower(
     with pytest.raises(UserError, match=r"a batch of 32 images .* lower training\.batch_size and"):
         training.train(run.training, tmp_path / "x" / run.path)
     monkeypatch.setattr(evaluation, "numbers", exhausted)
-    noted = datasets.record(Path(run.evaluation["data"]))
+    clean = {"clean": (run.testsets[0], dict[str, Any]())}
     with pytest.raises(UserError, match=r"out of memory: a batch of the evaluation does not fit"):
-        evaluation.write_predictions(torch.nn.Identity(), run.evaluation, noted, tmp_path, torch.device("cpu"))
+        evaluation.write_predictions(
+            torch.nn.Identity(), clean, Path(run.evaluation.data), tmp_path, torch.device("cpu")
+        )
 
 
 def test_other_errors_are_left_alone() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,23 +25,24 @@ from augmix.suite.config.experiment import Experiment
 from augmix.suite.data import datasets
 from augmix.suite.train import distributed, training
 from augmix.suite.train.batches import Batches
+from augmix.suite.train.settings import TrainSettings
 
 MakeExperiment = Callable[..., Experiment]
 CPU = torch.device("cpu")
 
 
-def run_settings(make: MakeExperiment, architecture: str, processes: int = 1, **recipe: Any) -> dict[str, Any]:
+def run_settings(make: MakeExperiment, architecture: str, processes: int = 1, **recipe: Any) -> TrainSettings:
     recipe = {"epochs": 2, "batch_size": 19, "processes": processes, **recipe}
     experiment = make(architectures=[architecture], training=recipe)
-    return dict(experiment.runs[0].training)
+    return experiment.runs[0].training
 
 
 def folder_in(path: Path) -> Path:
     return path / "x" / "digits" / "net" / "standard" / "seed0"
 
 
-def start(settings: dict[str, Any], folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "augmix.suite.cli", "train", "--settings", json.dumps(settings)]
+def start(settings: TrainSettings, folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "augmix.suite.cli", "train", "--settings", json.dumps(settings.as_json())]
     command += ["--output", str(folder), "--log", str(folder / "train.log")]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, process_group=0)
 
@@ -127,7 +129,7 @@ def test_a_signal_leaves_a_checkpoint_that_another_number_of_processes_refuses(
 
 @pytest.mark.slow
 def test_the_one_that_fails_says_why(small_experiment: MakeExperiment, tmp_path: Path) -> None:
-    settings = {**run_settings(small_experiment, "smallnet", 2), "data": str(tmp_path / "nowhere")}
+    settings = replace(run_settings(small_experiment, "smallnet", 2), data=str(tmp_path / "nowhere"))
     folder = folder_in(tmp_path)
     process = start(settings, folder)
     errors = finish(process)
@@ -136,12 +138,16 @@ def test_the_one_that_fails_says_why(small_experiment: MakeExperiment, tmp_path:
     assert (folder / "train.log").read_text().strip().splitlines()[-1].endswith("dataset.json is missing")
 
 
-def by_process(net: torch.nn.Module, settings: dict[str, Any], split: datasets.Split, rank: int, steps: int) -> None:
+def batches_of(split: datasets.Split, settings: TrainSettings, rank: int = 0, processes: int = 1) -> Batches:
+    return Batches(split, settings.seed, settings.training["batch_size"], settings.flip, CPU, rank, processes)
+
+
+def by_process(net: torch.nn.Module, settings: TrainSettings, split: datasets.Split, rank: int, steps: int) -> None:
     """Train in this process, as one of two."""
     group = distributed.Group(rank, 2, CPU)
     optimizer = torch.optim.SGD(net.parameters(), 0.1)
     group.average_gradients_of(net, optimizer)
-    batches = Batches(split, settings, CPU, rank, 2)
+    batches = batches_of(split, settings, rank, 2)
     for step in range(steps):
         batch = batches(0, step)
         group.share = batch.share
@@ -151,7 +157,7 @@ def by_process(net: torch.nn.Module, settings: dict[str, Any], split: datasets.S
     group.share_statistics(net)
 
 
-def in_a_child(rank: int, path: Path, settings: dict[str, Any], split: datasets.Split, net: torch.nn.Module) -> None:
+def in_a_child(rank: int, path: Path, settings: TrainSettings, split: datasets.Split, net: torch.nn.Module) -> None:
     torch.set_num_threads(1)  # OpenMP's threads are not in a fork
     torch.distributed.init_process_group("gloo", f"file://{path}/meet", rank=rank, world_size=2)
     by_process(net, settings, split, rank, 3)
@@ -178,7 +184,7 @@ def test_batch_norm_takes_each_process_by_itself(
     assert all(torch.equal(first[name], second[name]) for name in first)
     # The same in one process: each half goes through the net by itself, and only the first leaves its statistics.
     other = models.Normalised(models.build("smallnet", 10))
-    parts = [Batches(split, settings, CPU, rank, 2) for rank in (0, 1)]
+    parts = [batches_of(split, settings, rank, 2) for rank in (0, 1)]
     for step in range(3):
         other.load_state_dict(net.state_dict())
         for module, batches in ((net, parts[0]), (other, parts[1])):
@@ -199,8 +205,8 @@ def test_batch_norm_takes_each_process_by_itself(
 def test_processes_share_every_batch_with_the_cuts_of_one(small_experiment: MakeExperiment, small_digits: Path) -> None:
     settings = run_settings(small_experiment, "smallnet")
     split = datasets.read(small_digits, "train")
-    whole = Batches(split, settings, CPU)
-    parts = [Batches(split, settings, CPU, rank, 3) for rank in range(3)]
+    whole = batches_of(split, settings)
+    parts = [batches_of(split, settings, rank, 3) for rank in range(3)]
     for step in range(whole.steps):
         batch, shares = whole(4, step), [part(4, step) for part in parts]
         if step < whole.steps - 1:

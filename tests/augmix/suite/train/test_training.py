@@ -5,6 +5,7 @@ import hashlib
 import json
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from augmix.suite.evaluate.evaluation import load_net
 from augmix.suite.io.locks import locked
 from augmix.suite.train import batches, training
 from augmix.suite.train.checkpoints import Interrupted
+from augmix.suite.train.settings import TrainSettings
 
 MakeExperiment = Callable[..., Experiment]
 
@@ -44,9 +46,9 @@ def without_times(path: Path) -> list[dict[str, str]]:
         return [{k: v for k, v in row.items() if k not in ("seconds", "timestamp")} for row in csv.DictReader(file)]
 
 
-def run_settings(make: MakeExperiment, **changes: Any) -> dict[str, Any]:
+def run_settings(make: MakeExperiment, **changes: Any) -> TrainSettings:
     changes = {"methods": ["augmix"], "training": {"epochs": 2, "batch_size": 32}, **changes}
-    return dict(make(**changes).runs[0].training)
+    return make(**changes).runs[0].training
 
 
 def folder(root: Path, name: str) -> Path:
@@ -62,7 +64,7 @@ def test_a_run_writes_everything_and_repeats_to_the_bit(small_experiment: MakeEx
     assert digest(one / "model.pt") == digest(other / "model.pt")
     assert without_times(one / "history.csv") == without_times(other / "history.csv")
     assert [row["epoch"] for row in without_times(one / "history.csv")] == ["1", "2"]
-    assert yaml.safe_load((one / "config.yaml").read_text()) == settings
+    assert yaml.safe_load((one / "config.yaml").read_text()) == settings.as_json()
     noted = json.loads((one / "provenance.json").read_text())
     assert noted["seed"] == 0
     assert noted["threads"] == 1
@@ -132,7 +134,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     assert digest(run / "model.pt") == expected
     (run / "model.pt").write_bytes(damage((run / "model.pt").read_bytes()))
     with pytest.raises(UserError, match=r"model\.pt does not hold weights of smallnet"):
-        load_net(run / "model.pt", "smallnet", datasets.record(Path(settings["data"])), torch.device("cpu"))
+        load_net(run / "model.pt", "smallnet", datasets.record(Path(settings.data)), torch.device("cpu"))
 
 
 def test_a_checkpoint_of_other_settings_is_set_aside(
@@ -181,7 +183,7 @@ def test_a_second_process_does_not_write_beside_the_first(small_experiment: Make
 
 
 def test_missing_data_is_named(small_experiment: MakeExperiment, tmp_path: Path) -> None:
-    settings = {**run_settings(small_experiment), "data": str(tmp_path / "nowhere")}
+    settings = replace(run_settings(small_experiment), data=str(tmp_path / "nowhere"))
     with pytest.raises(UserError, match=r"nowhere/dataset\.json is missing"):
         training.train(settings, folder(tmp_path, "x"))
 
@@ -245,21 +247,21 @@ def test_learning_rate_falls_in_steps_at_the_milestones() -> None:
 def test_photographs_are_trained_on_as_they_stream(imagenet_sample: Path, tmp_path: Path) -> None:
     data = tmp_path / "data" / "imagenet"
     options = {"folder": str(imagenet_sample), "side": 64}
-    datasets.prepare({"loader": "imagenet", "options": options, "subset": {"train": 24, "test": 8}}, data)
+    datasets.prepare(datasets.Preparation("imagenet", options, {"train": 24, "test": 8}), data)
     config = {
         "experiment": "x", "datasets": {"imagenet": {"loader": "imagenet", "options": options}},
         "architectures": ["smallnet"], "methods": [{"name": "augmix", "parameters": {"severity": 1}}],
         "training": {"epochs": 2, "batch_size": 10, "threads": 1, "nesterov": False, "warmup_epochs": 1},
         "folders": {"data": str(tmp_path / "data")},
     }  # fmt: skip
-    settings = dict(Experiment(config).runs[0].training)
+    settings = Experiment(config).runs[0].training
     one, other = (tmp_path / name / "x" / "imagenet" / "smallnet" / "augmix" / "seed0" for name in "ab")
     training.train(settings, one)
     training.train(settings, other)
     assert digest(one / "model.pt") == digest(other / "model.pt")
     split = datasets.read(data, "train")
-    source = batches.Batches(split, settings, torch.device("cpu"))
-    first, again = source(0, 1), batches.Batches(split, settings, torch.device("cpu"))(0, 1)
+    source, other_source = (batches.Batches(split, 0, 10, True, torch.device("cpu")) for _ in range(2))
+    first, again = source(0, 1), other_source(0, 1)
     assert first.images.shape == (10, 3, 64, 64)
     assert torch.equal(first.images, again.images)
     assert source(0, 2).images.shape == (4, 3, 64, 64)

@@ -1,4 +1,4 @@
-"""Benchmarks on disk: the published layout, of all or some of the test images, and faults that name the file."""
+"""Test sets on disk: the published layout, of all or some of the test images, and faults that name the file."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,10 +9,12 @@ import pytest
 
 from augmix.errors import UserError
 from augmix.perturbations import perturb
+from augmix.suite.config.experiment import load
 from augmix.suite.data import datasets
 from augmix.suite.data.datasets import Split, evenly
-from augmix.suite.testsets import generation
-from augmix.suite.testsets.arrays import Benchmark, folder_of
+from augmix.suite.testsets.arrays import ShiftArrays
+from augmix.suite.testsets.folder import of_folder
+from augmix.suite.testsets.kinds.perturbations import Sequences
 
 COUNT = 12
 RNG = np.random.default_rng(0)
@@ -34,6 +36,12 @@ def published(tmp_path: Path) -> dict[str, Path]:
     return folders
 
 
+def opened(folder: Path, kind: str, test: Split, images: int | None = None) -> ShiftArrays:
+    """A -C or -P of ten classes."""
+    cls = {"C": ShiftArrays, "P": Sequences}[kind]
+    return cls(folder, kind == "P", test, 10, images)
+
+
 def some(count: int) -> Split:
     """The test set as it is when it is prepared with some of its images."""
     chosen = evenly(COUNT, count)
@@ -44,44 +52,44 @@ def some(count: int) -> Split:
 def test_published_corruptions_of_the_images_that_are_used(
     published: dict[str, Path], subset: int, images: int | None, used: Any
 ) -> None:
-    benchmark = Benchmark(published["C"], "C", some(subset), 10, images)
-    benchmark.check(["fog"])
-    shift = benchmark.read("fog")
-    assert benchmark.source == "published"
+    testset = opened(published["C"], "C", some(subset), images)
+    testset.check(["fog"])
+    shift = testset.read("fog")
+    assert testset.source == "published"
     assert shift.shape == (5, len(used))
     expected = [20 * severity + index for severity in range(1, 6) for index in used]
     assert np.asarray(shift.images)[:, 0, 0, 0].tolist() == expected
     assert shift.labels.tolist() == [index % 10 for index in used] * 5
-    assert benchmark.labels.tolist() == shift.labels.tolist()
+    assert testset.labels.tolist() == shift.labels.tolist()
 
 
 @pytest.mark.parametrize(("subset", "images", "used"), [(12, None, range(12)), (4, None, (0, 3, 6, 9)), (6, 2, (0, 6))])
 def test_published_perturbations_take_the_test_labels(
     published: dict[str, Path], subset: int, images: int | None, used: Any
 ) -> None:
-    benchmark = Benchmark(published["P"], "P", some(subset), 10, images)
-    benchmark.check(["gaussian_noise", "tilt"])
-    shift = benchmark.read("gaussian_noise")
+    testset = opened(published["P"], "P", some(subset), images)
+    testset.check(["gaussian_noise", "tilt"])
+    shift = testset.read("gaussian_noise")
     assert shift.shape == (len(used), 31)
     assert np.array_equal(shift.images[::31], np.asarray(TEST.images)[list(used)])
     assert shift.labels.tolist() == np.repeat([index % 10 for index in used], 31).tolist()
-    assert benchmark.labels.tolist() == [index % 10 for index in used]
+    assert testset.labels.tolist() == [index % 10 for index in used]
 
 
 def test_whole_files_are_not_copied(published: dict[str, Path]) -> None:
     for kind, name in (("C", "fog"), ("P", "tilt")):
-        images = Benchmark(published[kind], kind, TEST, 10).read(name).images
+        images = opened(published[kind], kind, TEST).read(name).images
         assert isinstance(images, np.memmap)
         assert not images.flags.owndata
 
 
 def test_generated_ones_may_be_of_some_images(small_digits: Path, tmp_path: Path) -> None:
-    generation.write_corruption(small_digits, tmp_path, "fog", images=8)
-    benchmark = Benchmark(tmp_path, "C", datasets.read(small_digits, "test"), 10)
-    assert benchmark.source.startswith("generated (augmix ")
-    assert benchmark.read("fog").shape == (5, 8)
-    assert np.array_equal(benchmark.labels, np.load(tmp_path / "labels.npy"))
-    few = Benchmark(tmp_path, "C", datasets.read(small_digits, "test"), 10, images=2).read("fog")
+    of_folder("C", small_digits, tmp_path, ["fog"], images=8).make(["fog"])
+    testset = opened(tmp_path, "C", datasets.read(small_digits, "test"))
+    assert testset.source.startswith("generated (augmix ")
+    assert testset.read("fog").shape == (5, 8)
+    assert np.array_equal(testset.labels, np.load(tmp_path / "labels.npy"))
+    few = opened(tmp_path, "C", datasets.read(small_digits, "test"), images=2).read("fog")
     assert np.array_equal(few.images[2:4], np.load(tmp_path / "fog.npy")[[8, 12]])
 
 
@@ -120,14 +128,19 @@ def test_files_that_do_not_fit_are_named(
 ) -> None:
     damage(published[kind])
     with pytest.raises(UserError, match=complaint) as caught:
-        Benchmark(published[kind], kind, TEST, 10).check(["fog"] if kind == "C" else ["gaussian_noise", "tilt"])
+        opened(published[kind], kind, TEST).check(["fog"] if kind == "C" else ["gaussian_noise", "tilt"])
     assert str(published[kind]) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_folders(tmp_path: Path) -> None:
-    entry = {"loader": "cifar10", "published": {"C": "download", "P": "/elsewhere/P"}}
-    assert folder_of(tmp_path, "mine", entry, "C") == tmp_path / "downloads" / "CIFAR-10-C"
-    assert folder_of(tmp_path, "mine", entry, "P") == Path("/elsewhere/P")
-    entry["published"] = {"C": None, "P": None}
-    assert folder_of(tmp_path, "mine", entry, "C") == tmp_path / "mine-C"
+def test_folders(write_config: Callable[..., Path], tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    mine = {"loader": "cifar10", "testsets": {"C": {"published": "download"}, "P": {"published": "/elsewhere/P"}}}
+    _, corruptions, perturbations = load(write_config(datasets={"mine": mine}, testsets={})).testsets("mine")
+    assert corruptions.folder == data / "downloads" / "CIFAR-10-C"
+    assert perturbations.folder == Path("/elsewhere/P")
+    # The published files may lie where nobody may write.
+    assert {making.marker.parent for t in (corruptions, perturbations) for making in t.jobs()} == {data / "mine"}
+    _, corruptions, _ = load(write_config(datasets={"mine": {"loader": "cifar10"}})).testsets("mine")
+    assert corruptions.folder == data / "mine-C"
+    assert {making.marker.parent for making in corruptions.jobs()} == {data / "mine-C"}

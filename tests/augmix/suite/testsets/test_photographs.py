@@ -13,11 +13,12 @@ from PIL import Image
 
 from augmix.corruptions import corrupt
 from augmix.errors import UserError
-from augmix.perturbations import perturb
+from augmix.perturbations import frame_count, perturb
 from augmix.suite.data import datasets, videos
 from augmix.suite.data.photographs import Photographs, resized
-from augmix.suite.testsets import generation
-from augmix.suite.testsets.photographs import PhotographBenchmark, open_benchmark
+from augmix.suite.testsets import photographs
+from augmix.suite.testsets.folder import of_folder
+from augmix.suite.testsets.photographs import ShiftPhotographs
 
 SIDE = 64
 IMAGES = 6
@@ -29,17 +30,16 @@ def data(imagenet_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     folder = tmp_path_factory.mktemp("data") / "imagenet"
     options = {"folder": str(imagenet_sample), "side": SIDE}
     subset = {"train": 8, "test": IMAGES}
-    datasets.prepare({"loader": "imagenet", "options": options, "subset": subset}, folder)
-    for name in ("contrast", "gaussian_noise"):
-        generation.write_corruption(folder, folder.with_name("imagenet-C"), name)
-    for name in ("rotate", "gaussian_noise"):
-        generation.write_perturbation(folder, folder.with_name("imagenet-P"), name, images=3)
+    datasets.prepare(datasets.Preparation("imagenet", options, subset), folder)
+    for kind, names, images in (("C", ("contrast", "gaussian_noise"), None), ("P", ("rotate", "gaussian_noise"), 3)):
+        of_folder(kind, folder, folder.with_name(f"imagenet-{kind}"), names, images).make(names)
     return folder
 
 
-def opened(data: Path, kind: str, images: int | None = None, resize: bool = False) -> PhotographBenchmark:
-    found = open_benchmark(data.with_name(f"imagenet-{kind}"), kind, datasets.read(data, "test"), 64, images, resize)
-    assert isinstance(found, PhotographBenchmark)
+def opened(data: Path, kind: str, images: int | None = None) -> ShiftPhotographs:
+    where = data.with_name(f"imagenet-{kind}")
+    found = of_folder(kind, data, where, images=images).open(datasets.read(data, "test"), ["a"] * 64)
+    assert isinstance(found, ShiftPhotographs)
     return found
 
 
@@ -72,11 +72,11 @@ def test_corruptions_lie_as_in_imagenet_c(data: Path) -> None:
 
 
 def test_corruptions_are_read_in_order_and_as_written(data: Path) -> None:
-    benchmark = opened(data, "C")
-    shift = benchmark.read("gaussian_noise")
+    testset = opened(data, "C")
+    shift = testset.read("gaussian_noise")
     assert shift.shape == (5, IMAGES)
     assert shift.labels.tolist() == datasets.read(data, "test").labels.tolist() * 5
-    assert benchmark.source.startswith("generated (augmix")
+    assert testset.source.startswith("generated (augmix")
     images = photographs_of(data)[:]
     for severity in (1, 5):
         expected = corrupt(images, "gaussian_noise", severity)
@@ -127,19 +127,16 @@ def test_noise_is_coded_for_its_grain(tmp_path: Path) -> None:
     assert (tmp_path / "plain.mp4").read_bytes() != (tmp_path / "grain.mp4").read_bytes()
 
 
-def test_memory_stays_flat_in_the_number_of_images(data: Path) -> None:
+def test_memory_stays_flat_in_the_number_of_images(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def peak(images: int) -> int:
         tracemalloc.start()
-        generation.write_corruption(data, data.with_name("peak-C"), "contrast", images)
+        of_folder("C", data, data.with_name("peak-C"), ["contrast"], images).make(["contrast"])
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return found
 
-    generation.CHUNK_BYTES, before = 4 * SIDE * SIDE * 3, generation.CHUNK_BYTES
-    try:
-        assert peak(6) < 1.5 * peak(2) + 200_000
-    finally:
-        generation.CHUNK_BYTES = before
+    monkeypatch.setattr(photographs, "CHUNK_BYTES", 4 * SIDE * SIDE * 3)
+    assert peak(6) < 1.5 * peak(2) + 200_000
 
 
 def test_published_files_need_no_record(data: Path, tmp_path: Path) -> None:
@@ -150,14 +147,14 @@ def test_published_files_need_no_record(data: Path, tmp_path: Path) -> None:
             if entry.is_dir():
                 (tmp_path / f"imagenet-{kind}" / entry.name).symlink_to(entry)
     test = datasets.read(data, "test")
-    benchmark = PhotographBenchmark(tmp_path / "imagenet-C", "C", test)
-    benchmark.check(["contrast", "gaussian_noise"])
-    assert benchmark.source == "published"
-    scaled = PhotographBenchmark(tmp_path / "imagenet-C", "C", test, resize=True)
+    testset = ShiftPhotographs(tmp_path / "imagenet-C", None, test)
+    testset.check(["contrast", "gaussian_noise"])
+    assert testset.source == "published"
+    scaled = ShiftPhotographs(tmp_path / "imagenet-C", None, test, resize=True)
     assert scaled.source == "published, resized to 73 and cropped"
-    one, other = (found.read("contrast").images[:1].astype(int) for found in (benchmark, scaled))
+    one, other = (found.read("contrast").images[:1].astype(int) for found in (testset, scaled))
     assert 0 < np.abs(one - other).mean() < 60
-    sequences = PhotographBenchmark(tmp_path / "imagenet-P", "P", test)
+    sequences = ShiftPhotographs(tmp_path / "imagenet-P", frame_count, test)
     assert sequences.read("rotate").shape == (IMAGES, 31)
     with pytest.raises(UserError, match=r"\.mp4 is missing"):  # of six test images, three have sequences
         sequences.check(["rotate"])
@@ -183,7 +180,7 @@ def wider(path: Path) -> None:
     ("kind", "fault", "complaint"),
     [
         ("C", cut, r"\.JPEG is (damaged|not an image)"),
-        ("C", other_size, r"\.JPEG is 80×70; 64×64 is expected: set published\.resize"),
+        ("C", other_size, r"\.JPEG is 80×70; 64×64 is expected: set `resize` of the test set"),
         ("C", Path.unlink, r"\.JPEG is missing"),
         ("P", cut, r"\.mp4 is damaged or not a video"),
         ("P", shorter, r"\.mp4 has 7 frames; 31 are expected"),
@@ -211,9 +208,9 @@ def test_a_failure_leaves_nothing_that_looks_whole(data: Path, tmp_path: Path, m
 
     monkeypatch.setattr(videos, "write", full)
     with pytest.raises(UserError, match=r"cannot write .*rotate: No space left on device"):
-        generation.write_perturbation(data, tmp_path / "P", "rotate")
+        of_folder("P", data, tmp_path / "P", ["rotate"]).make(["rotate"])
     assert list((tmp_path / "P").iterdir()) == []
     with pytest.raises(UserError, match="frog"):
-        generation.write_corruption(data, tmp_path / "C", "frog")
+        of_folder("C", data, tmp_path / "C", ["frog"])
     with pytest.raises(UserError, match="fog is missing"):
         opened(data, "C").read("fog")
