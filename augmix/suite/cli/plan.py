@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from augmix.suite.plan.calibration import Request
 
 MOST_PROCESSES = 8
-"""That measure at once."""
+"""The most processes that measure at once."""
 
 
 def add(commands: Any) -> None:
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _here(request: "Request") -> tuple["Request", str | None]:
-    """The request for a device of this machine, and the device that it is lacking, if so."""
+    """The request for a device of this machine, and the device it asked for where this machine lacks that."""
     from augmix.suite.train.devices import find
 
     try:
@@ -75,7 +75,7 @@ def _here(request: "Request") -> tuple["Request", str | None]:
 
 
 def _jobs(request: "Request", cores: int | None, devices: int | None) -> tuple[int, int]:
-    """How many jobs run side by side, and in how many processes to measure."""
+    """The number of jobs side by side, and the number of processes to measure in."""
     from augmix.suite.io import machine
     from augmix.suite.train.devices import find
 

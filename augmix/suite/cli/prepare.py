@@ -13,13 +13,13 @@ def add(commands: Any) -> None:
         commands,
         "prepare",
         run,
-        "turn a data set into arrays, downloading it and its published benchmarks where the configuration says so",
+        "turn a data set into arrays, downloading it and its published test sets where the configuration says so",
         "augmix prepare --config config/digits.yaml --dataset digits",
     )
     add_config(command)
     command.add_argument("--dataset", metavar="NAME", help="only this one of the configured data sets")
     command.add_argument(
-        "--published", action="store_true", help="--settings are of a published benchmark, not of a data set"
+        "--published", action="store_true", help="--settings describe a published test set, not a data set"
     )
     command.add_argument("--download", metavar="NAME", help="only fetch a published set, such as CIFAR-10-C")
     command.add_argument("--output", metavar="PATH", help="where to write, with --settings or --download")

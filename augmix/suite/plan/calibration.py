@@ -1,4 +1,4 @@
-"""What things cost on this machine: a few steps of each net, each method's views, each shift; a minute in all.
+"""Measure costs on this machine: a few steps of each net, each method's views, each shift; a minute in all.
 
 A training step costs a net's passes plus the making of the views. The two are measured apart, so that every
 architecture can be combined with every method: a line through two batch sizes for the net, and for the method how many
@@ -27,41 +27,41 @@ if TYPE_CHECKING:
 
 CLASSES = 10
 PIXELS = 2**16
-"""Of the batch that a method's views, or a shift, are timed with: 64 images of CIFAR's size."""
+"""The pixels of the batch that a method's views, or a shift, are timed with: 64 images of CIFAR's size."""
 SMALLEST = 4
 PASSES = 4
 
 
 class NetCost(NamedTuple):
-    """Seconds that a net takes."""
+    """The seconds that a net takes."""
 
     step: float
-    """A training step, whatever its size."""
+    """Seconds of a training step, whatever its size."""
     image: float
-    """Each image of a training step: forward, backward, update."""
+    """Seconds of each image of a training step: forward, backward, update."""
     attack: float
-    """An image's gradient with respect to its pixels."""
+    """Seconds of an image's gradient with respect to its pixels."""
     inference: float
-    """An image's prediction."""
+    """Seconds of an image's prediction."""
 
 
 class MethodCost(NamedTuple):
-    """What a method makes of each image of a batch."""
+    """The work that a method makes of each image of a batch."""
 
     views: float
-    """Images that pass forward and backward."""
+    """The number of images that pass forward and backward."""
     attacks: float
-    """Gradients with respect to pixels."""
+    """The number of gradients with respect to pixels."""
     seconds: float
-    """For cropping, making and mixing the views."""
+    """The time for cropping, making and mixing the views."""
 
 
 Key = tuple[str, int]
-"""(name, side of the images)."""
+"""A name and the side of the images."""
 
 
 class ShiftKey(NamedTuple):
-    """What a file of a -C or -P costs to make by."""
+    """All that the cost of making a file of a -C or -P depends on."""
 
     kind: str
     name: str
@@ -72,7 +72,7 @@ class ShiftKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Request:
-    """What to measure."""
+    """The things to measure."""
 
     nets: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
     """The training recipe of each architecture at each side."""
@@ -83,19 +83,19 @@ class Request:
     threads: int = 1
     device: str = "auto"
     seconds: float = 25.0
-    """For the nets; the rest takes a few more."""
+    """The time for the nets; the rest takes a few seconds more."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """What was measured."""
+    """The costs that were measured."""
 
     nets: Mapping[Key, NetCost]
     methods: Mapping[Key, MethodCost]
     shifts: Mapping[ShiftKey, float]
-    """Seconds to make an image of a -C, or a frame of a -P."""
+    """The seconds to make an image of a -C, or a frame of a -P."""
     startup: float
-    """Seconds until a job begins its work."""
+    """The seconds until a job begins its work."""
     device: str
 
 
@@ -120,7 +120,7 @@ def _means(rows: Sequence[Sequence[float]]) -> list[float]:
 
 def measure(request: Request, started: float) -> Calibration:
     """Measure in this process, which was started at that time."""
-    from augmix.suite.evaluate import evaluation  # noqa: F401 - what a job imports before it works
+    from augmix.suite.evaluate import evaluation  # noqa: F401 - a job imports it before it works
     from augmix.suite.train import devices
 
     device = devices.set_up({"threads": request.threads, "device": request.device})
@@ -134,7 +134,7 @@ def measure(request: Request, started: float) -> Calibration:
 
 
 def _net(key: Key, recipe: Mapping[str, Any], attacked: bool, budget: float, device: "torch.device") -> NetCost:
-    """Times of one net, at a batch as large as the budget admits."""
+    """The times of one net, at a batch as large as the budget admits."""
     import torch
     import torch.nn.functional as F
 
@@ -176,7 +176,7 @@ def _net(key: Key, recipe: Mapping[str, Any], attacked: bool, budget: float, dev
 
 
 def _method(settings: Mapping[str, Any], side: int, request: Request, device: "torch.device") -> MethodCost:
-    """What a method makes of a batch, with a net that counts."""
+    """The cost of a method on a batch, with a net that counts."""
     import torch
     import torch.nn.functional as F
     from torch import nn
@@ -235,7 +235,7 @@ def _here(settings: Mapping[str, Any], packages: Sequence[str]) -> Mapping[str, 
 
 
 def _shift(key: ShiftKey) -> float:
-    """Seconds to make one image of a -C or one frame of a -P, and to encode it where it becomes a file."""
+    """The seconds to make one image of a -C or one frame of a -P, and to encode it where it becomes a file."""
     from PIL import Image
 
     from augmix.checks import nearest_preset
@@ -279,7 +279,7 @@ def _images(count: int, side: int, device: "torch.device") -> "tuple[torch.Tenso
 
 
 def _median(work: Callable[[], object], budget: float = 1.0) -> float:
-    """Seconds that `work` takes: the median of three passes, or of fewer that fill the budget, after a first one."""
+    """The seconds `work` takes: the median of three passes, or of fewer that fill the budget, after a first one."""
     seconds: list[float] = []
     while len(seconds) < 2 or (len(seconds) < PASSES and sum(seconds) < budget):
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What an experiment will take, before anything runs: jobs, images, disk, time; and predicted against actual, after."""
+"""Forecast the jobs, images, disk space and time of an experiment, and compare them with what it took."""
 
 import heapq
 import math
@@ -17,22 +17,22 @@ from augmix.suite.plan.calibration import Calibration, Key, MethodCost, NetCost,
 from augmix.suite.testsets.generation import SEVERITIES
 
 NUMBERS_BYTES = 16
-"""Of one image in a run's predictions."""
+"""The bytes of one image in a run's predictions."""
 FILE_BYTES = {"C": 0.3, "P": 0.03}
-"""Of a pixel in a JPEG file of an ImageNet-C, and in a frame of an ImageNet-P's video."""
+"""The bytes of a pixel in a JPEG file of an ImageNet-C, and in a frame of an ImageNet-P's video."""
 WEIGHT_BYTES = 5 * 4
-"""Of one parameter in a run's folder: the model, and two checkpoints with momentum, in float32."""
+"""The bytes of one parameter in a run's folder: the model, and two checkpoints with momentum, in float32."""
 
 
 class Shift(NamedTuple):
     """One file of a -C or -P."""
 
     folder: str
-    """The data set's, below `data`."""
+    """The data set's folder, below `data`."""
     kind: str
     name: str
     images: int
-    """All severities or frames."""
+    """The number of images, of all severities or frames."""
     side: int
     files: bool
     """Whether it is JPEG files or videos."""
@@ -45,7 +45,7 @@ class Shift(NamedTuple):
 
     @property
     def bytes(self) -> float:
-        """On disk."""
+        """The bytes on disk."""
         return self.images * self.side**2 * (FILE_BYTES[self.kind] if self.files else 3)
 
 
@@ -54,13 +54,13 @@ class Job(NamedTuple):
 
     run: Run
     trained: int
-    """Images that pass forward and backward, all views and epochs."""
+    """The images that pass forward and backward, of all views and epochs."""
     evaluated: int
-    """Images predicted: the test set, -C and -P."""
+    """The images predicted: the test set, -C and -P."""
     train_seconds: float
-    """Of the steps alone, as in `runs.csv`."""
+    """The time of the steps alone, as in `runs.csv`."""
     other_seconds: float
-    """Of the starts, and of the test error after every epoch."""
+    """The time of the starts, and of the test error after every epoch."""
     evaluate_seconds: float
 
     @property
@@ -81,19 +81,19 @@ class Plan:
         self.jobs = [self._job(run, run.method in tested) for run in experiment.runs]
 
     def net(self, architecture: str, side: int) -> NetCost:
-        """Seconds of a net; a stated throughput stands for a step in three equal parts, one of them the prediction."""
+        """The seconds of a net; by a stated throughput, a prediction takes a third of a training image's time."""
         if architecture not in self.throughput:
             return self.calibration.nets[architecture, side]
         image = 1 / self.throughput[architecture]
         return NetCost(0, image, image * 2 / 3, image / 3)
 
     def method(self, run: Run, side: int) -> MethodCost:
-        """What a method makes of an image; where the net's throughput is stated, making the views is part of it."""
+        """The cost of a method for an image; where the net's throughput is stated, making the views is part of that."""
         cost = self.calibration.methods[run.method, side]
         return cost._replace(seconds=0) if run.architecture in self.throughput else cost
 
     def step_ratio(self, run: Run) -> float:
-        """Seconds of a training step over those of a plain one of the same net."""
+        """The seconds of a training step over those of a plain one of the same net."""
         batch = run.training["training"]["batch_size"]
         net = self.net(run.architecture, side(self.experiment, run.dataset))
         plain = net.step + batch * net.image
@@ -128,7 +128,7 @@ class Plan:
         )
 
     def bytes(self, parameters: Mapping[str, int]) -> dict[str, float]:
-        """Disk that each stage takes, the prepared images and the published files among it."""
+        """The bytes on disk of each stage, the prepared images and the published files among it."""
         arrays = {f"{s.folder}-{s.kind}": 0.0 for s in self.shifts}
         for shift in self.shifts:
             arrays[f"{shift.folder}-{shift.kind}"] += shift.bytes
@@ -146,12 +146,12 @@ class Plan:
         }
 
     def making(self, kind: str) -> float:
-        """Seconds to generate the -C or -P files that are not there."""
+        """The seconds to generate the -C or -P files that are not there."""
         made = (shift for shift in self.shifts if shift.kind == kind and shift.made)
         return sum(self.calibration.startup + s.images * self.calibration.shifts[s.key] for s in made)
 
     def seconds(self, side_by_side: int) -> float:
-        """From start to end, with so many jobs at once: files first, then runs, the longest first."""
+        """The seconds from start to end, with so many jobs at once: files first, then runs, the longest first."""
         first = (self.making("C") + self.making("P")) / side_by_side
         return first + makespan([job.seconds for job in self.jobs], side_by_side)
 
@@ -166,7 +166,7 @@ class Plan:
 
 
 def request(experiment: Experiment, stated: Collection[str]) -> Request:
-    """What there is to measure: nets whose throughput is not stated, methods, and shifts that are to be made."""
+    """The things there are to measure: nets whose throughput is not stated, methods, and shifts that are to be made."""
     nets: dict[Key, Mapping[str, Any]] = {}
     methods = {}
     for run in experiment.runs:
@@ -181,7 +181,7 @@ def request(experiment: Experiment, stated: Collection[str]) -> Request:
 
 
 def stated(options: Sequence[str], experiment: Experiment) -> dict[str, float]:
-    """Training images a second, by architecture, from `wideresnet=1500`; raises `UserError` for anything else."""
+    """The training images a second, by architecture, from `wideresnet=1500`; raises `UserError` for anything else."""
     names = [architecture["name"] for architecture in experiment.config["architectures"]]
     found = {}
     for option in options:
@@ -210,7 +210,7 @@ def streamed(entry: Mapping[str, Any]) -> bool:
 
 
 def sizes(experiment: Experiment, folder: str) -> tuple[int, int]:
-    """How many training and test images a prepared data set, or its validation split, will have."""
+    """The numbers of training and test images that a prepared data set, or its validation split, will have."""
     name = folder.removesuffix(VALIDATION)
     entry = experiment.datasets[name]
     train, test = _sizes(entry["loader"], tuple(sorted(entry["options"].items())))
@@ -228,7 +228,7 @@ def _sizes(loader: str, options: tuple[tuple[str, object], ...]) -> tuple[int, i
 
 
 def shifts(experiment: Experiment) -> Iterator[Shift]:
-    """Every file of every benchmark that the experiment evaluates on."""
+    """Every file of every test set that the experiment evaluates on."""
     for dataset in experiment.datasets:
         parts = [(dataset, "C", experiment.corruptions), (dataset, "P", experiment.perturbations(dataset))]
         if (split := experiment.prepared(dataset)) != dataset:
@@ -248,7 +248,7 @@ def shifts(experiment: Experiment) -> Iterator[Shift]:
 
 
 def _tested(experiment: Experiment) -> set[str]:
-    """The methods evaluated on the test set; of each sweep, which one is chosen is not known: the first stands in."""
+    """The methods evaluated on the test set; a sweep's first stands in for the chosen one, not known yet."""
     methods = experiment.config["methods"]
     if experiment.validation is None:
         return {method["name"] for method in methods}
@@ -257,7 +257,7 @@ def _tested(experiment: Experiment) -> set[str]:
 
 
 def makespan(seconds: Sequence[float], workers: int) -> float:
-    """How long jobs take on so many workers, each taking the longest that is left."""
+    """The time that jobs take on so many workers, each taking the longest that is left."""
     loads = [0.0] * workers
     for job in sorted(seconds, reverse=True):
         heapq.heapreplace(loads, loads[0] + job)
@@ -265,13 +265,13 @@ def makespan(seconds: Sequence[float], workers: int) -> float:
 
 
 class Compared(NamedTuple):
-    """What runs of one method took, over their seeds."""
+    """The time that the runs of one method took, over their seeds."""
 
     runs: str
-    """Their path without the seed."""
+    """The runs' path without the seed."""
     done: int
     seconds: tuple[float, float, float, float]
-    """To train, predicted and actual; to evaluate, predicted and actual."""
+    """The time to train, predicted and actual; and to evaluate, predicted and actual."""
 
 
 def compare(experiment: Experiment) -> list[Compared]:
@@ -304,5 +304,5 @@ def total(rows: Sequence[Compared]) -> Compared:
 
 
 def done(experiment: Experiment) -> int:
-    """How many runs have their result already."""
+    """The number of runs that have their result already."""
     return sum(run_state(experiment, run).status == "done" for run in experiment.runs)

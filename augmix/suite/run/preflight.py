@@ -1,4 +1,4 @@
-"""Everything that can be refused before any job of an experiment runs. Each complaint is one `UserError`."""
+"""Checks of all that can be refused before any job of an experiment runs. Each complaint is one `UserError`."""
 
 import importlib.util
 import os
@@ -47,7 +47,7 @@ def tool_path() -> str:
 
 
 def check_tools() -> None:
-    """Jobs run the `augmix` command; Snakemake runs the jobs."""
+    """Check that there is Snakemake, which runs the jobs, and the command `augmix`, which the jobs run."""
     if importlib.util.find_spec("snakemake") is None:
         raise UserError("Snakemake is not installed: run `pip install 'augmix[suite]'`")
     if shutil.which("augmix", path=tool_path()) is None:
@@ -57,13 +57,13 @@ def check_tools() -> None:
 
 
 def check_cores(cores: str) -> None:
-    """`all`, or how many."""
+    """Check that `cores` is `all` or a number."""
     if cores != "all" and not (cores.isascii() and cores.isdigit() and int(cores) > 0):
         raise UserError(f"--cores is '{cores}'; `all` or a whole number from 1 is needed")
 
 
 def check_profile(profile: str | None) -> None:
-    """A name of `workflow/profiles`, or None."""
+    """Check that `profile` is a name of `workflow/profiles`, or None."""
     if profile is not None and profile not in profiles():
         raise UserError(f"unknown profile '{profile}'; {nearest(profile, profiles())}")
 
@@ -74,7 +74,7 @@ def profiles() -> dict[str, Path]:
 
 
 def executor(profile: str | None) -> str | None:
-    """What runs the jobs of a profile: `slurm`, say; None for Snakemake itself, on this machine."""
+    """The executor of a profile's jobs: `slurm`, say; None for Snakemake itself, on this machine."""
     if profile is None:
         return None
     files = (profiles()[profile] / name for name in ("config.v9+.yaml", "config.yaml"))
@@ -84,7 +84,7 @@ def executor(profile: str | None) -> str | None:
 
 
 def check_folders(experiment: Experiment) -> None:
-    """Results can be written; so can data, unless all of it is there already."""
+    """Check that results can be written, and data as well unless all of it is there already."""
     _check_writable(experiment.folder, "results")
     for path in _data_files(experiment):
         if not path.exists():
@@ -92,7 +92,7 @@ def check_folders(experiment: Experiment) -> None:
 
 
 def _check_writable(folder: Path, kind: str) -> None:
-    """Refuse a folder that cannot be made or written in; makes nothing itself."""
+    """Refuse a folder that cannot be made or written in, without making it."""
     existing = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
     try:
         with tempfile.TemporaryFile(dir=existing):
@@ -102,7 +102,7 @@ def _check_writable(folder: Path, kind: str) -> None:
 
 
 def _data_files(experiment: Experiment) -> Iterator[Path]:
-    """The data sets' and benchmarks' arrays that the experiment reads."""
+    """The arrays of the data sets and test sets that the experiment reads."""
     for name in experiment.datasets:
         if (split := experiment.prepared(name)) != name:
             yield from _prepared_files(experiment, split)
@@ -126,7 +126,7 @@ def _prepared(experiment: Experiment, folder: str) -> bool:
 
 
 def check_published(experiment: Experiment) -> None:
-    """A configured folder has the published files, unless they are to be downloaded."""
+    """Check that a configured folder has the published files, unless they are to be downloaded."""
     for name in experiment.datasets:
         for kind in ("C", "P"):
             if experiment.published(name, kind):
@@ -140,7 +140,7 @@ def check_published(experiment: Experiment) -> None:
 
 
 def check_frost(experiment: Experiment) -> None:
-    """The corruption frost is made with photographs from a package of its own."""
+    """Check that the photographs that frost is made with are installed; they come in a package of their own."""
     if "frost" not in experiment.corruptions:
         return
     made = [name for name in experiment.datasets if experiment.generated(name, "C")]
@@ -182,7 +182,7 @@ def _trained_with(folder: Path, run: Any) -> bool:
 
 
 def check_devices(experiment: Experiment) -> None:
-    """A device that is asked for by name is there; on other machines (with a profile) this cannot be known."""
+    """Check that a device asked for by name is here; with a profile jobs run elsewhere, where this cannot be known."""
     asked = {run.training["training"]["device"] for run in experiment.runs} - {"auto", "cpu"}
     if not asked:
         return

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-# MLflow's limits on one call.
+# These are MLflow's limits on one call.
 _METRICS_PER_CALL, _PARAMETERS_PER_CALL = 900, 100
 
 
 class Summary(NamedTuple):
-    """What a synchronisation did: numbers of runs, and one line for each run folder it left out."""
+    """The outcome of a synchronisation: numbers of runs, and one line for each run folder it left out."""
 
     uri: str
     created: int

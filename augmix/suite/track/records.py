@@ -1,4 +1,4 @@
-"""What an experiment's files say about each run, in the form that the MLflow mirror takes."""
+"""Read an experiment's files about each run, in the form that the MLflow mirror takes."""
 
 import hashlib
 import json
@@ -34,7 +34,7 @@ class Point(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """What `metrics.csv` says about one run: the final metrics, and the source of each benchmark."""
+    """The content of `metrics.csv` about one run: the final metrics, and the source of each test set."""
 
     values: dict[str, float]
     sources: dict[str, str]
@@ -42,7 +42,7 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True)
 class Record:
-    """What the files say about one run; `epochs` holds the points of each epoch, in order."""
+    """The content of the files about one run; `epochs` holds the points of each epoch, in order."""
 
     path: str
     status: str
@@ -54,7 +54,7 @@ class Record:
 
     @cached_property
     def configuration(self) -> str:
-        """The hash of the parameters: with the path, what identifies an MLflow run."""
+        """The hash of the parameters, which identifies an MLflow run together with the path."""
         return checksum(self.parameters)
 
     @cached_property
@@ -100,7 +100,7 @@ def read_record(folder: Path, path: str, scores: Scores, scored: float) -> Recor
         raise UserError(
             f"{folder / 'history.csv'} holds {len(epochs)} epochs, expected {expected}: it is of another training"
         )
-    # Scores from before the last epoch are of an earlier training of the same run.
+    # Scores from before the last epoch belong to an earlier training of the same run.
     if status == "FINISHED" and epochs and scored * 1000 >= epochs[-1][-1].timestamp:
         tags |= {f"source.{benchmark}": source for benchmark, source in scores.sources.items()}
     else:
@@ -110,9 +110,9 @@ def read_record(folder: Path, path: str, scores: Scores, scored: float) -> Recor
 
 
 def _belongs(folder: Path, name: str, status: str) -> bool:
-    """Tell whether a file is there and of the training that `config.yaml` describes.
+    """Tell whether a file is there and belongs to the training that `config.yaml` describes.
 
-    A finished run must have it. A new training writes its config first: what is older is of an earlier one.
+    A finished run must have it. A new training writes its config first: an older file belongs to an earlier one.
     """
     if status == "FINISHED":
         return True
@@ -123,7 +123,7 @@ def _belongs(folder: Path, name: str, status: str) -> bool:
 
 
 def read_report(folder: Path) -> Record:
-    """Read what belongs to the whole experiment: the tables, the figures and the report."""
+    """Read the files of the whole experiment: the tables, the figures and the report."""
     files = sorted(file for pattern in _REPORT_FILES for file in folder.glob(pattern) if file.is_file())
     artifacts = {file.relative_to(folder).as_posix(): _read(file) for file in files}
     return Record(REPORT, "FINISHED", {}, {}, [], {}, artifacts)
