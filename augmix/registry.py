@@ -48,11 +48,8 @@ def method_module(name: str, packages: Sequence[str]) -> str:
     raise UserError(f"unknown method '{name}'; {nearest(name, method_names(packages))}")
 
 
-def method_parameters(name: str, packages: Sequence[str]) -> dict[str, Any]:
-    """The parameters of a method's `method(...)` and their defaults; `inspect.Parameter.empty` where there is none.
-
-    Read from its source: importing it would import torch.
-    """
+def method_file(name: str, packages: Sequence[str]) -> Path:
+    """The file that defines method `name`."""
     module = method_module(name, packages)
     package = find_package(module.rpartition(".")[0])
     assert package is not None
@@ -60,10 +57,19 @@ def method_parameters(name: str, packages: Sequence[str]) -> dict[str, Any]:
     spec = PathFinder.find_spec(module, package.submodule_search_locations)
     assert spec is not None
     assert spec.origin is not None
+    return Path(spec.origin)
+
+
+def method_parameters(name: str, packages: Sequence[str]) -> dict[str, Any]:
+    """The parameters of a method's `method(...)` and their defaults; `inspect.Parameter.empty` where there is none.
+
+    Read from its source: importing it would import torch.
+    """
+    file = method_file(name, packages)
     try:
-        statements = ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body
+        statements = ast.parse(file.read_text(encoding="utf-8")).body
     except (SyntaxError, ValueError) as error:
-        raise UserError(f"{spec.origin}: not valid Python: {error}") from error
+        raise UserError(f"{file}: not valid Python: {error}") from error
     for node in statements:
         if isinstance(node, ast.FunctionDef) and node.name == "method":
             given = node.args
@@ -72,7 +78,7 @@ def method_parameters(name: str, packages: Sequence[str]) -> dict[str, Any]:
             defaults = [*missing, *given.defaults, *given.kw_defaults]
             pairs = zip(named, defaults, strict=True)
             return {argument: _value(default) if default else Parameter.empty for argument, default in pairs}
-    raise UserError(f"{spec.origin} defines no function `method`; see augmix/methods/__init__.py")
+    raise UserError(f"{file} defines no function `method`; see augmix/methods/__init__.py")
 
 
 def _value(default: ast.expr) -> Any:

@@ -1,25 +1,31 @@
-"""What the typeset report says, as data for report.typ: set-up, sentences, tables, figures, provenance."""
+"""The content of the typeset report, as data for report.typ: set-up, sentences, tables, figures, provenance."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from augmix.errors import UserError
 from augmix.suite.data.datasets import read_images
+from augmix.suite.evaluate.measures import MEASURES
 from augmix.suite.io.files import read_json
+from augmix.suite.testsets.base import TestSet
 from reports.layout import Column, Row, Table, as_data, flattened, framed
-from reports.names import HELD_OUT, Method, architecture_title, group_of, spaced
+from reports.loaded import Results, majority, records
+from reports.names import PrintedMethod, architecture_title, headline_phrase, spaced
+from reports.quantities import Place, headline_of
 from reports.questions import answers
-from reports.results import CLEAN_ERROR, Place, Results, majority, records
 from reports.style import Drawing
-from reports.tables import duration, main_table, method_columns, printed_runs
+from reports.tables import main_table, method_columns, printed_runs, wall_time
 from reports.verdict import judge
-from reports.words import listed, sentence
+from reports.words import count_word, enumerated, sentence
 
 FEW_IMAGES = 2000
+MOST_DIGESTS = 4
+"""The table of provenance lists the digests of the code where there are no more."""
 UNSAID = [("warmup_epochs", 0), ("milestones", []), ("compile", False), ("processes", 1)]
 """Settings of a recipe that go without saying."""
 REFERENCES = Path(__file__).with_name("references.yaml")
@@ -44,8 +50,9 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
             table.name: as_data(table)
             for table in (
                 *(printed_runs(table) if table.name == "runs" else table for table in tables),
-                main_table(tables),
+                main_table(results),
                 _datasets(results, data),
+                _testsets(results),
                 _provenance(results),
                 _times(results),
             )
@@ -64,20 +71,27 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
             & known.keys()
         ),
         "figures": {results.dataset_title(d): [f._asdict() for f in drawn] for d, drawn in figures.items() if drawn},
-        "left_out": _left_out(results),
+        "left_out": list(_left_out(results)),
+        "measures": list(_measures(results)),
+        "direction": _direction(results),
+        "samples": _samples(results),
+        "shifts": _shifts(results, tables),
+        "sources": [table.name for table in tables if table.name.startswith("sources_")],
         "generated": [
-            results.dataset_title(dataset) + f"-{benchmark}"
-            for (dataset, benchmark), sources in results.sources.items()
-            if benchmark in ("C", "P") and any(source.startswith("generated") for source in sources)
+            testset.title_on(results.dataset_title(dataset))
+            for dataset in results.datasets
+            for testset in results.testsets(dataset)
+            if any(source.startswith("generated") for source in results.sources.get((dataset, testset.name), ()))
         ],
-        "few_images": [
-            f"{sentence(results.dataset_title(dataset))} has {images:,} test images: one of them is "
-            f"{100 / images:.2f} points of clean error."
-            for dataset, images in results.test_images.items()
-            if images is not None and images < FEW_IMAGES
-        ],
+        "few_images": list(_few_images(results)),
         "held_out": sorted(
-            {spaced(s) for d in results.datasets for s in results.shifts("C", d) if group_of(s) == HELD_OUT}
+            {
+                spaced(shift)
+                for dataset in results.datasets
+                for testset in results.testsets(dataset)
+                for shift in results.shifts(dataset, testset)
+                if testset.entering and shift not in testset.entering
+            }
         ),
     }
 
@@ -88,12 +102,12 @@ def _day(timestamp: float) -> str:
 
 
 def latest(results: Results) -> float | None:
-    """When the latest run ended its last epoch, in unix seconds: the report's date."""
+    """The end of the latest run's last epoch in unix seconds: the report's date."""
     ends = [float(results.history(run)["timestamp"].max()) for run in records(results.runs)]
     return max((end for end in ends if end == end), default=None)
 
 
-def _method(method: Method, known: Mapping[str, Any]) -> dict[str, Any]:
+def _method(method: PrintedMethod, known: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "title": method.title,
         "description": method.description,
@@ -112,20 +126,50 @@ def _architecture(results: Results, name: str, known: Mapping[str, Any]) -> dict
 
 
 def _datasets(results: Results, data: Path) -> Table:
-    columns = ("train", "test", "classes", "size", "flips", "-C", "-P")
-    titles = ("Train", "Test", "Classes", "Size", "Flips", "Source of -C", "Source of -P")
+    """The prepared data sets."""
+    titles = {"train": "Train", "test": "Test", "classes": "Classes", "size": "Size", "flips": "Flips"}
     rows = [
         Row(
             (dataset,),
             "",
             results.dataset_title(dataset),
-            [*_sizes(data / dataset), "yes" if entry.get("flip") else "no"]
-            + [_benchmark(results, dataset, benchmark) for benchmark in ("C", "P")],
+            [*_sizes(data / dataset), "yes" if entry.get("flip") else "no"],
         )
         for dataset, entry in results.datasets.items()
     ]
-    heads = [Column("", title, name) for name, title in zip(columns, titles, strict=True)]
-    return Table("datasets", "The data sets and their benchmarks", framed(["dataset"], heads, rows))
+    heads = [Column("", title, name) for name, title in titles.items()]
+    return Table("datasets", "The data sets", framed(["dataset"], heads, rows))
+
+
+def _testsets(results: Results) -> Table:
+    """The test sets: their shifts, how many images each shift has, and where they come from."""
+    rows = []
+    for dataset, entry in results.datasets.items():
+        title = results.dataset_title(dataset)
+        there = {testset.name: testset for testset in results.testsets(dataset)}
+        for name in entry["testsets"]:
+            testset = there.get(name)
+            if testset is None:
+                cells = ["–", "–", "left out"]
+                rows.append(Row((dataset, name), "", f"{title}-{spaced(name)}", cells))
+                continue
+            size, sources = results.size(dataset, testset), results.sources.get((dataset, name))
+            cells = [_shifts_of(testset), "–" if size is None else f"{size:,}"]
+            cells.append(" and ".join(sources) if sources else "not evaluated")
+            rows.append(Row((dataset, name), "", testset.title_on(title), cells))
+    heads = [Column("", title, title.lower()) for title in ("Shifts", "Images", "Source")]
+    return Table(
+        "testsets", "The test sets, and the number of images of each shift", framed(["dataset", "testset"], heads, rows)
+    )
+
+
+def _shifts_of(testset: TestSet) -> str:
+    """The shifts of a test set in a few words: `15 corruptions at 5 severities`."""
+    if len(testset.shifts) == 1 and not testset.entering:
+        return "–"
+    count = len(testset.shifts)
+    over = f" at {testset.levels} severities" if testset.levels > 1 else ""
+    return f"{count} {testset.noun}{'s' if count > 1 else ''}{over}{' as sequences' if testset.sequence else ''}"
 
 
 def _sizes(folder: Path) -> list[str]:
@@ -148,17 +192,8 @@ def _sizes(folder: Path) -> list[str]:
     return [*counts, classes, size]
 
 
-def _benchmark(results: Results, dataset: str, benchmark: str) -> str:
-    """The benchmark's source and, where it is not the whole test set, how many images."""
-    sources = results.sources.get((dataset, benchmark))
-    if not sources:
-        return "not evaluated"
-    images = results.datasets[dataset].get({"C": "corruption_images", "P": "perturbation_images"}[benchmark])
-    return " and ".join(sources) + (f", {images:,} images" if images else "")
-
-
 def _recipe_changes(results: Results) -> list[str]:
-    """Where an architecture or a method departs from the common recipe."""
+    """The settings in which an architecture or a method departs from the common recipe."""
     titles = {method.name: method.title for method in results.all_methods}
     entries = [(architecture_title(e["name"]), e) for e in results.config["architectures"]]
     entries += [(titles[e["name"]], e) for e in results.config["methods"]]
@@ -178,7 +213,7 @@ def _setting(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return listed([str(item) for item in value]) if value else "none"
+        return enumerated([str(item) for item in value]) if value else "none"
     return str(value)
 
 
@@ -188,7 +223,7 @@ def exponent_of(text: str) -> str:
 
 
 def _provenance(results: Results) -> Table:
-    """What the finished runs were made with; several values are all listed, with the number of runs of each."""
+    """The code, packages and machines of the finished runs; of several values, each with its number of runs."""
     done = results.runs[results.runs["status"] == "done"]
     recorded = [results.provenance(run) for run in records(done)]
     packages = [p.get("packages") or {} for p in recorded]
@@ -196,7 +231,7 @@ def _provenance(results: Results) -> Table:
         "augmix": [str(p.get("augmix", "")) for p in recorded],
         "commit": done["commit"].str[:12],
         "uncommitted changes": done["dirty"].str.lower().replace({"true": "yes", "false": "no"}),
-        "source hash": done["source_hash"].str[:16],
+        "code": _code(done["code"].str[:16]),
         "Python": done["python"],
         "torch": done["torch"],
         **{
@@ -221,14 +256,14 @@ def _tally(values: list[str]) -> str:
 
 
 def _times(results: Results) -> Table:
-    """Wall time of a run: methods across, architectures down, the mean over the seeds that finished."""
+    """The wall time of a run: methods across, architectures down, the mean over the seeds that finished."""
     rows = [
         Row(
             (stage, dataset, architecture),
             f"{title}, {results.dataset_title(dataset)}",
             architecture_title(architecture),
             [
-                duration(results.runs_at(Place(dataset, architecture, method.name))[f"{stage}_seconds"].mean())
+                wall_time(results.runs_at(Place(dataset, architecture, method.name))[f"{stage}_seconds"].mean())
                 for method in results.methods
             ],
         )
@@ -240,15 +275,90 @@ def _times(results: Results) -> Table:
     return Table("times", "Wall time of a run, the mean over seeds", cells)
 
 
-def _left_out(results: Results) -> list[str]:
-    """Which sections are missing, and why."""
-    said = []
-    for benchmark in ("C", "P"):
-        without = [
-            results.dataset_title(d)
-            for d in results.datasets
-            if results.has(CLEAN_ERROR, d) and not results.shifts(benchmark, d)
+def _code(digests: pd.Series) -> list[str]:
+    """The digests of the code of some runs, or how many there are: methods and architectures have their own."""
+    count = len(majority(digests))
+    return list(digests) if count <= MOST_DIGESTS else [f"{count} digests, as methods and nets differ: runs.csv"]
+
+
+def _left_out(results: Results) -> Iterator[str]:
+    """The test sets without figures, and why they have none."""
+    configured: list[str] = []
+    unevaluated: list[str] = []
+    for dataset, entry in results.datasets.items():
+        title, testsets = results.dataset_title(dataset), results.testsets(dataset)
+        configured += [
+            f"{title}-{spaced(name)}"
+            for name in entry["testsets"]
+            if name not in {testset.name for testset in testsets}
         ]
-        if without:
-            said.append(f"No finished run was evaluated on {', '.join(f'{title}-{benchmark}' for title in without)}.")
-    return said
+        if any(results.shifts(dataset, testset) for testset in testsets):
+            unevaluated += [t.title_on(title) for t in testsets if not results.shifts(dataset, t)]
+    if unevaluated:
+        yield f"No finished run was evaluated on {enumerated(unevaluated)}."
+    if configured:
+        yield f"The configuration leaves out {enumerated(configured)}."
+
+
+def _measures(results: Results) -> Iterator[dict[str, str | None]]:
+    """Each mean and each measure that the report has: its name, the work that it is from, and its definition."""
+    for first in {family.first.kind: family.first for family, _ in results.judged}.values():
+        if first.entering:
+            over = f"{first.noun}s" + (f" and {count_word(first.levels)} severities" if first.levels > 1 else "")
+            averaged = f"the {MEASURES[first.measures[0]].phrase} averaged over {over}"
+            yield {"term": f"{first.mean_title} ({first.mean})", "reference": None, "meaning": averaged}
+    used = set(results.metrics["metric"])
+    for measure in (measure for measure in MEASURES.values() if measure.name in used):
+        yield {"term": measure.phrase, "reference": measure.reference or None, "meaning": measure.meaning}
+
+
+def _direction(results: Results) -> str:
+    """A sentence that says in which direction the measures are better."""
+    used = set(results.metrics["metric"])
+    higher = [measure.phrase for measure in MEASURES.values() if measure.name in used and not measure.lower_is_better]
+    if not higher:
+        return "Lower is better for all of them."
+    return f"Lower is better, but for the {enumerated(higher)}."
+
+
+def _samples(results: Results) -> list[list[str]]:
+    """The kinds of sample sheets, each with how a sentence about them goes on."""
+    said = {"views": "views of test images by AugMix"}
+    for family in results.families:
+        first = family.first
+        each = (
+            f"each {first.noun} at its {count_word(first.levels)} severities"
+            if first.levels > 1
+            else f"images of {first.title}"
+        )
+        if first.sequence:
+            each = f"frames of the sequence of each {first.noun}"
+        said.setdefault(family.stem(f"{first.noun}_sample"), each)
+    return [[kind, text] for kind, text in said.items()]
+
+
+def _shifts(results: Results, tables: list[Table]) -> list[dict[str, str]]:
+    """A section on each test set of several shifts: its heading, its table, and the kinds of its figures."""
+    names = {table.name for table in tables}
+    return [
+        {
+            "title": f"{sentence(noun)} by {noun}" + ("" if family.usual else f": {family.first.title}"),
+            "table": family.stem(f"{noun}s"),
+            "curves": family.stem("severity") if family.first.levels > 1 else "",
+            "said": f"break the {MEASURES[family.first.measures[0]].phrase} down by {noun}",
+        }
+        for family in results.families
+        for noun in [family.first.noun]
+        if family.stem(f"{noun}s") in names
+    ]
+
+
+def _few_images(results: Results) -> Iterator[str]:
+    """The figures that rest on the images of one shift alone, and these are few."""
+    for dataset in results.datasets:
+        for testset in results.testsets(dataset):
+            size = results.size(dataset, testset)
+            if size is None or size >= FEW_IMAGES or testset.entering or headline_of(testset) is None:
+                continue
+            title, images = sentence(testset.title_on(results.dataset_title(dataset))), f"{size:,} test images"
+            yield f"{title} has {images}: one of them is {100 / size:.2f} points of {headline_phrase(testset)}."

@@ -12,14 +12,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from reports.names import HELD_OUT, architecture_title, group_of, spaced
+from augmix.suite.evaluate.measures import MEASURES
+from reports.loaded import Family, Results, records
+from reports.names import architecture_title, spaced
+from reports.quantities import CLEAN_ERROR, MEAN, POOLED, Cell, Place, Quantity, overall
 from reports.questions import draw_consistency
-from reports.results import CLEAN_ERROR, MCE, MFP, Cell, Place, Quantity, Results, records
 from reports.style import COLOURS, WIDTH, Drawing, looks_of, panels, saved
-from reports.sweeps import draw_sweeps
-from reports.tables import CALIBRATION
+from reports.tuning import draw_sweeps
+from reports.words import enumerated
 
-TINTS = ("#9ec5dd", COLOURS[2])
+CONFIDENCE = MEASURES["rms_calibration"]
+"""The measure of calibration that is drawn."""
 WHISKERS: dict[str, Any] = {"errorbar": "sd", "err_kws": {"linewidth": 0.5, "color": "black"}}
 
 
@@ -29,11 +32,10 @@ def draw_all(results: Results, folder: Path) -> dict[str, list[Drawing]]:
 
 
 def _of_dataset(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
-    for architecture in results.architectures:
-        yield from _shift_bars(results, folder, dataset, architecture, "C")
-    yield from _severity(results, folder, dataset)
-    for architecture in results.architectures:
-        yield from _shift_bars(results, folder, dataset, architecture, "P")
+    for family in (family for family in results.families if dataset in family.members):
+        for architecture in results.architectures:
+            yield from _shift_bars(results, folder, dataset, architecture, family)
+        yield from _severity(results, folder, dataset, family)
     yield from _calibration(results, folder, dataset)
     yield from draw_consistency(results, folder, dataset)
     yield from draw_sweeps(results, folder, dataset)
@@ -41,32 +43,34 @@ def _of_dataset(results: Results, folder: Path, dataset: str) -> Iterator[Drawin
         yield from _training(results, folder, dataset, architecture)
 
 
-def _shift_bars(results: Results, folder: Path, dataset: str, architecture: str, benchmark: str) -> Iterator[Drawing]:
-    """Bars per corruption or perturbation by method, in as many panels as keep the bars wide enough to see."""
-    shifts = results.shifts(benchmark, dataset)
-    kind, metric, overall, what = {
-        "C": ("corruptions", "error", MCE, "Error"),
-        "P": ("perturbations", "flip_probability", MFP, "Flip probability"),
-    }[benchmark]
-    if results.has(overall, dataset):  # not where only some of the benchmark was evaluated
-        entering = sum(group_of(s) != HELD_OUT for s in shifts) if benchmark == "C" else len(shifts)
-        shifts.insert(entering, overall.shift)
-    quantities = {s: overall if s == overall.shift else Quantity(benchmark, s, metric) for s in shifts}
+def _shift_bars(results: Results, folder: Path, dataset: str, architecture: str, family: Family) -> Iterator[Drawing]:
+    """Bars per shift by method, in as many panels as keep the bars wide enough to see."""
+    testset, measure = family.members[dataset], MEASURES[family.first.measures[0]]
+    shifts = results.shifts(dataset, testset)
+    if len(testset.shifts) == 1 and not testset.entering:
+        return
+    quantities = {shift: Quantity(testset.name, shift, measure.name) for shift in shifts}
+    mean = family.headline
+    if mean is not None and results.has(mean, dataset):  # not where only some of the test set was evaluated
+        shifts.insert(sum(shift in testset.entering for shift in shifts), mean.shift)
+        quantities[mean.shift] = mean
     data = results.tidy(dataset, architecture, quantities)
     if data.empty:
         return
     rows = panels_of(shifts, len(results.methods))
+    kind = family.stem(f"{testset.noun}s")
     name = f"{kind}_{dataset}_{architecture}"
     with saved(folder, name, WIDTH, 0.45 + 1.55 * len(rows)) as figure:
         axes = panels(figure, len(rows), 1, sharey=True)
         for row, ax in zip(rows, axes, strict=True):
-            _bars(results, ax, data[data["label"].isin(row)], row, max(map(len, rows)))
-            ax.set_ylabel(f"{what} (%)")
+            bold = mean.shift if mean is not None else ""
+            _bars(results, ax, data[data["label"].isin(row)], row, max(map(len, rows)), bold)
+            ax.set_ylabel(measure.label)
         axes[0].set_ylim(bottom=0)
         _method_legend(results, figure, results.across(dataset, architecture, quantities[shifts[0]]))
     over = ": means over seeds, whiskers ± one standard deviation." if len(results.config["seeds"]) > 1 else "."
-    where = f"{results.dataset_title(dataset)}-{benchmark} with {architecture_title(architecture)}"
-    yield Drawing(kind, name, f"{what} per {kind.removesuffix('s')} on {where}{over}")
+    where = f"{testset.title_on(results.dataset_title(dataset))} with {architecture_title(architecture)}"
+    yield Drawing(kind, name, f"{measure.title} per {testset.noun} on {where}{over}")
 
 
 def panels_of(shifts: list[str], methods: int) -> list[list[str]]:
@@ -77,7 +81,7 @@ def panels_of(shifts: list[str], methods: int) -> list[list[str]]:
     return [shifts[i : i + size] for i in range(0, len(shifts), size)]
 
 
-def _bars(results: Results, ax: Axes, data: pd.DataFrame, shifts: Sequence[str], slots: int) -> None:
+def _bars(results: Results, ax: Axes, data: pd.DataFrame, shifts: Sequence[str], slots: int, bold: str) -> None:
     looks = looks_of(results)
     sns.barplot(
         data, x="label", y="value", order=shifts, hue="method", hue_order=list(looks), palette=_palette(results),
@@ -90,7 +94,7 @@ def _bars(results: Results, ax: Axes, data: pd.DataFrame, shifts: Sequence[str],
     ax.tick_params(axis="x", length=0)
     ax.set(xlabel="", xlim=(-0.5, slots - 0.5))
     for label, shift in zip(ax.get_xticklabels(), shifts, strict=True):
-        label.set(linespacing=0.9, fontweight="bold" if shift in (MCE.shift, MFP.shift) else "normal")
+        label.set(linespacing=0.9, fontweight="bold" if shift == bold else "normal")
 
 
 def _palette(results: Results) -> dict[str, str]:
@@ -113,12 +117,16 @@ def _method_legend(results: Results, figure: Figure, cells: Sequence[Cell]) -> N
         legend.remove()
 
 
-def _severity(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
-    """Error against severity, one panel per architecture, lines labelled at their ends."""
-    quantities = {0: CLEAN_ERROR} | {s: Quantity("C", "mean", "error", s) for s in range(1, 6)}
-    if not any(results.has(quantity, dataset) for severity, quantity in quantities.items() if severity):
+def _severity(results: Results, folder: Path, dataset: str, family: Family) -> Iterator[Drawing]:
+    """The mean over shifts against severity, one panel per architecture, lines labelled at their ends."""
+    testset, measure = family.members[dataset], MEASURES[family.first.measures[0]]
+    severities = range(1, testset.levels + 1) if testset.levels > 1 else ()
+    clean = CLEAN_ERROR._replace(metric=measure.name)
+    quantities = {0: clean} | {s: Quantity(testset.name, MEAN, measure.name, s) for s in severities}
+    if not any(results.has(quantities[severity], dataset) for severity in severities):
         return
-    name = f"severity_{dataset}"
+    kind = family.stem("severity")
+    name = f"{kind}_{dataset}"
     height = _height(results)
     columns = min(2, len(results.architectures))
     rows = -(-len(results.architectures) // columns)
@@ -133,14 +141,15 @@ def _severity(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]
         ]
         for ax, architecture, data in zip(axes, results.architectures, means, strict=True):
             _lines(results, ax, data, "label", "value")
-            ax.set_xticks(range(6), ["clean", *map(str, range(1, 6))])
-            ax.set(xlabel="Severity", ylabel="Error (%)")
+            ax.set_xticks(range(len(quantities)), ["clean", *map(str, severities)])
+            ax.set(xlabel="Severity", ylabel=measure.label)
             ax.set_title(architecture_title(architecture) if len(axes) > 1 else "")
         axes[0].set_ylim(bottom=0)
         for ax, data in zip(axes, means, strict=True):
             _label_ends(results, ax, data.set_index("method")[["label", "value"]], height)
-    where = f"{results.dataset_title(dataset)}-C"
-    yield Drawing("severity", name, f"Error on {where} against severity, averaged over the corruptions and seeds.")
+    where = testset.title_on(results.dataset_title(dataset))
+    over = f"averaged over the {testset.noun}s and seeds"
+    yield Drawing(kind, name, f"{measure.title} on {where} against severity, {over}.")
 
 
 def _height(results: Results) -> float:
@@ -206,7 +215,7 @@ def _training(results: Results, folder: Path, dataset: str, architecture: str) -
     if not any(map(len, histories)):
         return
     data = pd.concat([rows for rows in histories if len(rows)])
-    data["test_error"] *= 100
+    data["test_error"] *= MEASURES["error"].scale
     by_epoch = data.groupby(["method", "epoch"], sort=False)[["train_loss", "test_error"]]
     runs = by_epoch.size()
     means = by_epoch.mean()[runs == runs.groupby("method").transform("max")]
@@ -250,37 +259,39 @@ def _stretch(ax: Axes, errors: pd.Series) -> bool:
 
 
 def _calibration(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
-    """RMS calibration error of each method, clean against corrupted, one panel per architecture."""
-    labels = {
-        "clean": CALIBRATION["RMS calibration error, clean"],
-        "corrupted": CALIBRATION["RMS calibration error, -C"],
-        "pooled corrupted": CALIBRATION["RMS calibration error, -C pooled"],
-    }
-    shown = {label: quantity for label, quantity in labels.items() if results.has(quantity, dataset)}
-    if "corrupted" in shown:
-        shown.pop("pooled corrupted", None)
+    """The RMS calibration error of each method on every test set, one panel per architecture."""
+    shown: dict[str, Quantity] = {}
+    for testset in results.testsets(dataset):
+        over = overall(testset, CONFIDENCE.name)
+        pooled = Quantity(testset.name, POOLED, CONFIDENCE.name)
+        for label, quantity in ((testset.title, over), (f"{testset.title} pooled", pooled)):
+            if quantity is not None and results.has(quantity, dataset):
+                shown[label] = quantity
+                break  # pooled only in place of the mean
     if not shown:
         return
     name = f"calibration_{dataset}"
     columns = min(2, len(results.architectures))
     rows = -(-len(results.architectures) // columns)
     titles = [method.title for method in results.methods]
-    with saved(folder, name, WIDTH if columns > 1 else 0.72 * WIDTH, rows * (1 + 0.2 * len(titles))) as figure:
+    tints = sns.light_palette(COLOURS[2], 1 + len(shown)).as_hex()[1:]
+    height = 1 + 0.1 * max(2, len(shown)) * len(titles)
+    with saved(folder, name, WIDTH if columns > 1 else 0.72 * WIDTH, rows * height) as figure:
         axes = panels(figure, len(results.architectures), columns, sharex=True, sharey=True)
         for ax, architecture in zip(axes, results.architectures, strict=True):
             sns.barplot(
                 results.tidy(dataset, architecture, shown), x="value", y="method", order=titles, hue="label",
-                hue_order=list(shown), palette=TINTS[-len(shown) :], saturation=1, legend=False, ax=ax, **WHISKERS,
+                hue_order=list(shown), palette=tints, saturation=1, legend=False, ax=ax, **WHISKERS,
             )  # fmt: skip
             for i, cell in enumerate(results.across(dataset, architecture, next(iter(shown.values())))):
                 ax.text(0, i, f" {cell.word}", va="center", fontsize=8, style="italic")
             ax.tick_params(axis="y", length=0)
             ax.grid(axis="x")
             ax.grid(visible=False, axis="y")
-            ax.set(xlabel="RMS calibration error (%)", ylabel="", xlim=(0, None))
+            ax.set(xlabel=CONFIDENCE.label, ylabel="", xlim=(0, None))
             ax.set_title(architecture_title(architecture) if len(axes) > 1 else "")
         if len(shown) > 1:
-            tints = [Patch(facecolor=c, label=label) for label, c in zip(shown, TINTS, strict=True)]
-            figure.legend(handles=tints, loc="outside upper center", ncols=2)
-    title = f"RMS calibration error on {' and '.join(shown)} images of {results.dataset_title(dataset)}."
+            patches = [Patch(facecolor=tint, label=label) for label, tint in zip(shown, tints, strict=True)]
+            figure.legend(handles=patches, loc="outside upper center", ncols=min(4, len(shown)))
+    title = f"{CONFIDENCE.title} on {enumerated(list(shown))} images of {results.dataset_title(dataset)}."
     yield Drawing("calibration", name, title)

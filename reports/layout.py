@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from augmix.suite.io.files import write_text
-from reports.results import Cell
+from reports.quantities import Cell
 
 WIDEST = 12
 """Columns; a table of cells with more is printed with rows and columns exchanged."""
@@ -46,7 +46,7 @@ def framed(keys: Sequence[str], columns: Iterable[Column], rows: Iterable[Row]) 
 
 @dataclass(frozen=True)
 class Table:
-    """A table. `best` says where the lowest figure is set in bold: of each row, or of each column in a block."""
+    """A table. `best` says where the best figure is set in bold: of each row, or of each column in a block."""
 
     name: str
     caption: str
@@ -57,11 +57,11 @@ class Table:
     notes: tuple[str, ...] = ()
 
     @cached_property
-    def lowest(self) -> pd.DataFrame:
-        """Where the lowest figures are, as printed; one figure alone is not a best."""
+    def bold(self) -> pd.DataFrame:
+        """Whether each figure is a best one, as printed and in its measure's direction; one alone is none."""
         if self.best is None:
             return self.cells.map(lambda cell: False)
-        means = self.cells.map(printed_mean).astype(float)
+        means = self.cells.map(_cost).astype(float)
         if self.best == "row":
             return means.eq(means.min(axis=1), axis=0).mul(means.count(axis=1) > 1, axis=0)
         blocks = means.groupby(level=0, sort=False)
@@ -69,10 +69,13 @@ class Table:
 
     def all_notes(self) -> list[str]:
         """The table's notes, with what bold and ± mean."""
-        spread = any(isinstance(cell, Cell) and cell.deviation is not None for cell in self.cells.to_numpy().ravel())
+        cells = self.cells.to_numpy().ravel()
+        spread = any(isinstance(cell, Cell) and cell.deviation is not None for cell in cells)
         notes = list(self.notes)
-        if self.lowest.any(axis=None):
-            notes.append(f"Bold: the lowest of each {self.best}.")
+        lower = {cell.measure.lower_is_better for cell in cells[self.bold.to_numpy().ravel().astype(bool)]}
+        if lower:
+            extreme = "best" if len(lower) > 1 else "lowest" if True in lower else "highest"
+            notes.append(f"Bold: the {extreme} of each {self.best}.")
         if spread:
             where = f"Standard deviations over seeds: tables/{self.name}.csv."
             notes.append("±: the sample standard deviation over seeds." if self.deviations else where)
@@ -82,13 +85,13 @@ class Table:
         """Every cell, label and heading in a markup."""
         rows = [
             [_marked(cell, self.deviations, best, bold, sign, escape) for cell, best in zip(*pair, strict=True)]
-            for pair in zip(self.cells.to_numpy(), self.lowest.to_numpy(), strict=True)
+            for pair in zip(self.cells.to_numpy(), self.bold.to_numpy(), strict=True)
         ]
         index, columns = self.cells.index, self.cells.columns
         return pd.DataFrame(rows, index, columns, dtype=object).rename(index=escape, columns=escape)
 
     def remarks(self) -> pd.Series:
-        """By row, which cells are means over fewer seeds than asked for."""
+        """Name, row by row, the cells that are means over fewer seeds than asked for."""
 
         def said(row: pd.Series) -> str:
             names = self.cells.columns.get_level_values("name")
@@ -108,12 +111,26 @@ def flattened(rows: Sequence[Row]) -> Sequence[Row]:
 
 def printed_mean(cell: Cell | str) -> str | None:
     """The mean as it is printed, or nothing where there is none."""
-    return decimal(cell.mean, cell.mean) if isinstance(cell, Cell) and cell.mean is not None else None
+    return number(cell, cell.mean) if isinstance(cell, Cell) and cell.mean is not None else None
 
 
-def decimal(value: float, beside: float) -> str:
-    """`value` with one decimal, or with two where the figure that it stands `beside` is below 1."""
-    return f"{value:.{2 if 0 < abs(beside) < 0.995 else 1}f}".replace("-", "−")
+def number(cell: Cell, value: float) -> str:
+    """The mean or the deviation of a cell with the decimals that the mean is printed with."""
+    return decimal(value, cell.mean or 0.0, cell.measure.decimals)
+
+
+def decimal(value: float, beside: float, decimals: int = 1) -> str:
+    """`value` with so many decimals, or one more where they would show the figure `beside` by fewer than two digits."""
+    few = 0 < abs(beside) < 0.995 * 10 ** (1 - decimals)
+    return f"{value:.{decimals + few}f}".replace("-", "−")
+
+
+def _cost(cell: Cell | str) -> float | None:
+    """The mean as printed, with its sign changed where higher is better."""
+    mean = printed_mean(cell)
+    if mean is None or isinstance(cell, str):
+        return None
+    return float(mean.replace("−", "-")) * (1 if cell.measure.lower_is_better else -1)
 
 
 def signed(value: float) -> str:
@@ -129,7 +146,7 @@ def write_table(folder: Path, table: Table) -> None:
 
 
 def as_csv(table: Table) -> str:
-    """Figures in percent with four decimals; then each column's standard deviation (`_sd`), and remarks."""
+    """Figures in their measures' units with four decimals; then standard deviations (`_sd`), and remarks."""
     cells = table.cells.droplevel([0, 1]).droplevel([0, 1], axis=1)
     means = cells.map(lambda c: c if isinstance(c, str) else c.word if c.mean is None else f"{c.mean:.4f}")
     spread = cells.map(lambda c: "" if isinstance(c, str) or c.deviation is None else f"{c.deviation:.4f}")
@@ -193,7 +210,7 @@ def _marked(cell: Any, deviations: bool, best: bool, bold: str, sign: str, escap
         return escape(cell if isinstance(cell, str) else cell.word)
     text = bold.format(mean) if best else mean
     if deviations and cell.deviation is not None:
-        text += f" {sign} {decimal(cell.deviation, cell.mean)}"
+        text += f" {sign} {number(cell, cell.deviation)}"
     return text + (f" ({cell.finished} of {cell.asked})" if cell.partial else "")
 
 
@@ -207,10 +224,10 @@ def as_data(table: Table) -> dict[str, Any]:
     ):
         best: dict[Any, Any] = {"row": "column", "column": "row"}
         table = replace(table, cells=table.cells.T, best=best.get(table.best))
-    lowest = table.lowest.to_numpy()
+    bold = table.bold.to_numpy()
     rows = [
         (key[0], _row_data(key[1], cells, table.deviations, best))
-        for key, cells, best in zip(table.cells.index, table.cells.to_numpy().tolist(), lowest.tolist(), strict=True)
+        for key, cells, best in zip(table.cells.index, table.cells.to_numpy().tolist(), bold.tolist(), strict=True)
     ]
     groups = [(group, len(list(keys))) for group, keys in groupby(table.cells.columns.get_level_values(0))]
     return {
@@ -244,7 +261,7 @@ def _cell_data(cell: Cell | str, deviations: bool, best: bool) -> dict[str, Any]
         return {"word": cell.word}
     data: dict[str, Any] = {"text": printed_mean(cell), "best": best}
     if deviations and cell.deviation is not None:
-        data["deviation"] = decimal(cell.deviation, cell.mean)
+        data["deviation"] = number(cell, cell.deviation)
     if cell.partial:
         data["partial"] = f"{cell.finished} of {cell.asked}"
     return data

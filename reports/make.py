@@ -10,7 +10,7 @@ from augmix.suite.io.files import atomic
 from reports.document import document
 from reports.figures import draw_all
 from reports.layout import write_table
-from reports.results import load
+from reports.loaded import load
 from reports.samples import draw_samples
 from reports.tables import all_tables
 

@@ -1,4 +1,4 @@
-"""What things are called in print: methods (from their own docstrings), architectures, corruptions, columns."""
+"""The names in print of methods (from their own docstrings), architectures, shifts and test sets' figures."""
 
 import ast
 import re
@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from augmix.errors import UserError
 from augmix.registry import find_package, method_module, method_parts
+from augmix.suite.evaluate.measures import MEASURES
+from augmix.suite.testsets.base import TestSet
 
 LONGEST_TITLE = 24
 """Characters; a longer title would not fit a table's column."""
@@ -26,54 +28,25 @@ ARCHITECTURES = {
     "mean": "Mean",
 }
 
-# Groups and order as in Hendrycks & Dietterich (2019); the held-out extras stand apart.
-CORRUPTION_GROUPS = {
-    "Noise": {"gaussian_noise": "Gauss.", "shot_noise": "Shot", "impulse_noise": "Impulse"},
-    "Blur": {"defocus_blur": "Defocus", "glass_blur": "Glass", "motion_blur": "Motion", "zoom_blur": "Zoom"},
-    "Weather": {"snow": "Snow", "frost": "Frost", "fog": "Fog", "brightness": "Bright."},
-    "Digital": {
-        "contrast": "Contr.",
-        "elastic_transform": "Elastic",
-        "pixelate": "Pixel.",
-        "jpeg_compression": "JPEG",
-    },
-}
-HELD_OUT = "Held out"
-CORRUPTION_TITLES = {name: title for group in CORRUPTION_GROUPS.values() for name, title in group.items()}
-EXTRA_TITLES = {
-    "speckle_noise": "Speckle",
-    "gaussian_blur": "G. blur",
-    "spatter": "Spatter",
-    "saturate": "Saturate",
-}
-PERTURBATION_TITLES = {
-    "gaussian_noise": "Gauss.",
-    "shot_noise": "Shot",
-    "motion_blur": "Motion",
-    "zoom_blur": "Zoom",
-    "snow": "Snow",
-    "spatter": "Spatter",
-    "brightness": "Bright.",
-    "translate": "Translate",
-    "rotate": "Rotate",
-    "tilt": "Tilt",
-    "scale": "Scale",
-    "speckle_noise": "Speckle",
-    "gaussian_blur": "G. blur",
-    "shear": "Shear",
-}
+# Shifts whose names are too long for the head of a column.
+SHIFTS = {
+    "gaussian_noise": "Gauss.", "shot_noise": "Shot", "impulse_noise": "Impulse", "speckle_noise": "Speckle",
+    "defocus_blur": "Defocus", "glass_blur": "Glass", "motion_blur": "Motion", "zoom_blur": "Zoom",
+    "gaussian_blur": "G. blur", "brightness": "Bright.", "contrast": "Contr.", "elastic_transform": "Elastic",
+    "pixelate": "Pixel.", "jpeg_compression": "JPEG",
+}  # fmt: skip
 
 
-class Method(NamedTuple):
+class PrintedMethod(NamedTuple):
     """A configured method as the report speaks of it."""
 
     name: str
     title: str
     description: str
     preset: str | None
-    """The module it is of, unchanged or under its name; None for a variant under another name or a composition."""
+    """The module that it is, unchanged or under its name; None for a variant under another name or a composition."""
     source: str = ""
-    """Who it is by, as its module says."""
+    """The authors and the year, as its module has them."""
 
 
 WORDS = {
@@ -98,32 +71,47 @@ def architecture_title(name: str) -> str:
     return ARCHITECTURES.get(name, spaced(name))
 
 
-def group_of(corruption: str) -> str:
-    """The corruption's group in the benchmark."""
-    return next((group for group, names in CORRUPTION_GROUPS.items() if corruption in names), HELD_OUT)
+def shift_title(shift: str) -> str:
+    """A shift's name at the head of a column."""
+    return SHIFTS.get(shift, spaced(shift)[:1].upper() + spaced(shift)[1:])
 
 
-def methods_of(config: Mapping[str, Any]) -> list[Method]:
+def headline_phrase(testset: TestSet) -> str:
+    """The name within a sentence of the figure that a test set is judged by: `mCE`, `clean error`, `error`."""
+    if testset.entering:
+        return testset.mean
+    return f"{testset.adjective} {MEASURES[testset.measures[0]].phrase}".lstrip()
+
+
+def headline_title(testset: TestSet) -> str:
+    """The same at the head of a column: `mCE`, `Clean error`, `Error`."""
+    if testset.entering:
+        return testset.mean
+    phrase = headline_phrase(testset)
+    return phrase[:1].upper() + phrase[1:]
+
+
+def methods_of(config: Mapping[str, Any]) -> list[PrintedMethod]:
     """The configured methods, titled by their modules; a title that two of them share gives way to the names."""
     methods = [_method(entry, config.get("method_packages") or []) for entry in config["methods"]]
     titles = [method.title for method in methods]
     return [m if titles.count(m.title) == 1 else m._replace(title=titled(m.name)) for m in methods]
 
 
-def _method(entry: Mapping[str, Any], packages: Sequence[str]) -> Method:
+def _method(entry: Mapping[str, Any], packages: Sequence[str]) -> PrintedMethod:
     name = entry["name"]
     parts = method_parts(entry)
     if "preset" not in entry:
         said = "; ".join(f"{part} of {', then '.join(_given(*s) for s in sources)}" for part, sources in parts.items())
-        return Method(name, titled(name), f"A composition: {said}.", None)
+        return PrintedMethod(name, titled(name), f"A composition: {said}.", None)
     [(preset, parameters)] = parts["views"]
     title, description, source = _docstring(preset, packages)
     if not parameters:
-        return Method(name, title if name == preset else titled(name), description, preset, source)
+        return PrintedMethod(name, title if name == preset else titled(name), description, preset, source)
     if name == preset:
-        return Method(name, title, f"{description} With {_settings(parameters)}.".lstrip(), preset, source)
+        return PrintedMethod(name, title, f"{description} With {_settings(parameters)}.".lstrip(), preset, source)
     said = _settings(parameters)
-    return Method(
+    return PrintedMethod(
         name, f"{title}, {said}" if entry.get("sweeps") else titled(name), f"{title} with {said}.", None, source
     )
 

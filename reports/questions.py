@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 from augmix.registry import method_parts
 from reports.layout import Column, Row, Table, framed
+from reports.loaded import Results
 from reports.names import architecture_title
-from reports.results import CLEAN_ERROR, MCE, VALIDATION, Cell, Place, Quantity, Results, summarise
+from reports.quantities import CLEAN_ERROR, MCE, VALIDATION, Cell, Place, Quantity, summarise
 from reports.style import COLOURS, MARKERS, WIDTH, Drawing, panels, saved
-from reports.sweeps import LOSSES, consistency_losses, draw_curve, measure
-from reports.words import borne_out, compared, figure, listed, plural, points, sentence, told_apart
+from reports.tuning import LOSSES, consistency_losses, decided_by_title, draw_curve
+from reports.words import compared, enumerated, plural, points, sentence, significance, significant, stated
 
 LONG = "standard, three times the epochs"
 GRID = {
@@ -60,7 +61,8 @@ def _on(results: Results, dataset: str, architecture: str | None = None) -> str:
 
 def _difference(results: Results, place: Place, reference: Place, quantity: Quantity = MCE) -> Cell:
     """The difference of two methods in points, paired by seed."""
-    return summarise(results.difference(place, reference, quantity), len(results.config["seeds"]))
+    differences = results.difference(place, reference, quantity)
+    return summarise(differences, len(results.config["seeds"]), quantity.measure)
 
 
 def _consistency(results: Results) -> Answer | None:
@@ -90,7 +92,7 @@ def _consistency(results: Results) -> Answer | None:
                 text.append(_against_jsd(results, name, place, jsd))
         ends = [LOSSES[name] for name, (_, _, end) in chosen.items() if end]
         if ends:
-            text.append(f"The λ of {listed(ends)} is at an end of its range: a better one may lie beyond.")
+            text.append(f"The λ of {enumerated(ends)} is at an end of its range: a better one may lie beyond.")
     heads = {
         "weight": "λ",
         "validation": "Validation error",
@@ -117,11 +119,11 @@ def _against_jsd(results: Results, name: str, place: Place, jsd: Place) -> str:
     where = _on(results, place.dataset, place.architecture)
     if not len(differences):
         return f"On {where}, JSD and {LOSSES[name]} have no seed in common."
-    if told_apart(differences):
+    if significant(differences):
         said = f"JSD is {'better' if differences.mean() > 0 else 'worse'} than {LOSSES[name]} by"
     else:
         said = f"JSD is not shown to be better or worse than {LOSSES[name]}: they differ by"
-    return f"On {where}, {said} {points(differences)} of mCE, {borne_out(differences)}."
+    return f"On {where}, {said} {points(differences, MCE.measure)} of mCE, {significance(differences)}."
 
 
 def draw_consistency(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
@@ -142,7 +144,7 @@ def draw_consistency(results: Results, folder: Path, dataset: str) -> Iterator[D
             ticks = sorted({float(value) for sweep in sweeps for value, _ in sweep.values})
             ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
             ax.set_xticks([], minor=True)
-            ax.set(xlabel="λ", ylabel=measure(results))
+            ax.set(xlabel="λ", ylabel=decided_by_title(results))
             ax.set_title(architecture_title(architecture) if len(axes) > 1 else "")
         drawn.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     caption = (
@@ -153,7 +155,7 @@ def draw_consistency(results: Results, folder: Path, dataset: str) -> Iterator[D
 
 
 def _attention(results: Results) -> Answer | None:
-    """What AugMix gains on a vision transformer and on convolutional nets."""
+    """AugMix's gain on a vision transformer beside that on convolutional nets."""
     attention = [name for name in results.architectures if name.startswith("vit")]
     standard, augmix = results.method("standard"), results.method("augmix")
     others = [name for name in results.architectures if name not in attention]
@@ -171,22 +173,22 @@ def _attention(results: Results) -> Answer | None:
             cells.append(_difference(results, plain, mixed))
             rows.append(Row((dataset, architecture), _on(results, dataset), architecture_title(architecture), cells))
             text.append(
-                f"On {_on(results, dataset, architecture)}, AugMix has an mCE of {figure(results.cell(mixed, MCE))}, "
-                f"standard training one of {figure(results.cell(plain, MCE))}{compared(results, mixed, plain, MCE)}."
+                f"On {_on(results, dataset, architecture)}, AugMix has an mCE of {stated(results.cell(mixed, MCE))}, "
+                f"standard training one of {stated(results.cell(plain, MCE))}{compared(results, mixed, plain, MCE)}."
             )
         for one, other in product(attention, others):
             more = (gains[one] - gains[other]).dropna()
             if len(more):
                 text.append(
-                    f"AugMix gains {points(more)} {'more' if more.mean() > 0 else 'less'} on "
-                    f"{architecture_title(one)} than on {architecture_title(other)}, {borne_out(more)}."
+                    f"AugMix gains {points(more, MCE.measure)} {'more' if more.mean() > 0 else 'less'} on "
+                    f"{architecture_title(one)} than on {architecture_title(other)}, {significance(more)}."
                 )
     heads = {"parameters": ("", "Parameters"), "clean_standard": ("Clean error", standard.title)}
     heads |= {"clean_augmix": ("Clean error", augmix.title), "mce_standard": ("mCE", standard.title)}
     heads |= {"mce_augmix": ("mCE", augmix.title), "gain": ("mCE", "Gain")}
     table = Table(
         "attention",
-        "What AugMix gains on each architecture (%; the gain in points, seed by seed)",
+        "AugMix's gain on each architecture (%; the gain in points, seed by seed)",
         framed(["dataset", "architecture"], [Column(*head, name) for name, head in heads.items()], rows),
     )
     caveat = (
@@ -218,16 +220,16 @@ def _fmix(results: Results) -> Answer | None:
     for (dataset, architecture), method in product(places, mixes):
         place, base = (Place(dataset, architecture, m.name) for m in (method, augmix))
         for quantity, what in ((CLEAN_ERROR, "clean error"), (MCE, "mCE")):
-            ours, theirs = (figure(results.cell(at, quantity)) for at in (place, base))
+            ours, theirs = (stated(results.cell(at, quantity)) for at in (place, base))
             text.append(
                 f"On {_on(results, dataset, architecture)}, the {what} of {method.title} is {ours}, that of AugMix "
                 f"{theirs}{compared(results, place, base, quantity)}."
             )
             differences = results.difference(place, base, quantity)
-            if told_apart(differences) and differences.mean() < 0:
+            if significant(differences) and differences.mean() < 0:
                 lower.append(f"the {what} of {method.title}")
     found = (
-        f"the seeds bear out that AugMix is beaten by {listed(lower)}"
+        f"AugMix is beaten, significantly over the seeds, by {enumerated(lower)}"
         if lower
         else "no figure of FMix is shown to beat AugMix's"
     )
@@ -236,7 +238,9 @@ def _fmix(results: Results) -> Answer | None:
     policies = [found["autoaugment"].get("policy", KNOWN_POLICIES[0]) for found in views if "autoaugment" in found]
     given = [policy for policy in policies if policy not in KNOWN_POLICIES]
     if given:
-        claim = f"The published claim is for FMix with Fast AutoAugment; here its policy is that of {listed(given)}."
+        claim = (
+            f"The published claim is for FMix with Fast AutoAugment; here its policy is that of {enumerated(given)}."
+        )
     else:
         claim = (
             "The published claim is for FMix with Fast AutoAugment. No policy found by Fast AutoAugment was given, so "
@@ -281,7 +285,7 @@ def _factorial(results: Results) -> Answer | None:
         contrasts += [_contrast(results, where, asks, pair, measures.values()) for asks, pair in found.items()]
         text += _effects(results, where, found)
     heads = [Column("", "Difference", "between")]
-    heads += [Column(label, t, f"{label}_{t}") for label in measures for t in ("Points", "Borne out")]
+    heads += [Column(label, t, f"{label}_{t}") for label in measures for t in ("Points", "Significant")]
     tables = [
         Table(
             "factorial",
@@ -303,24 +307,24 @@ def _factorial(results: Results) -> Answer | None:
 
 
 def _contrast(results: Results, where: str, asks: str, pair: tuple[Place, Place], measures: Iterable[Quantity]) -> Row:
-    """One method minus another in each measure, and whether the seeds bear the difference out."""
+    """One method minus another in each measure, and whether the difference is significant over the seeds."""
     titles = {method.name: method.title for method in results.methods}
     cells: list[Cell | str] = [" − ".join(titles[place.method] for place in pair)]
     for quantity in measures:
         differences = results.difference(*pair, quantity)
-        verdict = "one seed" if len(differences) == 1 else "yes" if told_apart(differences) else "no"
+        verdict = "one seed" if len(differences) == 1 else "yes" if significant(differences) else "no"
         cells += [_difference(results, *pair, quantity), verdict]
     return Row((*pair[0][:2], asks), where, sentence(asks), cells)
 
 
 def _effects(results: Results, where: str, contrasts: Mapping[str, tuple[Place, Place]]) -> Iterator[str]:
-    """Which contrasts the seeds bear out, by the mCE."""
+    """The contrasts that are significant over the seeds, and those that are not, by the mCE."""
     effects: dict[bool, list[str]] = {True: [], False: []}
     for asks, pair in contrasts.items():
         differences = results.difference(*pair, MCE)
         if len(differences):
-            said = f"{asks} ({points(differences)} {'less' if differences.mean() < 0 else 'more'})"
-            effects[told_apart(differences)].append(said)
-    for clear, verb in ((True, "bear out an effect of"), (False, "do not bear out one of")):
+            more = "less" if differences.mean() < 0 else "more"
+            effects[significant(differences)].append(f"{asks} ({points(differences, MCE.measure)} {more})")
+    for clear, verdict in ((True, "is significant over the seeds"), (False, "is not")):
         if effects[clear]:
-            yield f"On {where} and by the mCE, the seeds {verb} {listed(effects[clear])}."
+            yield f"On {where} and by the mCE, the effect of {enumerated(effects[clear])} {verdict}."

@@ -1,17 +1,15 @@
-"""Sample sheets: what AugMix, the corruptions and the perturbations do to an image."""
+"""Sheets of sample images: what AugMix does to an image, and what the test sets hold."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from augmix.suite.data.datasets import Split, read_images
-from augmix.suite.data.photographs import Photographs
+from augmix.suite.data.datasets import read_images
 from augmix.suite.io.files import read_array
-from augmix.suite.testsets.arrays import folder_of
+from augmix.suite.testsets.base import TestSet
 from augmix.suite.testsets.gallery import Strip, draw_sheet, sheet_height
-from augmix.suite.testsets.photographs import PhotographBenchmark
-from reports.results import Results
+from reports.loaded import Results
 from reports.style import WIDTH, Drawing, saved
 from reports.words import sentence
 
@@ -23,7 +21,7 @@ ACROSS = 3
 
 
 def draw_samples(results: Results, data: Path, folder: Path) -> dict[str, list[Drawing]]:
-    """Draw the sheets whose arrays are there: views by AugMix, the -C gallery and the -P strips of one image."""
+    """Draw the sheets whose images are there: views by AugMix, then one sheet a test set."""
     return {dataset: list(_of_dataset(results, data, folder, dataset)) for dataset in results.datasets}
 
 
@@ -39,29 +37,24 @@ def _of_dataset(results: Results, data: Path, folder: Path, dataset: str) -> Ite
     yield Drawing(
         "views", name, f"{title}: test images (left) and {VIEWS} views of each by AugMix with its default parameters."
     )
-    for benchmark, kind, read, caption in (
-        ("C", "corruption_sample", _severities, "corruption, severities 1 to 5 from left to right"),
-        ("P", "perturbation_sample", _frames, f"perturbation, {FRAMES} frames from the first to the last"),
-    ):
-        files = folder_of(data, dataset, results.datasets[dataset], benchmark)
-        paths = {s: files / f"{s}.npy" for s in results.shifts(benchmark, dataset)}
-        if isinstance(images, Photographs):
-            strips = list(_streamed(files, benchmark, images, paths))
-        else:
-            strips = [(shift, read(path)) for shift, path in paths.items() if path.is_file()]
+    for family in (family for family in results.families if dataset in family.members):
+        testset = family.members[dataset]
+        evaluated = results.shifts(dataset, testset)
+        strips = [strip for strip in testset.samples(0, FRAMES) if strip[0] in evaluated]
         if strips:
+            kind = family.stem(f"{testset.noun}_sample")
             name = f"{kind}_{dataset}"
             _sheet(folder, name, strips, ACROSS)
-            yield Drawing(kind, name, f"{title}-{benchmark}: one test image under each {caption}.")
+            yield Drawing(kind, name, f"{testset.title_on(title)}: {_described(testset)}.")
 
 
-def _streamed(folder: Path, kind: str, images: Photographs, shifts: Iterable[str]) -> Iterator[Strip]:
-    """The strips of one image of each of these shifts that is there, from image folders or videos."""
-    benchmark = PhotographBenchmark(folder, kind, Split(images, np.zeros(len(images), np.int64)), 1)
-    for shift in shifts:
-        if (folder / shift).is_dir():
-            shown = benchmark.read(shift).images
-            yield shift, shown[np.linspace(0, len(shown) - 1, FRAMES).round().astype(int)]
+def _described(testset: TestSet) -> str:
+    """A caption's words for the strips of a test set."""
+    if testset.levels > 1:
+        return f"one test image under each {testset.noun}, severities 1 to {testset.levels} from left to right"
+    if testset.sequence:
+        return f"one test image under each {testset.noun}, {FRAMES} frames from the first to the last"
+    return "some of its images"
 
 
 def _distinct(folder: Path, count: int) -> list[int]:
@@ -88,18 +81,6 @@ def augmix_views(images: np.ndarray) -> list[np.ndarray]:
             views = transform(copies).permute(0, 2, 3, 1).numpy()
             rows.append(np.concatenate([image[None], views]))
     return rows
-
-
-def _severities(path: Path) -> np.ndarray:
-    """The first image at severities 1 to 5."""
-    images = read_array(path, np.uint8, (None, None, None, 3))
-    return np.array(images[:: len(images) // 5][:5])
-
-
-def _frames(path: Path) -> np.ndarray:
-    """Frames of the first image's sequence, from the first to the last."""
-    sequences = read_array(path, np.uint8, (None, None, None, None, 3))
-    return np.array(sequences[0, np.linspace(0, sequences.shape[1] - 1, FRAMES).round().astype(int)])
 
 
 def _sheet(folder: Path, name: str, strips: Sequence[Strip], across: int) -> None:

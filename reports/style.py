@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from augmix.suite.io.files import atomic
-from reports.results import Results
+from reports.loaded import Results
 
 WIDTH = 6.5
 """Inches: the width of the report's text."""
@@ -47,7 +47,7 @@ STYLE: dict[str, Any] = {
 
 
 class Drawing(NamedTuple):
-    """A figure on disk: what it shows, its file name without suffix, and its caption."""
+    """A figure on disk: the kind of figures that it is one of, its file name without suffix, and its caption."""
 
     kind: str
     name: str
@@ -55,7 +55,7 @@ class Drawing(NamedTuple):
 
 
 class Look(NamedTuple):
-    """How a method is drawn in every figure."""
+    """The look of a method in every figure."""
 
     colour: str
     marker: str

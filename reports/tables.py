@@ -4,53 +4,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
-from augmix.metrics import BIN_SIZE
+from augmix.suite.evaluate.measures import MEASURES, Measure
+from augmix.suite.testsets.base import TestSet
 from reports.layout import Column, Row, Table, flattened, framed, signed
-from reports.names import (
-    CORRUPTION_TITLES,
-    EXTRA_TITLES,
-    HELD_OUT,
-    PERTURBATION_TITLES,
-    architecture_title,
-    group_of,
-    spaced,
-)
-from reports.published import comparisons, normalised
+from reports.literature import comparisons, normalised
+from reports.loaded import BINS, Family, Results, records
+from reports.names import architecture_title, headline_title, shift_title
+from reports.quantities import MCE, MEAN, POOLED, Cell, Place, Quantity, overall, summarise
 from reports.questions import question_tables
-from reports.results import (
-    BINS,
-    CLEAN_ERROR,
-    MCE,
-    MEAN,
-    MFP,
-    Cell,
-    Place,
-    Quantity,
-    Results,
-    is_published,
-    records,
-    summarise,
-)
-from reports.sweeps import sweep_table
+from reports.tuning import sweep_table
+from reports.words import enumerated, sentence
 
-CALIBRATION = {
-    "RMS calibration error, clean": Quantity("clean", "clean", "rms_calibration"),
-    "RMS calibration error, -C": Quantity("C", "mean", "rms_calibration"),
-    "RMS calibration error, -C pooled": Quantity("C", "pooled", "rms_calibration"),
-    "Brier score, clean": Quantity("clean", "clean", "brier"),
-    "Brier score, -C": Quantity("C", "mean", "brier"),
-}
 LONGEST_RUN_LIST = 60
-SUMMARY = {
-    "clean_error": CLEAN_ERROR,
-    "mce": MCE,
-    "mfp": MFP,
-    "rms_calibration_clean": CALIBRATION["RMS calibration error, clean"],
-    "rms_calibration_c": CALIBRATION["RMS calibration error, -C"],
-    "rms_calibration_c_pooled": CALIBRATION["RMS calibration error, -C pooled"],
-    "brier_clean": CALIBRATION["Brier score, clean"],
-    "brier_c": CALIBRATION["Brier score, -C"],
-}
+HELD_OUT = "Held out"
+"""The heading of the shifts that enter no mean."""
 UNCHECKED = "The mFR's AlexNet denominators are unchecked: they come from one source and no second one confirms them."
 REFUSED = (
     "Relative mCE and mT5D are refused: AlexNet's clean error and its T5D, which they divide by, are not in "
@@ -61,16 +28,13 @@ REFUSED = (
 def all_tables(results: Results) -> list[Table]:
     """The tables that the results have figures for, in the report's order."""
     tables = [
-        _paper_shape(results, "mce", "Mean corruption error (mCE, %) on the -C benchmark", MCE, "-C"),
-        _paper_shape(results, "clean_error", "Error (%) on clean test images", CLEAN_ERROR, ""),
-        _paper_shape(results, "mfp", "Mean flip probability (mFP, %) on the -P benchmark", MFP, "-P"),
+        *(table for _, table in headline_tables(results)),
         _calibration(results),
         _alexnet(results),
         _published(results),
         *question_tables(results),
-        _by_shift(results, "C"),
-        _by_shift(results, "P"),
-        _by_source(results),
+        *(_by_shift(results, family) for family in results.families),
+        *source_tables(results),
         sweep_table(results),
         _summary(results),
         _runs(results),
@@ -79,6 +43,7 @@ def all_tables(results: Results) -> list[Table]:
 
 
 def method_columns(results: Results) -> list[Column]:
+    """A column per method."""
     return [Column("", method.title, method.name) for method in results.methods]
 
 
@@ -88,17 +53,29 @@ def _places(results: Results) -> Iterator[tuple[str, str, str]]:
         yield dataset, architecture, f"{results.dataset_title(dataset)}, {architecture_title(architecture)}"
 
 
-def _paper_shape(results: Results, name: str, caption: str, quantity: Quantity, suffix: str) -> Table:
-    """As the paper's Table 1: methods across, architectures down, a block per data set."""
+def headline_tables(results: Results) -> list[tuple[Family, Table]]:
+    """A table per test set, in the shape of the paper's Table 1, of the figure that it is judged by."""
+    return [(family, _headline_table(results, family, quantity)) for family, quantity in results.judged]
+
+
+def headline_name(family: Family, quantity: Quantity) -> str:
+    """The name of that table's files, and of its column in the summary: `mce`, `clean_error`."""
+    if family.first.entering:
+        return family.stem(quantity.shift.lower())
+    return f"{family.name}_{quantity.metric}"
+
+
+def _headline_table(results: Results, family: Family, quantity: Quantity) -> Table:
+    """Methods across, architectures down, a block per data set."""
     several = len(results.architectures) > 1
     rows = [
         Row(
             (dataset, architecture),
-            results.dataset_title(dataset) + suffix,
+            testset.title_on(results.dataset_title(dataset)),
             architecture_title(architecture),
             results.across(dataset, architecture, quantity),
         )
-        for dataset in results.datasets
+        for dataset, testset in family.members.items()
         if results.has(quantity, dataset)
         for architecture in [*results.architectures, *([MEAN] if several else [])]
     ]
@@ -106,54 +83,105 @@ def _paper_shape(results: Results, name: str, caption: str, quantity: Quantity, 
     if quantity == MCE and any(entry["loader"] == "imagenet" for entry in results.datasets.values()):
         notes.append("Not divided by AlexNet's error.")
     cells = framed(["dataset", "architecture"], method_columns(results), rows)
-    return Table(name, caption, cells, "row", notes=tuple(notes))
+    caption = f"{sentence(_spelt_out(family.first))}, in {quantity.measure.unit}"
+    return Table(headline_name(family, quantity), caption, cells, "row", notes=tuple(notes))
 
 
-def main_table(tables: Sequence[Table]) -> Table:
-    """The tables in the paper's shape put under one another, as the report prints them."""
-    parts = {table.name: table for table in tables}
-    titles = {"mce": "mCE", "clean_error": "Clean error", "mfp": "mFP"}
-    found = [parts[name] for name in titles if name in parts]
+def _spelt_out(testset: TestSet) -> str:
+    """The figure that a test set is judged by, in full: `mean corruption error (mCE) on -C`, `error on writers`."""
+    if testset.entering:
+        return f"{testset.mean_title} ({testset.mean}) on {testset.title}"
+    images = f"{testset.adjective} images" if testset.adjective else testset.title
+    return f"{MEASURES[testset.measures[0]].phrase} on {images}"
+
+
+def main_table(results: Results) -> Table:
+    """The tables of the test sets' headlines put under one another, as the report prints them."""
+    found = headline_tables(results)
     rows = [
-        Row((table.name, *keys), f"{titles[table.name]}, {block}", label, list(cells))
-        for table in found
+        Row((table.name, *keys), f"{headline_title(family.first)} on {block}", label, list(cells))
+        for family, table in found
         for (block, label, *keys), cells in zip(table.cells.index, table.cells.to_numpy(), strict=True)
     ]
-    notes = tuple(dict.fromkeys(note for table in found for note in table.notes))
-    columns = [Column(*heads) for heads in found[0].cells.columns] if found else []
-    caption = "Mean corruption error (mCE), error on clean images and mean flip probability (mFP), all in percent"
+    notes = tuple(dict.fromkeys(note for _, table in found for note in table.notes))
+    said = enumerated([_spelt_out(family.first) for family, _ in found]) if found else "figures"
+    caption = f"{sentence(said)}; {_units([MEASURES[family.first.measures[0]] for family, _ in found])}"
     keys = ["measure", "dataset", "architecture"]
-    return Table("main", caption, framed(keys, columns, flattened(rows)), "row", notes=notes)
+    return Table("main", caption, framed(keys, method_columns(results), flattened(rows)), "row", notes=notes)
+
+
+def _units(measures: Sequence[Measure]) -> str:
+    """The units of several measures: `all in %`, or each measure with its own."""
+    units = {measure.unit for measure in measures}
+    if len(units) == 1:
+        return f"{'all ' if len(measures) > 1 else ''}in {units.pop()}"
+    return ", ".join(f"{measure.phrase} in {measure.unit}" for measure in dict.fromkeys(measures))
+
+
+def _secondary(results: Results) -> Iterator[tuple[Measure, Family, Quantity]]:
+    """Every measure beside the headlines, on every test set that has it: over its shifts, and pooled."""
+    for measure in MEASURES.values():
+        for family in results.families:
+            if measure.name in family.first.measures[1:]:
+                over = overall(family.first, measure.name)
+                pooled = Quantity(family.name, POOLED, measure.name)
+                yield from ((measure, family, found) for found in (over, pooled) if found and results.has(found))
 
 
 def _calibration(results: Results) -> Table:
+    found = list(_secondary(results))
+    labels = {
+        quantity: f"{measure.title}, {family.first.title}" + (" pooled" if quantity.shift == POOLED else "")
+        for measure, family, quantity in found
+    }
     rows = [
         Row((dataset, architecture, label), block, label, results.across(dataset, architecture, quantity))
         for dataset, architecture, block in _places(results)
-        for label, quantity in CALIBRATION.items()
+        for quantity, label in labels.items()
         if results.has(quantity, dataset)
     ]
-    absent = [
-        results.dataset_title(dataset)
-        for dataset in results.datasets
-        if results.has(CLEAN_ERROR, dataset)
-        and not all(results.has(q, dataset) for q in list(CALIBRATION.values())[:2])
+    notes = [
+        f"{enumerated(titles)}: the mean over {over}; pooled: over all images at once."
+        for over, titles in _averaged([family.first for _, family, _ in found]).items()
     ]
-    notes = ["-C: the mean over corruptions and severities; pooled: over all corrupted images at once."]
-    if absent:
-        notes.append(
-            f"On {', '.join(absent)} the RMS calibration error is left out where "
-            f"it would rest on fewer than {BINS} bins of {BIN_SIZE} images."
-        )
     cells = framed(["dataset", "architecture", "measure"], method_columns(results), rows)
-    caption = "Calibration: RMS calibration error and Brier score (both × 100)"
-    return Table("calibration", caption, cells, "row", notes=tuple(notes))
+    measures = list(dict.fromkeys(measure for measure, _, _ in found))
+    caption = f"Calibration: {enumerated([f'{m.phrase} ({m.unit})' for m in measures])}" if measures else "Calibration"
+    return Table("calibration", caption, cells, "row", notes=(*notes, *_too_few_bins(results)))
+
+
+def _averaged(testsets: Sequence[TestSet]) -> dict[str, list[str]]:
+    """The titles of the test sets that have a mean, by what it is over: `corruptions and severities`."""
+    found: dict[str, list[str]] = {}
+    for testset in testsets:
+        if testset.entering:
+            titles = found.setdefault(f"{testset.noun}s{' and severities' if testset.levels > 1 else ''}", [])
+            if testset.title not in titles:
+                titles.append(testset.title)
+    return found
+
+
+def _too_few_bins(results: Results) -> Iterator[str]:
+    """The measures that are left out where they would rest on few bins."""
+    for measure in (measure for measure in MEASURES.values() if measure.bins):
+        absent = [
+            testset.title_on(results.dataset_title(dataset))
+            for dataset, testset in ((d, t) for d in results.datasets for t in results.testsets(d))
+            if measure.name in testset.measures and results.shifts(dataset, testset)
+            for quantity in [overall(testset, measure.name)]
+            if quantity and not results.has(quantity, dataset)
+        ]
+        if absent:
+            yield (
+                f"On {enumerated(absent)} the {measure.phrase} is left out where "
+                f"it would rest on fewer than {BINS} bins of {measure.bins} images."
+            )
 
 
 def _by_method(
     results: Results, name: str, caption: str, columns: Mapping[Column, Quantity], datasets: Sequence[str]
 ) -> Table:
-    """Methods down, quantities across, a block per data set and architecture."""
+    """Put methods down and quantities across, a block per data set and architecture."""
     rows = [
         Row(
             (dataset, architecture, method.name),
@@ -169,60 +197,100 @@ def _by_method(
     return Table(name, caption, cells, "column", deviations=False)
 
 
-def _shift_columns(results: Results, benchmark: str) -> dict[Column, Quantity]:
-    """The corruptions or perturbations of any data set."""
-    shifts = dict.fromkeys(shift for dataset in results.datasets for shift in results.shifts(benchmark, dataset))
-    if benchmark == "P":
-        return {
-            Column("", PERTURBATION_TITLES.get(s, spaced(s)), s): Quantity("P", s, "flip_probability") for s in shifts
-        }
-    titles = {**CORRUPTION_TITLES, **EXTRA_TITLES}
-    return {Column(group_of(s), titles.get(s, spaced(s)), s): Quantity("C", s, "error") for s in shifts}
+def _shift_columns(results: Results, family: Family) -> dict[Column, Quantity]:
+    """The shifts of any data set, under the headings of their kind."""
+    first = family.first
+    headings = {shift: heading for heading, shifts in first.groups.items() for shift in shifts}
+    shifts: dict[str, str] = {}
+    for dataset, testset in family.members.items():
+        for shift in results.shifts(dataset, testset):
+            outside = bool(testset.entering) and shift not in testset.entering
+            shifts.setdefault(shift, HELD_OUT if outside else headings.get(shift, ""))
+    ordered = sorted(shifts.items(), key=lambda pair: pair[1] == HELD_OUT)
+    return {
+        Column(group, shift_title(shift), shift): Quantity(family.name, shift, first.measures[0])
+        for shift, group in ordered
+    }
 
 
-def _by_shift(results: Results, benchmark: str) -> Table:
-    name, caption, overall = {
-        "C": ("corruptions", "Error (%) per corruption, averaged over the severities", MCE),
-        "P": ("perturbations", "Flip probability (%) per perturbation", MFP),
-    }[benchmark]
-    datasets = [dataset for dataset in results.datasets if results.shifts(benchmark, dataset)]
-    mean = {Column("", overall.shift, overall.shift): overall} if results.has(overall) else {}
-    columns = {**mean, **_shift_columns(results, benchmark)}
-    table = _by_method(results, name, caption, columns, datasets)
+def _mean_column(results: Results, family: Family) -> dict[Column, Quantity]:
+    """The mean over the shifts, where it was measured."""
+    mean = family.headline
+    if mean is None or not family.first.entering or not results.has(mean):
+        return {}
+    return {Column("", mean.shift, mean.shift): mean}
+
+
+def _by_shift(results: Results, family: Family) -> Table:
+    """The headline's measure on each shift; a test set with one shift and no mean over several needs no such table."""
+    first, measure = family.first, MEASURES[family.first.measures[0]]
+    broken_down = bool(first.entering) or any(len(testset.shifts) > 1 for testset in family.members.values())
+    datasets = [d for d, testset in family.members.items() if results.shifts(d, testset)] if broken_down else []
+    columns = {**_mean_column(results, family), **_shift_columns(results, family)}
+    over = ", averaged over the severities" if first.levels > 1 else ""
+    of = "" if family.usual else f" of {first.title}"
+    caption = f"{measure.label} per {first.noun}{of}{over}"
+    table = _by_method(results, family.stem(f"{first.noun}s"), caption, columns, datasets)
     held_out = any(column.group == HELD_OUT for column in columns)
-    return replace(table, notes=("Held-out corruptions do not enter the mCE.",) if held_out else ())
+    return replace(table, notes=(f"Held-out {first.noun}s do not enter the {first.mean}.",) if held_out else ())
 
 
-def _by_source(results: Results) -> Table:
-    """Where the same models met published files and generated ones: their error on these minus that on those."""
-    published, generated = (
-        replace(results, metrics=results.metrics[is_published(results.metrics["source"]) == wanted])
-        for wanted in (True, False)
-    )
-    both = {d: set(published.shifts("C", d)) & set(generated.shifts("C", d)) for d in results.datasets}
-    wanted = {"mCE"}.union(*both.values())
-    columns = {Column("", "mCE", "mCE"): MCE, **_shift_columns(results, "C")}
-    columns = {column: quantity for column, quantity in columns.items() if quantity.shift in wanted}
+def source_tables(results: Results) -> list[Table]:
+    """Compare published files with generated ones: for each pair of test sets of a kind, the same runs' difference."""
+    pairs = [
+        (made, given)
+        for made, given in product(results.families, repeat=2)
+        if made.first.kind == given.first.kind and made.first.entering and made is not given
+    ]
+    found = [_by_source(results, made, given) for made, given in pairs]
+    return [table for table in found if len(table.cells)]
 
-    def cell(place: Place, quantity: Quantity) -> Cell:
-        differences = (generated.seeds(place, quantity) - published.seeds(place, quantity)).dropna()
-        return summarise(differences, len(results.runs_at(place)), "one source")
+
+def _by_source(results: Results, made: Family, given: Family) -> Table:
+    """One measure on generated images minus the same on the published ones, for the shifts that both have."""
+    both = [
+        dataset
+        for dataset in made.members
+        if results.sources.get((dataset, made.name)) and results.sources.get((dataset, given.name))
+        if not _is_published(results, dataset, made) and _is_published(results, dataset, given)
+    ]
+    ours, theirs = ({**_mean_column(results, family), **_shift_columns(results, family)} for family in (made, given))
+    columns = [column for column in ours if column in theirs]
+
+    def cell(place: Place, column: Column) -> Cell:
+        pair = [results.seeds(place, quantities[column]) for quantities in (ours, theirs)]
+        asked = len(results.runs_at(place))
+        return summarise((pair[0] - pair[1]).dropna(), asked, ours[column].measure, "one source")
 
     rows = [
-        Row(place, block, method.title, [cell(place, quantity) for quantity in columns.values()])
+        Row(place, block, method.title, [cell(place, column) for column in columns])
         for dataset, architecture, block in _places(results)
-        if both[dataset]
+        if dataset in both
         for method in results.methods
         for place in [Place(dataset, architecture, method.name)]
     ]
-    caption = "Error on generated -C minus error of the same runs on the published files, in points"
-    return Table("sources", caption, framed(["dataset", "architecture", "method"], columns, rows), deviations=False)
+    caption = (
+        f"{MEASURES[made.first.measures[0]].title} on {made.first.title} minus that of the same runs on "
+        f"{given.first.title}, in points: generated images against published ones"
+    )
+    cells = framed(["dataset", "architecture", "method"], columns, rows)
+    return Table(f"sources_{made.name}_{given.name}", caption, cells, deviations=False)
+
+
+def _is_published(results: Results, dataset: str, family: Family) -> bool:
+    """Whether a test set's images are published files, taken as they are or resized."""
+    sources = results.sources[dataset, family.name]
+    return all(source.startswith("published") for source in sources)
 
 
 def _summary(results: Results) -> Table:
     """Everything on one line per method, for whoever loads it elsewhere; written, not printed."""
-    columns = {Column("", name, name): q for name, q in SUMMARY.items() if results.has(q)}
-    return _by_method(results, "summary", "All measures (%)", columns, list(results.datasets))
+    named = {headline_name(family, quantity): quantity for family, quantity in results.judged}
+    for measure, family, quantity in _secondary(results):
+        suffix = "_pooled" if quantity.shift == POOLED else ""
+        named[f"{measure.name}_{family.name.lower()}{suffix}"] = quantity
+    columns = {Column("", name, name): quantity for name, quantity in named.items() if results.has(quantity)}
+    return _by_method(results, "summary", "All measures, each in its own unit", columns, list(results.datasets))
 
 
 def _alexnet(results: Results) -> Table:
@@ -286,8 +354,8 @@ def _runs(results: Results) -> Table:
                 run["status"],
                 counted(run["epochs"]),
                 counted(run["parameters"]),
-                duration(run["train_seconds"]),
-                duration(run["evaluate_seconds"]),
+                wall_time(run["train_seconds"]),
+                wall_time(run["evaluate_seconds"]),
                 run["message"] or "–",
             ],
         )
@@ -311,7 +379,7 @@ def counted(count: float) -> str:
     return "–" if count != count else f"{count:,.0f}"
 
 
-def duration(seconds: float) -> str:
+def wall_time(seconds: float) -> str:
     """A duration in the unit that suits it, `48 s`, `12.5 min`, `3.2 h`; a dash where there is none."""
     if seconds != seconds:
         return "–"

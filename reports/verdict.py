@@ -1,21 +1,32 @@
 """The results in sentences, none of which says more than the metrics do."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from reports.layout import printed_mean
-from reports.names import Method, architecture_title
-from reports.published import comparisons
-from reports.results import CLEAN_ERROR, MCE, MEAN, MFP, STATUSES, Cell, Place, Quantity, Results, majority, records
-from reports.sweeps import decided_by, sweeps_of
-from reports.tables import CALIBRATION
-from reports.words import compared, figure, listed, number, plural, sentence, told_apart
+import pandas as pd
 
-MEASURES = {"mCE": MCE, "clean error": CLEAN_ERROR, "mFP": MFP}
+from reports.layout import printed_mean
+from reports.literature import comparisons
+from reports.loaded import STATUSES, Results, majority, records
+from reports.names import PrintedMethod, architecture_title, headline_phrase
+from reports.quantities import CALIBRATION, MEAN, POOLED_CALIBRATION, Cell, Place, Quantity
+from reports.tuning import decided_by, sweeps_of
+from reports.words import compared, count_word, enumerated, plural, sentence, significant, stated
+
+MOST_DETAILS = 5
+"""A warning names so many of the files or settings that differ."""
+MADE = {
+    "prepare": "The images of {}",
+    "generate": "The images of {}",
+    "train": "The weights of {}",
+    "evaluate": "The predictions of {}",
+}
+"""The results of each stage, as a warning speaks of them."""
 
 
 class Question(NamedTuple):
-    """A pair of methods whose difference answers something, and what to bear in mind about the answer."""
+    """A pair of methods whose difference answers something, and a caveat about the answer."""
 
     method: str
     reference: str
@@ -53,14 +64,14 @@ class Verdict(NamedTuple):
 
 
 def judge(results: Results) -> Verdict:
-    """Put the results into words: the best, the differences that the seeds bear out, what failed."""
+    """Put the results into words: the best, the differences and whether they are significant, the failures."""
     findings = []
     abstract = [_opening(results)]
     for dataset in results.datasets:
-        best = [sentence for label in MEASURES if (sentence := _best(results, dataset, label))]
+        best = [line for headline in _headlines(results, dataset) if (line := _best(results, dataset, headline))]
         answers = {q.asks: found for q in QUESTIONS if (found := _answer(results, dataset, q))}
         said = {
-            "Lowest figures" if len(results.methods) > 1 else "Figures": best,
+            "Best figures" if len(results.methods) > 1 else "Figures": best,
             **answers,
             "Sweeps": _sweeps(results, dataset),
             "Calibration": _calibration(results, dataset),
@@ -71,14 +82,15 @@ def judge(results: Results) -> Verdict:
         )
         abstract += best[:1] + [sentences[0] for sentences in list(answers.values())[:2]]
     outcome = _outcome(results)
-    return Verdict([*abstract, *outcome, *_seed_caveat(results)], findings, [*outcome, *_code_warnings(results)])
+    warnings = [*outcome, *_kept(results), *_code_warnings(results)]
+    return Verdict([*abstract, *outcome, *_seed_caveat(results)], findings, warnings)
 
 
 def _opening(results: Results) -> str:
-    datasets = listed([results.dataset_title(name) for name in results.datasets])
-    architectures = listed([architecture_title(name) for name in results.architectures])
+    datasets = enumerated([results.dataset_title(name) for name in results.datasets])
+    architectures = enumerated([architecture_title(name) for name in results.architectures])
     done, asked = int((results.runs["status"] == "done").sum()), len(results.runs)
-    outcome = f"{number(done) if done else 'none'} of {plural(asked, 'run')} finished"
+    outcome = f"{count_word(done) if done else 'none'} of {plural(asked, 'run')} finished"
     over = "; figures are means over the architectures" if len(results.architectures) > 1 else ""
     return (
         f"We train {plural(len(results.all_methods), 'method')} on {datasets} with {architectures} "
@@ -86,7 +98,29 @@ def _opening(results: Results) -> str:
     )
 
 
-def _cells(results: Results, dataset: str, quantity: Quantity) -> list[tuple[Method, Cell]]:
+class Headline(NamedTuple):
+    """The figure that a test set is judged by, in words."""
+
+    quantity: Quantity
+    phrase: str
+    """Its name within a sentence: `mCE`, `clean error`."""
+    where: str
+    """The test set: `on Digits-C`."""
+
+    @property
+    def article(self) -> str:
+        """The indefinite article that goes before the phrase."""
+        return "an" if re.match("[aeiou]|m[A-Z]", self.phrase) else "a"
+
+
+def _headlines(results: Results, dataset: str) -> list[Headline]:
+    """The figures that a data set's test sets are judged by: first the mCE, where there is one."""
+    found = [(quantity, family.members.get(dataset)) for family, quantity in results.judged]
+    title = results.dataset_title(dataset)
+    return [Headline(q, headline_phrase(t), f"on {t.title_on(title)}") for q, t in found if t is not None]
+
+
+def _cells(results: Results, dataset: str, quantity: Quantity) -> list[tuple[PrintedMethod, Cell]]:
     """Each method's figure on a data set, averaged over the architectures, where there is one."""
     cells = [(m, results.cell(_overall(results, dataset, m.name), quantity)) for m in results.methods]
     return [(method, cell) for method, cell in cells if cell.mean is not None]
@@ -97,61 +131,57 @@ def _overall(results: Results, dataset: str, method: str) -> Place:
     return Place(dataset, results.architectures[0] if len(results.architectures) == 1 else MEAN, method)
 
 
-def _best(results: Results, dataset: str, label: str) -> str | None:
-    """Who has the lowest figure, and whether the next one can be told apart from it."""
-    cells = sorted(_cells(results, dataset, MEASURES[label]), key=lambda pair: pair[1].mean or 0.0)
-    where = _where(results, dataset, label)
+def _best(results: Results, dataset: str, headline: Headline) -> str | None:
+    """The method with the best figure, and whether the next one can be told from it."""
+    measure = headline.quantity.measure
+    sign = 1 if measure.lower_is_better else -1
+    cells = sorted(_cells(results, dataset, headline.quantity), key=lambda pair: sign * (pair[1].mean or 0.0))
+    what = f"{headline.phrase} {headline.where}"
     if len(cells) == 0:
         return None
     best, cell = cells[0]
     if len(cells) == 1:
-        return f"The {label} of {best.title} {where} is {figure(cell)}."
+        return f"The {headline.phrase} of {best.title} {headline.where} is {stated(cell)}."
     second, other = cells[1]
+    extreme = "lowest" if measure.lower_is_better else "highest"
     equal = [m.title for m, c in cells if printed_mean(c) == printed_mean(cell)]
     if len(equal) > 1:
-        return f"The lowest {label} {where} is {printed_mean(cell)}\u00a0%, equal in {listed(equal)}."
-    said = f"The lowest {label} {where} is that of {best.title}, {figure(cell)}"
-    said += f"; {second.title} follows with {figure(other)}"
-    return f"{said}{_doubt(results, dataset, second.name, best.name, MEASURES[label])}."
+        return f"The {extreme} {what} is {printed_mean(cell)}\u00a0{measure.unit}, equal in {enumerated(equal)}."
+    said = f"The {extreme} {what} is that of {best.title}, {stated(cell)}"
+    said += f"; {second.title} follows with {stated(other)}"
+    return f"{said}{_doubt(results, dataset, second.name, best.name, headline.quantity)}."
 
 
 def _doubt(results: Results, dataset: str, method: str, reference: str, quantity: Quantity) -> str:
     """A clause where there are seeds to compare two methods by, and they do not tell them apart."""
     ours, theirs = (_overall(results, dataset, name) for name in (method, reference))
     differences = results.difference(ours, theirs, quantity)
-    apart = len(differences) < 2 or told_apart(differences)
-    return "" if apart else ", a difference that the seeds do not bear out"
+    apart = len(differences) < 2 or significant(differences)
+    return "" if apart else ", a difference not significant over the seeds"
 
 
 def _answer(results: Results, dataset: str, question: Question) -> list[str]:
-    """What the pair of methods shows on the data set: mCE first, then clean error and mFP."""
+    """The sentences on what a pair of methods shows on the data set: the mCE first, then the other test sets."""
     method, reference = results.method(question.method), results.method(question.reference)
     if method is None or reference is None:
         return []
     sentences: list[str] = []
     places = [_overall(results, dataset, m.name) for m in (method, reference)]
-    for label, quantity in MEASURES.items():
-        ours, theirs = (results.cell(place, quantity) for place in places)
+    for headline in _headlines(results, dataset):
+        ours, theirs = (results.cell(place, headline.quantity) for place in places)
         if ours.mean is None or theirs.mean is None:
             continue
-        where = _where(results, dataset, label)
         if sentences:
-            said = f"Its {label} {where} is {figure(ours)} against {figure(theirs)}"
+            said = f"Its {headline.phrase} {headline.where} is {stated(ours)} against {stated(theirs)}"
         else:
-            article = "a" if label == "clean error" else "an"
-            said = f"{method.title} has {article} {label} of {figure(ours)} {where}, "
-            said += f"{reference.title} one of {figure(theirs)}"
-        sentences.append(f"{said}{compared(results, places[0], places[1], quantity)}.")
+            said = f"{method.title} has {headline.article} {headline.phrase} of {stated(ours)} {headline.where}, "
+            said += f"{reference.title} one of {stated(theirs)}"
+        sentences.append(f"{said}{compared(results, places[0], places[1], headline.quantity)}.")
     return [*sentences, question.caveat] if sentences and question.caveat else sentences
 
 
-def _where(results: Results, dataset: str, label: str) -> str:
-    suffix = {"mCE": "-C", "mFP": "-P"}.get(label, "")
-    return f"on {results.dataset_title(dataset)}{suffix}"
-
-
 def _sweeps(results: Results, dataset: str) -> list[str]:
-    """Of each sweep, the value with the lowest figure and what the default has."""
+    """Each sweep's value with the lowest figure, beside the figure of the default."""
     said = []
     quantity = decided_by(results)
     what = "mCE" if results.chosen is None else "validation error"
@@ -161,11 +191,11 @@ def _sweeps(results: Results, dataset: str) -> list[str]:
         default = next((cell for _, method, cell in finished if method == sweep.default), None)
         if len(finished) > 1:
             value, method, cell = finished[0]
-            line = f"{sweep.title}: {value} has the lowest {what}, {figure(cell)}"
+            line = f"{sweep.title}: {value} has the lowest {what}, {stated(cell)}"
             if method == sweep.default:
                 line += ", and is the default"
             elif default is not None:
-                line += f", the default {figure(default)}"
+                line += f", the default {stated(default)}"
                 line += _doubt(results, dataset, method, sweep.default or "", quantity)
             said.append(line + ".")
     return said
@@ -173,18 +203,19 @@ def _sweeps(results: Results, dataset: str) -> list[str]:
 
 def _calibration(results: Results, dataset: str) -> list[str]:
     """AugMix's calibration on corrupted images beside standard training's."""
-    labels = ["RMS calibration error, -C", "RMS calibration error, -C pooled"]
-    label = next((name for name in labels if results.has(CALIBRATION[name], dataset)), None)
+    found = (quantity for quantity in (CALIBRATION, POOLED_CALIBRATION) if results.has(quantity, dataset))
+    quantity = next(found, None)
     method, reference = results.method("augmix"), results.method("standard")
-    if label is None or method is None or reference is None:
+    if quantity is None or method is None or reference is None:
         return []
-    cells = {m.name: cell for m, cell in _cells(results, dataset, CALIBRATION[label])}
+    cells = {m.name: cell for m, cell in _cells(results, dataset, quantity)}
     if method.name not in cells or reference.name not in cells:
         return []
-    over = "pooled over all corrupted images" if "pooled" in label else "averaged over the cells of -C"
+    pooled = quantity == POOLED_CALIBRATION
+    over = "pooled over all corrupted images" if pooled else f"averaged over the cells of -{quantity.testset}"
     return [
-        f"The RMS calibration error, {over}, is {figure(cells[method.name])} with {method.title} "
-        f"and {figure(cells[reference.name])} with {reference.title}."
+        f"The {quantity.measure.phrase}, {over}, is {stated(cells[method.name])} with {method.title} "
+        f"and {stated(cells[reference.name])} with {reference.title}."
     ]
 
 
@@ -192,7 +223,7 @@ def _against_paper(results: Results, dataset: str) -> list[str]:
     """AugMix's mCE beside the paper's, for each architecture that the paper has."""
     return [
         f"With {architecture_title(c.place.architecture)}, our {c.published.measure} of AugMix is "
-        f"{figure(c.ours)}, that of the {c.published.source}, {c.published.value:.1f}\u00a0%"
+        f"{stated(c.ours)}, that of the {c.published.source}, {c.published.value:.1f}\u00a0%"
         + ("." if c.differs == "–" else f" (ours differs: {c.differs}).")
         for c in comparisons(results)
         if (c.place.dataset, c.published.method) == (dataset, "augmix")
@@ -203,7 +234,7 @@ def _against_paper(results: Results, dataset: str) -> list[str]:
 
 
 def _outcome(results: Results) -> list[str]:
-    """Which runs did not finish."""
+    """The runs that did not finish."""
     said = []
     titles = {method.name: method.title for method in results.all_methods}
     for status in STATUSES[1:]:
@@ -212,7 +243,7 @@ def _outcome(results: Results) -> list[str]:
             names = majority(titles[name] for name in runs["method"])
             verb = {"diverged": "diverged", "failed": "failed", "missing": "did not finish"}[status]
             whose = "its" if len(runs) == 1 else "their"
-            said.append(f"{sentence(plural(len(runs), 'run'))} {verb} ({listed(names)}); {whose} cells are marked.")
+            said.append(f"{sentence(plural(len(runs), 'run'))} {verb} ({enumerated(names)}); {whose} cells are marked.")
     return said
 
 
@@ -221,19 +252,41 @@ def _seed_caveat(results: Results) -> list[str]:
     if asked == 1:
         return ["Every figure rests on one seed: differences may be chance."]
     if asked < 5:
-        return [f"With {number(asked)} seeds, a standard deviation is itself a rough estimate."]
+        return [f"With {count_word(asked)} seeds, a standard deviation is itself a rough estimate."]
     return []
 
 
-def _code_warnings(results: Results) -> list[str]:
-    """What makes runs hard to compare or to repeat."""
-    done = results.runs[results.runs["status"] == "done"]
+def _kept(results: Results) -> list[str]:
+    """The results that were made with something else than what is asked for, and accepted: each by its name."""
+    found: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for key, said in results.kept.items():
+        stage, _, name = key.partition(" ")
+        found.setdefault((stage, str(said["why"]), tuple(map(str, said["details"]))), []).append(name)
     warnings = []
-    for column, what in (("source_hash", "versions of the code"), ("torch", "versions of torch")):
-        values = majority(done[column])
-        if len(values) > 1:
-            counts = [f"{value[:12]} ({plural(int((done[column] == value).sum()), 'run')})" for value in values]
-            warnings.append(f"The runs come from different {what}: {listed(counts)}. Train them anew before comparing.")
+    for (stage, why, details), names in found.items():
+        what = MADE.get(stage, f"The results of {stage} {{}}").format(enumerated(names))
+        if why == "unknown":
+            warnings.append(f"{what} do not say what they were made with, and were kept.")
+            continue
+        more = [f"{len(details) - MOST_DETAILS} more"] if len(details) > MOST_DETAILS else []
+        differing = ", ".join([*details[:MOST_DETAILS], *more])
+        warnings.append(f"{what} were made with other {why}{f' ({differing})' if differing else ''}, and kept.")
+    return warnings
+
+
+def _code_warnings(results: Results) -> list[str]:
+    """Faults that make runs hard to compare or to repeat."""
+    done = results.runs[results.runs["status"] == "done"]
+    titles = {method.name: method.title for method in results.all_methods}
+    warnings = []
+    # Methods and architectures differ in their own files by nature.
+    for (architecture, method), runs in done.groupby(["arch", "method"], sort=False):
+        if len(majority(runs["code"])) > 1:
+            whose = f"{titles[str(method)]} with {architecture_title(str(architecture))}"
+            warnings.append(f"The runs of {whose} come from different versions of the code: {_tally(runs['code'])}.")
+    if len(majority(done["torch"])) > 1:
+        warnings.append(f"The runs come from different versions of torch: {_tally(done['torch'])}.")
+    warnings = [f"{warning} Train them anew before comparing." for warning in warnings]
     for dataset, runs in done.groupby("dataset", sort=False):
         digests = {digest for run in records(runs) for digest in _data_digests(results, run)}
         if len(digests) > 1:
@@ -253,3 +306,9 @@ def _data_digests(results: Results, run: Mapping[str, Any]) -> list[str]:
     """The sha256 of the images that a run was trained on, where it noted one."""
     noted = results.provenance(run).get("data_sha256") or {}
     return [str(noted["train_images"])] if "train_images" in noted else []
+
+
+def _tally(column: pd.Series) -> str:
+    """The distinct values of some runs with the number of runs of each."""
+    values = majority(column)
+    return enumerated([f"{value[:12]} ({plural(int((column == value).sum()), 'run')})" for value in values])

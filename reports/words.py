@@ -4,20 +4,22 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from reports.layout import decimal
-from reports.results import Cell, Place, Quantity, Results
+from augmix.suite.evaluate.measures import Measure
+from reports.layout import decimal, number
+from reports.loaded import Results
+from reports.quantities import Cell, Place, Quantity
 
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
-def number(count: int) -> str:
+def count_word(count: int) -> str:
     """A small count as a word."""
     return NUMBERS[count] if count < len(NUMBERS) else f"{count:,}"
 
 
 def plural(count: int, noun: str) -> str:
     """`two runs`."""
-    return f"{number(count)} {noun}" + ("" if count == 1 else "s")
+    return f"{count_word(count)} {noun}" + ("" if count == 1 else "s")
 
 
 def sentence(text: str) -> str:
@@ -25,28 +27,31 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def listed(names: Sequence[str]) -> str:
+def enumerated(names: Sequence[str]) -> str:
     """`a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def figure(cell: Cell) -> str:
+def stated(cell: Cell) -> str:
     """`15.2 ± 0.4 % (1 of 2 seeds)`, or why there is none."""
     if cell.mean is None:
         return cell.word
-    spread = f"\u00a0±\u00a0{decimal(cell.deviation, cell.mean)}" if cell.deviation is not None else ""
-    text = f"{decimal(cell.mean, cell.mean)}{spread}\u00a0%"
+    spread = f"\u00a0±\u00a0{number(cell, cell.deviation)}" if cell.deviation is not None else ""
+    text = f"{number(cell, cell.mean)}{spread}\u00a0{cell.measure.unit}"
     return text + (f" ({cell.finished} of {cell.asked} seeds)" if cell.partial else "")
 
 
-def points(differences: pd.Series) -> str:
-    """`4.1 ± 0.1 points`, without the sign."""
+def points(differences: pd.Series, measure: Measure) -> str:
+    """`4.1 ± 0.1 points`, or the measure's unit where it is no percentage; without the sign."""
     mean = float(differences.mean())
-    spread = f"\u00a0±\u00a0{decimal(float(differences.std()), mean)}" if len(differences) > 1 else ""
-    return f"{decimal(abs(mean), mean)}{spread} points"
+    spread = ""
+    if len(differences) > 1:
+        spread = f"\u00a0±\u00a0{decimal(float(differences.std()), mean, measure.decimals)}"
+    unit = "points" if measure.unit == "%" else measure.unit
+    return f"{decimal(abs(mean), mean, measure.decimals)}{spread} {unit}"
 
 
-def told_apart(differences: pd.Series) -> bool:
+def significant(differences: pd.Series) -> bool:
     """Whether every seed agrees on the sign and the mean exceeds twice its standard error."""
     agree = bool((differences > 0).all() or (differences < 0).all())
     return (
@@ -56,25 +61,26 @@ def told_apart(differences: pd.Series) -> bool:
     )
 
 
-def borne_out(differences: pd.Series) -> str:
-    """What the seeds say to a difference, as the end of a sentence about it."""
+def significance(differences: pd.Series) -> str:
+    """Whether a difference is significant over the seeds, as the end of a sentence about it."""
     if len(differences) == 0:
         return "though no seed finished with both"
     if len(differences) == 1:
         return "in a single seed"
-    if not told_apart(differences):
-        return "which the seeds do not bear out"
-    return f"in {'both' if len(differences) == 2 else f'each of {number(len(differences))}'} seeds"
+    if not significant(differences):
+        return "not significant over the seeds"
+    return f"in {'both' if len(differences) == 2 else f'each of {count_word(len(differences))}'} seeds"
 
 
 def compared(results: Results, place: Place, reference: Place, quantity: Quantity) -> str:
-    """The rest of a sentence about two figures: their difference and ratio, and what the seeds say to that."""
+    """The rest of a sentence about two figures: their difference and ratio, and its significance."""
     ours, theirs = results.cell(place, quantity).mean, results.cell(reference, quantity).mean
     if ours is None or theirs is None:
         return ""
     differences = results.difference(place, reference, quantity)
     shown = differences if len(differences) else pd.Series([ours - theirs])
-    if f"{abs(shown.mean()):.2f}" == "0.00":
+    if float(f"{abs(shown.mean()):.{quantity.measure.decimals + 1}f}") == 0:
         return ": no difference" + (" in the mean" if len(differences) > 1 else "")
     ratio = f" (ratio {ours / theirs:.2f})" if theirs else ""
-    return f": {points(shown)} {'less' if shown.mean() < 0 else 'more'}{ratio}, {borne_out(differences)}"
+    more = "less" if shown.mean() < 0 else "more"
+    return f": {points(shown, quantity.measure)} {more}{ratio}, {significance(differences)}"

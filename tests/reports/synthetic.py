@@ -2,22 +2,28 @@
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
+from augmix.corruptions import CORRUPTIONS
+from augmix.perturbations import PERTURBATIONS
 from augmix.suite.evaluate.results import COLUMNS, RUN_COLUMNS
-from reports.names import CORRUPTION_TITLES
 
-CORRUPTIONS = tuple(CORRUPTION_TITLES)
-PERTURBATIONS = (
-    "gaussian_noise", "shot_noise", "motion_blur", "zoom_blur", "spatter", "brightness", "translate", "rotate",
-    "tilt", "scale",
-)  # fmt: skip
+PRESETS = {"imagenet": "imagenet"}
 BASE = {"standard": 0.30, "augmix": 0.14, "no_jsd": 0.18}
+SHIFTED: dict[str, Any] = {"images": None, "seed": 0, "published": None, "resize": False}
+NATURAL: dict[str, Any] = {
+    "kind": "natural",
+    "loader": "digits",
+    "options": {},
+    "split": "test",
+    "classes": None,
+    "images": None,
+}
 Metrics = list[tuple[str, str, str, Any, str, float]]
 
 
@@ -32,8 +38,12 @@ class Synthetic:
         self.methods: list[dict[str, Any]] = [{"name": name, "preset": name} for name in BASE]
         self.seeds: Sequence[int] = (0, 1)
         self.status: dict[tuple[str, int], str] = {}  # (method, seed) to anything but done
-        self.benchmarks: Sequence[str] = ("clean", "C", "P")
-        self.perturbations: Sequence[str] = PERTURBATIONS
+        self.testsets: dict[str, dict[str, Any] | None] = {
+            "clean": {"kind": "clean"},
+            "C": {"kind": "corruptions", "shifts": list(CORRUPTIONS), **SHIFTED},
+            "P": {"kind": "perturbations", "shifts": list(PERTURBATIONS), **SHIFTED},
+        }
+        self.evaluated: Sequence[str] | None = None  # the test sets with figures; None for all of them
         self.calibrated = True
         self.source = "generated (augmix 0.1.0)"
         self.validation: float | None = None
@@ -53,17 +63,21 @@ class Synthetic:
         }
         training |= {"momentum": 0.9, "nesterov": True, "weight_decay": 5e-4, "threads": 1, "device": "auto"}
         training |= {"schedule": "cosine", "warmup_epochs": 0, "milestones": [], "compile": False, "processes": 1}
+        datasets = {
+            name: {"options": {}, "flip": False, "preset": PRESETS.get(entry["loader"], "cifar"), **entry}
+            | {"testsets": self.testsets}
+            for name, entry in self.datasets.items()
+        }
         config = {
             "experiment": "trial",
             "title": "A trial of #1 & $2_@",
-            "datasets": self.datasets,
+            "datasets": datasets,
             "architectures": [{"name": name, "training": {}} for name in self.architectures],
             "methods": self.methods,
             "seeds": list(self.seeds),
             "validation": self.validation,
             "method_packages": ["baselines", "ablations"],
             "training": training,
-            "benchmarks": {"corruptions": list(CORRUPTIONS), "perturbations": list(self.perturbations), "seed": 0},
             "folders": {"data": "data", "results": "results"},
         }
         (self.folder / "experiment.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
@@ -87,13 +101,17 @@ class Synthetic:
             arrays: dict[str, tuple[int, ...]]
             arrays = {f"{dataset}/test_images": (6, side, side, 3), f"{dataset}/train_images": (9, side, side, 3)}
             arrays |= {f"{dataset}-C/{name}": (30, side, side, 3) for name in CORRUPTIONS}
-            arrays |= {f"{dataset}-P/{name}": (2, 7, side, side, 3) for name in self.perturbations}
+            arrays |= {f"{dataset}-P/{name}": (2, 7, side, side, 3) for name in self.shifts("P")}
             for name, shape in arrays.items():
                 path = self.data / f"{name}.npy"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 np.save(path, rng.integers(256, size=shape).astype(np.uint8))
-            np.save(self.data / dataset / "test_labels.npy", np.arange(6) % 4)
+            np.save(self.data / dataset / "test_labels.npy", np.arange(6, dtype=np.int64) % 4)
             (self.data / dataset / "dataset.json").write_text(json.dumps({"classes": list("0123")}))
+
+    def shifts(self, testset: str) -> list[str]:
+        """The configured shifts of a test set."""
+        return list((self.testsets[testset] or {})["shifts"])
 
     def value(self, **row: Any) -> float:
         """The value of the one metrics row that matches."""
@@ -138,7 +156,7 @@ class Synthetic:
             return {"status": status, "message": "loss nan in epoch 2" if status == "diverged" else ""}
         return {
             "status": status, "message": "", "epochs": 4, "parameters": 136_282, "train_seconds": 61.5,
-            "evaluate_seconds": 12.25, "source_hash": "0123456789abcdef", "commit": "f" * 40, "dirty": False,
+            "evaluate_seconds": 12.25, "code": "0123456789abcdef", "commit": "f" * 40, "dirty": False,
             "device": "cpu", "threads": 1, "torch": "2.9.0", "python": "3.11.9", "platform": "Linux-x86_64",
         }  # fmt: skip
 
@@ -146,25 +164,33 @@ class Synthetic:
         def noisy(value: float) -> float:
             return float(value * rng.uniform(0.9, 1.1))
 
+        measures = ["error", "brier", *(["rms_calibration"] if self.calibrated else []), "nll", "ece"]
         rows: Metrics = []
-        names = ["error", "brier"] + (["rms_calibration"] if self.calibrated else [])
-        for metric in names:
-            rows.append(("clean", "digits", "clean", "", metric, noisy(base / 4)))
-        if "C" in self.benchmarks:
-            for metric in names:
-                cells = {c: [noisy(base * (0.5 + 0.2 * s)) for s in range(1, 6)] for c in CORRUPTIONS}
-                for c, values in cells.items():
-                    rows += [("C", self.source, c, s, metric, v) for s, v in enumerate(values, 1)]
-                    rows.append(("C", self.source, c, "", metric, float(np.mean(values))))
-                grid = np.array(list(cells.values()))
-                rows += [("C", self.source, "mean", s + 1, metric, float(grid[:, s].mean())) for s in range(5)]
-                rows.append(("C", self.source, "mCE" if metric == "error" else "mean", "", metric, float(grid.mean())))
-            rows.append(("C", self.source, "pooled", "", "rms_calibration", noisy(base / 3)))
-        if "P" in self.benchmarks:
-            flips = {p: noisy(base / 5) for p in self.perturbations}
-            rows += [("P", self.source, p, "", "flip_probability", v) for p, v in flips.items()]
-            rows.append(("P", self.source, "mFP", "", "flip_probability", float(np.mean(list(flips.values())))))
+        for name, entry in self.testsets.items():
+            if entry is None or (self.evaluated is not None and name not in self.evaluated):
+                continue
+            if entry["kind"] in ("clean", "natural"):
+                rows += [(name, "digits", name, "", metric, noisy(base / 4)) for metric in measures]
+            if entry["kind"] == "corruptions":
+                rows += self._corrupted(name, measures, base, noisy)
+                rows.append((name, self.source, "pooled", "", "rms_calibration", noisy(base / 3)))
+            if entry["kind"] == "perturbations":
+                flips = {p: noisy(base / 5) for p in self.shifts(name)}
+                rows += [(name, self.source, p, "", "flip_probability", v) for p, v in flips.items()]
+                rows.append((name, self.source, "mFP", "", "flip_probability", float(np.mean(list(flips.values())))))
         return rows
+
+    def _corrupted(
+        self, name: str, measures: Sequence[str], base: float, noisy: Callable[[float], float]
+    ) -> Iterator[tuple[str, str, str, Any, str, float]]:
+        for metric in measures:
+            cells = {c: [noisy(base * (0.5 + 0.2 * s)) for s in range(1, 6)] for c in self.shifts(name)}
+            for c, values in cells.items():
+                yield from ((name, self.source, c, s, metric, v) for s, v in enumerate(values, 1))
+                yield name, self.source, c, "", metric, float(np.mean(values))
+            grid = np.array(list(cells.values()))
+            yield from ((name, self.source, "mean", s + 1, metric, float(grid[:, s].mean())) for s in range(5))
+            yield name, self.source, "mCE" if metric == "error" else "mean", "", metric, float(grid.mean())
 
     def _write_run(self, key: dict[str, Any], base: float, rng: np.random.Generator) -> None:
         folder = self.folder / key["dataset"] / key["arch"] / key["method"] / f"seed{key['seed']}"

@@ -3,12 +3,14 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
+from augmix.suite.evaluate.measures import MEASURES
 from reports.document import document, latest
-from reports.results import load
+from reports.loaded import load
 from reports.tables import all_tables
-from tests.reports.synthetic import Synthetic
+from tests.reports.synthetic import NATURAL, Synthetic
 
 
 def document_of(synthetic: Synthetic) -> dict[str, Any]:
@@ -23,13 +25,19 @@ def rows_of(made: dict[str, Any], table: str) -> dict[str, list[str]]:
 
 
 def test_the_set_up_is_that_of_the_configuration(synthetic: Synthetic) -> None:
-    synthetic.datasets["digits"] |= {"flip": True, "perturbation_images": 100}
+    synthetic.datasets["digits"] |= {"flip": True}
+    synthetic.testsets["P"] = {**(synthetic.testsets["P"] or {}), "images": 4}
     synthetic.methods[1]["training"] = {"weight_decay": 1e-5, "epochs": 9, "milestones": [3, 6]}
     synthetic.write()
     synthetic.write_arrays(side=8)
     made = document_of(synthetic)
     source = "generated (augmix 0.1.0)"
-    assert rows_of(made, "datasets") == {"Digits": ["9", "6", "4", "8 × 8", "yes", source, f"{source}, 100 images"]}
+    assert rows_of(made, "datasets") == {"Digits": ["9", "6", "4", "8 × 8", "yes"]}
+    assert rows_of(made, "testsets") == {
+        "Digits": ["–", "6", "digits"],
+        "Digits-C": ["15 corruptions at 5 severities", "6", source],
+        "Digits-P": ["10 perturbations as sequences", "4", source],
+    }
     assert ["minimum learning rate", "10⁻⁶"] in made["recipe"]
     assert ["epochs", "4"] in made["recipe"]
     assert ["nesterov", "yes"] in made["recipe"]
@@ -46,7 +54,57 @@ def test_published_files_are_not_called_generated(synthetic: Synthetic) -> None:
     synthetic.write()
     made = document_of(synthetic)
     assert made["generated"] == []
-    assert rows_of(made, "datasets")["Digits"][-2:] == ["published", "published"]
+    assert [row[-1] for row in rows_of(made, "testsets").values()] == ["digits", "published", "published"]
+
+
+def test_test_sets_without_figures_are_named(synthetic: Synthetic) -> None:
+    synthetic.testsets["P"], synthetic.testsets["writers"] = None, NATURAL
+    synthetic.evaluated = ("clean", "C")
+    synthetic.write()
+    made = document_of(synthetic)
+    assert made["left_out"] == [
+        "No finished run was evaluated on Digits-writers.",
+        "The configuration leaves out Digits-P.",
+    ]
+    assert rows_of(made, "testsets")["Digits-P"] == ["–", "–", "left out"]
+    assert rows_of(made, "testsets")["Digits-writers"] == ["–", "–", "not evaluated"]
+
+
+def test_a_few_images_of_another_source_are_remarked_on(synthetic: Synthetic) -> None:
+    synthetic.testsets["writers"] = NATURAL
+    synthetic.write()
+    folder = synthetic.data / "digits-writers"
+    folder.mkdir(parents=True)
+    np.save(folder / "test_labels.npy", np.zeros(40, np.int64))
+    made = document_of(synthetic)
+    assert made["few_images"] == ["Digits-writers has 40 test images: one of them is 2.50 points of error."]
+    assert rows_of(made, "testsets")["Digits-writers"] == ["–", "40", "digits"]
+
+
+def test_every_measure_and_mean_is_defined_once(synthetic: Synthetic) -> None:
+    synthetic.testsets |= {"C_generated": synthetic.testsets["C"], "writers": NATURAL}
+    synthetic.write()
+    made = document_of(synthetic)
+    assert [it["term"] for it in made["measures"]] == [
+        "mean corruption error (mCE)",
+        "mean flip probability (mFP)",
+        *(MEASURES[name].phrase for name in ("error", "brier", "rms_calibration", "nll", "ece", "flip_probability")),
+    ]
+    assert all(it["meaning"] for it in made["measures"])
+    assert made["direction"] == "Lower is better for all of them."
+
+
+def test_methods_and_nets_have_code_of_their_own(synthetic: Synthetic) -> None:
+    synthetic.run_changes = {row: {"code": f"{row // 2}" * 16} for row in range(6)}
+    synthetic.write()
+    made = document_of(synthetic)
+    assert rows_of(made, "provenance")["code"] == [
+        "0000000000000000 (2 runs), 1111111111111111 (2 runs), 2222222222222222 (2 runs)"
+    ]
+    assert made["warnings"] == []
+    synthetic.run_changes = {row: {"code": f"{row}" * 16} for row in range(6)}
+    synthetic.write()
+    assert rows_of(document_of(synthetic), "provenance")["code"] == ["6 digests, as methods and nets differ: runs.csv"]
 
 
 def test_provenance_counts_the_runs_of_each_value(synthetic: Synthetic) -> None:
@@ -79,7 +137,7 @@ def test_the_date_is_that_of_the_latest_run(synthetic: Synthetic) -> None:
 
 @pytest.mark.parametrize(("seeds", "rows"), [(20, 60), (21, 1)])
 def test_a_long_list_of_runs_is_cut_to_the_unfinished(synthetic: Synthetic, seeds: int, rows: int) -> None:
-    synthetic.seeds, synthetic.benchmarks = tuple(range(seeds)), ("clean",)
+    synthetic.seeds, synthetic.evaluated = tuple(range(seeds)), ("clean",)
     synthetic.status = {("augmix", 3): "diverged"}
     synthetic.write()
     runs = rows_of(document_of(synthetic), "runs")

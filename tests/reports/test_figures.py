@@ -15,12 +15,14 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
+from augmix.corruptions import CORRUPTIONS
 from reports import figures, samples, style
 from reports.figures import _method_legend, draw_all, panels_of, spread
-from reports.results import Cell, load
+from reports.loaded import load
+from reports.quantities import Cell
 from reports.samples import augmix_views, draw_samples
 from reports.style import WIDTH
-from tests.reports.synthetic import CORRUPTIONS, Synthetic
+from tests.reports.synthetic import NATURAL, Synthetic
 
 TWELVE = (
     "standard", "cutout", "mixup", "cutmix", "autoaugment", "adversarial", "augmix", "no_jsd", "no_mixing", "kl_only",
@@ -52,7 +54,7 @@ def extents(texts: list[Text], figure: Figure) -> list[Bbox]:
 
 
 def test_a_figure_is_a_png_and_a_pdf_without_dates(synthetic: Synthetic, tmp_path: Path) -> None:
-    synthetic.benchmarks = ("clean",)
+    synthetic.evaluated = ("clean",)
     synthetic.calibrated = False
     synthetic.write()
     ((_, (training,)),) = draw_all(load(synthetic.folder, synthetic.data), tmp_path / "figures").items()
@@ -69,10 +71,24 @@ def test_kinds_follow_what_was_evaluated(synthetic: Synthetic, tmp_path: Path, d
     kinds = [drawing.kind for drawing in draw_all(results, tmp_path)["digits"]]
     assert kinds == ["corruptions"] * 2 + ["severity"] + ["perturbations"] * 2 + ["calibration"] + ["training"] * 2
     assert len(set(drawn)) == len(kinds)
-    synthetic.benchmarks = ("clean", "P")
+    synthetic.evaluated = ("clean", "P")
     results = load(synthetic.write(), synthetic.data)
     kinds = [drawing.kind for drawing in draw_all(results, tmp_path)["digits"]]
     assert kinds == ["perturbations"] * 2 + ["calibration"] + ["training"] * 2
+
+
+def test_every_test_set_has_its_figures(synthetic: Synthetic, tmp_path: Path, drawn: dict[str, Figure]) -> None:
+    """A second -C has its own; a test set with one shift has a bar of calibration and nothing to break down."""
+    synthetic.testsets |= {"C_generated": synthetic.testsets["C"], "writers": NATURAL}
+    results = load(synthetic.write(), synthetic.data)
+    drawings = {drawing.kind: drawing for drawing in draw_all(results, tmp_path)["digits"]}
+    assert list(drawings) == [
+        "corruptions", "severity", "perturbations", "corruptions_C_generated", "severity_C_generated", "calibration",
+        "training",
+    ]  # fmt: skip
+    assert drawings["severity_C_generated"].caption.startswith("Error on Digits-C generated against severity")
+    labels = [text.get_text() for text in drawn["calibration_digits"].legends[0].get_texts()]
+    assert labels == ["clean", "-C", "-C generated", "writers"]
 
 
 def test_bars_are_as_high_as_the_errors(synthetic: Synthetic, tmp_path: Path, drawn: dict[str, Figure]) -> None:
@@ -86,7 +102,7 @@ def test_bars_are_as_high_as_the_errors(synthetic: Synthetic, tmp_path: Path, dr
         for method, container in zip(("standard", "augmix", "no_jsd"), bars, strict=True):
             for shift, bar in zip(shifts, container.patches, strict=True):
                 shift = shift.replace("mce", "mCE")
-                value = synthetic.value(method=method, benchmark="C", shift=shift, severity="", metric="error")
+                value = synthetic.value(method=method, testset="C", shift=shift, severity="", metric="error")
                 assert bar.get_height() == pytest.approx(100 * value)
     assert shown == [*CORRUPTIONS, "mce"]
 
@@ -108,7 +124,7 @@ def test_small_test_errors_are_spread_out_and_none_at_all_has_a_place(
     assert high - middle == pytest.approx(middle - low)
 
 
-def test_part_of_a_benchmark_has_no_mean_bar_and_a_failed_method_is_named(
+def test_part_of_a_test_set_has_no_mean_bar_and_a_failed_method_is_named(
     synthetic: Synthetic, tmp_path: Path, drawn: dict[str, Figure]
 ) -> None:
     synthetic.status = {("augmix", 0): "diverged", ("augmix", 1): "diverged"}
@@ -124,7 +140,7 @@ def test_part_of_a_benchmark_has_no_mean_bar_and_a_failed_method_is_named(
 
 def test_each_method_looks_the_same_everywhere_and_like_no_other(synthetic: Synthetic) -> None:
     synthetic.methods = [{"name": f"m{i}", "preset": f"m{i}"} for i in range(30)]
-    synthetic.benchmarks, synthetic.seeds = ("clean",), (0,)
+    synthetic.evaluated, synthetic.seeds = ("clean",), (0,)
     looks = style.looks_of(load(synthetic.write(), synthetic.data))
     assert len(set(looks.values())) == 30
     assert len({looks[f"M{i}"].colour for i in range(12)}) == 12
@@ -138,9 +154,10 @@ def test_twelve_methods_on_four_architectures_are_legible(
     synthetic.architectures = ("allconv", "densenet", "wideresnet", "resnext")
     synthetic.seeds = (0,)
     results = load(synthetic.write(), synthetic.data)
-    list(figures._severity(results, tmp_path, "digits"))
-    list(figures._shift_bars(results, tmp_path, "digits", "allconv", "C"))
-    list(figures._shift_bars(results, tmp_path, "digits", "allconv", "P"))
+    _, corruptions, perturbations = results.families
+    list(figures._severity(results, tmp_path, "digits", corruptions))
+    for family in (corruptions, perturbations):
+        list(figures._shift_bars(results, tmp_path, "digits", "allconv", family))
     list(figures._training(results, tmp_path, "digits", "allconv"))
     assert len(drawn) == 4
     for name, figure in drawn.items():
@@ -197,6 +214,22 @@ def test_samples_show_one_image_at_every_severity_and_the_first_and_last_frame(
     strip = np.asarray(shown.images[0].get_array())
     for place, frame in ((0, 0), (2, 3), (4, 6)):
         np.testing.assert_array_equal(strip[:, 9 * place : 9 * place + 8], tilt[0, frame])
+
+
+def test_samples_of_a_natural_test_set(synthetic: Synthetic, tmp_path: Path, drawn: dict[str, Figure]) -> None:
+    synthetic.testsets["writers"] = NATURAL
+    synthetic.write()
+    synthetic.write_arrays(side=8)
+    images = np.random.default_rng(1).integers(256, size=(10, 8, 8, 3)).astype(np.uint8)
+    (synthetic.data / "digits-writers").mkdir()
+    np.save(synthetic.data / "digits-writers" / "test_images.npy", images)
+    np.save(synthetic.data / "digits-writers" / "test_labels.npy", np.zeros(10, np.int64))
+    drawings = draw_samples(load(synthetic.folder, synthetic.data), synthetic.data, tmp_path)["digits"]
+    assert drawings[-1].caption == "Digits-writers: some of its images."
+    [strip] = drawn[drawings[-1].name].axes
+    shown = np.asarray(strip.images[0].get_array())
+    for place in range(5):
+        np.testing.assert_array_equal(shown[:, 9 * place : 9 * place + 8], images[2 * place])
 
 
 def test_samples_without_arrays_are_left_out(synthetic: Synthetic, tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from augmix.errors import UserError
+from reports.loaded import load
 from reports.make import build_report
-from reports.results import load
 from reports.tables import all_tables
-from tests.reports.synthetic import Synthetic
+from tests.reports.synthetic import NATURAL, Synthetic
 
 HOSTILE = '#panic("no") $x$ @ref <label> *b* _i_ `c` \\ // [ ] { & %'
 needs_pdftotext = pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext (poppler) is not installed")
@@ -65,7 +65,7 @@ def test_the_pdf_holds_the_numbers_and_the_same_inputs_give_the_same_bytes(synth
 @needs_pdftotext
 def test_hostile_names_are_printed_as_they_are(synthetic: Synthetic) -> None:
     synthetic.datasets = {"digits": {"loader": "digits", "title": HOSTILE}}
-    synthetic.benchmarks, synthetic.seeds, synthetic.calibrated = ("clean",), (0, 1), False
+    synthetic.evaluated, synthetic.seeds, synthetic.calibrated = ("clean",), (0, 1), False
     synthetic.status = {("augmix", 1): "failed"}
     synthetic.run_changes = {3: {"message": HOSTILE}}
     text = pdf_text(build_report(synthetic.write(), synthetic.data))
@@ -74,11 +74,11 @@ def test_hostile_names_are_printed_as_they_are(synthetic: Synthetic) -> None:
 
 @needs_pdftotext
 def test_one_method_one_seed_clean_only(synthetic: Synthetic) -> None:
-    synthetic.methods, synthetic.seeds, synthetic.benchmarks = synthetic.methods[1:2], (0,), ("clean",)
+    synthetic.methods, synthetic.seeds, synthetic.evaluated = synthetic.methods[1:2], (0,), ("clean",)
     text = pdf_text(build_report(synthetic.write(), synthetic.data))
     assert "one of one run finished" in text
     assert "Every figure rests on one seed" in text
-    assert "No finished run was evaluated on Digits-C. No finished run was evaluated on Digits-P." in text
+    assert "No finished run was evaluated on Digits-C and Digits-P." in text
     assert "Corruption by corruption" not in text
 
 
@@ -95,11 +95,12 @@ def test_a_report_is_made_where_nothing_finished(synthetic: Synthetic) -> None:
 
 @needs_pdftotext
 def test_different_code_and_a_dirty_tree_are_warned_of(synthetic: Synthetic) -> None:
-    synthetic.benchmarks, synthetic.calibrated = ("clean",), False
-    synthetic.run_changes = {0: {"source_hash": "fedcba9876543210", "dirty": True}}
+    synthetic.evaluated, synthetic.calibrated = ("clean",), False
+    synthetic.run_changes = {0: {"code": "fedcba9876543210", "dirty": True}}
     text = pdf_text(build_report(synthetic.write(), synthetic.data))
     assert (
-        "The runs come from different versions of the code: 0123456789ab (five runs) and fedcba987654 (one run)" in text
+        "The runs of Standard training with SmallNet come from different versions of the code: fedcba987654 (one run) "
+        "and 0123456789ab (one run)." in text
     )
     assert "One run was trained with uncommitted changes" in text
 
@@ -115,6 +116,9 @@ def test_different_code_and_a_dirty_tree_are_warned_of(synthetic: Synthetic) -> 
         ("metrics.csv", lambda text: text.replace("severity", "hardness"), "lacks the column 'severity'"),
         ("metrics.csv", lambda text: text.replace(",0.", ",nought.", 1), "'nought."),
         ("metrics.csv", lambda text: text.replace("augmix,0", "augmux,0"), "'augmux' is not among the methods"),
+        ("metrics.csv", lambda text: text.replace(",clean,", ",D,", 1), "'D' is not among the test sets of experiment"),
+        ("metrics.csv", lambda text: text.replace(",brier,", ",bier,", 1), "'bier' is not among the measures"),
+        ("experiment.yaml", lambda text: text.replace("testsets:", "sets:"), "lacks 'datasets.digits.testsets'"),
         ("metrics.csv", lambda text: text + text.split("\n", 1)[1], "has two values of error on clean"),
         ("runs.csv", lambda text: text.replace("done", "fine"), "with the status 'fine'"),
     ],
@@ -122,7 +126,7 @@ def test_different_code_and_a_dirty_tree_are_warned_of(synthetic: Synthetic) -> 
 def test_missing_and_malformed_inputs_are_named(
     synthetic: Synthetic, name: str, change: Callable[[str], str] | None, words: str
 ) -> None:
-    synthetic.benchmarks = ("clean",)
+    synthetic.evaluated = ("clean",)
     path = synthetic.write() / name
     if change is None:
         path.unlink()
@@ -137,13 +141,27 @@ def test_missing_and_malformed_inputs_are_named(
 
 
 def test_a_damaged_array_is_named(synthetic: Synthetic) -> None:
-    synthetic.benchmarks = ("clean",)
+    synthetic.evaluated = ("clean",)
     synthetic.write()
     synthetic.write_arrays()
     path = synthetic.data / "digits" / "test_images.npy"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(UserError, match=r"test_images\.npy is not a whole"):
         build_report(synthetic.folder, synthetic.data)
+
+
+@needs_pdftotext
+def test_a_second_c_and_a_natural_test_set_are_in_the_report(synthetic: Synthetic) -> None:
+    synthetic.testsets |= {"C_generated": synthetic.testsets["C"], "writers": NATURAL}
+    text = pdf_text(build_report(synthetic.write(), synthetic.data))
+    for said in (
+        "mCE on Digits-C generated",
+        "Error on Digits-writers",
+        "Negative log-likelihood, writers",
+        "Corruption by corruption: -C generated",
+        "The expected calibration error (Guo et al., 2017) is the mean absolute difference",
+    ):
+        assert said in text, said
 
 
 def test_importing_the_report_imports_no_torch() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reports.names import Method, group_of, methods_of, titled
+from reports.names import PrintedMethod, methods_of, shift_title, titled
 
 FILES = {
     "cutout": '"""Cutout (DeVries & Taylor, 2017): one square hole per image."""\nraise SystemExit\n',
@@ -28,7 +28,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "some_methods"
 
 
-def named(package: str, *entries: dict[str, Any]) -> list[Method]:
+def named(package: str, *entries: dict[str, Any]) -> list[PrintedMethod]:
     return methods_of({"methods": list(entries), "method_packages": [package]})
 
 
@@ -45,7 +45,7 @@ def named(package: str, *entries: dict[str, Any]) -> list[Method]:
 )
 def test_title_and_description(package: str, name: str, title: str, description: str) -> None:
     assert named(package, {"name": name, "preset": name}) == [
-        Method(name, title, description, name, "DeVries & Taylor, 2017" if name == "cutout" else "")
+        PrintedMethod(name, title, description, name, "DeVries & Taylor, 2017" if name == "cutout" else "")
     ]
     assert f"{package}.{name}" not in sys.modules
 
@@ -67,7 +67,9 @@ def test_a_changed_preset_is_not_the_method_itself(package: str) -> None:
 
 def test_a_preset_with_parameters_under_its_own_name_is_that_method(package: str) -> None:
     (method,) = named(package, {"name": "cutout", "preset": "cutout", "parameters": {"side": 4}})
-    assert method == Method("cutout", "Cutout", "One square hole per image. With side 4.", "cutout", method.source)
+    assert method == PrintedMethod(
+        "cutout", "Cutout", "One square hole per image. With side 4.", "cutout", method.source
+    )
 
 
 def test_a_composition_names_its_parts(package: str) -> None:
@@ -90,5 +92,6 @@ def test_titled(name: str, title: str) -> None:
     assert titled(name) == title
 
 
-def test_groups() -> None:
-    assert [group_of(name) for name in ("fog", "jpeg_compression", "saturate")] == ["Weather", "Digital", "Held out"]
+@pytest.mark.parametrize(("name", "title"), [("jpeg_compression", "JPEG"), ("tilt", "Tilt"), ("my_own", "My own")])
+def test_shifts_at_the_head_of_a_column(name: str, title: str) -> None:
+    assert shift_title(name) == title

@@ -1,36 +1,44 @@
-"""One model on the published -C and on a generated one: from the files to the report's table of differences."""
+"""The same predictions on a published -C and on a generated one: from the files to the report's tables."""
 
 import csv
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from augmix.corruptions import corrupt
 from augmix.errors import UserError
-from augmix.suite.cli import main
-from augmix.suite.config.experiment import Experiment, load
+from augmix.suite.config.experiment import Experiment
 from augmix.suite.data import datasets
-from augmix.suite.run.preflight import check_published
-from augmix.suite.track.records import read_metrics
+from augmix.suite.evaluate import predictions
+from augmix.suite.evaluate.predictions import NUMBERS, Predictions
+from augmix.suite.evaluate.results import COLUMNS, RUN_COLUMNS, run_metrics
+from augmix.suite.testsets.base import TestSet, make
 from reports.layout import as_csv
-from reports.results import load as load_results
+from reports.loaded import load
 from reports.tables import all_tables
 
-Write = Callable[..., Path]
-CORRUPTIONS = ("fog", "pixelate")
+CORRUPTIONS = ["fog", "pixelate"]
 
 
 @pytest.fixture
-def experiment(write_config: Write, tmp_path: Path) -> Experiment:
-    """Prepared digits with files in the published layout: their fog of another seed, their pixelate all black."""
-    entry = {"loader": "digits", "flip": False, "subset": {"train": 96, "test": 40}}
-    published = {"C": str(tmp_path / "Digits-C"), "compare": True}
-    experiment = load(write_config(datasets={"digits": {**entry, "published": published}}))
-    datasets.prepare(experiment.dataset_settings("digits"), experiment.data / "digits")
+def experiment(tmp_path: Path) -> Experiment:
+    """Prepared digits, with published files: their fog is that of another seed, their pixelate all black."""
+    entry = {"shifts": CORRUPTIONS}
+    published = {"published": str(tmp_path / "Digits-C"), **entry}
+    experiment = Experiment(
+        {
+            "experiment": "small",
+            "datasets": {"digits": {"loader": "digits", "flip": False, "subset": {"train": 96, "test": 40}}},
+            "testsets": {"C": published, "C_generated": {"kind": "corruptions", **entry}, "P": None},
+            "architectures": ["smallnet"],
+            "methods": ["standard"],
+            "folders": {"data": str(tmp_path / "data"), "results": str(tmp_path / "results")},
+        }
+    )
+    datasets.prepare(experiment.preparation("digits"), experiment.data / "digits")
     test = datasets.read(experiment.data / "digits", "test")
     (tmp_path / "Digits-C").mkdir()
     fog = [corrupt(np.array(test.images), "fog", severity, seed=7) for severity in range(1, 6)]
@@ -40,66 +48,65 @@ def experiment(write_config: Write, tmp_path: Path) -> Experiment:
     return experiment
 
 
-def augmix(*arguments: str | Path) -> None:
-    assert main([str(argument) for argument in arguments]) == 0
+def predicted(testset: TestSet, data: Path) -> Predictions:
+    """The predictions of a classifier by brightness, which is sure of itself."""
+    opened = testset.open(datasets.read(data, "test"), datasets.record(data)["classes"])
+    found = {}
+    for name in testset.shifts:
+        shift = opened.read(name)
+        numbers = np.ones(len(shift.labels), NUMBERS)
+        numbers["prediction"] = np.asarray(shift.images).reshape(len(numbers), -1).mean(axis=1) // 10 % 10
+        numbers["true_probability"] = numbers["prediction"] == shift.labels
+        found[name] = numbers.reshape(shift.shape)
+    return Predictions(found, opened.labels, opened.source)
 
 
-def evaluated(experiment: Experiment, config: Path) -> list[dict[str, str]]:
-    """Check the files, generate, train, evaluate and collect, as the workflow's rules do; returns metrics.csv."""
-    check_published(experiment)
-    augmix("prepare", "--config", config)
-    for name in CORRUPTIONS:
-        augmix("corrupt", experiment.data / "digits", "--corruption", name)
-    for name in experiment.perturbations("digits"):
-        augmix("perturb", experiment.data / "digits", "--perturbation", name)
-    files = experiment.benchmark_files("digits", "C", CORRUPTIONS)
-    assert [file.name for file in files] == ["published-C.json", "fog.npy", "pixelate.npy"]
-    assert all(file.is_file() for file in files)
+def collected(experiment: Experiment) -> list[dict[str, Any]]:
+    """Make the test sets, predict, and write what `augmix collect` does of one finished run; returns its metrics."""
+    for making in experiment.makings():
+        make(making.testset, making.shifts, making.number)
     [run] = experiment.runs
-    for command in ("train", "evaluate"):
-        augmix(command, run.path, "--config", config)
-    augmix("collect", "--config", config)
-    with (experiment.folder / "metrics.csv").open(newline="") as file:
-        return list(csv.DictReader(file))
+    folder = experiment.folder / run.path / "predictions"
+    for testset in run.testsets:
+        archive = predicted(testset, experiment.data / "digits")
+        predictions.write(predictions.path_of(folder.parent, folder.name, testset.name), archive, {})
+    key = {"dataset": run.dataset, "arch": run.architecture, "method": run.method, "seed": run.seed}
+    rows = [key | dict(zip(COLUMNS[4:], row, strict=True)) for row in run_metrics(folder, run.testsets)]
+    text = yaml.safe_dump(experiment.record(), sort_keys=False)
+    (experiment.folder / "experiment.yaml").write_text(text, encoding="utf-8")
+    tables = {"metrics.csv": (COLUMNS, rows), "runs.csv": (RUN_COLUMNS, [{**key, "status": "done"}])}
+    for name, (columns, lines) in tables.items():
+        with (experiment.folder / name).open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, columns, restval="")
+            writer.writeheader()
+            writer.writerows(lines)
+    return rows
 
 
-def test_both_sources_reach_the_metrics_the_report_and_the_mirror(experiment: Experiment, tmp_path: Path) -> None:
-    rows = evaluated(experiment, tmp_path / "small.yaml")
-    assert {row["source"].partition(" ")[0] for row in rows if row["benchmark"] == "C"} == {"published", "generated"}
+def test_both_sources_reach_the_metrics_and_the_report(experiment: Experiment) -> None:
+    rows = collected(experiment)
 
-    def error(source: str, shift: str) -> float:
-        [value] = [
-            float(row["value"])
-            for row in rows
-            if row["source"].startswith(source)
-            and (row["benchmark"], row["shift"], row["severity"], row["metric"]) == ("C", shift, "", "error")
-        ]
-        return value
+    def error(testset: str, shift: str) -> float:
+        keys = ("testset", "shift", "severity", "metric")
+        [row] = [row for row in rows if tuple(row[key] for key in keys) == (testset, shift, "", "error")]
+        assert row["source"].partition(" ")[0] == {"C": "published", "C_generated": "generated"}[testset]
+        return float(row["value"])
 
-    black = error("published", "pixelate")
     test = datasets.read(experiment.data / "digits", "test")
-    assert black in [float(np.mean(test.labels != label)) for label in range(10)]  # one answer to all of them
-    tables = {table.name: table for table in all_tables(load_results(experiment.folder, experiment.data))}
-    [line] = list(csv.DictReader(as_csv(tables["sources"]).splitlines()))
+    black = error("C", "pixelate")
+    assert black == float(np.mean(test.labels != 0))
+    tables = {table.name: table for table in all_tables(load(experiment.folder, experiment.data))}
+    [line] = csv.DictReader(as_csv(tables["sources_C_generated_C"]).splitlines())
     for name in CORRUPTIONS:
-        difference = 100 * (error("generated", name) - error("published", name))
+        difference = 100 * (error("C_generated", name) - error("C", name))
         assert float(line[name]) == pytest.approx(difference, abs=1e-3)
-    [line] = list(csv.DictReader(as_csv(tables["corruptions"]).splitlines()))
+    assert "mCE" not in line  # two of fifteen corruptions have none
+    [line] = csv.DictReader(as_csv(tables["corruptions"]).splitlines())
     assert float(line["pixelate"]) == pytest.approx(100 * black, abs=1e-3)
 
-    scores = read_metrics(experiment.folder / "metrics.csv")[0][experiment.runs[0].path]
-    assert scores.values["C/error/fog"] == pytest.approx(error("published", "fog"))
-    assert scores.values["C_generated/error/fog"] == pytest.approx(error("generated", "fog"))
-    assert scores.sources["C"] == "published"
 
-
-def test_a_generated_folder_is_nothing_to_compare_with(experiment: Experiment, tmp_path: Path) -> None:
-    (tmp_path / "Digits-C" / "source.json").write_text(json.dumps({"source": "generated (augmix 1.0)"}))
-    with pytest.raises(UserError, match="Digits-C was generated; 'compare' takes published files"):
-        check_published(experiment)
-
-
-def test_comparing_takes_published_files(write_config: Write) -> None:
-    entry: dict[str, Any] = {"loader": "digits", "published": {"compare": True}}
-    with pytest.raises(UserError, match=r"small.yaml:.*: .compare. needs published files; name their folder as C"):
-        load(write_config(datasets={"digits": entry}))
+def test_published_files_of_other_images_are_refused(experiment: Experiment) -> None:
+    labels = Path(experiment.testsets("digits")[1].folder) / "labels.npy"
+    np.save(labels, (np.load(labels) + 1) % 10)
+    with pytest.raises(UserError, match="does not have the labels of the data set's test images"):
+        collected(experiment)

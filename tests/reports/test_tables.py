@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -10,12 +11,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from augmix.corruptions import CORRUPTIONS
+from augmix.perturbations import perturbations_of
 from augmix.suite.config import experiment
+from augmix.suite.evaluate.measures import MEASURES
 from augmix.suite.evaluate.paper import paper_results
 from reports.layout import Table, as_csv, as_data, as_latex, as_markdown, escape_latex, escape_markdown
-from reports.results import load
-from reports.tables import all_tables, duration, main_table, printed_runs
-from tests.reports.synthetic import CORRUPTIONS, Synthetic
+from reports.loaded import load
+from reports.tables import all_tables, main_table, printed_runs, wall_time
+from tests.reports.synthetic import NATURAL, Synthetic
 
 
 def tables_of(synthetic: Synthetic) -> dict[str, Table]:
@@ -34,7 +38,7 @@ def mce(synthetic: Synthetic, **key: object) -> list[float]:
             row["value"]
             for row in synthetic.metrics
             if row["metric"] == "error"
-            and row["benchmark"] == "C"
+            and row["testset"] == "C"
             and row["shift"] in CORRUPTIONS
             and row["severity"] != ""
             and row["seed"] == seed
@@ -54,12 +58,12 @@ def test_mce_is_the_mean_over_the_cells_and_seeds(synthetic: Synthetic) -> None:
 
 def test_every_figure_of_the_tables_by_shift_is_in_the_metrics(synthetic: Synthetic) -> None:
     tables = tables_of(synthetic)
-    for name, benchmark, metric in (("corruptions", "C", "error"), ("perturbations", "P", "flip_probability")):
+    for name, testset, metric in (("corruptions", "C", "error"), ("perturbations", "P", "flip_probability")):
         for row in read(tables[name]):
             for shift in set(row) & ({*CORRUPTIONS, "rotate", "mCE", "mFP"}):
                 values = [
                     synthetic.value(
-                        method=row["method"], seed=seed, benchmark=benchmark, shift=shift, metric=metric, severity=""
+                        method=row["method"], seed=seed, testset=testset, shift=shift, metric=metric, severity=""
                     )
                     for seed in synthetic.seeds
                 ]
@@ -118,6 +122,49 @@ def test_the_lowest_figure_is_bold_and_ties_are_shared(synthetic: Synthetic) -> 
     assert best == [False, True, True]
 
 
+def test_bold_follows_the_direction_of_the_measure(synthetic: Synthetic, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MEASURES, "ece", replace(MEASURES["ece"], lower_is_better=False))
+    synthetic.seeds = (0,)
+    table = tables_of(synthetic)["calibration"]
+    for label, best in (("Brier score, clean", min), ("Expected calibration error, clean", max)):
+        [cells] = table.cells[table.cells.index.get_level_values(1) == label].to_numpy()
+        [bold] = table.bold[table.bold.index.get_level_values(1) == label].to_numpy()
+        assert list(bold) == [cell.mean == best(other.mean for other in cells) for cell in cells]
+    assert "Bold: the best of each row." in table.all_notes()
+
+
+def test_a_measure_is_printed_in_its_own_unit(synthetic: Synthetic) -> None:
+    synthetic.seeds = (0,)
+    synthetic.write()
+    nll = {"standard": 2.345, "augmix": 0.67, "no_jsd": 0.0421}
+    for row in synthetic.metrics:
+        row["value"] = nll[row["method"]] if row["metric"] == "nll" else row["value"]
+    synthetic.rewrite_metrics()
+    table = {table.name: table for table in all_tables(load(synthetic.folder, synthetic.data))}["calibration"]
+    assert "| Negative log-likelihood, clean | 2.35 | 0.67 | **0.042** |" in as_markdown(table)
+    assert "negative log-likelihood (nats)" in table.caption
+    row = next(row for row in read(table) if row["measure"] == "Negative log-likelihood, clean")
+    assert [float(row[method]) for method in nll] == list(nll.values())
+
+
+def test_a_natural_test_set_is_in_the_tables(synthetic: Synthetic) -> None:
+    synthetic.testsets["writers"] = NATURAL
+    tables = tables_of(synthetic)
+    [row] = read(tables["writers_error"])
+    seeds = [synthetic.value(method="augmix", seed=s, testset="writers", metric="error") for s in synthetic.seeds]
+    assert float(row["augmix"]) == pytest.approx(100 * mean(seeds), abs=1e-4)
+    results = load(synthetic.folder, synthetic.data)
+    assert list(main_table(results).cells.index.get_level_values(1)) == [
+        "mCE on Digits-C",
+        "Clean error on Digits",
+        "mFP on Digits-P",
+        "Error on Digits-writers",
+    ]
+    labels = tables["calibration"].cells.index.get_level_values(1)
+    assert {f"{title}, writers" for title in ("Brier score", "RMS calibration error")} <= set(labels)
+    assert "shifts" not in tables
+
+
 def test_one_method_alone_is_not_the_best(synthetic: Synthetic) -> None:
     synthetic.methods = synthetic.methods[:1]
     assert "**" not in as_markdown(tables_of(synthetic)["mce"]).split("\n", 1)[1]
@@ -133,7 +180,9 @@ def test_small_figures_keep_two_decimals(synthetic: Synthetic) -> None:
 
 
 def test_held_out_corruptions_stand_apart(synthetic: Synthetic) -> None:
+    synthetic.testsets["C"] = {**(synthetic.testsets["C"] or {}), "shifts": ["saturate", *CORRUPTIONS]}
     synthetic.write()
+    synthetic.metrics = [row for row in synthetic.metrics if row["shift"] != "saturate"]
     synthetic.metrics += [
         {**row, "shift": "saturate", "value": 0.9} for row in synthetic.metrics if row["shift"] == "fog"
     ]
@@ -144,7 +193,8 @@ def test_held_out_corruptions_stand_apart(synthetic: Synthetic) -> None:
 
 
 def test_published_figures_stand_beside_ours_where_they_match(synthetic: Synthetic) -> None:
-    synthetic.datasets = {"c10": {"loader": "cifar10", "title": "CIFAR-10", "corruption_images": 500}}
+    synthetic.datasets = {"c10": {"loader": "cifar10", "title": "CIFAR-10"}}
+    synthetic.testsets["C"] = {**(synthetic.testsets["C"] or {}), "images": 500}
     synthetic.architectures = ("wideresnet", "smallnet")
     synthetic.methods.append({"name": "augmix_wide", "preset": "augmix", "parameters": {"width": 5}})
     rows = read(tables_of(synthetic)["published"])
@@ -166,7 +216,7 @@ def test_imagenet_is_normalised_by_alexnet(synthetic: Synthetic) -> None:
     synthetic.datasets = {"imagenet": {"loader": "imagenet", "title": "ImageNet"}}
     synthetic.architectures = ("resnet50",)
     synthetic.source = "published"
-    synthetic.perturbations = tuple(name.replace("spatter", "snow") for name in synthetic.perturbations)
+    synthetic.testsets["P"] = {**(synthetic.testsets["P"] or {}), "shifts": list(perturbations_of("imagenet"))}
     tables = tables_of(synthetic)
     row = next(r for r in read(tables["published"]) if r["method"] == "augmix" and r["measure"].startswith("mCE"))
     alexnet = paper_results()["alexnet_imagenetc_error"]
@@ -182,7 +232,7 @@ def test_imagenet_is_normalised_by_alexnet(synthetic: Synthetic) -> None:
     flips = [r for r in read(tables["published"]) if (r["method"], r["measure"][:3]) == ("augmix", "mFR")]
     rates = {k: v for k, v in paper_results()["alexnet_imagenetp_flip_rate"].items() if k != "checked"}
     seeds = [
-        mean(10_000 * synthetic.value(method="augmix", seed=seed, benchmark="P", shift=p) / rates[p] for p in rates)
+        mean(10_000 * synthetic.value(method="augmix", seed=seed, testset="P", shift=p) / rates[p] for p in rates)
         for seed in synthetic.seeds
     ]
     assert [float(r["reproduced"]) for r in flips] == [pytest.approx(mean(seeds), abs=1e-4)]
@@ -206,15 +256,22 @@ def test_the_imagenet_grid_stands_beside_the_papers(synthetic: Synthetic) -> Non
 
 
 def test_the_summary_has_a_line_per_method_and_loads_as_numbers(synthetic: Synthetic) -> None:
+    synthetic.testsets["writers"] = NATURAL
     rows = {row["method"]: row for row in read(tables_of(synthetic)["summary"])}
     assert list(rows) == ["standard", "augmix", "no_jsd"]
     for name, key in {
-        "clean_error": {"benchmark": "clean", "metric": "error"},
+        "clean_error": {"testset": "clean", "metric": "error"},
         "mfp": {"shift": "mFP"},
-        "rms_calibration_c": {"benchmark": "C", "shift": "mean", "severity": "", "metric": "rms_calibration"},
-        "brier_clean": {"benchmark": "clean", "metric": "brier"},
+        "rms_calibration_c": {"testset": "C", "shift": "mean", "severity": "", "metric": "rms_calibration"},
+        "brier_clean": {"testset": "clean", "metric": "brier"},
+        "nll_c": {"testset": "C", "shift": "mean", "severity": "", "metric": "nll"},
+        "ece_writers": {"testset": "writers", "metric": "ece"},
+        "writers_error": {"testset": "writers", "metric": "error"},
     }.items():
-        values = [100 * synthetic.value(method="augmix", seed=seed, **key) for seed in synthetic.seeds]
+        values = [
+            (1 if name == "nll_c" else 100) * synthetic.value(method="augmix", seed=seed, **key)
+            for seed in synthetic.seeds
+        ]
         assert float(rows["augmix"][name]) == pytest.approx(mean(values), abs=1e-4)
         assert float(rows["augmix"][f"{name}_sd"]) == pytest.approx(stdev(values), abs=1e-4)
 
@@ -228,32 +285,35 @@ def test_calibration_on_few_bins_is_left_out(synthetic: Synthetic) -> None:
     synthetic.write_arrays()  # six test images: fewer than ten bins, also pooled
     tables = {table.name: table for table in all_tables(load(synthetic.folder, synthetic.data))}
     labels = set(tables["calibration"].cells.index.get_level_values(1))
-    assert labels == {"Brier score, clean", "Brier score, -C"}
+    left = ("Brier score", "Negative log-likelihood", "Expected calibration error")
+    assert labels == {f"{title}, {where}" for title in left for where in ("clean", "-C")}
     assert any("fewer than 10 bins" in note for note in tables["calibration"].notes)
 
 
 def test_pooled_calibration_rests_on_the_corruptions_that_were_asked_for(synthetic: Synthetic) -> None:
-    synthetic.datasets["digits"]["corruption_images"] = 20
+    synthetic.testsets["C"] = {**(synthetic.testsets["C"] or {}), "images": 20}
     label = "RMS calibration error, -C pooled"
     assert label in tables_of(synthetic)["calibration"].cells.index.get_level_values(1)
     path = synthetic.folder / "experiment.yaml"
     config = yaml.safe_load(path.read_text())
-    config["benchmarks"]["corruptions"] = ["fog"]
+    config["datasets"]["digits"]["testsets"]["C"]["shifts"] = ["fog"]
     path.write_text(yaml.safe_dump(config))
     tables = {table.name: table for table in all_tables(load(synthetic.folder, synthetic.data))}
     assert label not in tables["calibration"].cells.index.get_level_values(1)
 
 
-def test_without_benchmarks_their_tables_are_absent(synthetic: Synthetic) -> None:
-    synthetic.benchmarks = ("clean",)
+def test_without_figures_on_a_test_set_its_tables_are_absent(synthetic: Synthetic) -> None:
+    synthetic.evaluated = ("clean",)
     tables = tables_of(synthetic)
     assert set(tables) == {"clean_error", "calibration", "summary", "runs"}
-    assert list(main_table(list(tables.values())).cells.index.get_level_values(1)) == ["Clean error, Digits"]
+    assert list(main_table(load(synthetic.folder, synthetic.data)).cells.index.get_level_values(1)) == [
+        "Clean error on Digits"
+    ]
 
 
 def test_a_wide_table_is_turned_for_print_only(synthetic: Synthetic) -> None:
     synthetic.methods = [{"name": f"m{i}", "preset": f"m{i}"} for i in range(14)]
-    synthetic.benchmarks = ("clean",)
+    synthetic.evaluated = ("clean",)
     table = tables_of(synthetic)["clean_error"]
     data = as_data(table)
     assert (len(data["columns"]), len(data["blocks"][0]["rows"])) == (1, 14)
@@ -303,35 +363,42 @@ def test_every_latex_row_has_as_many_columns(synthetic: Synthetic) -> None:
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (99, "99 s"), (750, "12.5 min"), (11_520, "3.2 h")])
 def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
+    assert wall_time(seconds) == text
 
 
-def test_the_same_models_on_both_sources(synthetic: Synthetic) -> None:
-    """Every figure is that on the published files; what generated ones give otherwise stands apart."""
+def test_the_same_runs_on_published_and_generated_images(synthetic: Synthetic) -> None:
+    synthetic.testsets["C_generated"] = synthetic.testsets["C"]
+    synthetic.status = {("no_jsd", 0): "failed", ("no_jsd", 1): "failed"}
     synthetic.write()
-    fog = [
-        {**row, "source": "published", "value": row["value"] / 2} for row in synthetic.metrics if row["shift"] == "fog"
+    synthetic.metrics = [
+        row | ({"source": "published"} if row["testset"] == "C" else {})
+        for row in synthetic.metrics
+        if row["testset"] != "C_generated" or row["method"] == "augmix"
     ]
-    fog = [row for row in fog if row["method"] == "augmix"]
-    synthetic.metrics += fog
     synthetic.rewrite_metrics()
     tables = {table.name: table for table in all_tables(load(synthetic.folder, synthetic.data))}
-    published = 100 * mean(r["value"] for r in fog if (r["metric"], r["severity"]) == ("error", ""))
-    rows = {row["method"]: row for row in read(tables["sources"])}
-    assert float(rows["augmix"]["fog"]) == pytest.approx(published, abs=1e-4)  # twice it, minus it
-    assert rows["standard"]["fog"] == "one source"
-    assert set(rows["augmix"]) == {"dataset", "architecture", "method", "mCE", "fog", "fog_sd"}
-    corruptions = {row["method"]: row for row in read(tables["corruptions"])}
-    assert float(corruptions["augmix"]["fog"]) == pytest.approx(published, abs=1e-4)
+    rows = {row["method"]: row for row in read(tables["sources_C_generated_C"])}
+    for shift in ("fog", "mCE"):
+        generated, published = (
+            [
+                synthetic.value(method="augmix", seed=seed, testset=name, shift=shift, severity="", metric="error")
+                for seed in synthetic.seeds
+            ]
+            for name in ("C_generated", "C")
+        )
+        assert float(rows["augmix"][shift]) == pytest.approx(100 * (mean(generated) - mean(published)), abs=1e-4)
+        assert rows["standard"][shift] == "one source"
+    assert list(rows["augmix"])[3:19] == ["mCE", *CORRUPTIONS]
+    assert {"mce", "mce_C_generated", "corruptions", "corruptions_C_generated"} <= set(tables)
 
 
 def test_one_source_no_such_table(synthetic: Synthetic) -> None:
-    assert "sources" not in tables_of(synthetic)
+    assert not any(name.startswith("sources") for name in tables_of(synthetic))
 
 
 def test_imagenet_has_its_own_measures_and_refuses_what_it_cannot_divide(synthetic: Synthetic) -> None:
     synthetic.datasets = {"imagenet": {"loader": "imagenet", "title": "ImageNet"}}
-    synthetic.perturbations = tuple(name.replace("spatter", "snow") for name in synthetic.perturbations)
+    synthetic.testsets["P"] = {**(synthetic.testsets["P"] or {}), "shifts": list(perturbations_of("imagenet"))}
     table = tables_of(synthetic)["alexnet"]
     rows = {row["measure"]: row for row in read(table)}
     alexnet = paper_results()["alexnet_imagenetc_error"]

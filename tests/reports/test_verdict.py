@@ -1,12 +1,16 @@
 """No sentence says more than the metrics do."""
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from reports.results import load
+from augmix.errors import UserError
+from augmix.suite.evaluate.measures import MEASURES
+from reports.loaded import load
 from reports.verdict import Verdict, judge
-from tests.reports.synthetic import Synthetic
+from tests.reports.synthetic import NATURAL, Synthetic
 
 Figures = dict[tuple[str, int], float]
 
@@ -49,7 +53,7 @@ def test_a_clear_difference_has_its_numbers(synthetic: Synthetic) -> None:
         "AugMix has an mCE of 15.2 ± 0.4 % on Digits-C, Standard training one of 30.5 ± 0.7 %: "
         "15.2 ± 0.4 points less (ratio 0.50), in both seeds."
     )
-    assert finding(verdict, "Lowest figures").startswith(
+    assert finding(verdict, "Best figures").startswith(
         "The lowest mCE on Digits-C is that of AugMix, 15.2 ± 0.4 %; Standard training follows with 30.5 ± 0.7 %."
     )
     assert "With two seeds, a standard deviation is itself a rough estimate." in abstract(verdict)
@@ -62,22 +66,22 @@ def test_a_difference_within_the_spread_is_no_claim(synthetic: Synthetic, augmix
     figures: Figures = {("standard", seed): 30.2 for seed in augmix}
     verdict = with_mce(synthetic, figures | {("augmix", seed): value for seed, value in augmix.items()})
     said = finding(verdict, "AugMix against standard training").split(". Its")[0]
-    assert said.endswith("which the seeds do not bear out")
+    assert said.endswith("not significant over the seeds")
     assert "in each of" not in said
-    assert "a difference that the seeds do not bear out." in finding(verdict, "Lowest figures").split(". The")[0] + "."
+    assert "a difference not significant over the seeds." in finding(verdict, "Best figures").split(". The")[0] + "."
 
 
 def test_augmix_can_lose(synthetic: Synthetic) -> None:
     verdict = with_mce(synthetic, {("standard", 0): 10.0, ("augmix", 0): 20.0})
     said = finding(verdict, "AugMix against standard training")
     assert "10.0 points more (ratio 2.00), in a single seed." in said
-    assert "The lowest mCE on Digits-C is that of Standard training, 10.0 %" in finding(verdict, "Lowest figures")
+    assert "The lowest mCE on Digits-C is that of Standard training, 10.0 %" in finding(verdict, "Best figures")
     assert "Every figure rests on one seed: differences may be chance." in abstract(verdict)
 
 
 def test_equal_figures_have_no_winner(synthetic: Synthetic) -> None:
     verdict = with_mce(synthetic, {("standard", 0): 12.0, ("no_jsd", 0): 12.002, ("augmix", 0): 12.001})
-    said = finding(verdict, "Lowest figures")
+    said = finding(verdict, "Best figures")
     assert "The lowest mCE on Digits-C is 12.0 %, equal in Standard training, AugMix and No JSD." in said
     assert ": no difference." in finding(verdict, "AugMix against standard training")
 
@@ -119,7 +123,11 @@ def test_what_did_not_finish_is_said(synthetic: Synthetic) -> None:
 @pytest.mark.parametrize(
     ("changes", "warning"),
     [
-        ({"source_hash": "fedcba9876543210"}, "The runs come from different versions of the code: "),
+        (
+            {"code": "fedcba9876543210"},
+            "The runs of AugMix with SmallNet come from different versions of the code: fedcba987654 (one run) and "
+            "0123456789ab (one run).",
+        ),
         ({"torch": "2.8.0"}, "The runs come from different versions of torch: "),
         ({"dirty": True}, "One run was trained with uncommitted changes"),
     ],
@@ -139,6 +147,52 @@ def test_different_training_images_are_warned_of(synthetic: Synthetic) -> None:
     path.write_text(path.read_text().replace("ab" * 32, "cd" * 32))
     (said,) = verdict_of(synthetic).warnings
     assert said.startswith("The runs on Digits were trained on different images.")
+
+
+KEPT = {
+    "train digits/smallnet/augmix/seed0": {"why": "code", "details": ["augmix/mixing.py"]},
+    "evaluate digits/smallnet/augmix/seed0 on C": {"why": "data", "details": ["other images"]},
+    "evaluate digits/smallnet/augmix/seed1 on C": {"why": "data", "details": ["other images"]},
+    "generate digits-C fog": {"why": "settings", "details": ["seed 0 → 1"]},
+    "prepare digits": {"why": "unknown", "details": ["it does not say which code made it"]},
+    "train digits/smallnet/no_jsd/seed0": {"why": "code", "details": [f"augmix/{i}.py" for i in range(7)]},
+}
+
+
+def test_results_that_were_kept_are_named(synthetic: Synthetic) -> None:
+    synthetic.write()
+    (synthetic.folder / "kept.json").write_text(json.dumps(KEPT))
+    assert verdict_of(synthetic).warnings == [
+        "The weights of digits/smallnet/augmix/seed0 were made with other code (augmix/mixing.py), and kept.",
+        "The predictions of digits/smallnet/augmix/seed0 on C and digits/smallnet/augmix/seed1 on C were made with "
+        "other data (other images), and kept.",
+        "The images of digits-C fog were made with other settings (seed 0 → 1), and kept.",
+        "The images of digits do not say what they were made with, and were kept.",
+        "The weights of digits/smallnet/no_jsd/seed0 were made with other code (augmix/0.py, augmix/1.py, "
+        "augmix/2.py, augmix/3.py, augmix/4.py, 2 more), and kept.",
+    ]
+
+
+@pytest.mark.parametrize("text", ["[]", '{"train x": []}', '{"train x": {"why": "code"}}'])
+def test_a_damaged_list_of_kept_results_is_named(synthetic: Synthetic, text: str) -> None:
+    synthetic.write()
+    (synthetic.folder / "kept.json").write_text(text)
+    with pytest.raises(UserError, match=r"kept\.json"):
+        verdict_of(synthetic)
+
+
+def test_a_natural_test_set_has_its_sentences(synthetic: Synthetic) -> None:
+    synthetic.testsets["writers"] = NATURAL
+    synthetic.write()
+    verdict = verdict_of(synthetic)
+    assert "The lowest error on Digits-writers is that of AugMix" in finding(verdict, "Best figures")
+    assert "Its error on Digits-writers is" in finding(verdict, "AugMix against standard training")
+
+
+def test_a_measure_of_which_more_is_better_is_judged_so(synthetic: Synthetic, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MEASURES, "error", replace(MEASURES["error"], lower_is_better=False))
+    verdict = with_mce(synthetic, {("standard", 0): 10.0, ("augmix", 0): 20.0})
+    assert "The highest mCE on Digits-C is that of AugMix, 20.0 %" in finding(verdict, "Best figures")
 
 
 def test_the_paper_is_quoted_with_what_differs(synthetic: Synthetic) -> None:

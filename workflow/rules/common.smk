@@ -12,7 +12,7 @@ from augmix.suite.config.parse import VALIDATION
 from augmix.suite.config.runs import code_of_evaluation
 from augmix.suite.evaluate.choosing import to_test
 from augmix.suite.evaluate import stages
-from augmix.suite.evaluate.stages import FINISHED_ONLY, ROOTS, run_state
+from augmix.suite.evaluate.stages import FINISHED_ONLY, run_state
 from augmix.suite.io.digests import code_of, json_digest
 
 DATA = str(experiment.data)

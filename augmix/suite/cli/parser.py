@@ -40,7 +40,7 @@ FIRST_PARTY = ("augmix", "baselines", "ablations", "reports")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status: 0 done, 1 failed, 2 bad input, 128 + n ended by signal n."""
+    """Run one command and return its exit status: 0 done, 1 failed, 2 bad input, 128 + n ended by signal n."""
     args = build_parser().parse_args(arguments)
     args.arguments = sys.argv[1:] if arguments is None else arguments
     with _log(args.log):
@@ -85,7 +85,7 @@ def _absent(error: ModuleNotFoundError) -> str | None:
 
 
 class _Tee:
-    """Standard error that also goes to the log, but for what redraws a line (progress bars)."""
+    """Standard error that also goes to the log, without the lines that redraw themselves (progress bars)."""
 
     def __init__(self, stream: TextIO, log: BinaryIO) -> None:
         self.stream, self.log = stream, log

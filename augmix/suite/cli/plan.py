@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _here(request: "Request") -> tuple["Request", str | None]:
-    """The request for a device of this machine, and the device that it is lacking, if so."""
+    """The request for a device of this machine, and the device it asked for where this machine lacks that."""
     from augmix.suite.train.devices import find
 
     try:

@@ -16,7 +16,7 @@ def add(commands: Any) -> None:
     )
     add_config(command)
     command.add_argument("action", choices=("sync", "ui"))
-    command.add_argument("--port", type=int, default=5000, help="of the page; this machine only (default: 5000)")
+    command.add_argument("--port", type=int, default=5000, help="the page's port, on this machine only (default: 5000)")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -23,14 +23,30 @@ class Measure:
     unit: str = "%"
     """Its unit in print."""
     scale: float = 100.0
-    """What a value is multiplied by in print: 100 for shares."""
+    """The factor by which a value is multiplied in print: 100 for shares."""
     decimals: int = 1
-    """How many decimals are printed; values below 1 get one more."""
+    """The decimals that are printed; a value of which they would show fewer than two digits gets one more."""
     lower_is_better: bool = True
+    meaning: str = ""
+    """Its definition, as the report ends the sentence `The Brier score is …`."""
+    reference: str = ""
+    """The work that defined it, by its key in the report's references."""
+    proper: bool = False
+    """Whether its title begins with a capital also within a sentence."""
     bins: int | None = None
     """The number of images of a bin, where it is measured in such: it says little of fewer than ten bins."""
     pooled: bool = False
     """Whether it is also measured over all shifts' images at once, since it is not a mean over images."""
+
+    @property
+    def phrase(self) -> str:
+        """Its title within a sentence."""
+        return self.title if self.proper else self.title[:1].lower() + self.title[1:]
+
+    @property
+    def label(self) -> str:
+        """Its title with its unit, as on an axis."""
+        return f"{self.title} ({self.unit})"
 
 
 def _correct(numbers: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -46,19 +62,34 @@ def flips(numbers: np.ndarray, against_first: np.ndarray) -> float:
 MEASURES = {
     measure.name: measure
     for measure in (
-        Measure("error", "Error", lambda n, y: metrics.error(n["prediction"], y), ("prediction",)),
+        Measure(
+            "error",
+            "Error",
+            lambda n, y: metrics.error(n["prediction"], y),
+            ("prediction",),
+            meaning="the share of images whose predicted class is not theirs",
+        ),
         Measure(
             "brier",
             "Brier score",
             lambda n, y: metrics.brier_score(n["true_probability"], n["squared_sum"]),
             ("true_probability", "squared_sum"),
             unit="× 100",
+            meaning="the mean squared distance between the predicted probabilities and the true class",
+            reference="brier",
+            proper=True,
         ),
         Measure(
             "rms_calibration",
             "RMS calibration error",
             lambda n, y: metrics.rms_calibration_error(n["confidence"], _correct(n, y)),
             ("prediction", "confidence"),
+            meaning=(
+                "the root mean square of the difference between confidence and accuracy, in bins of at least "
+                f"{metrics.BIN_SIZE} images of similar confidence"
+            ),
+            reference="calibration",
+            proper=True,
             bins=metrics.BIN_SIZE,
             pooled=True,
         ),
@@ -70,15 +101,27 @@ MEASURES = {
             unit="nats",
             scale=1.0,
             decimals=2,
+            meaning="the mean of minus the natural logarithm of the probability of the true class",
         ),
         Measure(
             "ece",
             "Expected calibration error",
             lambda n, y: metrics.expected_calibration_error(n["confidence"], _correct(n, y)),
             ("prediction", "confidence"),
+            meaning="the mean absolute difference between confidence and accuracy, in 15 equal intervals of confidence",
+            reference="ece",
             pooled=True,
         ),
-        Measure("flip_probability", "Flip probability", flips, ("prediction",)),
+        Measure(
+            "flip_probability",
+            "Flip probability",
+            flips,
+            ("prediction",),
+            meaning=(
+                "the share of consecutive frames of a sequence, for noise of frames against the first, on which the "
+                "prediction changes"
+            ),
+        ),
     )
 }
 """Every measure, by name."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from augmix.errors import UserError
+from augmix.registry import method_file, method_parts
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.config.runs import EvaluateSettings, Run, code_of_evaluation
 from augmix.suite.data import datasets
@@ -59,6 +60,8 @@ class Change(NamedTuple):
     """The sources, packages or settings that differ."""
     run: str = ""
     """The run's path, of the stages train and evaluate."""
+    now: str = ""
+    """The digest of the code that would make it now."""
 
     @property
     def key(self) -> str:
@@ -70,6 +73,12 @@ class Change(NamedTuple):
 def code(roots: tuple[str, ...]) -> Code:
     """The code of a stage, read once in a process: an experiment has many runs of the same."""
     return digests.code_of(roots)
+
+
+def roots_of(experiment: Experiment, stage: str) -> tuple[str, ...]:
+    """The modules whose code decides what `choose`, `collect` or `report` writes of an experiment."""
+    kinds = {f"augmix.suite.testsets.kinds.{testset.kind}" for testset in experiment.all_testsets()}
+    return (*ROOTS[stage], *sorted(kinds))
 
 
 def run_state(experiment: Experiment, run: Run) -> State:
@@ -111,12 +120,12 @@ def last_error(log: Path) -> str:
 
 
 def changes(experiment: Experiment) -> list[Change]:
-    """Every result that is there and was made with something else, those that were accepted left out."""
+    """Every result that is there and was made with something else, accepted ones among them; see `unkept`."""
     found = [change for folder in experiment.folders for change in _changes_of_data(experiment, folder)]
     found += [change for making in experiment.makings() for change in _changes_of_making(making)]
     for run in experiment.runs:
         found += changes_of_run(experiment, run)
-    return unkept(experiment, found)
+    return found
 
 
 def _changes_of_data(experiment: Experiment, folder: str) -> Iterator[Change]:
@@ -224,9 +233,9 @@ def _change(
             stage, name, target, "data" if differing[0].startswith("other ") else "settings", tuple(differing), run
         )
     elif noted is None:
-        yield Change(stage, name, target, "unknown", ("it does not say which code made it",), run)
+        yield Change(stage, name, target, "unknown", ("it does not say which code made it",), run, now.digest)
     elif noted.digest != now.digest:
-        yield Change(stage, name, target, "code", tuple(digests.differences(noted, now)), run)
+        yield Change(stage, name, target, "code", tuple(digests.differences(noted, now)), run, now.digest)
 
 
 def _decisive(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -277,8 +286,18 @@ def kept(experiment: Experiment) -> dict[str, Any]:
     return dict(_kept(experiment.folder / KEPT))
 
 
+def prune(experiment: Experiment, found: list[Change]) -> None:
+    """Forget the accepted results that are no more among the changes: they were made anew, say."""
+    path = experiment.folder / KEPT
+    current = {change.key for change in found}
+    noted = _kept(path)
+    if set(noted) - current:
+        write_json(path, {key: value for key, value in noted.items() if key in current})
+        _kept.cache_clear()
+
+
 def _accepted(change: Change) -> dict[str, Any]:
-    return {"why": change.why, "details": list(change.details)}
+    return {"why": change.why, "details": list(change.details), "code": change.now}
 
 
 @cache
@@ -310,12 +329,17 @@ def _inputs(experiment: Experiment, stage: str) -> dict[str, Any]:
         read += [folder / "chosen.csv"] if stage == "collect" else []
         files = {str(path.relative_to(folder)): _glance(path) for path in read}
     else:
-        made = {}
+        # The report names methods as their docstrings do, which are no code.
+        named = {
+            name for run in experiment.runs for parts in method_parts(run.training.method).values() for name, _ in parts
+        }
+        packages = experiment.config["method_packages"]
+        made = {"methods": digests.json_digest([digests.file_digest(method_file(n, packages)) for n in sorted(named)])}
         files = {
             name: digests.file_digest(folder / name) if (folder / name).exists() else None
             for name in ("metrics.csv", "runs.csv", "experiment.yaml", "chosen.csv", KEPT)
         }
-    return {**made, "code": code(ROOTS[stage]).digest, "files": digests.json_digest(files)}
+    return {**made, "code": code(roots_of(experiment, stage)).digest, "files": digests.json_digest(files)}
 
 
 def _glance(path: Path) -> list[int] | None:

@@ -1,4 +1,4 @@
-"""Whole files or none: everything is written under a temporary name, flushed to disk and renamed."""
+"""Read and write whole files or none: each is written under a temporary name, flushed to disk and renamed."""
 
 import csv
 import io

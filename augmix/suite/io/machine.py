@@ -1,15 +1,15 @@
-"""What this machine offers to jobs, without torch: what starts the jobs has to know before any of them runs."""
+"""The GPUs and memory that this machine offers to jobs, found without torch, before any job runs."""
 
 import os
 import subprocess
 from pathlib import Path
 
-# Where Linux says how much memory a container or a batch system leaves: control groups of version 2 and 1.
+# Linux says in these files how much memory a container or a batch system leaves: control groups of version 2 and 1.
 LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
 def gpus() -> int:
-    """The NVIDIA GPUs that `CUDA_VISIBLE_DEVICES` leaves, or else all of them; 0 where there is no driver."""
+    """The number of NVIDIA GPUs that `CUDA_VISIBLE_DEVICES` leaves, or else all of them; 0 where there is no driver."""
     try:
         listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=60).stdout
     except (OSError, subprocess.SubprocessError):

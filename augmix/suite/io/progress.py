@@ -16,7 +16,7 @@ def bar(iterable: Any = None, **options: Any) -> Any:
 
 
 def duration(seconds: float) -> str:
-    """`40 s`, `3 min 20 s`, `2 h 5 min`."""
+    """A time in words: `40 s`, `3 min 20 s`, `2 h 5 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

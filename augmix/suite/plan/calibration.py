@@ -35,31 +35,31 @@ SHIFT_SECONDS = 0.2
 
 
 class NetCost(NamedTuple):
-    """Seconds that a net takes."""
+    """The seconds that a net takes."""
 
     step: float
-    """A training step, whatever its size."""
+    """Seconds of a training step, whatever its size."""
     image: float
-    """Each image of a training step: forward, backward, update."""
+    """Seconds of each image of a training step: forward, backward, update."""
     attack: float
-    """An image's gradient with respect to its pixels."""
+    """Seconds of an image's gradient with respect to its pixels."""
     inference: float
-    """An image's prediction."""
+    """Seconds of an image's prediction."""
 
 
 class MethodCost(NamedTuple):
     """The work that a method makes of each image of a batch."""
 
     views: float
-    """Images that pass forward and backward."""
+    """The number of images that pass forward and backward."""
     attacks: float
-    """Gradients with respect to pixels."""
+    """The number of gradients with respect to pixels."""
     seconds: float
     """The time to crop, make and mix the views."""
 
 
 Key = tuple[str, int]
-"""(name, side of the images)."""
+"""A name and the side of the images."""
 
 
 class ShiftKey(NamedTuple):
@@ -99,7 +99,7 @@ class Calibration:
     shifts: Mapping[ShiftKey, float]
     """Seconds to make an image of a shift, each severity or frame counted; 0 of a kind that makes none."""
     startup: float
-    """Seconds until a job begins its work."""
+    """The seconds until a job begins its work."""
     device: str
 
 
@@ -124,7 +124,7 @@ def _means(rows: Sequence[Sequence[float]]) -> list[float]:
 
 def measure(request: Request, started: float) -> Calibration:
     """Measure in this process, which was started at that time."""
-    from augmix.suite.evaluate import evaluation  # noqa: F401 - what a job imports before it works
+    from augmix.suite.evaluate import evaluation  # noqa: F401 - a job imports it before it works
     from augmix.suite.train import devices
 
     device = devices.set_up({"threads": request.threads, "device": request.device})
@@ -265,7 +265,7 @@ def _images(count: int, side: int, device: "torch.device") -> "tuple[torch.Tenso
 
 
 def _median(work: Callable[[], object], budget: float = 1.0) -> float:
-    """Seconds that `work` takes: the median of three passes, or of fewer that fill the budget, after a first one."""
+    """The seconds `work` takes: the median of three passes, or of fewer that fill the budget, after a first one."""
     seconds: list[float] = []
     while len(seconds) < 2 or (len(seconds) < PASSES and sum(seconds) < budget):
         began = time.perf_counter()

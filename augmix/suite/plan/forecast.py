@@ -57,7 +57,7 @@ class Job(NamedTuple):
 
     run: Run
     trained: int
-    """Images that pass forward and backward, all views and epochs."""
+    """The images that pass forward and backward, of all views and epochs."""
     evaluated: int
     """Images predicted, of all test sets."""
     train_seconds: float
@@ -85,7 +85,7 @@ class Plan:
         self.jobs = [self._job(run, run.method in tested) for run in experiment.runs]
 
     def net(self, architecture: str, side: int) -> NetCost:
-        """Seconds of a net; a stated throughput stands for a step in three equal parts, one of them the prediction."""
+        """The seconds of a net; by a stated throughput, a prediction takes a third of a training image's time."""
         if architecture not in self.throughput:
             return self.calibration.nets[architecture, side]
         image = 1 / self.throughput[architecture]
@@ -186,7 +186,7 @@ def request(experiment: Experiment, stated: Collection[str]) -> Request:
 
 
 def stated(options: Sequence[str], experiment: Experiment) -> dict[str, float]:
-    """Training images a second, by architecture, from `wideresnet=1500`; raises `UserError` for anything else."""
+    """The training images a second, by architecture, from `wideresnet=1500`; raises `UserError` for anything else."""
     names = [architecture["name"] for architecture in experiment.config["architectures"]]
     found = {}
     for option in options:
@@ -246,7 +246,7 @@ def shifts(experiment: Experiment) -> Iterator[Shift]:
 
 
 def _tested(experiment: Experiment) -> set[str]:
-    """The methods evaluated on the test set; of each sweep, which one is chosen is not known: the first stands in."""
+    """The methods evaluated on the test set; a sweep's first stands in for the chosen one, not known yet."""
     methods = experiment.config["methods"]
     if experiment.validation is None:
         return {method["name"] for method in methods}
@@ -266,7 +266,7 @@ class Compared(NamedTuple):
     """The times of one method's runs, over their seeds."""
 
     runs: str
-    """Their path without the seed."""
+    """The runs' path without the seed."""
     done: int
     seconds: tuple[float, float, float, float]
     """The training's, predicted and actual, and the evaluation's, predicted and actual."""

@@ -145,7 +145,7 @@ def _up_to_date(experiment: Experiment) -> str:
 
 @contextlib.contextmanager
 def _lock(experiment: Experiment) -> Iterator[int]:
-    """Hold the experiment's lock; Snakemake inherits it, so that what outlives a killed start is waited for."""
+    """Hold the experiment's lock; Snakemake inherits it, so that jobs which outlive a killed start are waited for."""
     path = experiment.folder / ".lock"
     with contextlib.ExitStack() as stack:
         waits = False
@@ -214,7 +214,7 @@ class Front:
         self._insisted = False
 
     def run(self) -> int:
-        """Run the workflow; after failures, report what finished. The exit status."""
+        """Run the workflow; after failures, report what finished. Returns the exit status."""
         began = time.monotonic()
         before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -293,7 +293,7 @@ class Front:
         return process.returncode, log
 
     def _broken(self, status: int) -> str:
-        """What to say when Snakemake itself ended badly, with no job to blame."""
+        """The message after Snakemake itself ended badly, with no job to blame."""
         path = self._logs / LOG
         if status < 0:
             return f"Snakemake was ended by {signal.Signals(-status).name}; the same command goes on from here"
@@ -332,7 +332,7 @@ def tell(text: str) -> None:
 
 
 def explain(job: Job) -> str:
-    """One failed job: which, the error it ended with, where its log is and how that ends."""
+    """A failed job's name, the error it ended with, the place of its log and its last lines."""
     what = " ".join([job.rule, "/".join(f"seed{v}" if k == "seed" else v for k, v in job.wildcards.items())])
     log = Path(job.log)
     error = last_error(log)
@@ -356,7 +356,7 @@ def tail(log: Path, lines: int = LOG_TAIL) -> str:
 
 
 def results(experiment: Experiment) -> str:
-    """Where the results are, and each method's mCE in percent, the mean over seeds."""
+    """The places of the results, and each method's mCE in percent, the mean over seeds."""
     folder = experiment.folder
     lines = [
         f"report   {folder / 'report.pdf'}",

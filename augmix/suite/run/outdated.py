@@ -34,6 +34,9 @@ def targets(
     trained again whatever is there. A `dry_run` changes no file.
     """
     found = stages.changes(experiment)
+    if not dry_run:
+        stages.prune(experiment, found)
+    found = stages.unkept(experiment, found)
     lines: list[str] = []
     if keep:
         old = [change for change in found if change.why in ("code", "unknown")]

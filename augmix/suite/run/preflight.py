@@ -1,4 +1,4 @@
-"""Everything that can be refused before any job of an experiment runs. Each complaint is one `UserError`."""
+"""Checks of all that can be refused before any job of an experiment runs. Each complaint is one `UserError`."""
 
 import importlib.util
 import os
@@ -42,7 +42,7 @@ def tool_path() -> str:
 
 
 def check_tools() -> None:
-    """Jobs run the `augmix` command; Snakemake runs the jobs."""
+    """Check that there is Snakemake, which runs the jobs, and the command `augmix`, which the jobs run."""
     if importlib.util.find_spec("snakemake") is None:
         raise UserError("Snakemake is not installed: run `pip install 'augmix[suite]'`")
     if shutil.which("augmix", path=tool_path()) is None:
@@ -52,13 +52,13 @@ def check_tools() -> None:
 
 
 def check_cores(cores: str) -> None:
-    """`all`, or how many."""
+    """Check that `cores` is `all` or a number."""
     if cores != "all" and not (cores.isascii() and cores.isdigit() and int(cores) > 0):
         raise UserError(f"--cores is '{cores}'; `all` or a whole number from 1 is needed")
 
 
 def check_profile(profile: str | None) -> None:
-    """A name of `workflow/profiles`, or None."""
+    """Check that `profile` is a name of `workflow/profiles`, or None."""
     if profile is not None and profile not in profiles():
         raise UserError(f"unknown profile '{profile}'; {nearest(profile, profiles())}")
 
@@ -69,7 +69,7 @@ def profiles() -> dict[str, Path]:
 
 
 def executor(profile: str | None) -> str | None:
-    """What runs the jobs of a profile: `slurm`, say; None for Snakemake itself, on this machine."""
+    """The executor of a profile's jobs: `slurm`, say; None for Snakemake itself, on this machine."""
     if profile is None:
         return None
     files = (profiles()[profile] / name for name in ("config.v9+.yaml", "config.yaml"))
@@ -79,7 +79,7 @@ def executor(profile: str | None) -> str | None:
 
 
 def check_folders(experiment: Experiment) -> None:
-    """Results can be written; so can data, unless all of it is there already."""
+    """Check that results can be written, and data as well unless all of it is there already."""
     _check_writable(experiment.folder, "results")
     for path in _data_files(experiment):
         if not path.exists():
@@ -87,7 +87,7 @@ def check_folders(experiment: Experiment) -> None:
 
 
 def _check_writable(folder: Path, kind: str) -> None:
-    """Refuse a folder that cannot be made or written in; makes nothing itself."""
+    """Refuse a folder that cannot be made or written in, without making it."""
     existing = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
     try:
         with tempfile.TemporaryFile(dir=existing):

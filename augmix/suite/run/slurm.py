@@ -1,4 +1,4 @@
-"""What a start needs to know of SLURM: that it answers, how jobs can be followed, and why they wait."""
+"""Ask SLURM what a start depends on: that it answers, how jobs can be followed, and why they wait."""
 
 import re
 import shutil
@@ -24,7 +24,7 @@ def check() -> None:
 
 
 def options() -> list[str]:
-    """Options for Snakemake by which jobs' states can be asked for: where SLURM keeps no accounts, sacct hangs.
+    """Options with which Snakemake can ask for jobs' states: where SLURM keeps no accounts, sacct hangs.
 
     Raises `UserError` where SLURM forgets finished jobs sooner than the plugin asks, which is every three minutes when
     nothing has come to an end for a while: it would wait for such a job for ever.
@@ -66,17 +66,17 @@ class Queue:
         self._asked = time.monotonic()
 
     def _names(self) -> str:
-        """What SLURM calls these jobs, comma-separated; empty before the first."""
+        """The names of these jobs in SLURM, comma-separated; empty before the first."""
         text = self._log.read_text(encoding="utf-8", errors="replace") if self._log.exists() else ""
         return ",".join(_RUN.findall(text))
 
     def _count(self) -> int:
-        """How many jobs wait, run or end."""
+        """The number of jobs that wait, run or end."""
         names = self._names()
         return len(_run("squeue", "--noheader", "--array", f"--name={names}").splitlines()) if names else 0
 
     def drain(self) -> Iterator[int]:
-        """Cancel what waits, and yield the number of the running jobs until there are none."""
+        """Cancel the jobs that wait, and yield the number of the running ones until there are none."""
         if self._count():
             _run("scancel", "--state=PENDING", f"--name={self._names()}")
         while count := self._count():
@@ -84,7 +84,7 @@ class Queue:
             time.sleep(2)
 
     def complaints(self, every: float = 15) -> list[str]:
-        """What has come up, since the last call, of jobs that wait for what may never come."""
+        """A line for each new reason, since the last call, for which jobs may wait for ever."""
         names = self._names()
         if not names or time.monotonic() - self._asked < every:
             return []

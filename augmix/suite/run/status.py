@@ -1,4 +1,4 @@
-"""Show how far an experiment is, from its files alone: also while it runs, and on another machine."""
+"""Show how far an experiment is, from its files alone: while it runs as well, and on another machine."""
 
 import time
 from collections import Counter
@@ -37,7 +37,7 @@ def print_status(experiment: Experiment) -> None:
 
 
 def _position(folder: Path, status: str) -> tuple[str, str]:
-    """The epoch of a training that runs or was interrupted, and how long its rest takes."""
+    """The epoch of a training that runs or was interrupted, and the time that its rest takes."""
     try:
         noted = read_mapping(folder / "progress.json", _POSITION)
     except UserError:

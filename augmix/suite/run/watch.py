@@ -1,4 +1,4 @@
-"""Show a running workflow: one live line on a terminal, elsewhere a line now and then."""
+"""Show a running workflow by one live line on a terminal, and elsewhere by a line now and then."""
 
 import json
 import sys
@@ -43,7 +43,7 @@ class Display:
         log = self._log
         for number in sorted(set(log.failed) - self._told):
             self._told.add(number)
-            self.tell(f"failed: {self.name(log.failed[number])}; what does not need it goes on")
+            self.tell(f"failed: {self.name(log.failed[number])}; the other jobs go on")
         if not log.total:
             return
         if self._bar is not None:
@@ -57,7 +57,7 @@ class Display:
             self.tell(f"{time.strftime('%H:%M:%S')}  {log.done} of {log.total} jobs, {self._state()}")
 
     def tell(self, line: str) -> None:
-        """One line, clear of the live one."""
+        """Print one line, clear of the live one."""
         tqdm.write(line, file=sys.stderr)
         sys.stderr.flush()
 
@@ -66,7 +66,7 @@ class Display:
             self._bar.close()
 
     def name(self, job: Job) -> str:
-        """A job as people say it: `train augmix seed0`, `corrupt fog`; what is the same for all is left out."""
+        """A job's name as people say it, without what all jobs share: `train augmix seed0`, `corrupt fog`."""
         values = [
             f"seed{value}" if key == "seed" else value
             for key, value in job.wildcards.items()
@@ -87,13 +87,13 @@ class Display:
 
 
 def position(job: Job) -> dict[str, Any]:
-    """Where a running training stands, by its `progress.json`; empty for other jobs and before the first step."""
+    """A running training's `progress.json`; empty for other jobs and before the first step."""
     if job.rule != "train":
         return {}  # not every rule has a log
     path = Path(job.log).with_name("progress.json")
     if not path.exists():
         return {}
-    # One from before this job started is an earlier, interrupted attempt's.
+    # A file from before this job started is an earlier, interrupted attempt's.
     if time.time() - path.stat().st_mtime > time.monotonic() - job.started:
         return {}
     try:
@@ -114,7 +114,7 @@ def training_seconds_left(noted: dict[str, Any]) -> float:
 
 
 def seconds_left(log: WorkflowLog, positions: dict[int, dict[str, Any]]) -> float | None:
-    """A rough forecast: a rule's jobs take what those before took, and run side by side as they did so far.
+    """Forecast the seconds left, roughly: a rule's jobs take what those before took, as many side by side as so far.
 
     A rule's only job is taken to have no other beside it. None until the trainings, the longest jobs, can be judged.
     """

@@ -131,15 +131,32 @@ class TestSet(ABC):
     """The names of its measures; the first one is its headline."""
     mean: ClassVar[str] = "mean"
     """The name of the headline's mean over shifts: mCE, mFP."""
+    mean_title: ClassVar[str] = "mean"
+    """That name spelt out, as it is printed within a sentence."""
     noun: ClassVar[str] = "shift"
     """The word for one shift."""
-    suffix: ClassVar[str] = ""
-    """The ending of the data set's title that names it in print: `-C`."""
+    adjective: ClassVar[str] = ""
+    """The word that is printed before a measure on it: `clean` error."""
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """The headings under which tables print its shifts; the others stand under none."""
 
     @property
     @abstractmethod
     def shifts(self) -> tuple[str, ...]:
         """The names of its shifts, in the order in which they are printed."""
+
+    @property
+    def title(self) -> str:
+        """Its name in print, by itself: `writers`, `-C`."""
+        return self.name.replace("_", " ")
+
+    def title_on(self, dataset: str) -> str:
+        """Its name in print with the title of its data set: `Digits-writers`, `Digits-C`."""
+        return f"{dataset}-{self.name.replace('_', ' ')}"
+
+    def size(self, count: int | None) -> int | None:
+        """The number of images of a shift at each severity, of a data set with `count` test images; None: unknown."""
+        return count
 
     @property
     def folder(self) -> Path:

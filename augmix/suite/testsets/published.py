@@ -23,7 +23,7 @@ ARCHIVED = {
     "extra": ("speckle_noise", "gaussian_blur", "spatter", "saturate"),
 }
 """The corruptions that the published archives hold, by ImageNet-C's archive; CIFAR's hold all of them."""
-ENTERING = tuple(name for archive, names in ARCHIVED.items() if archive != "extra" for name in names)
+FIFTEEN = tuple(name for archive, names in ARCHIVED.items() if archive != "extra" for name in names)
 """Those that enter the mCE. Nothing of `augmix.corruptions` decides what a published file is."""
 
 
@@ -66,7 +66,7 @@ ARCHIVES: dict[str, tuple[Archive, ...]] = {
 }
 
 
-def download(name: str, folder: Path, shifts: Sequence[str] = ENTERING) -> Path:
+def download(name: str, folder: Path, shifts: Sequence[str] = FIFTEEN) -> Path:
     """Have the files of a published set below `folder`, downloading the archives that hold `shifts`; returns theirs.
 
     `name` is one of `ARCHIVES`. Raises `UserError` when a file is missing and cannot be downloaded.

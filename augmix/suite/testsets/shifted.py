@@ -122,6 +122,13 @@ class Shifted(TestSet):
         return self.default(self.preset)
 
     @property
+    def title(self) -> str:
+        return f"-{super().title}"
+
+    def size(self, count: int | None) -> int | None:
+        return self.images if count is None else min(self.images or count, count)
+
+    @property
     def folder(self) -> Path:
         return Path(self.where)
 

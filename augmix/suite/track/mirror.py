@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-# MLflow's limits on one call.
+# These are MLflow's limits on one call.
 _METRICS_PER_CALL, _PARAMETERS_PER_CALL = 900, 100
 
 

@@ -55,7 +55,7 @@ class Record:
 
     @cached_property
     def configuration(self) -> str:
-        """The hash of the parameters: with the path, what identifies an MLflow run."""
+        """The hash of the parameters, which identifies an MLflow run together with the path."""
         return checksum(self.parameters)
 
     @cached_property
@@ -103,7 +103,7 @@ def read_record(folder: Path, path: str, scores: Scores, scored: float) -> Recor
         raise UserError(
             f"{folder / 'history.csv'} holds {len(epochs)} epochs, expected {expected}: it is of another training"
         )
-    # Scores from before the last epoch are of an earlier training of the same run.
+    # Scores from before the last epoch belong to an earlier training of the same run.
     if status == "FINISHED" and epochs and scored * 1000 >= epochs[-1][-1].timestamp:
         tags |= {f"source.{testset}": "; ".join(sources) for testset, sources in scores.sources.items()}
     else:
@@ -113,9 +113,9 @@ def read_record(folder: Path, path: str, scores: Scores, scored: float) -> Recor
 
 
 def _belongs(folder: Path, name: str, status: str) -> bool:
-    """Tell whether a file is there and of the training that `config.yaml` describes.
+    """Tell whether a file is there and belongs to the training that `config.yaml` describes.
 
-    A finished run must have it. A new training writes its config first: what is older is of an earlier one.
+    A finished run must have it. A new training writes its config first: an older file belongs to an earlier one.
     """
     if status == "FINISHED":
         return True
@@ -126,7 +126,7 @@ def _belongs(folder: Path, name: str, status: str) -> bool:
 
 
 def read_report(folder: Path) -> Record:
-    """Read what belongs to the whole experiment: the tables, the figures and the report."""
+    """Read the files of the whole experiment: the tables, the figures and the report."""
     files = sorted(file for pattern in _REPORT_FILES for file in folder.glob(pattern) if file.is_file())
     artifacts = {file.relative_to(folder).as_posix(): _read(file) for file in files}
     return Record(REPORT, "FINISHED", {}, {}, [], {}, artifacts)

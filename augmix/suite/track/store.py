@@ -32,7 +32,7 @@ _HOST = "127.0.0.1"
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # the default of 7 blocks for minutes when the server is down
-    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # what goes wrong is raised; the log would only repeat it
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # errors are raised; the log would only repeat them
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 _TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"

@@ -31,6 +31,7 @@ class Clean(TestSet):
     """The clean test set."""
 
     kind: ClassVar[str] = "clean"
+    adjective: ClassVar[str] = "clean"
 
     @classmethod
     def of_entry(cls, name: str, entry: Mapping[str, Any], origin: Origin) -> Self:
@@ -40,6 +41,9 @@ class Clean(TestSet):
     @property
     def shifts(self) -> tuple[str, ...]:
         return ("clean",)
+
+    def title_on(self, dataset: str) -> str:
+        return dataset
 
     def open(self, test: Split, classes: Sequence[str]) -> Images:
         return Own(str(datasets.record(Path(self.data))["loader"]), test)

@@ -18,6 +18,14 @@ from augmix.suite.testsets.generation import SEVERITIES
 from augmix.suite.testsets.photographs import ShiftPhotographs
 from augmix.suite.testsets.shifted import Shifted
 
+GROUPS = {
+    "Noise": ("gaussian_noise", "shot_noise", "impulse_noise"),
+    "Blur": ("defocus_blur", "glass_blur", "motion_blur", "zoom_blur"),
+    "Weather": ("snow", "frost", "fog", "brightness"),
+    "Digital": ("contrast", "elastic_transform", "pixelate", "jpeg_compression"),
+}
+"""The four categories of the corruptions that enter the mean, as their authors have them."""
+
 
 @dataclass(frozen=True)
 class Corruptions(Shifted):
@@ -26,8 +34,9 @@ class Corruptions(Shifted):
     kind: ClassVar[str] = "corruptions"
     levels: ClassVar[int] = len(SEVERITIES)
     mean: ClassVar[str] = "mCE"
+    mean_title: ClassVar[str] = "mean corruption error"
     noun: ClassVar[str] = "corruption"
-    suffix: ClassVar[str] = "-C"
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = GROUPS
     bytes_a_pixel: ClassVar[float] = 0.3
     downloads: ClassVar[Mapping[str, str]] = published.DOWNLOADED
 

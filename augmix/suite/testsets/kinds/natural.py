@@ -107,6 +107,10 @@ class Natural(TestSet):
     def shifts(self) -> tuple[str, ...]:
         return (self.name,)
 
+    def size(self, count: int | None) -> int | None:
+        labels = self.folder / "test_labels.npy"
+        return len(read_array(labels, np.int64, (None,))) if labels.is_file() else None
+
     @property
     def folder(self) -> Path:
         return Path(self.where)

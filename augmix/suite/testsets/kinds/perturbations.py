@@ -49,8 +49,8 @@ class Perturbations(Shifted):
     sequence: ClassVar[bool] = True
     measures: ClassVar[tuple[str, ...]] = ("flip_probability",)
     mean: ClassVar[str] = "mFP"
+    mean_title: ClassVar[str] = "mean flip probability"
     noun: ClassVar[str] = "perturbation"
-    suffix: ClassVar[str] = "-P"
     bytes_a_pixel: ClassVar[float] = 0.03
     independent: ClassVar[tuple[str, ...]] = NOISE_PERTURBATIONS
 

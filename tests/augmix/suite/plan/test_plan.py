@@ -83,7 +83,8 @@ def test_files_that_are_there_are_not_made_again(write_config: WriteConfig, tmp_
     folder.mkdir(parents=True)
     frames = [("digits-P 1", 2.031), ("digits-P 2", 2.031)]
     assert jobs() == [("digits-C 1", 2.02), ("digits-C 2", 2.02), *frames]
-    (folder / "fog.npy").write_bytes(b"")
+    for name in ("fog.npy", "labels.npy", "source.json"):
+        (folder / name).write_bytes(b"")
     assert jobs() == [("digits-C 1", 2.0), ("digits-C 2", 2.02), *frames]
     (folder / "made-1.json").write_text("{}")
     assert jobs() == [("digits-C 2", 2.02), *frames]

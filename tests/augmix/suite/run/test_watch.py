@@ -105,7 +105,7 @@ def test_lines_name_what_differs_and_the_epoch(tmp_path: Path, capsys: pytest.Ca
     display.update()
     display.close()
     said = capsys.readouterr().err.splitlines()
-    assert said[0] == f"failed: {display.name(failed)}; what does not need it goes on"
+    assert said[0] == f"failed: {display.name(failed)}; the other jobs go on"
     assert display.name(failed) == "corrupt fog"
     assert said[1].endswith("0 of 3 jobs, about 1 min 10 s left; running: train augmix seed0 epoch 3/10")
     assert len(said) == 2

@@ -101,7 +101,7 @@ def test_offline_it_offers_the_generator(tmp_path: Path, monkeypatch: pytest.Mon
 def test_every_corruption_is_in_one_archive() -> None:
     for archives in published.ARCHIVES.values():
         assert sorted(name for archive in archives for name in archive.files) == sorted(CORRUPTIONS + EXTRA_CORRUPTIONS)
-    assert sorted(published.ENTERING) == sorted(CORRUPTIONS)
+    assert sorted(published.FIFTEEN) == sorted(CORRUPTIONS)
     blur = published.ARCHIVES["ImageNet-C"][1]
     assert blur.source.name == "blur.tar"
     assert list(blur.files) == ["defocus_blur", "glass_blur", "motion_blur", "zoom_blur"]

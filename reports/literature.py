@@ -1,4 +1,4 @@
-"""Our figures beside the published ones of paper_results.yaml, where data set, net and method match."""
+"""Our figures beside the literature's, those of paper_results.yaml, where data set, net and method match."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from augmix.registry import method_parts
-from augmix.suite.evaluate.paper import paper_results
-from reports.names import CORRUPTION_TITLES, Method, spaced
-from reports.results import CLEAN_ERROR, MCE, Cell, Place, Quantity, Results, summarise
+from augmix.suite.evaluate.paper import normalised_mce, paper_results
+from reports.loaded import Results
+from reports.names import PrintedMethod, spaced
+from reports.quantities import CLEAN_ERROR, MCE, MFP, Cell, Place, Quantity, summarise
 
 PAPER = "AugMix paper"
 ABLATIONS = {  # Table 4's names in ours
@@ -28,13 +29,11 @@ PARAMETERS: dict[str, dict[str, dict[str, Any]]] = {  # where the paper's are no
     }
 }
 STYLIZED = ["stylized_imagenet", "augmix"]  # the views of augmix_stylized
-IMAGENET_PERTURBATIONS = (
-    "gaussian_noise", "shot_noise", "motion_blur", "zoom_blur", "snow", "brightness", "translate", "rotate",
-    "tilt", "scale",
-)  # fmt: skip
+MEASURED_ON = {"clean error": CLEAN_ERROR.testset, "mCE": MCE.testset, "mFR": MFP.testset}
+"""The test set of each measure, by the beginning of its name."""
 
 
-class Published(NamedTuple):
+class PublishedFigure(NamedTuple):
     """A published figure in percent."""
 
     loader: str
@@ -46,10 +45,10 @@ class Published(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Our figure beside a published one, and what our set-up does otherwise."""
+    """Our figure beside a published one, and how our set-up differs from theirs."""
 
     place: Place
-    published: Published
+    published: PublishedFigure
     ours: Cell
     differs: str
 
@@ -69,8 +68,8 @@ def comparisons(results: Results) -> Iterator[Comparison]:
                             yield Comparison(place, figure, ours, _differs(results, place, figure))
 
 
-def _their_name(results: Results, method: Method) -> str | None:
-    """What the paper calls one of our methods; None where it has no such method."""
+def _their_name(results: Results, method: PrintedMethod) -> str | None:
+    """The paper's name for one of our methods; None where it has no such method."""
     if method.preset is not None:
         return method.preset if method == results.method(method.preset) else None
     parts = _parts(results, method.name)
@@ -83,17 +82,17 @@ def _parts(results: Results, name: str) -> dict[str, list[tuple[str, Mapping[str
     return method_parts(entry)
 
 
-def _published() -> Iterator[Published]:
+def _published() -> Iterator[PublishedFigure]:
     paper = paper_results()
     tables = paper["augmix_iclr2020"]
     for loader in ("cifar10", "cifar100"):
         table = tables[f"table1_{loader}c"]
         for architecture in EPOCHS:
             for method, value in zip(table["columns"], table[architecture], strict=True):
-                yield Published(loader, architecture, method, "mCE", value, f"{PAPER}, Table 1")
+                yield PublishedFigure(loader, architecture, method, "mCE", value, f"{PAPER}, Table 1")
         for name, ours in ABLATIONS.items():
             value = tables["table4_ablation_wrn40_2"][name][loader == "cifar100"]
-            yield Published(loader, "wideresnet", ours, "mCE", value, f"{PAPER}, Table 4")
+            yield PublishedFigure(loader, "wideresnet", ours, "mCE", value, f"{PAPER}, Table 4")
     robustbench = paper["robustbench_corruptions"]
     for key, loader, architecture in (
         ("augmix_wrn40_2_cifar10", "cifar10", "wideresnet"),
@@ -102,7 +101,7 @@ def _published() -> Iterator[Published]:
     ):
         for measure, accuracy in (("clean error", "clean_acc"), ("mCE", "corruption_acc")):
             error = round(100 - robustbench[key][accuracy], 2)
-            yield Published(loader, architecture, "augmix", measure, error, "RobustBench")
+            yield PublishedFigure(loader, architecture, "augmix", measure, error, "RobustBench")
     for name, measure in (
         ("table2_imagenetc_resnet50", "mCE (AlexNet-normalised)"),
         ("table3_imagenetp_resnet50", "mFR (AlexNet-normalised)"),
@@ -112,12 +111,12 @@ def _published() -> Iterator[Published]:
             source = f"{PAPER}, Table {name[5]}"
             architecture, trained = MAXBLUR if method == "maxblur_pool" else ("resnet50", method)
             if name[5] == "2":
-                yield Published("imagenet", architecture, trained, "clean error", table[method][0], source)
-            yield Published("imagenet", architecture, trained, measure, table[method][-1], source)
+                yield PublishedFigure("imagenet", architecture, trained, "clean error", table[method][0], source)
+            yield PublishedFigure("imagenet", architecture, trained, measure, table[method][-1], source)
 
 
 def _ours(results: Results, place: Place, measure: str) -> Cell | None:
-    """Our cell for a published measure; None where this benchmark was not evaluated on the data set."""
+    """Our cell for a published measure; None where its test set was not evaluated."""
     if measure.endswith("(AlexNet-normalised)"):
         return normalised(results, place, measure[:3])
     quantity = CLEAN_ERROR if measure == "clean error" else MCE
@@ -125,34 +124,42 @@ def _ours(results: Results, place: Place, measure: str) -> Cell | None:
 
 
 def normalised(results: Results, place: Place, measure: str) -> Cell | None:
-    """mCE or mFR: the mean over the shifts of our error or flip probability divided by AlexNet's, times 100.
+    """The mCE or mFR in percent of AlexNet's, from our error or flip probability on each shift that enters it.
 
     None where a shift that enters it was not evaluated on the data set.
     """
-    paper = paper_results()
-    if measure == "mCE":
-        divisors = {Quantity("C", s, "error"): paper["alexnet_imagenetc_error"][s] for s in CORRUPTION_TITLES}
-    else:
-        percent = paper["alexnet_imagenetp_flip_rate"]
-        divisors = {Quantity("P", s, "flip_probability"): percent[s] / 100 for s in IMAGENET_PERTURBATIONS}
-    if not all(results.has(quantity, place.dataset) for quantity in divisors):
+    over = MCE if measure == "mCE" else MFP
+    testset = results.testset(place.dataset, over.testset)
+    quantities = {s: Quantity(over.testset, s, over.metric) for s in testset.entering} if testset is not None else {}
+    if not quantities or not all(results.has(quantity, place.dataset) for quantity in quantities.values()):
         return None
-    ratios = [results.seeds(place, quantity) / divisor for quantity, divisor in divisors.items()]
-    cell = results.cell(place, next(iter(divisors)))
-    return summarise(pd.concat(ratios, axis=1, join="inner").mean(axis=1), cell.asked, cell.word or "missing")
+    percent = paper_results()["alexnet_imagenetp_flip_rate"]
+    if over == MFP and not quantities.keys() <= percent.keys():
+        return None  # not ImageNet-P's perturbations
+    by_seed = pd.DataFrame({s: results.seeds(place, quantity) for s, quantity in quantities.items()}).dropna()
+    shares = by_seed / over.measure.scale
+    if over == MCE:
+        values = {seed: normalised_mce(dict(row)) for seed, row in shares.iterrows()}
+    else:
+        ratios = shares / pd.Series({s: percent[s] / 100 for s in quantities})
+        values = dict(ratios.mean(axis=1))
+    cell = results.cell(place, next(iter(quantities.values())))
+    found = 100 * pd.Series(values, dtype=float)
+    return summarise(found, cell.asked, over.measure, cell.word or "missing")
 
 
-def _differs(results: Results, place: Place, figure: Published) -> str:
-    """What our run does otherwise than the published one, as far as the configuration shows."""
+def _differs(results: Results, place: Place, figure: PublishedFigure) -> str:
+    """The settings of our run that are not those of the published one, as far as the configuration shows."""
     entry = results.datasets[place.dataset]
     said = []
-    benchmark = "P" if figure.measure.startswith("mFR") else "C"
-    sources = results.sources.get((place.dataset, benchmark), [])
-    if figure.measure != "clean error" and any(source.startswith("generated") for source in sources):
-        said.append(f"generated -{benchmark}")
-    images = entry.get("perturbation_images" if benchmark == "P" else "corruption_images")
-    if figure.measure != "clean error" and images:
-        said.append(f"-{benchmark} of {images:,} images")
+    name = next(name for measure, name in MEASURED_ON.items() if figure.measure.startswith(measure))
+    testset = results.testset(place.dataset, name)
+    if testset is not None and figure.measure != "clean error":
+        if any(source.startswith("generated") for source in results.sources.get((place.dataset, name), [])):
+            said.append(f"generated {testset.title}")
+        size, whole = results.size(place.dataset, testset), results.test_images[place.dataset]
+        if size is not None and size != whole:
+            said.append(f"{testset.title} of {size:,} images")
     subset = entry.get("subset") or {}
     if subset.get("train"):
         said.append(f"{subset['train']:,} training images")

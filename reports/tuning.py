@@ -1,4 +1,4 @@
-"""Sweeps over one parameter of a method: their table, their figure, and what was chosen."""
+"""Sweeps over one parameter of a method: their table, their figure, and the chosen values."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 
 from augmix.suite.config.sweeps import definitions
 from reports.layout import Column, Row, Table, framed
+from reports.loaded import Results
 from reports.names import architecture_title, spaced
-from reports.results import MCE, VALIDATION, Place, Quantity, Results
+from reports.quantities import MCE, VALIDATION, Place, Quantity
 from reports.style import COLOURS, MARKERS, WIDTH, Drawing, panels, saved
 
 LOSSES = {
@@ -46,9 +47,9 @@ def sweeps_of(results: Results) -> list[Sweep]:
         order = [str(value) for value in defined.get("values", ())]
         pairs.sort(key=lambda pair: order.index(str(pair[0])) if str(pair[0]) in order else len(order))
         labels = defined.get("labels", {})
-        listed = [(str(labels.get(str(value).lower(), value)), method) for value, method in pairs]
-        default = next((method for _, method in listed if method in unchanged), None)
-        found.append(Sweep(name, str(defined.get("title", spaced(name))), listed, default))
+        shown = [(str(labels.get(str(value).lower(), value)), method) for value, method in pairs]
+        default = next((method for _, method in shown if method in unchanged), None)
+        found.append(Sweep(name, str(defined.get("title", spaced(name))), shown, default))
     return found
 
 
@@ -59,13 +60,14 @@ def consistency_losses(results: Results) -> list[Sweep]:
 
 
 def decided_by(results: Results) -> Quantity:
-    """What a sweep is read by: the validation error where the experiment keeps images for it, else the mCE."""
+    """The quantity that a sweep is read by: the validation error where images are kept for it, else the mCE."""
     return MCE if results.chosen is None else VALIDATION
 
 
-def measure(results: Results) -> str:
-    """The heading of what a sweep is read by."""
-    return "mCE (%)" if results.chosen is None else "Validation error (%)"
+def decided_by_title(results: Results) -> str:
+    """The heading of that quantity."""
+    quantity = decided_by(results)
+    return f"{'mCE' if quantity == MCE else 'Validation error'} ({quantity.measure.unit})"
 
 
 def sweep_table(results: Results) -> Table:
@@ -87,7 +89,7 @@ def sweep_table(results: Results) -> Table:
     ]
     return Table(
         "sweeps",
-        f"One parameter at a time, the others at their defaults. {measure(results)}",
+        f"One parameter at a time, the others at their defaults. {decided_by_title(results)}",
         framed(["sweep", "value"], columns, rows),
         "column",
         notes=() if results.chosen is None else ("The lowest is chosen and tested; of equal ones, the first.",),
@@ -106,7 +108,7 @@ def draw_sweeps(results: Results, folder: Path, dataset: str) -> Iterator[Drawin
         for ax, sweep in zip(axes, sweeps, strict=True):
             _panel(results, ax, dataset, sweep)
         for ax in axes[::ACROSS]:
-            ax.set_ylabel(measure(results))
+            ax.set_ylabel(decided_by_title(results))
         if len(results.architectures) > 1:
             figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=6)
     over = "the images kept for validation, under the held-out corruptions" if results.chosen is not None else "-C"
@@ -133,7 +135,7 @@ def _panel(results: Results, ax: Axes, dataset: str, sweep: Sweep) -> None:
 def draw_curve(
     results: Results, ax: Axes, place: tuple[str, str], sweep: Sweep, x: Any, colour: str, marker: str, label: str
 ) -> None:
-    """What the sweep is read by over `x`, with its spread over seeds and a ring around the chosen value."""
+    """Draw the quantity that a sweep is read by over `x`, its spread over seeds and a ring around the chosen value."""
     quantity = decided_by(results)
     chosen = (results.chosen or {}).get((*place, sweep.name))
     seeds = {

@@ -8,10 +8,10 @@ import pytest
 
 from augmix.errors import UserError
 from reports.layout import as_markdown
+from reports.loaded import load
 from reports.make import build_report
-from reports.results import load
-from reports.sweeps import draw_sweeps, sweep_table, sweeps_of
 from reports.tables import all_tables
+from reports.tuning import draw_sweeps, sweep_table, sweeps_of
 from reports.verdict import judge
 from tests.reports.synthetic import Synthetic
 
@@ -34,7 +34,7 @@ def swept(synthetic: Synthetic) -> Synthetic:
 def with_validation(swept: Synthetic, figures: dict[str, list[float]]) -> None:
     swept.write()
     for row in swept.metrics:
-        if row["benchmark"] == "validation":
+        if row["testset"] == "validation":
             row["value"] = figures.get(row["method"], [0.5, 0.5])[row["seed"]]
     swept.rewrite_metrics()
 
@@ -98,7 +98,7 @@ def test_a_value_chosen_elsewhere_is_marked_here(swept: Synthetic) -> None:
     )
     key = {"arch": "allconv", "method": "augmix_width_5"}
     swept.metrics = [
-        row for row in swept.metrics if row["benchmark"] == "validation" or any(row[k] != v for k, v in key.items())
+        row for row in swept.metrics if row["testset"] == "validation" or any(row[k] != v for k, v in key.items())
     ]
     swept.rewrite_metrics()
     mce = next(table for table in all_tables(load(swept.folder, swept.data)) if table.name == "mce")
@@ -114,7 +114,7 @@ def test_the_verdict_names_the_lowest_and_the_default(swept: Synthetic) -> None:
     assert "Severity of the operations: 3 has the lowest validation error, 28.5 ± 0.7 %, and is the default." in said
     with_validation(swept, {"augmix": [0.20, 0.22], "augmix_width_5": [0.21, 0.19]})
     ((_, findings),) = judge(load(swept.folder, swept.data)).findings
-    assert "a difference that the seeds do not bear out" in dict(findings)["Sweeps"]
+    assert "a difference not significant over the seeds" in dict(findings)["Sweeps"]
 
 
 def test_without_a_validation_split_a_sweep_is_read_by_its_mce(swept: Synthetic, tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_missing_choice_is_named(swept: Synthetic) -> None:
 def test_the_report_of_a_sweep(swept: Synthetic) -> None:
     from tests.reports.test_make import pdf_text
 
-    swept.benchmarks, swept.calibrated = ("clean",), False
+    swept.evaluated, swept.calibrated = ("clean",), False
     text = pdf_text(build_report(swept.write(), swept.data))
     assert "25 % of the training images are kept for validation" in text
     assert "3 (default)" in text

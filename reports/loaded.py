@@ -1,77 +1,63 @@
-"""Read results/<experiment>/: the configuration, the runs, the metrics, and figures averaged over the seeds."""
+"""An experiment's results as the report reads them, and figures averaged over the seeds."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import yaml
 
 from augmix.errors import UserError
-from augmix.metrics import BIN_SIZE
+from augmix.suite.config.parse import USUAL, build_testset, origin_of
 from augmix.suite.data.datasets import read_images
+from augmix.suite.evaluate.measures import MEASURES
 from augmix.suite.evaluate.results import COLUMNS, RUN_COLUMNS
-from augmix.suite.io.files import read_json
-from reports.names import CORRUPTION_TITLES, EXTRA_TITLES, PERTURBATION_TITLES, Method, methods_of
+from augmix.suite.evaluate.stages import KEPT
+from augmix.suite.io.files import read_json, read_mapping
+from augmix.suite.testsets.base import TestSet
+from reports.names import PrintedMethod, methods_of
+from reports.quantities import MCE, MEAN, POOLED, VALIDATION, Cell, Place, Quantity, headline_of, summarise
 
 PLACE = ["dataset", "arch", "method"]
-QUANTITY = ["benchmark", "shift", "metric", "severity"]
+QUANTITY = ["testset", "shift", "metric", "severity"]
 RUN_NUMBERS = ("epochs", "parameters", "train_seconds", "evaluate_seconds", "threads")
 HISTORY_COLUMNS = ("epoch", "train_loss", "train_error", "test_error", "timestamp")
 BINS = 10
+"""A calibration error says little where it rests on fewer bins."""
 STATUSES = ("done", "diverged", "failed", "missing")
-MEAN = "mean"
-
-
-class Quantity(NamedTuple):
-    """One row of metrics.csv, leaving open the run it belongs to; severity 0 is all of them, or none."""
-
-    benchmark: str
-    shift: str
-    metric: str
-    severity: int = 0
-
-
-CLEAN_ERROR = Quantity("clean", "clean", "error")
-MCE = Quantity("C", "mCE", "error")
-MFP = Quantity("P", "mFP", "flip_probability")
-VALIDATION = Quantity("validation", "mean", "error")
-"""Under the held-out corruptions, on the images kept for validation: what sweeps are decided by."""
-
-
-class Place(NamedTuple):
-    """The runs that differ in their seed only; the architecture `mean` is the mean over all of them."""
-
-    dataset: str
-    architecture: str
-    method: str
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One figure, in percent: the mean and sample standard deviation over the seeds that finished."""
+class Family:
+    """The test sets of one name and kind, which share a table: one of each data set that has it."""
 
-    mean: float | None
-    deviation: float | None
-    finished: int
-    asked: int
-    word: str = ""
-    """Why there is no mean: diverged, failed, missing, incomplete or not chosen."""
+    members: Mapping[str, TestSet]
+    """The test sets by data set."""
+
+    @cached_property
+    def first(self) -> TestSet:
+        return next(iter(self.members.values()))
 
     @property
-    def partial(self) -> bool:
-        """Whether this is a mean over fewer seeds than asked for."""
-        return self.mean is not None and self.finished < self.asked
+    def name(self) -> str:
+        return self.first.name
 
+    @property
+    def headline(self) -> Quantity | None:
+        """The figure that it is judged by; None where it has no single one."""
+        return headline_of(self.first)
 
-def summarise(seeds: pd.Series, asked: int, word: str = "missing") -> Cell:
-    """Average figures over seeds into a cell; `word` stands where there are none."""
-    if seeds.empty:
-        return Cell(None, None, 0, asked, word)
-    return Cell(float(seeds.mean()), float(seeds.std()) if len(seeds) > 1 else None, len(seeds), asked)
+    @property
+    def usual(self) -> bool:
+        """Whether every data set has it unless the configuration says otherwise."""
+        return USUAL.get(self.name) == self.first.kind
+
+    def stem(self, word: str) -> str:
+        """The name of a file about it: `word` alone for the usual test set of its kind."""
+        return word if self.usual else f"{word}_{self.name}"
 
 
 @dataclass(frozen=True)
@@ -83,35 +69,62 @@ class Results:
     runs: pd.DataFrame
     """A row per requested run, as in runs.csv."""
     metrics: pd.DataFrame
-    """The rows of metrics.csv of the runs that are done, in percent."""
+    """The rows of metrics.csv of the runs that are done, in their measures' units."""
     chosen: Mapping[tuple[str, str, str], str] | None
     """Per data set, architecture and sweep, the method chosen to be tested; None where all methods are."""
     test_images: Mapping[str, int | None]
     """Per data set, how many there are; None where its arrays are not at hand."""
-
-    @cached_property
-    def used(self) -> pd.DataFrame:
-        """`metrics` with one source for each figure: the published files, where there are figures on them."""
-        by_source = self.metrics.sort_values("source", key=lambda source: ~is_published(source), kind="stable")
-        return by_source.drop_duplicates([*PLACE, "seed", *QUANTITY]).sort_index()
+    all_testsets: Mapping[str, Sequence[TestSet]]
+    """Per data set, its test sets in the configured order; those without any shift and those left out are missing."""
+    kept: Mapping[str, Mapping[str, Any]]
+    """The results that were accepted though something else had changed: by stage and name, why and what differs."""
 
     @cached_property
     def values(self) -> pd.DataFrame:
         """A row per place and quantity, a column per seed."""
-        return self.used.pivot(index=[*PLACE, *QUANTITY], columns="seed", values="value")
+        return self.metrics.pivot(index=[*PLACE, *QUANTITY], columns="seed", values="value")
 
     @cached_property
     def sources(self) -> dict[tuple[str, str], list[str]]:
-        """Per data set and benchmark, where its images come from."""
-        groups: Any = self.used.groupby(["dataset", "benchmark"])["source"]
+        """The sources of the images of each data set's test sets, by data set and test set."""
+        groups: Any = self.metrics.groupby(["dataset", "testset"])["source"]
         return {key: list(part.unique()) for key, part in groups}
 
     @cached_property
-    def all_methods(self) -> list[Method]:
+    def families(self) -> list[Family]:
+        """The test sets of all data sets, those of one name and kind together, in the configured order."""
+        found: dict[tuple[str, str], dict[str, TestSet]] = {}
+        for dataset, testsets in self.all_testsets.items():
+            for testset in testsets:
+                found.setdefault((testset.name, testset.kind), {})[dataset] = testset
+        return [Family(members) for members in found.values()]
+
+    @cached_property
+    def judged(self) -> list[tuple[Family, Quantity]]:
+        """The test sets for which there is a headline, the one with the paper's mCE first."""
+        found = [(family, family.headline) for family in self.families]
+        there = [(family, quantity) for family, quantity in found if quantity is not None and self.has(quantity)]
+        return sorted(there, key=lambda pair: pair[1] != MCE)
+
+    def testsets(self, dataset: str) -> list[TestSet]:
+        """The test sets of a data set, in the configured order."""
+        return list(self.all_testsets[dataset])
+
+    def testset(self, dataset: str, name: str) -> TestSet | None:
+        """The test set of this name, where it is of the kind that the name usually stands for: `C`, `P`."""
+        found = (testset for testset in self.testsets(dataset) if testset.name == name)
+        return next((testset for testset in found if testset.kind == USUAL.get(name)), None)
+
+    def size(self, dataset: str, testset: TestSet) -> int | None:
+        """The number of images that a shift of the test set has at each severity; None where it is not known."""
+        return testset.size(self.test_images[dataset])
+
+    @cached_property
+    def all_methods(self) -> list[PrintedMethod]:
         return methods_of(self.config)
 
     @cached_property
-    def methods(self) -> list[Method]:
+    def methods(self) -> list[PrintedMethod]:
         """The methods that are compared on test images: without those that a sweep tried and did not choose."""
         tried = self.swept - set(self.chosen.values()) if self.chosen is not None else set()
         return [method for method in self.all_methods if method.name not in tried]
@@ -132,7 +145,7 @@ class Results:
     def dataset_title(self, dataset: str) -> str:
         return str(self.datasets[dataset].get("title") or dataset)
 
-    def method(self, name: str) -> Method | None:
+    def method(self, name: str) -> PrintedMethod | None:
         """The configured method that is the preset `name`, the one of that name first."""
         presets = [method for method in self.methods if method.preset == name]
         return next((method for method in presets if method.name == name), presets[0] if presets else None)
@@ -147,7 +160,7 @@ class Results:
         return self._runs_at.get(place, self.runs[:0])
 
     def seeds(self, place: Place, quantity: Quantity) -> pd.Series:
-        """The quantity in percent, by seed that finished; a mean over architectures needs all of them."""
+        """The quantity in its unit, by seed that finished; a mean over architectures needs all of them."""
         if place.architecture == MEAN:
             each = [self.seeds(place._replace(architecture=name), quantity) for name in self.architectures]
             return pd.concat(each, axis=1, join="inner").mean(axis=1)
@@ -156,22 +169,22 @@ class Results:
 
     def cell(self, place: Place, quantity: Quantity) -> Cell:
         """The quantity over the seeds; a place without any says in a word why."""
-        seeds, asked = self.seeds(place, quantity), len(self.config["seeds"])
+        seeds, asked, measure = self.seeds(place, quantity), len(self.config["seeds"]), quantity.measure
         if place.architecture == MEAN:
-            return summarise(seeds, asked, "incomplete")
+            return summarise(seeds, asked, measure, "incomplete")
         statuses = set(self.runs_at(place)["status"])
         word = next((status for status in STATUSES[1:] if status in statuses), "missing")
         if self.chosen is not None and quantity != VALIDATION and place.method in self.swept:
             chosen = {method for key, method in self.chosen.items() if key[:2] == place[:2]}
             word = word if place.method in chosen else "not chosen"
-        return summarise(seeds, asked, word)
+        return summarise(seeds, asked, measure, word)
 
     def across(self, dataset: str, architecture: str, quantity: Quantity) -> list[Cell]:
         """The quantity's cell of each method."""
         return [self.cell(Place(dataset, architecture, method.name), quantity) for method in self.methods]
 
     def difference(self, place: Place, reference: Place, quantity: Quantity) -> pd.Series:
-        """Place minus reference in points, for each seed that finished with both."""
+        """Place minus reference, for each seed that finished with both."""
         return (self.seeds(place, quantity) - self.seeds(reference, quantity)).dropna()
 
     def tidy(self, dataset: str, architecture: str, quantities: Mapping[Any, Quantity]) -> pd.DataFrame:
@@ -186,20 +199,17 @@ class Results:
 
     @cached_property
     def _known(self) -> set[tuple[str, Quantity]]:
-        rows = self.used[["dataset", *QUANTITY]].drop_duplicates().itertuples(index=False)
+        rows = self.metrics[["dataset", *QUANTITY]].drop_duplicates().itertuples(index=False)
         return {(dataset, Quantity(*quantity)) for dataset, *quantity in rows}
 
     def has(self, quantity: Quantity, dataset: str | None = None) -> bool:
         """Whether any run (on `dataset`) has the quantity."""
         return any((name, quantity) in self._known for name in ([dataset] if dataset else self.datasets))
 
-    def shifts(self, benchmark: str, dataset: str) -> list[str]:
-        """The corruptions or perturbations evaluated on `dataset`, in the benchmark's order, unknown ones last."""
-        metric = {"C": "error", "P": "flip_probability"}[benchmark]
-        found = {q.shift for name, q in self._known if (name, q[::2], q.severity) == (dataset, (benchmark, metric), 0)}
-        known = [*CORRUPTION_TITLES, *EXTRA_TITLES] if benchmark == "C" else [*PERTURBATION_TITLES]
-        shifts = found - {"mCE", "mFP", "mean", "pooled"}
-        return sorted(shifts, key=lambda s: (known.index(s) if s in known else len(known), s))
+    def shifts(self, dataset: str, testset: TestSet) -> list[str]:
+        """The shifts of a test set that were evaluated: those that enter its mean, then the others."""
+        found = [s for s in testset.shifts if self.has(Quantity(testset.name, s, testset.measures[0]), dataset)]
+        return sorted(found, key=lambda shift: shift not in testset.entering)
 
     def run_folder(self, run: Mapping[str, Any]) -> Path:
         return self.folder / run["dataset"] / run["arch"] / run["method"] / f"seed{run['seed']}"
@@ -222,20 +232,15 @@ class Results:
         return found
 
 
-def is_published(source: pd.Series) -> pd.Series:
-    """Which figures are on published files, taken as they are or resized."""
-    return source.str.startswith("published")
-
-
 def records(runs: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a table of runs, one mapping each."""
     return [{str(key): value for key, value in row.items()} for row in runs.to_dict("records")]
 
 
 def load(folder: Path, data: Path) -> Results:
-    """Read and check results/<experiment>/; `data` is where the data sets' arrays are.
+    """Read and check results/<experiment>/; `data` is the folder of all data, for its images and their number.
 
-    An RMS calibration error that rests on fewer than ten bins is left out: it says little.
+    A calibration error that rests on fewer than ten bins is left out: it says little.
     Raises `UserError` naming the file that is missing or malformed, and the command that makes it.
     """
     config = _config(folder / "experiment.yaml")
@@ -248,32 +253,59 @@ def load(folder: Path, data: Path) -> Results:
         )
     metrics = _metrics(folder / "metrics.csv", config).merge(runs[runs["status"] == "done"][[*PLACE, "seed"]])
     images = {dataset: _test_images(data / dataset) for dataset in config["datasets"]}
-    metrics = metrics[~_few_bins(metrics, config, images)]
-    return Results(folder, config, runs, metrics, _chosen(folder / "chosen.csv", config), images)
+    testsets = {dataset: _testsets(config, dataset, data) for dataset in config["datasets"]}
+    metrics = metrics[~_few_bins(metrics, testsets, images)]
+    chosen = _chosen(folder / "chosen.csv", config)
+    return Results(folder, config, runs, metrics, chosen, images, testsets, _kept(folder / KEPT))
+
+
+def _testsets(config: Mapping[str, Any], dataset: str, data: Path) -> list[TestSet]:
+    """The test sets of the recorded configuration, of the data that lie in `data`."""
+    origin = origin_of({**config, "folders": {**config["folders"], "data": str(data)}}, dataset)
+    entries = config["datasets"][dataset]["testsets"].items()
+    found = [build_testset(name, entry, origin) for name, entry in entries if entry is not None]
+    return [testset for testset in found if testset.shifts]
 
 
 def _metrics(path: Path, config: Mapping[str, Any]) -> pd.DataFrame:
-    """metrics.csv in percent, without what could not be measured."""
+    """The rows of metrics.csv in their measures' units, without what could not be measured."""
     frame = read_table(path, COLUMNS, "augmix collect", ["severity", "value"], ["seed"])
     frame = frame.fillna({"severity": 0}).astype({"severity": int})
-    for column, key in zip(PLACE, ("datasets", "architectures", "methods"), strict=True):
-        names = [entry if isinstance(entry, str) else entry["name"] for entry in config[key]]
+    known: dict[str, tuple[str, Iterable[str]]] = {
+        column: (
+            f"{key} of experiment.yaml",
+            [entry if isinstance(entry, str) else entry["name"] for entry in config[key]],
+        )
+        for column, key in zip(PLACE, ("datasets", "architectures", "methods"), strict=True)
+    }
+    named = {name for entry in config["datasets"].values() for name in entry["testsets"]}
+    known["testset"] = ("test sets of experiment.yaml", {VALIDATION.testset, *named})
+    known["metric"] = ("measures", MEASURES)
+    for column, (what, names) in known.items():
         unknown = frame[~frame[column].isin(names)][column]
         if len(unknown):
-            raise UserError(
-                f"{path}: '{unknown.iloc[0]}' is not among the {key} of experiment.yaml; run `augmix collect`"
-            )
-    twice = frame[frame.duplicated([*PLACE, "seed", *QUANTITY, "source"])]
+            raise UserError(f"{path}: '{unknown.iloc[0]}' is not among the {what}; run `augmix collect`")
+    twice = frame[frame.duplicated([*PLACE, "seed", *QUANTITY])]
     for row in twice[:1].itertuples():
         raise UserError(
             f"{path} has two values of {row.metric} on {row.shift} for {row.dataset}/{row.arch}/{row.method}, "
             f"seed {row.seed}; run `augmix collect`"
         )
-    return frame.dropna(subset="value").assign(value=lambda found: 100 * found["value"])
+    scales = frame["metric"].map({name: measure.scale for name, measure in MEASURES.items()}).astype(float)
+    return frame.assign(value=frame["value"] * scales).dropna(subset="value")
+
+
+def _kept(path: Path) -> dict[str, Mapping[str, Any]]:
+    """The results that were accepted as they are."""
+    found = read_mapping(path, {}) if path.is_file() else {}
+    for name, said in found.items():
+        if not isinstance(said, dict) or not isinstance(said.get("details"), list) or "why" not in said:
+            raise UserError(f"{path} does not say why '{name}' was kept; delete it, and keep the results again")
+    return found
 
 
 def _chosen(path: Path, config: Mapping[str, Any]) -> dict[tuple[str, str, str], str] | None:
-    """What `augmix choose` chose; None where the experiment does not choose."""
+    """The methods that `augmix choose` chose; None where the experiment does not choose."""
     if config.get("validation") is None or not any(entry.get("sweeps") for entry in config["methods"]):
         return None
     frame = read_table(path, ("dataset", "arch", "sweep", "method", "chosen"), "augmix choose")
@@ -288,14 +320,23 @@ def _test_images(folder: Path) -> int | None:
     return len(read_images(folder, "test")) if path.is_file() else None
 
 
-def _few_bins(metrics: pd.DataFrame, config: Mapping[str, Any], test: Mapping[str, int | None]) -> pd.Series:
-    """Which rows are an RMS calibration error of fewer than `BINS` bins, as far as is known."""
-    corrupted = {name: entry.get("corruption_images") or test[name] for name, entry in config["datasets"].items()}
-    pooled = sum(name in CORRUPTION_TITLES for name in config["benchmarks"]["corruptions"])
-    on_c = metrics["benchmark"] == "C"
-    images = metrics["dataset"].map(test).where(~on_c, metrics["dataset"].map(corrupted)).astype(float)
-    images = images.where(metrics["shift"] != "pooled", images * 5 * pooled)
-    return (metrics["metric"] == "rms_calibration") & (images < BINS * BIN_SIZE)
+def _few_bins(
+    metrics: pd.DataFrame, testsets: Mapping[str, Sequence[TestSet]], test: Mapping[str, int | None]
+) -> pd.Series:
+    """Whether each row is a calibration error of fewer than `BINS` bins, as far as is known."""
+    few = pd.Series(False, metrics.index)
+    for dataset, testset in ((dataset, testset) for dataset, found in testsets.items() for testset in found):
+        size = testset.size(test[dataset])
+        for measure in (MEASURES[name] for name in testset.measures if MEASURES[name].bins):
+            if size is None:
+                continue
+            rows = (metrics["dataset"] == dataset) & (metrics["testset"] == testset.name)
+            rows &= metrics["metric"] == measure.name
+            together = size * testset.levels * len(set(testset.shifts) & set(testset.entering))
+            needed = BINS * (measure.bins or 0)
+            few |= rows & (together < needed) & (metrics["shift"] == POOLED)
+            few |= rows & (size < needed) & (metrics["shift"] != POOLED)
+    return few
 
 
 def _config(path: Path) -> dict[str, Any]:
@@ -305,8 +346,12 @@ def _config(path: Path) -> dict[str, Any]:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path} is not readable YAML ({' '.join(str(error).split())}); run `augmix collect`") from None
-    needed = ("experiment", "datasets", "architectures", "methods", "seeds", "training", "benchmarks")
+    needed = ("experiment", "datasets", "architectures", "methods", "seeds", "training", "folders")
     lacking = [key for key in needed if not isinstance(config, dict) or not config.get(key)]
+    if not lacking:
+        lacking = [
+            f"datasets.{name}.testsets" for name, entry in config["datasets"].items() if not entry.get("testsets")
+        ]
     if lacking:
         raise UserError(f"{path} lacks '{lacking[0]}'; run `augmix collect` to write it again")
     return dict(config)
