@@ -31,8 +31,12 @@ for making in experiment.makings():
             f"{DATA}/logs/generate-{making.id}.log",
         priority: 1  # before trainings, which evaluate on what is there
         localrule: making.local
+        group:
+            None if making.local else "testsets"  # on a cluster, small jobs share a submission
         conda:
             ENVIRONMENT
+        resources:
+            in_turn=1,
         params:
             settings=as_json(making.settings()),
             code=code(*making.testset.roots()),
