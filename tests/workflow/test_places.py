@@ -1,4 +1,4 @@
-"""The workflow from anywhere: another folder, another workflow, and a path with blanks and a quote. All are dry runs."""
+"""The workflow from anywhere: another folder, another workflow, a path with blanks and a quote. All are dry runs."""
 
 import os
 import re
