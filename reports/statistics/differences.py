@@ -8,8 +8,8 @@ import numpy as np
 from scipy.stats import binomtest
 
 from reports.statistics.joint import Largest, quantile, two_sided
-from reports.statistics.sample import FloatArray, IntArray, Sample
-from reports.statistics.spread import Spread, spread_of
+from reports.statistics.sample import FloatArray, Sample
+from reports.statistics.spread import Spread, spread_of, welch
 
 CONFIDENCE = 0.95
 NOTHING = 1e-6
@@ -67,7 +67,7 @@ class Difference:
     """All intervals of the family hold together in a share `confidence` of experiments."""
     p_adjusted: float | None
     seeds: Part | None
-    """Over other seeds on the same images, the spread from all methods where it is pooled."""
+    """Over other seeds on the same images, with the spread of all methods where they are alike."""
     unpooled: Part | None
     """Over other seeds on the same images, from the two methods' own seeds: Welch's t."""
     images: Part
@@ -332,12 +332,10 @@ def total_of(sample: Sample, spread: Spread, method: str, reference: str) -> Tot
     Raises ValueError for an unknown method or a method against itself.
     """
     pair, contrast, estimate = _contrast(sample, method, reference)
-    degrees = float(spread.degrees_of_freedom)
-    if not spread.pooled:
-        _, degrees = _welch(spread.own[pair] / sample.counts[pair], spread.own_degrees_of_freedom[pair])
+    variances = spread.variances[pair] / sample.counts[pair]
+    seeds, degrees = float(variances.sum()), spread.degrees_between(variances, pair)
     if not degrees:
         return None
-    seeds = float(np.sum(spread.variances[pair] / sample.counts[pair]))
     images = max(float(contrast @ sample.image_covariance @ contrast), 0.0)
     # The part of the images that all of a method's seeds share: the rest is in the seeds' already.
     shared = max(images - float(np.sum(spread.residuals[pair] / sample.counts[pair])), 0.0)
@@ -367,7 +365,7 @@ def _contrast(sample: Sample, method: str, reference: str) -> tuple[list[int], F
 
 def _alone(sample: Sample, spread: Spread, method: str, reference: str, confidence: float) -> Difference:
     pair, contrast, estimate = _contrast(sample, method, reference)
-    own = _welch(spread.own[pair] / sample.counts[pair], spread.own_degrees_of_freedom[pair])
+    own = spread.own[pair] / sample.counts[pair]
     total = total_of(sample, spread, method, reference)
     seeds = None if total is None else _part(estimate, total.seeds_variance, total.seeds_degrees, confidence)
     critical = None if total is None else quantile((1 + confidence) / 2, total.degrees)
@@ -393,7 +391,7 @@ def _alone(sample: Sample, spread: Spread, method: str, reference: str, confiden
         family_interval=interval,
         p_adjusted=p,
         seeds=seeds,
-        unpooled=_part(estimate, *own, confidence),
+        unpooled=_part(estimate, float(own.sum()), welch(own, spread.own_degrees_of_freedom[pair]), confidence),
         images=_images(sample, pair, contrast, estimate, confidence),
         pooled=spread.pooled,
         seeds_degrees_of_freedom=degrees,
@@ -420,18 +418,6 @@ def _images(sample: Sample, pair: Sequence[int], contrast: FloatArray, estimate:
         if all(np.isin(run, (0, 1)).all() for run in runs):
             p = mcnemar(*runs).p
     return Part(error, degrees, Interval(low, high), p)
-
-
-def _welch(variances: FloatArray, degrees: IntArray) -> tuple[float, float]:
-    """The variance of a difference of two means with variances of their own, and its degrees of freedom, or 0.
-
-    Welch, Biometrika 34, 1947. Degrees are 0 where a method has a single seed, or no spread is seen at all.
-    """
-    total = float(variances.sum())
-    if not degrees.all() or total == 0:
-        return total, float(degrees.sum()) if degrees.all() else 0.0
-    # Shares first: the squares of tiny variances would vanish.
-    return total, 1 / float(np.sum((variances / total) ** 2 / degrees))
 
 
 def _part(estimate: float, variance: float, degrees: float, confidence: float) -> Part | None:

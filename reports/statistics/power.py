@@ -1,18 +1,17 @@
 """What an experiment can see, and what it sees where nothing is."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import combinations
 from math import comb
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from reports.statistics.differences import CONFIDENCE, Difference, total_of
 from reports.statistics.joint import chi, quantile, two_sided
-from reports.statistics.sample import Sample
+from reports.statistics.sample import Sample, Scores
 from reports.statistics.spread import spread_of
 
 
@@ -75,26 +74,41 @@ class FalseClaims(NamedTuple):
 
 
 def aa_rate(
-    scores: Mapping[int, npt.ArrayLike], size: int, *, confidence: float = CONFIDENCE, limit: int = 2_000
+    scores: Scores, size: int, *, confidence: float = CONFIDENCE, limit: int = 2_000, largest: float = 1.0
 ) -> FalseClaims:
-    """The A/A test: one method's seeds, `size` against `size` others, judged as if they were two methods.
+    """The A/A test: of each method `size` seeds against `size` others, judged as if they were two methods.
 
-    `scores` has a (N,) array of scores per seed, as in `Sample.means`. All pairings are judged, or where there are
-    more than `limit` of them, so many at random (always the same). Each is a table of two methods. The share of
-    claims should be about 1 − `confidence`, which is what the statistics promise where nothing differs; pairings of
-    the same few runs are not independent, so it varies more than a binomial of so many pairings would.
-    Raises ValueError when there are fewer than 2 × `size` seeds, `size` is below two, or scores are bad.
+    `scores` has (N,) arrays of scores per method and seed, as in `Sample.means`. Each pairing is judged in a table in
+    which the other methods have `size` seeds, too, and help to tell the spread. All pairings of a method are judged,
+    or where there are more than `limit` of them, so many at random (always the same). Methods with fewer than
+    2 × `size` seeds are not tested.
+    The share of claims should be about 1 − `confidence`, which is what the statistics promise where nothing differs.
+    Pairings of the same few runs are not independent: the share of one method's twelve seeds varies much more than
+    that of so many coin tosses, so give several methods or more seeds where you can.
+    Raises ValueError when `size` is below two, no method has 2 × `size` seeds, or scores are bad.
     """
-    sample = Sample.means({"": scores})
-    count = len(sample.values)
-    if size < 2 or count < 2 * size:
-        raise ValueError(f"{count} seeds are given; twice {max(size, 2)} or more are needed, two or more on a side")
+    sample = Sample.means(scores, largest=largest)
+    if size < 2 or sample.counts.max() < 2 * size:
+        raise ValueError(
+            f"no method has more than {sample.counts.max()} seeds; {2 * max(size, 2)} or more are needed, half of "
+            "them on a side"
+        )
+    ends = np.cumsum(sample.counts)
+    places = [np.arange(end - count, end) for end, count in zip(ends, sample.counts, strict=True)]
     claims = pairings = 0
-    for one, other in _pairings(count, size, limit):
-        part = sample.regroup({"one": one, "other": other})
-        total = total_of(part, spread_of(part), "one", "other")
-        claims += total is not None and total.p < 1 - confidence
-        pairings += 1
+    for name, own in zip(sample.methods, places, strict=True):
+        if len(own) < 2 * size:
+            continue
+        rest = {
+            f"beside {other}": there[:size]
+            for other, there in zip(sample.methods, places, strict=True)
+            if other != name
+        }
+        for one, other in _pairings(len(own), size, limit):
+            part = sample.regroup({"one": own[list(one)], "other": own[list(other)], **rest})
+            total = total_of(part, spread_of(part), "one", "other")
+            claims += total is not None and total.p < 1 - confidence
+            pairings += 1
     return FalseClaims(claims, pairings, size)
 
 

@@ -137,7 +137,7 @@ class Sample:
             raise ValueError(f"there is no method '{method}'; there are {', '.join(self.methods)}")
         return self.methods.index(method)
 
-    def regroup(self, groups: Mapping[str, Sequence[int]]) -> "Sample":
+    def regroup(self, groups: Mapping[str, Sequence[int] | IntArray]) -> "Sample":
         """Some of the runs under other names: name -> places of runs in `values`.
 
         Raises ValueError for a name without runs.
@@ -195,6 +195,12 @@ class Sample:
                 shared = (block.sum() - np.trace(block)) / (size * (size - 1))
                 found[m] = alone - shared if alone - shared > RELATIVE_ROUNDING * alone else 0.0
         return found
+
+    @cached_property
+    def step(self) -> float:
+        """The least by which a run's figure can change: by the smallest score of one image; 0 where it is unknown."""
+        positive = None if self.scores is None else self.scores[self.scores > 0]
+        return 0.0 if positive is None or not positive.size else float(positive.min()) / self.images
 
     @cached_property
     def _blocks(self) -> list[IntArray]:

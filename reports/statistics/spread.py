@@ -1,5 +1,6 @@
 """How much a method's figure varies from seed to seed, learnt from all methods of a table."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -9,8 +10,13 @@ from scipy.special import chdtri
 
 from reports.statistics.sample import FloatArray, IntArray, Sample
 
-POOLING_LEVEL = 0.05
-"""Spreads whose differences are less probable than this, were they all alike, are not pooled."""
+POOLING_LEVEL = 0.2
+"""Spreads whose differences are less probable than this, were they all alike, are not taken for one.
+
+A table of few seeds shows unlike spreads seldom, so that little doubt must suffice (Bancroft, Biometrics 20, 1964).
+"""
+BORROWED = 2
+"""So many degrees of freedom the spread of all methods adds to a method's own where the spreads are unlike."""
 NULL_DRAWS = 10_000
 FLOOR = 0.05
 """The share of experiments whose spread would by chance be smaller than the least that is believed."""
@@ -22,7 +28,7 @@ class Spread:
 
     methods: tuple[str, ...]
     pooled: bool
-    """Whether all methods share one relative deviation; otherwise each has its own seeds' only."""
+    """Whether all methods share one relative deviation; otherwise each has mostly its own."""
     relative_deviations: tuple[float | None, ...]
     """Of each method alone: standard deviation over seeds over mean; None without two seeds or without errors."""
     relative_deviation: float
@@ -39,6 +45,12 @@ class Spread:
     """Of the pooled deviation: Σ (S − 1) over the methods, M·(S − 1) where all have S seeds."""
     own_degrees_of_freedom: IntArray
     """(M,): S − 1."""
+
+    def degrees_between(self, variances: FloatArray, pair: Sequence[int]) -> float:
+        """The degrees of freedom of the sum of a pair's `variances`, each over its number of seeds; 0 for none."""
+        if self.pooled or not self.degrees_of_freedom:
+            return float(self.degrees_of_freedom)
+        return min(welch(variances, self.own_degrees_of_freedom[pair] + BORROWED), float(self.degrees_of_freedom))
 
     @property
     def sentence(self) -> str:
@@ -57,9 +69,21 @@ class Spread:
                 f"{self.degrees_of_freedom} degrees of freedom."
             )
         return (
-            f"The spreads over seeds differ too much to pool ({span}; p = {self.probability:.2g}): "
-            "each difference rests on the seeds of its own two methods."
+            f"The spreads over seeds differ too much to pool ({span}; p = {self.probability:.2g}): each method's own "
+            f"counts, and that of all {len(known)} as {BORROWED} more degrees of freedom."
         )
+
+
+def welch(variances: FloatArray, degrees: IntArray) -> float:
+    """The degrees of freedom of a sum of variances that have their own: Welch, Biometrika 34, 1947.
+
+    0 where one has none, their sum where there is no variance.
+    """
+    total = float(variances.sum())
+    if not degrees.all() or total == 0:
+        return float(degrees.sum()) if degrees.all() else 0.0
+    # Shares first: the squares of tiny variances would vanish.
+    return 1 / float(np.sum((variances / total) ** 2 / degrees))
 
 
 def spread_of(sample: Sample, level: float = POOLING_LEVEL) -> Spread:
@@ -74,8 +98,9 @@ def spread_of(sample: Sample, level: float = POOLING_LEVEL) -> Spread:
 
     Whether spreads are alike is judged by Σ (S − 1) (V/expected − 1)², whose distribution under equal spreads is
     simulated with chi-squares: unlike Bartlett's statistic it bears a spread of zero, which few images give at times.
-    At a probability below `level` every method keeps its own variance. Returns variances in squared units of the
-    scores; raises nothing for any valid sample.
+    At a probability below `level` a method's variance is the mean of its own and of the model's, weighted by S − 1 and
+    by 2, so that a table that just fails the test is not read quite differently from one that just passes it.
+    Returns variances in squared units of the scores; raises nothing for any valid sample.
     """
     degrees = sample.counts - 1
     figures, own, residual = sample.figures, sample.seed_variances, sample.residual_variances
@@ -89,14 +114,15 @@ def spread_of(sample: Sample, level: float = POOLING_LEVEL) -> Spread:
     expected = squared * figures**2 + residual
     known = usable & (expected > 0)
     ratios = own[known] / expected[known]
+    rounding = sample.step**2 / 12  # so that equal counts of few errors are not taken for a spread of zero
+    rounded = (own[known] + rounding) / (expected[known] + rounding)
     weights = degrees[known]
-    probability = _probability_of_alike(ratios, weights)
+    probability = _probability_of_alike(rounded, weights)
     pooled = probability >= level
-    if pooled:
-        scale = float(np.average(ratios, weights=weights)) if known.any() else 1.0
-        variances = expected * max(scale, _floor(int(weights.sum())))
-    else:
-        variances = np.maximum(own, residual * np.array([_floor(int(count)) for count in degrees]))
+    scale = float(np.average(ratios, weights=weights)) if known.any() else 1.0
+    variances = expected * max(scale, _floor(int(weights.sum())))
+    if not pooled:
+        variances = (BORROWED * variances + degrees * own) / (BORROWED + degrees)
     return Spread(
         sample.methods,
         pooled,
