@@ -73,6 +73,7 @@ class Difference:
     images: Part
     """Over other images with the same nets: a paired bootstrap over base images."""
     pooled: bool
+    """Whether the spread over seeds is that of all methods; otherwise mostly the two methods' own."""
     seeds_degrees_of_freedom: float
     """Of the spread over seeds that `interval` rests on; 0 where nothing is known of it."""
     n_seeds: tuple[int, int]

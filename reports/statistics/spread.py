@@ -42,7 +42,7 @@ class Spread:
     residuals: FloatArray
     """(M,): the part of `variances` that comes from having few images."""
     degrees_of_freedom: int
-    """Of the pooled deviation: Σ (S − 1) over the methods, M·(S − 1) where all have S seeds."""
+    """Of the pooled deviation: Σ (S − 1) over the methods that have errors, M·(S − 1) where all have S seeds."""
     own_degrees_of_freedom: IntArray
     """(M,): S − 1."""
 
@@ -104,7 +104,6 @@ def spread_of(sample: Sample, level: float = POOLING_LEVEL) -> Spread:
     """
     degrees = sample.counts - 1
     figures, own, residual = sample.figures, sample.seed_variances, sample.residual_variances
-    total = int(degrees.sum())
     relative = tuple(
         float(np.sqrt(variance) / figure) if count > 1 and figure > 0 else None
         for variance, figure, count in zip(own, figures, sample.counts, strict=True)
@@ -132,7 +131,7 @@ def spread_of(sample: Sample, level: float = POOLING_LEVEL) -> Spread:
         variances,
         own,
         residual,
-        total,
+        int(weights.sum() or degrees.sum()),  # without any error nothing is pooled, but seeds there are
         degrees,
     )
 

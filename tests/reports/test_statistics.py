@@ -187,6 +187,8 @@ def test_degrees_of_freedom_are_those_of_all_methods_seeds() -> None:
     spread = spread_of(Sample.means(scores))
     assert spread.degrees_of_freedom == 2 + 1 + 2 + 2
     assert spread.sentence.startswith("The spread over seeds is pooled over 4 methods (from ")
+    scores["m00"] = {seed: np.zeros(300) for seed in range(3)}
+    assert spread_of(Sample.means(scores)).degrees_of_freedom == 1 + 2 + 2
 
 
 def test_a_method_of_one_seed_borrows_the_others_spread() -> None:
@@ -578,7 +580,7 @@ def test_calibration_floor_is_what_perfectly_calibrated_nets_score() -> None:
 
 
 def swept(rng: np.random.Generator, errors: Mapping[str, float], seeds: int = 4) -> dict[str, dict[int, Array]]:
-    scores = World(tuple(errors.values()), 0.1).scores(rng, seeds, 200)
+    scores = World(tuple(errors.values()), 0.1).scores(rng, seeds, 120)
     return {name: dict(enumerate(of)) for name, of in zip(errors, scores, strict=True)}
 
 
@@ -606,7 +608,7 @@ def test_a_better_value_is_chosen_and_confirmed() -> None:
     assert (found.difference.method, found.difference.reference) == ("5", "3")
     assert found.difference.verdict == "significant"
     assert found.difference.n_seeds == (3, 3)
-    assert found.difference.n_images == 100
+    assert found.difference.n_images == 60
 
 
 def test_the_default_needs_no_confirmation() -> None:
