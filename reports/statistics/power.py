@@ -99,12 +99,11 @@ def aa_rate(
     for name, own in zip(sample.methods, places, strict=True):
         if len(own) < 2 * size:
             continue
-        rest = {
-            f"beside {other}": there[:size]
-            for other, there in zip(sample.methods, places, strict=True)
-            if other != name
-        }
-        for one, other in _pairings(len(own), size, limit):
+        beside = {other: there for other, there in zip(sample.methods, places, strict=True) if other != name}
+        for turn, (one, other) in enumerate(_pairings(len(own), size, limit)):
+            # The others' seeds take turns, lest all pairings rest on the same few.
+            span = range(turn * size, (turn + 1) * size)
+            rest = {f"beside {third}": np.unique(there.take(span, mode="wrap")) for third, there in beside.items()}
             part = sample.regroup({"one": own[list(one)], "other": own[list(other)], **rest})
             total = total_of(part, spread_of(part), "one", "other")
             claims += total is not None and total.p < 1 - confidence

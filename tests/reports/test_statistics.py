@@ -273,7 +273,7 @@ def test_intervals_cover_the_truth(world: World, seeds: int, methods: int, image
     errors = np.resize(world.errors, methods)
     world = World(tuple(errors), world.relative_deviation, world.spreads_differ, world.copies)
     rng = np.random.default_rng([seeds, methods, images])
-    times = int(np.clip(2e8 / (seeds * methods * images), 150, 1500)) if NIGHTLY else 300
+    times = int(np.clip(1e8 / (seeds * methods * images), 80, 1000)) if NIGHTLY else 300
     shares = []
     for _ in range(times):
         sample = Sample.means(named(world.scores(rng, seeds, images)), draws=100)
