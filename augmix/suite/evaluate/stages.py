@@ -202,10 +202,10 @@ def _changes_of_evaluation(folder: Path, run: Run, settings: EvaluateSettings, f
                 )
             continue
         name = f"{run.path} on {testset.name}"
-        stamp = predictions.read_stamp(path)
-        if stamp is None:
-            details = ("it does not say what it was made with",)
-            yield Change("evaluate", name, target, "unknown", details, run.path)
+        try:
+            stamp = predictions.read_stamp(path, testset.shifts)
+        except predictions.OutdatedError as error:  # nobody can read it: it cannot be kept as it is
+            yield Change("evaluate", name, target, "data", (error.fault,), run.path)
             continue
         try:
             wanted = stamps.of_evaluation(run.architecture, fingerprint, testset)

@@ -41,7 +41,7 @@ def pending(settings: EvaluateSettings, folder: Path) -> Pending:
     for testset in settings.opened():
         stamp = of_evaluation(run["architecture"], trained["fingerprint"], testset)
         path = predictions.path_of(folder, settings.output, testset.name)
-        if predictions.read_stamp(path) != predictions.stamped(stamp):
+        if not predictions.is_whole(path, testset.shifts, stamp):
             found[testset.name] = (testset, stamp)
     return found
 
