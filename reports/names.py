@@ -16,6 +16,7 @@ LONGEST_TITLE = 24
 
 ARCHITECTURES = {
     "smallnet": "SmallNet",
+    "smallnet_thin": "SmallNet, thin",
     "allconv": "AllConvNet",
     "densenet": "DenseNet",
     "densenet40": "DenseNet-40",
