@@ -30,9 +30,9 @@ for making in experiment.makings():
         log:
             f"{DATA}/logs/generate-{making.id}.log",
         priority: 1  # before trainings, which evaluate on what is there
-        localrule: making.local
         group:
             None if making.local else "testsets"  # on a cluster, small jobs share a submission
+        localrule: making.local
         conda:
             ENVIRONMENT
         resources:
