@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,9 @@ class Results:
     """Per data set, its test sets in the configured order; those without any shift and those left out are missing."""
     kept: Mapping[str, Mapping[str, Any]]
     """The results that were accepted though something else had changed: by stage and name, why and what differs."""
+
+    memory: dict[Any, Any] = field(default_factory=dict)
+    """What was computed of them once, by what it is."""
 
     @cached_property
     def values(self) -> pd.DataFrame:
