@@ -155,7 +155,7 @@ def write_table(folder: Path, table: Table) -> None:
 def as_csv(table: Table) -> str:
     """Figures in their measures' units with four decimals; then deviations (`_sd`), intervals, and remarks."""
     if table.full is not None:
-        return str(table.full.to_csv(index=False, lineterminator="\n"))
+        return str(table.full.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
     cells = table.cells.droplevel([0, 1]).droplevel([0, 1], axis=1)
     means = cells.map(lambda c: c if isinstance(c, str) else c.word if c.mean is None else f"{c.mean:.4f}")
     spread = cells.map(lambda c: "" if isinstance(c, str) or c.deviation is None else f"{c.deviation:.4f}")

@@ -6,6 +6,7 @@ from itertools import product
 
 from augmix.suite.evaluate.measures import MEASURES, Measure
 from augmix.suite.testsets.base import TestSet
+from reports.differences import differences_table
 from reports.evidence import compared_cells
 from reports.layout import Column, Row, Table, flattened, framed, signed
 from reports.literature import comparisons, normalised
@@ -30,6 +31,7 @@ def all_tables(results: Results) -> list[Table]:
     """The tables that the results have figures for, in the report's order."""
     tables = [
         *(table for _, table in headline_tables(results)),
+        differences_table(results),
         _calibration(results),
         _alexnet(results),
         _published(results),

@@ -164,11 +164,11 @@ def _doubt(known: Evidence, best: PrintedMethod, others: Sequence[PrintedMethod]
         return "; one seed cannot say whether others would agree"
     if len(near) == len(others):
         return "; no method is told apart from the best"
-    said = f"told apart from it ({CONFIDENCE} confidence, one-sided)"
+    sure = f" ({CONFIDENCE} confidence, one-sided)"
     if not near:
-        return f"; all others are {said}"
+        return f"; all others are told apart from it{sure}"
     are = "is" if len(near) == 1 else "are"
-    return f"; {enumerated(near)} {are} not, all others are {said}"
+    return f"; {enumerated(near)} {are} not told apart from it, all others are{sure}"
 
 
 def _answer(results: Results, dataset: str, question: Question) -> list[str]:
