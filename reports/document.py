@@ -18,6 +18,7 @@ from reports.loaded import Results, majority, records
 from reports.names import PrintedMethod, architecture_title, headline_phrase, spaced
 from reports.quantities import Place, headline_of
 from reports.questions import answers
+from reports.significance import statistics_in_words
 from reports.style import Drawing
 from reports.tables import main_table, method_columns, printed_runs, wall_time
 from reports.verdict import judge
@@ -74,6 +75,7 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
         "left_out": list(_left_out(results)),
         "measures": list(_measures(results)),
         "direction": _direction(results),
+        "statistics": statistics_in_words(results),
         "samples": _samples(results),
         "shifts": _shifts(results, tables),
         "sources": [table.name for table in tables if table.name.startswith("sources_")],

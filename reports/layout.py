@@ -13,9 +13,12 @@ import pandas as pd
 from augmix.suite.io.files import write_text
 from reports.quantities import Cell
 
+CONFIDENCE = "95\u00a0%"
+"""That of every interval, in print."""
 WIDEST = 12
 """Columns; a table of cells with more is printed with rows and columns exchanged."""
 
+ENDS = ("_low", "_high")
 PARTIAL = "(k of n): a mean over only k of the n seeds asked for; the others did not finish."
 
 
@@ -46,7 +49,7 @@ def framed(keys: Sequence[str], columns: Iterable[Column], rows: Iterable[Row]) 
 
 @dataclass(frozen=True)
 class Table:
-    """A table. `best` says where the best figure is set in bold: of each row, or of each column in a block."""
+    """A table. `best` says among which figures the best are set in bold: of a row, or of a column in a block."""
 
     name: str
     caption: str
@@ -55,30 +58,37 @@ class Table:
     best: Literal["row", "column"] | None = None
     deviations: bool = True
     notes: tuple[str, ...] = ()
+    full: pd.DataFrame | None = None
+    """What the CSV holds where that is more than is printed."""
 
     @cached_property
     def bold(self) -> pd.DataFrame:
-        """Whether each figure is a best one, as printed and in its measure's direction; one alone is none."""
+        """Whether each figure is one of those that may be the best, where others surely are not."""
         if self.best is None:
             return self.cells.map(lambda cell: False)
-        means = self.cells.map(_cost).astype(float)
+        may_be = self.cells.map(lambda cell: isinstance(cell, Cell) and cell.mean is not None and cell.apart is False)
+        is_not = self.cells.map(lambda cell: isinstance(cell, Cell) and cell.mean is not None and cell.apart is True)
         if self.best == "row":
-            return means.eq(means.min(axis=1), axis=0).mul(means.count(axis=1) > 1, axis=0)
-        blocks = means.groupby(level=0, sort=False)
-        return means.eq(blocks.transform("min")) & blocks.transform("count").gt(1)
+            return may_be.mul(is_not.any(axis=1), axis=0)
+        return may_be & is_not.groupby(level=0, sort=False).transform("max").astype(bool)
 
     def all_notes(self) -> list[str]:
-        """The table's notes, with what bold and ± mean."""
-        cells = self.cells.to_numpy().ravel()
-        spread = any(isinstance(cell, Cell) and cell.deviation is not None for cell in cells)
+        """The table's notes, with what bold, ± and brackets mean."""
+        cells = [cell for cell in self.cells.to_numpy().ravel() if isinstance(cell, Cell) and cell.mean is not None]
         notes = list(self.notes)
-        lower = {cell.measure.lower_is_better for cell in cells[self.bold.to_numpy().ravel().astype(bool)]}
-        if lower:
-            extreme = "best" if len(lower) > 1 else "lowest" if True in lower else "highest"
-            notes.append(f"Bold: the {extreme} of each {self.best}.")
-        if spread:
+        if self.best is not None and sum(cell.apart is not None for cell in cells) > 1:
+            if self.bold.to_numpy().any():
+                notes.append(
+                    f"Bold: not told apart from the best of its {self.best} (one-sided, {CONFIDENCE} confidence over "
+                    "all of it); where none is bold, none is told apart."
+                )
+            else:
+                notes.append(f"None is bold: none is told apart from the best of its {self.best}.")
+        if any(cell.deviation is not None for cell in cells):
             where = f"Standard deviations over seeds: tables/{self.name}.csv."
-            notes.append("±: the sample standard deviation over seeds." if self.deviations else where)
+            notes.append("± is the standard deviation over seeds." if self.deviations else where)
+        if any(cell.interval is not None for cell in cells):
+            notes.append(f"In brackets: the {CONFIDENCE} interval.")
         return notes
 
     def texts(self, bold: str, sign: str, escape: Callable[[str], str]) -> pd.DataFrame:
@@ -125,12 +135,9 @@ def decimal(value: float, beside: float, decimals: int = 1) -> str:
     return f"{value:.{decimals + few}f}".replace("-", "−")
 
 
-def _cost(cell: Cell | str) -> float | None:
-    """The mean as printed, with its sign changed where higher is better."""
-    mean = printed_mean(cell)
-    if mean is None or isinstance(cell, str):
-        return None
-    return float(mean.replace("−", "-")) * (1 if cell.measure.lower_is_better else -1)
+def bracketed(cell: Cell) -> str:
+    """A difference's interval: `[−6.0, −2.2]`; nothing where there is none."""
+    return "" if cell.interval is None else f"[{', '.join(number(cell, bound) for bound in cell.interval)}]"
 
 
 def signed(value: float) -> str:
@@ -146,13 +153,19 @@ def write_table(folder: Path, table: Table) -> None:
 
 
 def as_csv(table: Table) -> str:
-    """Figures in their measures' units with four decimals; then standard deviations (`_sd`), and remarks."""
+    """Figures in their measures' units with four decimals; then deviations (`_sd`), intervals, and remarks."""
+    if table.full is not None:
+        return str(table.full.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
     cells = table.cells.droplevel([0, 1]).droplevel([0, 1], axis=1)
     means = cells.map(lambda c: c if isinstance(c, str) else c.word if c.mean is None else f"{c.mean:.4f}")
     spread = cells.map(lambda c: "" if isinstance(c, str) or c.deviation is None else f"{c.deviation:.4f}")
     spread = spread.loc[:, (spread != "").any()].add_suffix("_sd")
+    bounds = [
+        cells.map(lambda c, i=i: f"{c.interval[i]:.4f}" if isinstance(c, Cell) and c.interval else "") for i in range(2)
+    ]
+    ends = [found.loc[:, (found != "").any()].add_suffix(end) for found, end in zip(bounds, ENDS, strict=True)]
     remarks = pd.DataFrame({"remarks": table.remarks().to_numpy()}, cells.index)
-    parts = [means, spread, remarks.loc[:, (remarks != "").any()]]
+    parts = [means, spread, *ends, remarks.loc[:, (remarks != "").any()]]
     return str(pd.concat(parts, axis=1).to_csv(lineterminator="\n"))
 
 
@@ -211,6 +224,8 @@ def _marked(cell: Any, deviations: bool, best: bool, bold: str, sign: str, escap
     text = bold.format(mean) if best else mean
     if deviations and cell.deviation is not None:
         text += f" {sign} {number(cell, cell.deviation)}"
+    if cell.interval is not None:
+        text += f" {escape(bracketed(cell))}"
     return text + (f" ({cell.finished} of {cell.asked})" if cell.partial else "")
 
 
@@ -262,6 +277,8 @@ def _cell_data(cell: Cell | str, deviations: bool, best: bool) -> dict[str, Any]
     data: dict[str, Any] = {"text": printed_mean(cell), "best": best}
     if deviations and cell.deviation is not None:
         data["deviation"] = number(cell, cell.deviation)
+    if cell.interval is not None:
+        data["interval"] = bracketed(cell)
     if cell.partial:
         data["partial"] = f"{cell.finished} of {cell.asked}"
     return data

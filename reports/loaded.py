@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,9 @@ class Results:
     """Per data set, its test sets in the configured order; those without any shift and those left out are missing."""
     kept: Mapping[str, Mapping[str, Any]]
     """The results that were accepted though something else had changed: by stage and name, why and what differs."""
+
+    memory: dict[Any, Any] = field(default_factory=dict)
+    """What was computed of them once, by what it is."""
 
     @cached_property
     def values(self) -> pd.DataFrame:
@@ -251,7 +254,9 @@ def load(folder: Path, data: Path) -> Results:
             f"{folder / 'runs.csv'} has a run with the status '{unknown.iloc[0]}'; "
             f"valid: {', '.join(STATUSES)}; run `augmix collect`"
         )
-    metrics = _metrics(folder / "metrics.csv", config).merge(runs[runs["status"] == "done"][[*PLACE, "seed"]])
+    for row in runs[runs.duplicated([*PLACE, "seed"])][:1].itertuples():
+        raise UserError(f"{folder / 'runs.csv'}, row {_line(row)}: the run {_run(row)} again; run `augmix collect`")
+    metrics = _metrics(folder / "metrics.csv", config, runs).merge(runs[runs["status"] == "done"][[*PLACE, "seed"]])
     images = {dataset: _test_images(data / dataset) for dataset in config["datasets"]}
     testsets = {dataset: _testsets(config, dataset, data) for dataset in config["datasets"]}
     metrics = metrics[~_few_bins(metrics, testsets, images)]
@@ -267,8 +272,8 @@ def _testsets(config: Mapping[str, Any], dataset: str, data: Path) -> list[TestS
     return [testset for testset in found if testset.shifts]
 
 
-def _metrics(path: Path, config: Mapping[str, Any]) -> pd.DataFrame:
-    """The rows of metrics.csv in their measures' units, without what could not be measured."""
+def _metrics(path: Path, config: Mapping[str, Any], runs: pd.DataFrame) -> pd.DataFrame:
+    """The rows of metrics.csv in their measures' units; `runs` are those of runs.csv."""
     frame = read_table(path, COLUMNS, "augmix collect", ["severity", "value"], ["seed"])
     frame = frame.fillna({"severity": 0}).astype({"severity": int})
     known: dict[str, tuple[str, Iterable[str]]] = {
@@ -288,11 +293,30 @@ def _metrics(path: Path, config: Mapping[str, Any]) -> pd.DataFrame:
     twice = frame[frame.duplicated([*PLACE, "seed", *QUANTITY])]
     for row in twice[:1].itertuples():
         raise UserError(
-            f"{path} has two values of {row.metric} on {row.shift} for {row.dataset}/{row.arch}/{row.method}, "
-            f"seed {row.seed}; run `augmix collect`"
+            f"{path}, row {_line(row)}: a second value of {row.metric} on {row.shift} for {_run(row)}; "
+            "run `augmix collect`"
         )
+    largest = frame["metric"].map({name: measure.largest for name, measure in MEASURES.items()}).astype(float)
+    for row in frame[~((frame["value"] >= 0) & (frame["value"] <= largest))][:1].itertuples():
+        raise UserError(
+            f"{path}, row {_line(row)}: the {row.metric} of {_run(row)} on {row.shift} is {row.value:g}; "
+            f"0 to {MEASURES[str(row.metric)].largest:g} is possible; run `augmix collect`"
+        )
+    requested = set(runs[[*PLACE, "seed"]].itertuples(index=False, name=None))
+    strange = [key not in requested for key in frame[[*PLACE, "seed"]].itertuples(index=False, name=None)]
+    for row in frame[strange][:1].itertuples():
+        raise UserError(f"{path}, row {_line(row)}: runs.csv has no run {_run(row)}; run `augmix collect`")
     scales = frame["metric"].map({name: measure.scale for name, measure in MEASURES.items()}).astype(float)
-    return frame.assign(value=frame["value"] * scales).dropna(subset="value")
+    return frame.assign(value=frame["value"] * scales)
+
+
+def _line(row: Any) -> int:
+    """The line of a CSV file that a row of its frame stands on."""
+    return int(row.Index) + 2
+
+
+def _run(row: Any) -> str:
+    return f"{row.dataset}/{row.arch}/{row.method}, seed {row.seed}"
 
 
 def _kept(path: Path) -> dict[str, Mapping[str, Any]]:

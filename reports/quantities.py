@@ -72,6 +72,10 @@ class Cell:
     """The reason why there is no mean: diverged, failed, missing, incomplete or not chosen."""
     measure: Measure = field(default=MEASURES["error"], repr=False)
     """The measure, which says how it is printed and in which direction it is better."""
+    interval: tuple[float, float] | None = None
+    """The 95 % interval of a difference."""
+    apart: bool | None = None
+    """Whether it is told apart from the best of its row or column; None where that was not asked."""
 
     @property
     def partial(self) -> bool:

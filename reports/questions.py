@@ -1,18 +1,20 @@
 """Questions that a critic of AugMix asks, answered from the runs of the experiments that were made for them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from augmix.registry import method_parts
+from reports.evidence import Compared, between, compared_cells, contrasts, interaction
 from reports.layout import Column, Row, Table, framed
 from reports.loaded import Results
 from reports.names import architecture_title
-from reports.quantities import CLEAN_ERROR, MCE, VALIDATION, Cell, Place, Quantity, summarise
+from reports.quantities import CLEAN_ERROR, MCE, VALIDATION, Cell, Place, Quantity
+from reports.statistics import holm
 from reports.style import COLOURS, MARKERS, WIDTH, Drawing, panels, saved
 from reports.tuning import LOSSES, consistency_losses, decided_by_title, draw_curve
-from reports.words import compared, enumerated, plural, points, sentence, significance, significant, stated
+from reports.words import amount, compared, difference_in_words, enumerated, plural, sentence, stated
 
 LONG = "standard, three times the epochs"
 GRID = {
@@ -59,16 +61,16 @@ def _on(results: Results, dataset: str, architecture: str | None = None) -> str:
     return f"{title}, {architecture_title(architecture)}" if architecture else title
 
 
-def _difference(results: Results, place: Place, reference: Place, quantity: Quantity = MCE) -> Cell:
-    """The difference of two methods in points, paired by seed."""
-    differences = results.difference(place, reference, quantity)
-    return summarise(differences, len(results.config["seeds"]), quantity.measure)
+def _cell(results: Results, compared: Compared | None) -> Cell | str:
+    """A difference in points with its interval; a dash where there is none."""
+    return "–" if compared is None else compared.cell(len(results.config["seeds"]))
 
 
 def _consistency(results: Results) -> Answer | None:
     """JSD against KL in both directions, each at the λ that is best for it."""
     sweeps = consistency_losses(results)
     rows, text = [], []
+    chosen_at: dict[tuple[str, str], dict[str, tuple[str, Place, bool]]] = {}
     for dataset, architecture in product(results.datasets, results.architectures) if sweeps else ():
         chosen = {
             sweep.name: (
@@ -80,16 +82,24 @@ def _consistency(results: Results) -> Answer | None:
             for value, method in sweep.values
             if (results.chosen or {}).get((dataset, architecture, sweep.name)) == method
         }
-        if "jsd_weight" not in chosen:
-            continue
+        if "jsd_weight" in chosen:
+            chosen_at[dataset, architecture] = chosen
+    pairs = [
+        (place, chosen["jsd_weight"][1])
+        for chosen in chosen_at.values()
+        for _, place, _ in chosen.values()
+        if place != chosen["jsd_weight"][1]
+    ]
+    judged = contrasts(results, pairs, MCE, "losses against JSD")
+    for (dataset, architecture), chosen in chosen_at.items():
         _, jsd, _ = chosen["jsd_weight"]
         for name, (value, place, _) in chosen.items():
             cells = [results.cell(place, quantity) for quantity in (VALIDATION, CLEAN_ERROR, MCE)]
-            against = _difference(results, place, jsd) if place != jsd else "–"
+            against = _cell(results, judged.get((place, jsd)))
             block = _on(results, dataset, architecture)
             rows.append(Row((dataset, architecture, name), block, LOSSES[name], [value, *cells, against]))
-            if place != jsd:
-                text.append(_against_jsd(results, name, place, jsd))
+            if (place, jsd) in judged:
+                text.append(_against_jsd(results, name, place, judged[place, jsd]))
         ends = [LOSSES[name] for name, (_, _, end) in chosen.items() if end]
         if ends:
             text.append(f"The λ of {enumerated(ends)} is at an end of its range: a better one may lie beyond.")
@@ -102,7 +112,7 @@ def _consistency(results: Results) -> Answer | None:
     }
     table = Table(
         "consistency",
-        "Each consistency loss at its own best λ (%; the last column in points of mCE, seed by seed)",
+        "Each consistency loss at its own best λ (%; the last column in points of mCE)",
         framed(["dataset", "architecture", "loss"], [Column("", title, name) for name, title in heads.items()], rows),
     )
     caveat = (
@@ -114,16 +124,13 @@ def _consistency(results: Results) -> Answer | None:
     return Answer("Is JSD better than plain KL?", [*text, caveat], [table], "consistency") if rows else None
 
 
-def _against_jsd(results: Results, name: str, place: Place, jsd: Place) -> str:
-    differences = results.difference(place, jsd, MCE)
+def _against_jsd(results: Results, name: str, place: Place, found: Compared) -> str:
     where = _on(results, place.dataset, place.architecture)
-    if not len(differences):
-        return f"On {where}, JSD and {LOSSES[name]} have no seed in common."
-    if significant(differences):
-        said = f"JSD is {'better' if differences.mean() > 0 else 'worse'} than {LOSSES[name]} by"
+    if found.significant:
+        said = f"JSD is {'better' if found.points > 0 else 'worse'} than {LOSSES[name]}"
     else:
-        said = f"JSD is not shown to be better or worse than {LOSSES[name]}: they differ by"
-    return f"On {where}, {said} {points(differences, MCE.measure)} of mCE, {significance(differences)}."
+        said = f"JSD is not shown to be better or worse than {LOSSES[name]}"
+    return f"On {where}, {said}; the mCE of the latter is {difference_in_words(found)}."
 
 
 def draw_consistency(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
@@ -163,32 +170,35 @@ def _attention(results: Results) -> Answer | None:
         return None
     rows, text = [], []
     for dataset in [name for name in results.datasets if results.has(MCE, name)]:
-        gains = {}
+        gains: dict[str, Compared] = {}
         for architecture in results.architectures:
             plain, mixed = (Place(dataset, architecture, method.name) for method in (standard, augmix))
-            gains[architecture] = results.difference(plain, mixed, MCE)
+            gain = between(results, plain, mixed, MCE)
+            if gain is not None:
+                gains[architecture] = gain
             sizes = results.runs_at(mixed)["parameters"].dropna()
             cells: list[Cell | str] = [f"{sizes.iloc[0]:,.0f}" if len(sizes) else "–"]
             cells += [results.cell(place, quantity) for quantity in (CLEAN_ERROR, MCE) for place in (plain, mixed)]
-            cells.append(_difference(results, plain, mixed))
+            cells.append(_cell(results, gain))
             rows.append(Row((dataset, architecture), _on(results, dataset), architecture_title(architecture), cells))
             text.append(
                 f"On {_on(results, dataset, architecture)}, AugMix has an mCE of {stated(results.cell(mixed, MCE))}, "
                 f"standard training one of {stated(results.cell(plain, MCE))}{compared(results, mixed, plain, MCE)}."
             )
-        for one, other in product(attention, others):
-            more = (gains[one] - gains[other]).dropna()
-            if len(more):
-                text.append(
-                    f"AugMix gains {points(more, MCE.measure)} {'more' if more.mean() > 0 else 'less'} on "
-                    f"{architecture_title(one)} than on {architecture_title(other)}, {significance(more)}."
-                )
+        both = [(one, other) for one, other in product(attention, others) if {one, other} <= gains.keys()]
+        found = [interaction(gains[one], gains[other]) for one, other in both]
+        judged = holm([more.difference for more in found], "gains on two nets") if found else []
+        for (one, other), more, difference in zip(both, found, judged, strict=True):
+            text.append(
+                f"AugMix's gain on {architecture_title(one)}, beside that on {architecture_title(other)}, is "
+                f"{difference_in_words(more._replace(difference=difference))}."
+            )
     heads = {"parameters": ("", "Parameters"), "clean_standard": ("Clean error", standard.title)}
     heads |= {"clean_augmix": ("Clean error", augmix.title), "mce_standard": ("mCE", standard.title)}
     heads |= {"mce_augmix": ("mCE", augmix.title), "gain": ("mCE", "Gain")}
     table = Table(
         "attention",
-        "AugMix's gain on each architecture (%; the gain in points, seed by seed)",
+        "AugMix's gain on each architecture (%; the gain in points)",
         framed(["dataset", "architecture"], [Column(*head, name) for name, head in heads.items()], rows),
     )
     caveat = (
@@ -214,7 +224,9 @@ def _fmix(results: Results) -> Answer | None:
         for method in [*mixes, augmix]
         for place, base in [(Place(dataset, architecture, method.name), Place(dataset, architecture, augmix.name))]
         for cells in [[results.cell(place, quantity) for quantity in (CLEAN_ERROR, MCE)]]
-        for against in [[_difference(results, place, base, q) if place != base else "–" for q in (CLEAN_ERROR, MCE)]]
+        for against in [
+            [_cell(results, between(results, place, base, q) if place != base else None) for q in (CLEAN_ERROR, MCE)]
+        ]
     ]
     text, lower = [], []
     for (dataset, architecture), method in product(places, mixes):
@@ -225,11 +237,11 @@ def _fmix(results: Results) -> Answer | None:
                 f"On {_on(results, dataset, architecture)}, the {what} of {method.title} is {ours}, that of AugMix "
                 f"{theirs}{compared(results, place, base, quantity)}."
             )
-            differences = results.difference(place, base, quantity)
-            if significant(differences) and differences.mean() < 0:
+            found_here = between(results, place, base, quantity)
+            if found_here is not None and found_here.significant and found_here.points < 0:
                 lower.append(f"the {what} of {method.title}")
     found = (
-        f"AugMix is beaten, significantly over the seeds, by {enumerated(lower)}"
+        f"AugMix is beaten, and the difference is significant, by {enumerated(lower)}"
         if lower
         else "no figure of FMix is shown to beat AugMix's"
     )
@@ -252,7 +264,7 @@ def _fmix(results: Results) -> Answer | None:
     heads = {"clean": "Clean error", "mce": "mCE", "clean_against": "Clean − AugMix", "mce_against": "mCE − AugMix"}
     table = Table(
         "fmix",
-        "FMix and AugMix on Fashion-MNIST (%; the last two columns in points, seed by seed)",
+        "FMix and AugMix on Fashion-MNIST (%; the last two columns in points)",
         framed(["dataset", "architecture", "method"], [Column("", title, name) for name, title in heads.items()], rows),
     )
     return Answer("Does FMix beat AugMix on Fashion-MNIST?", [*text, claim, limit], [table])
@@ -271,27 +283,39 @@ def _factorial(results: Results) -> Answer | None:
         return None
     measures: Mapping[str, Quantity] = {"mCE": MCE, "Clean error": CLEAN_ERROR}
     absent = Cell(None, None, 0, 0, "not run")
-    grid, contrasts = [], []
+    grid, rows = [], []
     text: list[str] = []
+    asked = {
+        (dataset, architecture): {
+            asks: (places[one], places[other]) for asks, one, other in CONTRASTS if one in places and other in places
+        }
+        for dataset, architecture in product(results.datasets, results.architectures)
+        for places in [{name: Place(dataset, architecture, method) for name, method in names.items()}]
+    }
+    pairs = [pair for found in asked.values() for pair in found.values()]
+    judged = {
+        quantity: contrasts(results, pairs, quantity, "contrasts of the factorial") for quantity in (MCE, CLEAN_ERROR)
+    }
     for dataset, architecture in product(results.datasets, results.architectures):
         places = {name: Place(dataset, architecture, method) for name, method in names.items()}
         where = _on(results, dataset, architecture)
         for (label, quantity), (views, row) in product(measures.items(), GRID.items()):
-            cells = [results.cell(places[name], quantity) if name in places else absent for name in row]
+            there = [name for name in row if name in places]
+            marked = compared_cells(results, dataset, architecture, quantity, [places[name].method for name in there])
+            by_name = dict(zip(there, marked, strict=True))
+            cells = [by_name.get(name, absent) for name in row]
             grid.append(Row((dataset, architecture, label, views), f"{label}, {where}", views, cells))
-        found = {
-            asks: (places[one], places[other]) for asks, one, other in CONTRASTS if one in places and other in places
-        }
-        contrasts += [_contrast(results, where, asks, pair, measures.values()) for asks, pair in found.items()]
-        text += _effects(results, where, found)
+        found = asked[dataset, architecture]
+        rows += [_contrast(results, where, asks, pair, judged) for asks, pair in found.items()]
+        text += _effects(where, found, judged[MCE])
     heads = [Column("", "Difference", "between")]
-    heads += [Column(label, t, f"{label}_{t}") for label in measures for t in ("Points", "Significant")]
+    heads += [Column(label, t, f"{label}_{t}") for label in measures for t in ("Points", "Verdict")]
     tables = [
         Table(
             "factorial",
             "Views × loss (%): mCE, then clean error",
             framed(["dataset", "architecture", "measure", "views"], [Column("", t, n) for n, t in COSTS.items()], grid),
-            "column",
+            "row",
             notes=(
                 "A step of the last two columns costs about three of the first's. Crops under cross-entropy on all "
                 "views are standard training for three times the epochs, the control for that compute.",
@@ -299,32 +323,46 @@ def _factorial(results: Results) -> Answer | None:
         ),
         Table(
             "contrasts",
-            "What each part is worth in points, seed by seed: all but the first at equal compute",
-            framed(["dataset", "architecture", "contrast"], heads, contrasts),
+            "What each part is worth in points: all but the first at equal compute",
+            framed(["dataset", "architecture", "contrast"], heads, rows),
+            notes=(
+                "Intervals are those of each difference alone; the verdicts are Holm's over all contrasts in one "
+                "measure.",
+            ),
         ),
     ]
     return Answer("What is the gain made of?", text, tables)
 
 
-def _contrast(results: Results, where: str, asks: str, pair: tuple[Place, Place], measures: Iterable[Quantity]) -> Row:
-    """One method minus another in each measure, and whether the difference is significant over the seeds."""
+def _contrast(
+    results: Results,
+    where: str,
+    asks: str,
+    pair: tuple[Place, Place],
+    judged: Mapping[Quantity, Mapping[tuple[Place, Place], Compared]],
+) -> Row:
+    """One method minus another in each measure, and whether the difference is significant."""
     titles = {method.name: method.title for method in results.methods}
     cells: list[Cell | str] = [" − ".join(titles[place.method] for place in pair)]
-    for quantity in measures:
-        differences = results.difference(*pair, quantity)
-        verdict = "one seed" if len(differences) == 1 else "yes" if significant(differences) else "no"
-        cells += [_difference(results, *pair, quantity), verdict]
+    for found in judged.values():
+        one = found.get(pair)
+        cells += [_cell(results, one), "–" if one is None else one.verdict.removeprefix("cannot tell: ")]
     return Row((*pair[0][:2], asks), where, sentence(asks), cells)
 
 
-def _effects(results: Results, where: str, contrasts: Mapping[str, tuple[Place, Place]]) -> Iterator[str]:
-    """The contrasts that are significant over the seeds, and those that are not, by the mCE."""
+def _effects(
+    where: str, asked: Mapping[str, tuple[Place, Place]], judged: Mapping[tuple[Place, Place], Compared]
+) -> Iterator[str]:
+    """The contrasts that are significant, and those that are not, by the mCE."""
     effects: dict[bool, list[str]] = {True: [], False: []}
-    for asks, pair in contrasts.items():
-        differences = results.difference(*pair, MCE)
-        if len(differences):
-            more = "less" if differences.mean() < 0 else "more"
-            effects[significant(differences)].append(f"{asks} ({points(differences, MCE.measure)} {more})")
-    for clear, verdict in ((True, "is significant over the seeds"), (False, "is not")):
+    for asks, pair in asked.items():
+        if pair in judged:
+            found = judged[pair]
+            more = "less" if found.points < 0 else "more"
+            effects[found.significant].append(f"{asks} ({amount(found.points, found.measure)} {more})")
+    for clear, verdict in ((True, "is significant"), (False, "is not significant")):
         if effects[clear]:
-            yield f"On {where} and by the mCE, the effect of {enumerated(effects[clear])} {verdict}."
+            yield (
+                f"On {where} and by the mCE, the effect of {enumerated(effects[clear])} {verdict} "
+                f"among {plural(len(judged), 'contrast')}."
+            )

@@ -6,6 +6,8 @@ from itertools import product
 
 from augmix.suite.evaluate.measures import MEASURES, Measure
 from augmix.suite.testsets.base import TestSet
+from reports.differences import differences_table
+from reports.evidence import compared_cells
 from reports.layout import Column, Row, Table, flattened, framed, signed
 from reports.literature import comparisons, normalised
 from reports.loaded import BINS, Family, Results, records
@@ -29,6 +31,7 @@ def all_tables(results: Results) -> list[Table]:
     """The tables that the results have figures for, in the report's order."""
     tables = [
         *(table for _, table in headline_tables(results)),
+        differences_table(results),
         _calibration(results),
         _alexnet(results),
         _published(results),
@@ -73,7 +76,7 @@ def _headline_table(results: Results, family: Family, quantity: Quantity) -> Tab
             (dataset, architecture),
             testset.title_on(results.dataset_title(dataset)),
             architecture_title(architecture),
-            results.across(dataset, architecture, quantity),
+            compared_cells(results, dataset, architecture, quantity),
         )
         for dataset, testset in family.members.items()
         if results.has(quantity, dataset)
@@ -135,7 +138,7 @@ def _calibration(results: Results) -> Table:
         for measure, family, quantity in found
     }
     rows = [
-        Row((dataset, architecture, label), block, label, results.across(dataset, architecture, quantity))
+        Row((dataset, architecture, label), block, label, compared_cells(results, dataset, architecture, quantity))
         for dataset, architecture, block in _places(results)
         for quantity, label in labels.items()
         if results.has(quantity, dataset)
@@ -182,17 +185,14 @@ def _by_method(
     results: Results, name: str, caption: str, columns: Mapping[Column, Quantity], datasets: Sequence[str]
 ) -> Table:
     """Put methods down and quantities across, a block per data set and architecture."""
-    rows = [
-        Row(
-            (dataset, architecture, method.name),
-            block,
-            method.title,
-            [results.cell(Place(dataset, architecture, method.name), q) for q in columns.values()],
-        )
-        for dataset, architecture, block in _places(results)
-        if dataset in datasets
-        for method in results.methods
-    ]
+    rows = []
+    for dataset, architecture, block in _places(results):
+        if dataset in datasets:
+            found = [compared_cells(results, dataset, architecture, quantity) for quantity in columns.values()]
+            rows += [
+                Row((dataset, architecture, method.name), block, method.title, cells)
+                for method, *cells in zip(results.methods, *found, strict=True)
+            ]
     cells = framed(["dataset", "architecture", "method"], columns, rows)
     return Table(name, caption, cells, "column", deviations=False)
 

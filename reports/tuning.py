@@ -9,6 +9,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from augmix.suite.config.sweeps import definitions
+from reports.evidence import compared_cells
 from reports.layout import Column, Row, Table, framed
 from reports.loaded import Results
 from reports.names import architecture_title, spaced
@@ -78,10 +79,13 @@ def sweep_table(results: Results) -> Table:
             (sweep.name, value),
             sweep.title,
             f"{value} (default)" if method == sweep.default else value,
-            [results.cell(Place(*place, method), decided_by(results)) for place in places],
+            cells,
         )
         for sweep in sweeps_of(results)
-        for value, method in sweep.values
+        for columns_of in [
+            [compared_cells(results, *place, decided_by(results), [m for _, m in sweep.values]) for place in places]
+        ]
+        for (value, method), *cells in zip(sweep.values, *columns_of, strict=True)
     ]
     columns = [
         Column("", f"{results.dataset_title(dataset)}, {architecture_title(architecture)}", f"{dataset} {architecture}")

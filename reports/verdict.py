@@ -1,18 +1,20 @@
 """The results in sentences, none of which says more than the metrics do."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reports.layout import printed_mean
+from reports.evidence import Evidence, evidence
+from reports.layout import CONFIDENCE, printed_mean
 from reports.literature import comparisons
 from reports.loaded import STATUSES, Results, majority, records
 from reports.names import PrintedMethod, architecture_title, headline_phrase
 from reports.quantities import CALIBRATION, MEAN, POOLED_CALIBRATION, Cell, Place, Quantity
+from reports.significance import detectable
 from reports.tuning import decided_by, sweeps_of
-from reports.words import compared, count_word, enumerated, plural, sentence, significant, stated
+from reports.words import compared, count_word, enumerated, plural, sentence, stated
 
 MOST_DETAILS = 5
 """A warning names so many of the files or settings that differ."""
@@ -83,7 +85,7 @@ def judge(results: Results) -> Verdict:
         abstract += best[:1] + [sentences[0] for sentences in list(answers.values())[:2]]
     outcome = _outcome(results)
     warnings = [*outcome, *_kept(results), *_code_warnings(results)]
-    return Verdict([*abstract, *outcome, *_seed_caveat(results)], findings, warnings)
+    return Verdict([*abstract, *detectable(results), *outcome, *_seed_caveat(results)], findings, warnings)
 
 
 def _opening(results: Results) -> str:
@@ -132,7 +134,7 @@ def _overall(results: Results, dataset: str, method: str) -> Place:
 
 
 def _best(results: Results, dataset: str, headline: Headline) -> str | None:
-    """The method with the best figure, and whether the next one can be told from it."""
+    """The method with the best figure, and those that cannot be told from it."""
     measure = headline.quantity.measure
     sign = 1 if measure.lower_is_better else -1
     cells = sorted(_cells(results, dataset, headline.quantity), key=lambda pair: sign * (pair[1].mean or 0.0))
@@ -142,22 +144,31 @@ def _best(results: Results, dataset: str, headline: Headline) -> str | None:
     best, cell = cells[0]
     if len(cells) == 1:
         return f"The {headline.phrase} of {best.title} {headline.where} is {stated(cell)}."
-    second, other = cells[1]
     extreme = "lowest" if measure.lower_is_better else "highest"
     equal = [m.title for m, c in cells if printed_mean(c) == printed_mean(cell)]
     if len(equal) > 1:
-        return f"The {extreme} {what} is {printed_mean(cell)}\u00a0{measure.unit}, equal in {enumerated(equal)}."
-    said = f"The {extreme} {what} is that of {best.title}, {stated(cell)}"
-    said += f"; {second.title} follows with {stated(other)}"
-    return f"{said}{_doubt(results, dataset, second.name, best.name, headline.quantity)}."
+        said = f"The {extreme} {what} is {printed_mean(cell)}\u00a0{measure.unit}, equal in {enumerated(equal)}"
+    else:
+        second, other = cells[1]
+        said = f"The {extreme} {what} is that of {best.title}, {stated(cell)}"
+        said += f"; {second.title} follows with {stated(other)}"
+    architecture = _overall(results, dataset, best.name).architecture
+    known = evidence(results, dataset, architecture, headline.quantity)
+    return f"{said}{'' if known is None else _doubt(known, best, [m for m, _ in cells[1:]])}."
 
 
-def _doubt(results: Results, dataset: str, method: str, reference: str, quantity: Quantity) -> str:
-    """A clause where there are seeds to compare two methods by, and they do not tell them apart."""
-    ours, theirs = (_overall(results, dataset, name) for name in (method, reference))
-    differences = results.difference(ours, theirs, quantity)
-    apart = len(differences) < 2 or significant(differences)
-    return "" if apart else ", a difference not significant over the seeds"
+def _doubt(known: Evidence, best: PrintedMethod, others: Sequence[PrintedMethod]) -> str:
+    """A clause on the methods that the best one is not told apart from, or on what so few seeds can say of that."""
+    near = [method.title for method in others if not known.apart[method.name]]
+    if not known.spread.degrees_of_freedom:
+        return "; one seed cannot say whether others would agree"
+    if len(near) == len(others):
+        return "; no method is told apart from the best"
+    sure = f" ({CONFIDENCE} confidence, one-sided)"
+    if not near:
+        return f"; all others are told apart from it{sure}"
+    are = "is" if len(near) == 1 else "are"
+    return f"; {enumerated(near)} {are} not told apart from it, all others are{sure}"
 
 
 def _answer(results: Results, dataset: str, question: Question) -> list[str]:
@@ -196,7 +207,7 @@ def _sweeps(results: Results, dataset: str) -> list[str]:
                 line += ", and is the default"
             elif default is not None:
                 line += f", the default {stated(default)}"
-                line += _doubt(results, dataset, method, sweep.default or "", quantity)
+                line += "; the lowest of several is low by chance, too"
             said.append(line + ".")
     return said
 
@@ -250,9 +261,7 @@ def _outcome(results: Results) -> list[str]:
 def _seed_caveat(results: Results) -> list[str]:
     asked = len(results.config["seeds"])
     if asked == 1:
-        return ["Every figure rests on one seed: differences may be chance."]
-    if asked < 5:
-        return [f"With {count_word(asked)} seeds, a standard deviation is itself a rough estimate."]
+        return ["Every figure rests on one seed: other seeds may order the methods otherwise."]
     return []
 
 

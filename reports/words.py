@@ -1,11 +1,10 @@
-"""Figures and differences in words, none of which says more than the seeds do."""
+"""Figures and differences in words, none of which says more than the seeds and the test images do."""
 
 from collections.abc import Sequence
 
-import pandas as pd
-
 from augmix.suite.evaluate.measures import Measure
-from reports.layout import decimal, number
+from reports.evidence import Compared, between
+from reports.layout import CONFIDENCE, decimal, number
 from reports.loaded import Results
 from reports.quantities import Cell, Place, Quantity
 
@@ -33,54 +32,67 @@ def enumerated(names: Sequence[str]) -> str:
 
 
 def stated(cell: Cell) -> str:
-    """`15.2 ± 0.4 % (1 of 2 seeds)`, or why there is none."""
+    """`15.2 % (1 of 2 seeds)`, or why there is none."""
     if cell.mean is None:
         return cell.word
-    spread = f"\u00a0±\u00a0{number(cell, cell.deviation)}" if cell.deviation is not None else ""
-    text = f"{number(cell, cell.mean)}{spread}\u00a0{cell.measure.unit}"
+    text = f"{number(cell, cell.mean)}\u00a0{cell.measure.unit}"
     return text + (f" ({cell.finished} of {cell.asked} seeds)" if cell.partial else "")
 
 
-def points(differences: pd.Series, measure: Measure) -> str:
-    """`4.1 ± 0.1 points`, or the measure's unit where it is no percentage; without the sign."""
-    mean = float(differences.mean())
-    spread = ""
-    if len(differences) > 1:
-        spread = f"\u00a0±\u00a0{decimal(float(differences.std()), mean, measure.decimals)}"
+def amount(value: float, measure: Measure) -> str:
+    """`4.1 points`, or the measure's unit where it is no percentage; without the sign."""
     unit = "points" if measure.unit == "%" else measure.unit
-    return f"{decimal(abs(mean), mean, measure.decimals)}{spread} {unit}"
+    return f"{decimal(abs(value), value, measure.decimals)} {unit}"
 
 
-def significant(differences: pd.Series) -> bool:
-    """Whether every seed agrees on the sign and the mean exceeds twice its standard error."""
-    agree = bool((differences > 0).all() or (differences < 0).all())
-    return (
-        len(differences) > 1
-        and agree
-        and float(abs(differences.mean())) > 2 * float(differences.std()) / len(differences) ** 0.5
-    )
+def bounds(interval: tuple[float, float], beside: float, measure: Measure) -> str:
+    """An interval beside a difference that is printed without its sign: `0.4 to 4.2`, or `1.5 less to 0.9 more`."""
+    low, high = (decimal(abs(bound), beside, measure.decimals) for bound in interval)
+    if interval[0] < 0 < interval[1]:
+        return f"{low} less to {high} more"
+    return f"{low} to {high}" if interval[0] >= 0 else f"{high} to {low}"
 
 
-def significance(differences: pd.Series) -> str:
-    """Whether a difference is significant over the seeds, as the end of a sentence about it."""
-    if len(differences) == 0:
-        return "though no seed finished with both"
-    if len(differences) == 1:
-        return "in a single seed"
-    if not significant(differences):
-        return "not significant over the seeds"
-    return f"in {'both' if len(differences) == 2 else f'each of {count_word(len(differences))}'} seeds"
+def interval_of(compared: Compared) -> str:
+    """The interval of a difference and what it is over: `95 % interval 0.4 to 4.2`; empty where there is none."""
+    measure, points = compared.measure, compared.points
+    if compared.interval is not None:
+        over = "" if compared.over_images else " over seeds alone"
+        return f"{CONFIDENCE} interval{over} {bounds(compared.interval, points, measure)}"
+    if compared.images_interval is not None:
+        return f"{CONFIDENCE} interval over images alone {bounds(compared.images_interval, points, measure)}"
+    return ""
+
+
+def significance(compared: Compared) -> str:
+    """Whether a difference is significant, as the end of a sentence about it."""
+    if compared.verdict == "cannot tell: one seed":
+        return "one seed cannot say whether others would agree"
+    if compared.verdict == "cannot tell: two seeds":
+        return "two seeds cannot say whether there is a difference"
+    among = ""
+    if compared.difference.adjustment == "Holm" and compared.difference.family_size > 1:
+        among = f" among {count_word(compared.difference.family_size)} contrasts"
+    return f"{compared.verdict}{among}"
+
+
+def is_nothing(compared: Compared) -> bool:
+    """Whether a difference would be printed as zero."""
+    return float(f"{abs(compared.points):.{compared.measure.decimals + 1}f}") == 0
+
+
+def difference_in_words(compared: Compared) -> str:
+    """`2.3 points less (95 % interval 0.4 to 4.2), significant`."""
+    ratio = compared.difference.ratio
+    within = [interval_of(compared), f"ratio {ratio:.2f}" if ratio and not is_nothing(compared) else ""]
+    said = "no difference in the mean" if is_nothing(compared) else amount(compared.points, compared.measure)
+    if not is_nothing(compared):
+        said += " less" if compared.points < 0 else " more"
+    details = "; ".join(filter(None, within))
+    return f"{said}{f' ({details})' if details else ''}, {significance(compared)}"
 
 
 def compared(results: Results, place: Place, reference: Place, quantity: Quantity) -> str:
-    """The rest of a sentence about two figures: their difference and ratio, and its significance."""
-    ours, theirs = results.cell(place, quantity).mean, results.cell(reference, quantity).mean
-    if ours is None or theirs is None:
-        return ""
-    differences = results.difference(place, reference, quantity)
-    shown = differences if len(differences) else pd.Series([ours - theirs])
-    if float(f"{abs(shown.mean()):.{quantity.measure.decimals + 1}f}") == 0:
-        return ": no difference" + (" in the mean" if len(differences) > 1 else "")
-    ratio = f" (ratio {ours / theirs:.2f})" if theirs else ""
-    more = "less" if shown.mean() < 0 else "more"
-    return f": {points(shown, quantity.measure)} {more}{ratio}, {significance(differences)}"
+    """The rest of a sentence about two figures: their difference, its interval and its significance."""
+    found = between(results, place, reference, quantity)
+    return "" if found is None else f": {difference_in_words(found)}"

@@ -145,7 +145,7 @@ def _excess(degrees: IntArray, own: FloatArray, squares: FloatArray, residual: F
     if not own.any() or (residual.all() and surplus(0.0) <= 0):
         return 0.0
     # At this τ² each term is at most zero, as `residual` only adds to what divides.
-    highest = float(np.max(own / squares))
+    highest = float(np.max(own / squares)) * (1 + 1e-9)  # rounding could leave the sum above zero
     lowest = highest * 1e-12
     return float(brentq(surplus, lowest, highest, xtol=1e-300, rtol=1e-12)) if surplus(lowest) > 0 else lowest
 

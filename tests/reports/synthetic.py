@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 import yaml
+from scipy.stats import norm
 
 from augmix.corruptions import CORRUPTIONS
 from augmix.perturbations import PERTURBATIONS
-from augmix.suite.evaluate.results import COLUMNS, RUN_COLUMNS
+from augmix.suite.config.parse import build_testset, origin_of
+from augmix.suite.evaluate import predictions
+from augmix.suite.evaluate.predictions import NUMBERS, Predictions
+from augmix.suite.evaluate.results import COLUMNS, RUN_COLUMNS, run_metrics
 
 PRESETS = {"imagenet": "imagenet"}
 BASE = {"standard": 0.30, "augmix": 0.14, "no_jsd": 0.18}
@@ -45,6 +49,7 @@ class Synthetic:
         }
         self.evaluated: Sequence[str] | None = None  # the test sets with figures; None for all of them
         self.calibrated = True
+        self.images = 0  # test images whose predictions are written, which the metrics are then those of
         self.source = "generated (augmix 0.1.0)"
         self.validation: float | None = None
         self.chosen: dict[str, str] = {}  # sweep to method; the same on every data set and architecture
@@ -142,7 +147,9 @@ class Synthetic:
                         base = BASE.get(entry["name"], 0.2 + 0.013 * i) + 0.01 * a
                         if status == "done":
                             tested = not entry.get("sweeps") or entry["name"] in self.chosen.values()
-                            rows = self._metrics(base, rng) if tested or self.validation is None else []
+                            rows = []
+                            if tested or self.validation is None:
+                                rows = self._predicted(key, base) if self.images else self._metrics(base, rng)
                             if self.validation is not None:
                                 rows.append(("validation", "validation split", "mean", "", "error", base))
                             for row in rows:
@@ -179,6 +186,39 @@ class Synthetic:
                 rows += [(name, self.source, p, "", "flip_probability", v) for p, v in flips.items()]
                 rows.append((name, self.source, "mFP", "", "flip_probability", float(np.mean(list(flips.values())))))
         return rows
+
+    def _predicted(self, key: dict[str, Any], base: float) -> Metrics:
+        """Write a run's archives of predictions; returns the measures of them."""
+        folder = self.folder / key["dataset"] / key["arch"] / key["method"] / f"seed{key['seed']}" / "predictions"
+        config = {"datasets": {name: {"options": {}, "preset": "cifar", **e} for name, e in self.datasets.items()}}
+        origin = origin_of({**config, "folders": {"data": str(self.data)}}, key["dataset"])
+        rng = np.random.default_rng([len(key["method"]), key["seed"], ord(key["arch"][0])])
+        difficulty = np.random.default_rng(0).normal(size=self.images)  # the same for all runs
+        labels = np.random.default_rng(1).integers(0, 4, self.images)
+        testsets = []
+        for name, entry in self.testsets.items():
+            if entry is None or (self.evaluated is not None and name not in self.evaluated):
+                continue
+            testset = build_testset(name, entry, origin)
+            testsets.append(testset)
+            level = float(norm.ppf(base)) + 0.1 * rng.normal()
+            found = {}
+            for shift in testset.shifts:
+                copies = 7 if testset.sequence else testset.levels
+                hard = difficulty[:, None] + rng.normal(size=(self.images, copies)) + np.linspace(-0.7, 0.7, copies)
+                wrong = hard > -level * 1.6
+                numbers = np.zeros((self.images, copies), NUMBERS)
+                numbers["prediction"] = np.where(wrong, (labels[:, None] + 1) % 4, labels[:, None])
+                numbers["confidence"] = 1 / (1 + np.exp(-np.abs(hard + level * 1.6))) * 0.6 + 0.4
+                numbers["true_probability"] = np.where(wrong, 0.2, numbers["confidence"])
+                numbers["squared_sum"] = numbers["confidence"] ** 2
+                by_level = np.ascontiguousarray(numbers.T)
+                if testset.levels == 1:
+                    by_level = by_level[0]
+                found[shift] = numbers if testset.sequence else by_level
+            tiled = labels if testset.sequence else np.tile(labels, testset.levels)
+            predictions.write(folder / f"{name}.npz", Predictions(found, tiled, self.source), {})
+        return list(run_metrics(folder, testsets))
 
     def _corrupted(
         self, name: str, measures: Sequence[str], base: float, noisy: Callable[[float], float]

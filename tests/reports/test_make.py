@@ -1,6 +1,7 @@
 """The whole report: from a results folder to a PDF that says what the metrics say."""
 
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
@@ -119,7 +120,17 @@ def test_different_code_and_a_dirty_tree_are_warned_of(synthetic: Synthetic) -> 
         ("metrics.csv", lambda text: text.replace(",clean,", ",D,", 1), "'D' is not among the test sets of experiment"),
         ("metrics.csv", lambda text: text.replace(",brier,", ",bier,", 1), "'bier' is not among the measures"),
         ("experiment.yaml", lambda text: text.replace("testsets:", "sets:"), "lacks 'datasets.digits.testsets'"),
-        ("metrics.csv", lambda text: text + text.split("\n", 1)[1], "has two values of error on clean"),
+        ("metrics.csv", lambda text: text + text.split("\n", 1)[1], "row 32: a second value of error on clean"),
+        ("metrics.csv", lambda text: re.sub(r"0\.\d+", "3.0", text, count=1), "row 2: the error of digits/smallnet"),
+        ("metrics.csv", lambda text: re.sub(r"0\.\d+", "-1", text, count=1), "on clean is -1; 0 to 1 is possible"),
+        ("metrics.csv", lambda text: re.sub(r"0\.\d+", "nan", text, count=1), "on clean is nan; 0 to 1 is possible"),
+        ("metrics.csv", lambda text: re.sub(r"0\.\d+\n", "\n", text, count=1), "on clean is nan"),
+        ("metrics.csv", lambda text: text.replace("augmix,1", "augmix,7"), "no run digits/smallnet/augmix, seed 7"),
+        (
+            "runs.csv",
+            lambda text: text + text.split("\n", 2)[1] + "\n",
+            "row 8: the run digits/smallnet/standard, seed 0",
+        ),
         ("runs.csv", lambda text: text.replace("done", "fine"), "with the status 'fine'"),
     ],
 )

@@ -110,11 +110,8 @@ def test_the_verdict_names_the_lowest_and_the_default(swept: Synthetic) -> None:
     with_validation(swept, {"augmix": [0.28, 0.29], "augmix_width_5": [0.20, 0.21]})
     ((_, findings),) = judge(load(swept.folder, swept.data)).findings
     said = dict(findings)["Sweeps"].replace("\u00a0", " ")
-    assert "Number of chains k: 5 has the lowest validation error, 20.5 ± 0.7 %, the default 28.5 ± 0.7 %." in said
-    assert "Severity of the operations: 3 has the lowest validation error, 28.5 ± 0.7 %, and is the default." in said
-    with_validation(swept, {"augmix": [0.20, 0.22], "augmix_width_5": [0.21, 0.19]})
-    ((_, findings),) = judge(load(swept.folder, swept.data)).findings
-    assert "a difference not significant over the seeds" in dict(findings)["Sweeps"]
+    assert "Number of chains k: 5 has the lowest validation error, 20.5 %, the default 28.5 %; the lowest of" in said
+    assert "Severity of the operations: 3 has the lowest validation error, 28.5 %, and is the default." in said
 
 
 def test_without_a_validation_split_a_sweep_is_read_by_its_mce(swept: Synthetic, tmp_path: Path) -> None:

@@ -50,13 +50,13 @@ def test_a_clear_difference_has_its_numbers(synthetic: Synthetic) -> None:
     )
     said = finding(verdict, "AugMix against standard training")
     assert said.startswith(
-        "AugMix has an mCE of 15.2 ± 0.4 % on Digits-C, Standard training one of 30.5 ± 0.7 %: "
-        "15.2 ± 0.4 points less (ratio 0.50), in both seeds."
+        "AugMix has an mCE of 15.2 % on Digits-C, Standard training one of 30.5 %: "
+        "15.2 points less (95 % interval over seeds alone 12.8 to 17.7; ratio 0.50), significant."
     )
     assert finding(verdict, "Best figures").startswith(
-        "The lowest mCE on Digits-C is that of AugMix, 15.2 ± 0.4 %; Standard training follows with 30.5 ± 0.7 %."
+        "The lowest mCE on Digits-C is that of AugMix, 15.2 %; Standard training follows with 30.5 %; "
+        "all others are told apart from it (95 % confidence, one-sided)."
     )
-    assert "With two seeds, a standard deviation is itself a rough estimate." in abstract(verdict)
 
 
 @pytest.mark.parametrize(
@@ -66,46 +66,62 @@ def test_a_difference_within_the_spread_is_no_claim(synthetic: Synthetic, augmix
     figures: Figures = {("standard", seed): 30.2 for seed in augmix}
     verdict = with_mce(synthetic, figures | {("augmix", seed): value for seed, value in augmix.items()})
     said = finding(verdict, "AugMix against standard training").split(". Its")[0]
-    assert said.endswith("not significant over the seeds")
-    assert "in each of" not in said
-    assert "a difference not significant over the seeds." in finding(verdict, "Best figures").split(". The")[0] + "."
+    assert said.endswith(", not significant")
+    assert " less to " in said
+    assert finding(verdict, "Best figures").split(". The")[0].endswith("; no method is told apart from the best")
 
 
 def test_augmix_can_lose(synthetic: Synthetic) -> None:
     verdict = with_mce(synthetic, {("standard", 0): 10.0, ("augmix", 0): 20.0})
     said = finding(verdict, "AugMix against standard training")
-    assert "10.0 points more (ratio 2.00), in a single seed." in said
+    assert "10.0 points more (ratio 2.00), one seed cannot say whether others would agree." in said
     assert "The lowest mCE on Digits-C is that of Standard training, 10.0 %" in finding(verdict, "Best figures")
-    assert "Every figure rests on one seed: differences may be chance." in abstract(verdict)
+    assert "Every figure rests on one seed: other seeds may order the methods otherwise." in abstract(verdict)
 
 
 def test_equal_figures_have_no_winner(synthetic: Synthetic) -> None:
     verdict = with_mce(synthetic, {("standard", 0): 12.0, ("no_jsd", 0): 12.002, ("augmix", 0): 12.001})
     said = finding(verdict, "Best figures")
-    assert "The lowest mCE on Digits-C is 12.0 %, equal in Standard training, AugMix and No JSD." in said
-    assert ": no difference." in finding(verdict, "AugMix against standard training")
+    assert "The lowest mCE on Digits-C is 12.0 %, equal in Standard training, AugMix and No JSD; one seed" in said
+    assert ": no difference in the mean, one seed cannot say" in finding(verdict, "AugMix against standard training")
 
 
-def test_seeds_are_compared_with_themselves(synthetic: Synthetic) -> None:
-    """Seed 1 of AugMix is missing: the difference is that of seed 0, and the means say how many seeds they have."""
+def test_unequal_numbers_of_seeds_are_compared_by_their_means(synthetic: Synthetic) -> None:
+    """Seed 1 of AugMix is missing: its one seed has the spread of the other method's two."""
     verdict = with_mce(synthetic, {("standard", 0): 30.0, ("standard", 1): 50.0, ("augmix", 0): 20.0})
-    said = finding(verdict, "AugMix against standard training")
+    said = finding(verdict, "AugMix against standard training").split(". Its")[0]
     assert "20.0 % (1 of 2 seeds)" in said
-    assert "10.0 points less" in said
-    assert "in a single seed" in said
+    assert "20.0 points less" in said
+    assert said.endswith("one seed cannot say whether others would agree")
 
 
-def test_no_common_seed_is_said(synthetic: Synthetic) -> None:
+def test_no_seed_in_common_is_no_obstacle(synthetic: Synthetic) -> None:
     verdict = with_mce(synthetic, {("standard", 0): 30.0, ("augmix", 1): 20.0})
-    assert "though no seed finished with both." in finding(verdict, "AugMix against standard training")
+    assert "10.0 points less (ratio 0.67), one seed cannot say" in finding(verdict, "AugMix against standard training")
+
+
+def test_intervals_are_over_seeds_and_images_where_there_are_predictions(synthetic: Synthetic) -> None:
+    synthetic.images, synthetic.seeds = 60, (0, 1, 2)
+    synthetic.write()
+    said = finding(verdict_of(synthetic), "AugMix against standard training")
+    assert "(95 % interval " in said
+    assert "alone" not in said
+
+
+def test_one_seed_with_predictions_has_an_interval_over_images_alone(synthetic: Synthetic) -> None:
+    synthetic.images, synthetic.seeds = 60, (0,)
+    synthetic.write()
+    said = finding(verdict_of(synthetic), "AugMix against standard training").split(". Its")[0]
+    assert "(95 % interval over images alone " in said
+    assert said.endswith("one seed cannot say whether others would agree")
 
 
 def test_the_ablation_answers_with_its_caveat(synthetic: Synthetic) -> None:
     figures = {("augmix", 0): 14.0, ("augmix", 1): 14.2, ("no_jsd", 0): 18.0, ("no_jsd", 1): 18.4}
     verdict = with_mce(synthetic, figures)
     said = finding(verdict, "What the Jensen–Shannon loss adds")
-    assert "14.1 ± 0.1 %" in said
-    assert "4.1 ± 0.1 points less" in said
+    assert "14.1 %" in said
+    assert "4.1 points less (95 % interval over seeds alone 3.2 to 5.0" in said
     assert "more compute is part of the difference" in said
     assert "AugMix against standard training" not in dict(verdict.findings[0][1])
 

@@ -24,6 +24,8 @@ class Measure:
     """Its unit in print."""
     scale: float = 100.0
     """The factor by which a value is multiplied in print: 100 for shares."""
+    largest: float = 1.0
+    """The greatest value that it can have; the least is 0."""
     decimals: int = 1
     """The decimals that are printed; a value of which they would show fewer than two digits gets one more."""
     lower_is_better: bool = True
@@ -75,6 +77,7 @@ MEASURES = {
             lambda n, y: metrics.brier_score(n["true_probability"], n["squared_sum"]),
             ("true_probability", "squared_sum"),
             unit="× 100",
+            largest=2.0,
             meaning="the mean squared distance between the predicted probabilities and the true class",
             reference="brier",
             proper=True,
@@ -100,6 +103,7 @@ MEASURES = {
             ("true_probability",),
             unit="nats",
             scale=1.0,
+            largest=104.0,
             decimals=2,
             meaning="the mean of minus the natural logarithm of the probability of the true class",
         ),

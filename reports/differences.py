@@ -1,0 +1,129 @@
+"""The table of differences: every method minus AugMix and minus standard training, in each test set's figure."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from reports.evidence import Compared, Evidence, control_names, evidence
+from reports.layout import CONFIDENCE, Column, Row, Table, decimal, flattened, framed
+from reports.loaded import Results
+from reports.names import architecture_title, headline_title
+from reports.quantities import MEAN, Quantity
+from reports.significance import overall_architecture
+from reports.statistics import Difference, mcnemar
+
+SCALED = ("difference", "low", "high", "standard_error")
+"""The columns of a difference, or their ends, that are in the measure's unit."""
+SHORT = {"cannot tell: one seed": "one seed", "cannot tell: two seeds": "two seeds"}
+
+
+class Figure(NamedTuple):
+    """A test set's figure on one data set and architecture."""
+
+    dataset: str
+    architecture: str
+    title: str
+    quantity: Quantity
+    known: Evidence
+
+
+def differences_table(results: Results) -> Table:
+    """Each method's difference with its interval and its p value; the CSV has all that was computed."""
+    controls = control_names(results)
+    figures = [figure for figure in _figures(results) if len(figure.known.sample.methods) > 1]
+    titles = {method.name: method.title for method in results.methods}
+    rows = []
+    for figure in figures:
+        if figure.architecture != overall_architecture(results):
+            continue
+        for name in figure.known.sample.methods:
+            cells = [text for control in controls for text in _texts(figure.known, name, control)]
+            if set(cells) != {"–"}:
+                place = (figure.dataset, figure.architecture, *figure.quantity[:3], name)
+                rows.append(Row(place, figure.title, titles[name], cells))
+    columns = [
+        Column(f"minus {titles[control]}", title, f"{control}_{column}")
+        for control in controls
+        for column, title in (("difference", "Points"), ("interval", f"{CONFIDENCE} interval"), ("p", "p"))
+    ]
+    keys = ["dataset", "architecture", "testset", "shift", "metric", "method"]
+    notes = (
+        "Intervals and p values of the comparisons with one method, in one figure, hold all at once (Dunnett). "
+        "tables/differences.csv has each interval by itself, over seeds alone and over images alone, too.",
+    )
+    full = pd.DataFrame([row for figure in figures for row in _all_rows(figure, controls)])
+    return Table(
+        "differences",
+        "Differences between methods and what is known of them",
+        framed(keys, columns, flattened(rows)),
+        notes=notes,
+        full=full if len(full) else None,
+    )
+
+
+def _figures(results: Results) -> Iterator[Figure]:
+    several = len(results.architectures) > 1
+    for family, quantity in results.judged:
+        for dataset, testset in family.members.items():
+            for architecture in [*results.architectures, *([MEAN] if several else [])]:
+                known = evidence(results, dataset, architecture, quantity)
+                if known is not None:
+                    title = f"{headline_title(testset)} on {testset.title_on(results.dataset_title(dataset))}"
+                    over = f", {architecture_title(architecture).lower() if architecture == MEAN else ''}"
+                    yield Figure(dataset, architecture, title + (over if several else ""), quantity, known)
+
+
+def _texts(known: Evidence, method: str, control: str) -> list[str]:
+    """The difference, its interval and its p value in print."""
+    difference = known.against(control).get(method)
+    if difference is None:
+        return ["–"] * 3
+    found = Compared(difference, known.measure, known.over_images)
+    interval = "–"
+    if found.interval is not None:
+        interval = " to ".join(decimal(bound, found.points, found.measure.decimals) for bound in found.interval)
+    points = decimal(found.points, found.points, found.measure.decimals)
+    p = difference.p_adjusted
+    return [points, interval, "one seed" if p is None else SHORT.get(difference.verdict, printed_p(p))]
+
+
+def printed_p(p: float) -> str:
+    """A p value: `0.03`, `< 0.001`."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def _all_rows(figure: Figure, controls: list[str]) -> Iterator[dict[str, Any]]:
+    dataset, architecture, _, quantity, known = figure
+    for control in controls:
+        for difference in known.against(control).values():
+            row: dict[str, Any] = {"dataset": dataset, "arch": architecture, "testset": quantity.testset}
+            row |= {"shift": quantity.shift, "metric": quantity.metric, "unit": known.measure.unit}
+            found = difference.row()
+            for column, value in found.items():
+                scaled = value is not None and column.endswith(SCALED) and not isinstance(value, str)
+                row[column] = float(value or 0.0) * known.measure.scale if scaled else value
+            if not known.over_images:
+                row |= {column: None for column in found if column.startswith("images")}
+            row["intervals_over"] = "seeds and images" if known.over_images else "seeds"
+            yield row | _mcnemar(known, difference)
+
+
+def _mcnemar(known: Evidence, difference: Difference) -> dict[str, str]:
+    """McNemar's test of the two nets of each seed that both have, where scores are right or wrong."""
+    sample = known.sample
+    columns = ("mcnemar_seeds", "mcnemar_only_method", "mcnemar_only_reference", "mcnemar_p")
+    if sample.scores is None:
+        return dict.fromkeys(columns, "")
+    runs = [(name, seed) for name, seeds in zip(sample.methods, sample.seeds, strict=True) for seed in seeds]
+    by_run = dict(zip(runs, sample.scores.T, strict=True))
+    found = {}
+    for name, seed in runs:
+        other = by_run.get((difference.reference, seed))
+        if name == difference.method and other is not None:
+            own = by_run[name, seed]
+            if np.isin(own, (0, 1)).all() and np.isin(other, (0, 1)).all():
+                found[seed] = mcnemar(own, other)
+    values = [[str(seed), str(one[0]), str(one[1]), f"{one[2]:.6g}"] for seed, one in found.items()]
+    return {column: ";".join(value[i] for value in values) for i, column in enumerate(columns)}

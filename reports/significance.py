@@ -1,0 +1,109 @@
+"""What the report says of its statistics: what an interval covers, the families, and what can be detected at all."""
+
+from collections.abc import Iterator
+
+from reports.evidence import Compared, Evidence, control_names, evidence, reasons
+from reports.layout import CONFIDENCE, decimal
+from reports.loaded import Results
+from reports.names import headline_phrase
+from reports.quantities import MEAN, Quantity
+from reports.statistics import detectable_difference
+from reports.words import count_word, enumerated
+
+POWER = 0.8
+DEFINED = (
+    "A difference between two methods is that of their means over seeds. Its {confidence} interval says where it would "
+    "lie with other seeds and other test images of the same kind: both are taken for samples, and all copies of an "
+    "image are one. It does not cover another split, another machine or other training images."
+)
+PREDICTED = (
+    "Of some runs the {why}: where an interval is over seeds alone, it says so, and is too narrow if there are few "
+    "test images."
+)
+
+
+def overall_architecture(results: Results) -> str:
+    """The only architecture, or the mean over them all."""
+    return results.architectures[0] if len(results.architectures) == 1 else MEAN
+
+
+def headline_evidence(results: Results) -> Iterator[tuple[str, str, Quantity, Evidence]]:
+    """Data set, phrase and quantity of each headline, with what is known of it over all architectures."""
+    for dataset in results.datasets:
+        for family, quantity in results.judged:
+            testset = family.members.get(dataset)
+            found = evidence(results, dataset, overall_architecture(results), quantity)
+            if testset is not None and found is not None:
+                yield dataset, headline_phrase(testset), quantity, found
+
+
+def statistics_in_words(results: Results) -> list[str]:
+    """The sentences that define what the report calls significant."""
+    said = [DEFINED.format(confidence=CONFIDENCE)]
+    titles = {method.name: method.title for method in results.methods}
+    controls = [titles[name] for name in control_names(results)]
+    if len(results.methods) > 1:
+        said.append("We call a difference significant where its interval excludes zero.")
+    if len(results.methods) > 2 and controls:
+        which = " and those with ".join(controls)
+        own = " is a family of its own" if len(controls) == 1 else " are two families"
+        said.append(
+            f"In each figure the comparisons of all methods with {which}{own}, whose intervals hold all at once "
+            f"(Dunnett); a difference from {controls[0]} is told from the first. The contrasts of a question are one "
+            "family, judged after Holm."
+        )
+    found = list(headline_evidence(results))
+    if len(results.methods) > 1:
+        said.append(
+            "A method that a table sets in bold may be the best: in a share of 95 % of experiments the true best is "
+            "among them (Hsu). That test is one-sided, so it tells more apart than an interval does."
+        )
+    for dataset, phrase, _, known in found[:1]:
+        where = f" on {results.dataset_title(dataset)}" if len(results.datasets) > 1 else ""
+        said.append(f"For the {phrase}{where}: {known.spread.sentence}")
+    if why := reasons(results):
+        said.append(PREDICTED.format(why=enumerated(why)))
+    return said
+
+
+def detectable(results: Results) -> list[str]:
+    """A sentence per data set: the least difference that this experiment would probably call significant."""
+    if len(results.methods) < 2:
+        return []
+    said = []
+    for dataset in results.datasets:
+        amounts, seeds = [], set()
+        blind = False
+        for name, phrase, quantity, known in headline_evidence(results):
+            if name != dataset or (quantity.testset not in ("C", "clean")):
+                continue
+            pair = _widest(results, known)
+            if pair is None:
+                continue
+            least = detectable_difference(pair.difference, power=POWER)
+            seeds |= set(pair.difference.n_seeds)
+            if least is None:
+                blind = True
+                continue
+            points = least * quantity.measure.scale
+            amounts.append(f"{decimal(points, points, quantity.measure.decimals)} points of {phrase}")
+        on = f" on {results.dataset_title(dataset)}" if len(results.datasets) > 1 else ""
+        if amounts:
+            said.append(
+                f"With {enumerated([count_word(n) for n in sorted(seeds)])} {'seed' if seeds == {1} else 'seeds'} a "
+                f"method{on}, a true difference of {enumerated(amounts)} would be found significant in four of five "
+                "such experiments; smaller ones would be missed more often."
+            )
+        elif blind:
+            said.append(f"With one seed a method{on}, no difference can be found significant, however large.")
+    return said
+
+
+def _widest(results: Results, known: Evidence) -> Compared | None:
+    """The comparison with the first control that is there whose standard error is largest."""
+    for control in control_names(results):
+        found = list(known.against(control).values())
+        if found:
+            widest = max(found, key=lambda difference: difference.standard_error or 0.0)
+            return Compared(widest, known.measure, known.over_images)
+    return None
