@@ -114,6 +114,7 @@ def _method(method: PrintedMethod, known: Mapping[str, Any]) -> dict[str, Any]:
         "title": method.title,
         "description": method.description,
         "source": method.source,
+        "settings": method.settings,
         "reference": method.preset if method.preset in known and method.preset != "augmix" else None,
     }
 

@@ -14,7 +14,7 @@ from augmix.suite.evaluate.predictions import OutdatedError
 from augmix.suite.evaluate.scores import FloatArray, base_labels, image_scores
 from augmix.suite.testsets.base import TestSet
 from reports.loaded import Results
-from reports.quantities import MEAN, VALIDATION, Cell, Place, Quantity
+from reports.quantities import MEAN, POOLED, VALIDATION, Cell, Place, Quantity
 from reports.statistics import (
     Difference,
     Interval,
@@ -23,11 +23,13 @@ from reports.statistics import (
     Spread,
     Verdict,
     against_control,
+    calibration_floor,
     compare,
     holm,
     spread_of,
     told_apart_from_best,
 )
+from reports.statistics.calibration import BIN_SIZE
 from reports.statistics.joint import quantile, two_sided
 
 CONFIDENCE = 0.95
@@ -37,6 +39,8 @@ UNKNOWN_IMAGES = 1000
 """How many images a sample of seeds alone is said to have where their number is not known."""
 CONTROLS = ("augmix", "standard")
 """The methods that all others are compared with, the one whose family is asked first."""
+FLOOR_DRAWS = 200
+"""Simulated test sets of a noise floor."""
 PREDICTIONS = "predictions"
 """The folder of a run's archives on test images."""
 
@@ -290,6 +294,37 @@ def _read_scores(results: Results, run: Run, testset: TestSet) -> Mapping[str, M
         )
     scores = {metric: image_scores(testset, archive, metric) for metric in testset.measures}
     return {metric: found for metric, found in scores.items() if found is not None}
+
+
+def noise_floor(results: Results, place: Place, quantity: Quantity) -> float | None:
+    """What a perfectly calibrated net with one run's confidences would have of the RMS calibration error, in its unit.
+
+    It is that of the first seed that finished; the mean over architectures needs all of them. None where its
+    predictions are not at hand.
+    """
+    if place.architecture == MEAN:
+        each = [noise_floor(results, place._replace(architecture=name), quantity) for name in results.architectures]
+        found = [floor for floor in each if floor is not None]
+        return float(np.mean(found)) if len(found) == len(each) else None
+    testset = next((known for known in results.testsets(place.dataset) if known.name == quantity.testset), None)
+    for seed in sorted(results.seeds(place, quantity).index):
+        if testset is None:
+            return None
+        path = _archive(results, (*place, int(seed)), testset)
+        try:
+            archive = predictions.read(path, testset.shifts)
+        except OutdatedError:
+            continue
+        entering = [shift for shift in testset.shifts if shift in testset.entering]
+        named = entering if quantity.shift in (MEAN, POOLED) else [quantity.shift]
+        confidences = np.stack([archive.shifts[shift]["confidence"].reshape(testset.levels, -1) for shift in named])
+        cells = (
+            confidences.reshape(1, -1) if quantity.shift == POOLED else confidences.reshape(-1, confidences.shape[2])
+        )
+        draws = FLOOR_DRAWS if cells.size < FLOOR_DRAWS * BIN_SIZE else 20  # of many examples the mean is known well
+        floors = [calibration_floor(np.clip(cell, 0, 1), BIN_SIZE, draws=draws).expected for cell in cells]
+        return float(np.mean(floors)) * quantity.measure.scale
+    return None
 
 
 def control_names(results: Results) -> list[str]:

@@ -3,11 +3,12 @@
 import ast
 import re
 from collections.abc import Mapping, Sequence
+from inspect import Parameter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from augmix.errors import UserError
-from augmix.registry import find_package, method_module, method_parts
+from augmix.registry import find_package, method_module, method_parameters, method_parts
 from augmix.suite.evaluate.measures import MEASURES
 from augmix.suite.testsets.base import TestSet
 
@@ -48,12 +49,23 @@ class PrintedMethod(NamedTuple):
     """The module that it is, unchanged or under its name; None for a variant under another name or a composition."""
     source: str = ""
     """The authors and the year, as its module has them."""
+    settings: str = ""
+    """Its hyper-parameters, those of the configuration and the defaults: `λ 12, width 3`."""
 
 
 WORDS = {
     "augmix": "AugMix", "autoaugment": "AutoAugment", "cutmix": "CutMix", "fmix": "FMix", "jsd": "JSD",
     "kl": "KL", "pgd": "PGD",
 }  # fmt: skip
+
+
+SYMBOLS = {
+    "weight": "λ", "alpha": "α", "epsilon": "ε", "probability": "p", "views": "augmented views",
+}  # fmt: skip
+IN_GREY_LEVELS = ("epsilon", "step")
+"""The parameters that are given as so many of 255 grey levels."""
+UNSAID = ("folder", "mode")
+"""The parameters that say where something lies, or how it is computed."""
 
 
 def titled(name: str) -> str:
@@ -94,7 +106,10 @@ def headline_title(testset: TestSet) -> str:
 
 def methods_of(config: Mapping[str, Any]) -> list[PrintedMethod]:
     """The configured methods, titled by their modules; a title that two of them share gives way to the names."""
-    methods = [_method(entry, config.get("method_packages") or []) for entry in config["methods"]]
+    packages = config.get("method_packages") or []
+    methods = [
+        _method(entry, packages)._replace(settings=hyperparameters(entry, packages)) for entry in config["methods"]
+    ]
     titles = [method.title for method in methods]
     return [m if titles.count(m.title) == 1 else m._replace(title=titled(m.name)) for m in methods]
 
@@ -102,19 +117,53 @@ def methods_of(config: Mapping[str, Any]) -> list[PrintedMethod]:
 def _method(entry: Mapping[str, Any], packages: Sequence[str]) -> PrintedMethod:
     name = entry["name"]
     parts = method_parts(entry)
+    settings = hyperparameters(entry, packages)
     if "preset" not in entry:
         said = "; ".join(f"{part} of {', then '.join(_given(*s) for s in sources)}" for part, sources in parts.items())
-        return PrintedMethod(name, titled(name), f"A composition: {said}.", None)
+        return PrintedMethod(name, titled(name), f"A composition: {said}.", None, settings=settings)
     [(preset, parameters)] = parts["views"]
     title, description, source = _docstring(preset, packages)
     if not parameters:
-        return PrintedMethod(name, title if name == preset else titled(name), description, preset, source)
-    if name == preset:
-        return PrintedMethod(name, title, f"{description} With {_settings(parameters)}.".lstrip(), preset, source)
+        return PrintedMethod(name, title if name == preset else titled(name), description, preset, source, settings)
     said = _settings(parameters)
-    return PrintedMethod(
-        name, f"{title}, {said}" if entry.get("sweeps") else titled(name), f"{title} with {said}.", None, source
+    if name == preset:
+        return PrintedMethod(name, title, f"{description} With {said}.".lstrip(), preset, source, settings)
+    title_here = f"{title}, {said}" if entry.get("sweeps") else titled(name)
+    return PrintedMethod(name, title_here, f"{title} with {said}.", None, source, settings)
+
+
+def hyperparameters(entry: Mapping[str, Any], packages: Sequence[str]) -> str:
+    """A configured method's parameters with their values, defaults too; of a composition by the method they are of."""
+    parts = {source: given for sources in method_parts(entry).values() for source, given in sources}
+    said = {source: _values(source, given, packages) for source, given in parts.items()}
+    if "preset" in entry:
+        return next(iter(said.values()))
+    return "; ".join(f"{titled(source)}: {values}" for source, values in said.items() if values)
+
+
+def _values(preset: str, given: Mapping[str, Any], packages: Sequence[str]) -> str:
+    try:
+        defaults = method_parameters(preset, packages)
+    except (UserError, OSError):
+        defaults = {}  # The results may come from another checkout: what the configuration says is printed.
+    values = {key: given.get(key, default) for key, default in {**defaults, **given}.items() if key not in UNSAID}
+    return ", ".join(
+        said for key, value in values.items() if value is not Parameter.empty and (said := _value(key, value))
     )
+
+
+def _value(key: str, value: Any) -> str:
+    """One parameter in print; empty for a switch that is off."""
+    name = SYMBOLS.get(key, spaced(key))
+    if isinstance(value, bool):
+        return name if value else ""
+    if key == "depth" and value == -1:
+        return "depth 1 to 3 at random"
+    if key == "views":
+        return f"{value} {name}"
+    if isinstance(value, float) and key in IN_GREY_LEVELS and abs(value * 255 - round(value * 255)) < 1e-6:
+        return f"{name} {round(value * 255)}/255"
+    return f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
 
 
 def _given(source: str, parameters: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from itertools import product
 from augmix.suite.evaluate.measures import MEASURES, Measure
 from augmix.suite.testsets.base import TestSet
 from reports.differences import differences_table
-from reports.evidence import compared_cells
+from reports.evidence import compared_cells, noise_floor
 from reports.layout import Column, Row, Table, flattened, framed, signed
 from reports.literature import comparisons, normalised
 from reports.loaded import BINS, Family, Results, records
@@ -18,6 +18,7 @@ from reports.tuning import sweep_table
 from reports.words import enumerated, sentence
 
 LONGEST_RUN_LIST = 60
+FLOOR = "Noise floor of it"
 HELD_OUT = "Held out"
 """The heading of the shifts that enter no mean."""
 UNCHECKED = "The mFR's AlexNet denominators are unchecked: they come from one source and no second one confirms them."
@@ -137,20 +138,41 @@ def _calibration(results: Results) -> Table:
         quantity: f"{measure.title}, {family.first.title}" + (" pooled" if quantity.shift == POOLED else "")
         for measure, family, quantity in found
     }
-    rows = [
-        Row((dataset, architecture, label), block, label, compared_cells(results, dataset, architecture, quantity))
-        for dataset, architecture, block in _places(results)
-        for quantity, label in labels.items()
-        if results.has(quantity, dataset)
-    ]
+    rows = []
+    for dataset, architecture, block in _places(results):
+        for quantity, label in labels.items():
+            if results.has(quantity, dataset):
+                cells = compared_cells(results, dataset, architecture, quantity)
+                rows.append(Row((dataset, architecture, label), block, label, cells))
+                rows += _floors(results, dataset, architecture, quantity, label, block)
     notes = [
         f"{enumerated(titles)}: the mean over {over}; pooled: over all images at once."
         for over, titles in _averaged([family.first for _, family, _ in found]).items()
     ]
+    if any(row.label.startswith(FLOOR) for row in rows):
+        notes.append(
+            f"{FLOOR}: the RMS calibration error that chance gives on average to a perfectly calibrated net with the "
+            "confidences of the method's first run; a figure near it shows no miscalibration."
+        )
+    if any(row.label.startswith(("RMS", "Expected")) for row in rows):
+        notes.append("RMS and expected calibration errors are no means over images: told apart over seeds alone.")
     cells = framed(["dataset", "architecture", "measure"], method_columns(results), rows)
     measures = list(dict.fromkeys(measure for measure, _, _ in found))
     caption = f"Calibration: {enumerated([f'{m.phrase} ({m.unit})' for m in measures])}" if measures else "Calibration"
     return Table("calibration", caption, cells, "row", notes=(*notes, *_too_few_bins(results)))
+
+
+def _floors(
+    results: Results, dataset: str, architecture: str, quantity: Quantity, label: str, block: str
+) -> Iterator[Row]:
+    """What chance alone makes of an RMS calibration error, where the predictions are at hand."""
+    if quantity.measure.name != "rms_calibration":
+        return
+    floors = [noise_floor(results, Place(dataset, architecture, m.name), quantity) for m in results.methods]
+    if any(floor is not None for floor in floors):
+        title = f"{FLOOR}, {label.rpartition(', ')[2]}"
+        cells = [Cell(floor, None, 1, 1, "" if floor else "–", quantity.measure) for floor in floors]
+        yield Row((dataset, architecture, title), block, title, cells)
 
 
 def _averaged(testsets: Sequence[TestSet]) -> dict[str, list[str]]:

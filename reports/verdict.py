@@ -224,9 +224,10 @@ def _calibration(results: Results, dataset: str) -> list[str]:
         return []
     pooled = quantity == POOLED_CALIBRATION
     over = "pooled over all corrupted images" if pooled else f"averaged over the cells of -{quantity.testset}"
+    ours, theirs = (_overall(results, dataset, found.name) for found in (method, reference))
     return [
         f"The {quantity.measure.phrase}, {over}, is {stated(cells[method.name])} with {method.title} "
-        f"and {stated(cells[reference.name])} with {reference.title}."
+        f"and {stated(cells[reference.name])} with {reference.title}{compared(results, ours, theirs, quantity)}."
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reports.names import PrintedMethod, methods_of, shift_title, titled
+from reports.names import PrintedMethod, hyperparameters, methods_of, shift_title, titled
 
 FILES = {
     "cutout": '"""Cutout (DeVries & Taylor, 2017): one square hole per image."""\nraise SystemExit\n',
@@ -68,8 +68,33 @@ def test_a_changed_preset_is_not_the_method_itself(package: str) -> None:
 def test_a_preset_with_parameters_under_its_own_name_is_that_method(package: str) -> None:
     (method,) = named(package, {"name": "cutout", "preset": "cutout", "parameters": {"side": 4}})
     assert method == PrintedMethod(
-        "cutout", "Cutout", "One square hole per image. With side 4.", "cutout", method.source
+        "cutout", "Cutout", "One square hole per image. With side 4.", "cutout", method.source, "side 4"
     )
+
+
+@pytest.mark.parametrize(
+    ("entry", "settings"),
+    [
+        (
+            {"preset": "augmix", "parameters": {"weight": 4.5}},
+            "width 3, depth 1 to 3 at random, α 1, severity 3, 2 augmented views, λ 4.5",
+        ),
+        (
+            {"preset": "augmix", "parameters": {"all_ops": True, "depth": 2}},
+            "width 3, depth 2, α 1, severity 3, all ops",
+        ),
+        ({"preset": "adversarial"}, "ε 8/255, step 2/255, steps 10"),
+        ({"preset": "cutmix"}, "α 1, p 0.5"),
+        ({"preset": "autoaugment"}, "policy cifar10"),
+        ({"preset": "standard"}, ""),
+        (
+            {"views": {"autoaugment": {}}, "mix": {"fmix": {"alpha": 2}}, "loss": {"standard": {}}},
+            "AutoAugment: policy cifar10; FMix: α 2, decay 3",
+        ),
+    ],
+)
+def test_hyperparameters_are_those_of_the_configuration_and_the_defaults(entry: dict[str, Any], settings: str) -> None:
+    assert hyperparameters({"name": "any", **entry}, ["baselines", "ablations"]).startswith(settings)
 
 
 def test_a_composition_names_its_parts(package: str) -> None:
