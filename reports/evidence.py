@@ -9,7 +9,7 @@ import numpy as np
 
 from augmix.errors import UserError
 from augmix.suite.evaluate import predictions
-from augmix.suite.evaluate.measures import Measure
+from augmix.suite.evaluate.measures import Measure, measures_of
 from augmix.suite.evaluate.predictions import OutdatedError
 from augmix.suite.evaluate.scores import FloatArray, base_labels, image_scores
 from augmix.suite.testsets.base import TestSet
@@ -292,7 +292,7 @@ def _read_scores(results: Results, run: Run, testset: TestSet) -> Mapping[str, M
             f"{path} has predictions on other test images than {first}: their labels differ; "
             "evaluate both runs on the same test set"
         )
-    scores = {metric: image_scores(testset, archive, metric) for metric in testset.measures}
+    scores = {metric: image_scores(testset, archive, metric) for metric in measures_of(testset)}
     return {metric: found for metric, found in scores.items() if found is not None}
 
 

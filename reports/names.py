@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from augmix.errors import UserError
 from augmix.registry import find_package, method_module, method_parameters, method_parts
-from augmix.suite.evaluate.measures import MEASURES
+from augmix.suite.evaluate.measures import MEASURES, measures_of
 from augmix.suite.testsets.base import TestSet
 
 LONGEST_TITLE = 24
@@ -93,7 +93,7 @@ def headline_phrase(testset: TestSet) -> str:
     """The name within a sentence of the figure that a test set is judged by: `mCE`, `clean error`, `error`."""
     if testset.entering:
         return testset.mean
-    return f"{testset.adjective} {MEASURES[testset.measures[0]].phrase}".lstrip()
+    return f"{testset.adjective} {MEASURES[measures_of(testset)[0]].phrase}".lstrip()
 
 
 def headline_title(testset: TestSet) -> str:

@@ -13,7 +13,7 @@ from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.evaluate import predictions, stages
 from augmix.suite.evaluate.choosing import to_test
-from augmix.suite.evaluate.measures import MEASURES, Measure, flips
+from augmix.suite.evaluate.measures import MEASURES, Measure, flips, measures_of
 from augmix.suite.evaluate.predictions import OutdatedError, Predictions
 from augmix.suite.evaluate.stages import FINISHED_ONLY, State, run_state
 from augmix.suite.io.files import read_mapping, write_csv, write_text
@@ -81,7 +81,7 @@ def scores(testset: TestSet, archive: Predictions) -> Iterator[tuple[str, int | 
     """
     names = testset.shifts
     labels = archive.labels.reshape(testset.levels, -1)
-    measures = [MEASURES[name] for name in testset.measures]
+    measures = [MEASURES[name] for name in measures_of(testset)]
     cells = {
         name: [
             {m.name: _value(testset, m, name, archive.shifts[name], labels, level) for m in measures}
@@ -100,8 +100,8 @@ def scores(testset: TestSet, archive: Predictions) -> Iterator[tuple[str, int | 
     if not entering:
         return
     complete = set(testset.entering) <= set(names)
-    headline = testset.measures[0]
-    for metric in testset.measures:
+    headline = measures_of(testset)[0]
+    for metric in measures_of(testset):
         values = {name: [found[metric] for found in cells[name]] for name in entering}
         if testset.levels > 1:
             for severity, level in enumerate(zip(*values.values(), strict=True), 1):
