@@ -293,6 +293,6 @@ def _calibration(results: Results, folder: Path, dataset: str) -> Iterator[Drawi
         if len(shown) > 1:
             patches = [Patch(facecolor=tint, label=label) for label, tint in zip(shown, tints, strict=True)]
             figure.legend(handles=patches, loc="outside upper center", ncols=min(4, len(shown)))
-    over = ": means over seeds, whiskers ± one standard deviation." if len(results.config["seeds"]) > 1 else "."
-    title = f"{CONFIDENCE.title} on {enumerated(list(shown))} images of {results.dataset_title(dataset)}{over}"
+    spread_out = ": means over seeds, whiskers ± one standard deviation." if len(results.config["seeds"]) > 1 else "."
+    title = f"{CONFIDENCE.title} on {enumerated(list(shown))} images of {results.dataset_title(dataset)}{spread_out}"
     yield Drawing("calibration", name, title)
