@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from augmix.errors import UserError
+from augmix.suite.config.parse import build_testset, origin_of
+from augmix.suite.config.sweeps import HELD_OUT
 from augmix.suite.evaluate import predictions
 from augmix.suite.evaluate.measures import Measure, measures_of
 from augmix.suite.evaluate.predictions import OutdatedError
@@ -25,6 +28,7 @@ from reports.statistics import (
     against_control,
     calibration_floor,
     compare,
+    confirm,
     holm,
     spread_of,
     told_apart_from_best,
@@ -41,10 +45,6 @@ CONTROLS = ("augmix", "standard")
 """The methods that all others are compared with, the one whose family is asked first."""
 FLOOR_DRAWS = 200
 """Simulated test sets of a noise floor."""
-PREDICTIONS = "predictions"
-"""The folder of a run's archives on test images."""
-
-Seeds = Mapping[int, FloatArray]
 Run = tuple[str, str, str, int]
 
 
@@ -233,8 +233,8 @@ def _scores(
     figures: Mapping[str, Mapping[int, float]],
 ) -> tuple[dict[str, dict[int, FloatArray]] | None, str]:
     """A score per test image of each run; without them the reason."""
-    testset = next((found for found in results.testsets(dataset) if found.name == quantity.testset), None)
-    if testset is None or quantity == VALIDATION or quantity.severity:
+    testset = _testset(results, dataset, quantity)
+    if testset is None or quantity.severity:
         return None, "its scores of single images are not kept"
     architectures = results.architectures if architecture == MEAN else [architecture]
     shift = testset.mean if quantity.shift == MEAN else quantity.shift
@@ -243,7 +243,7 @@ def _scores(
         for seed, figure in of.items():
             each = []
             for one in architectures:
-                found = _run_scores(results, (dataset, one, name, seed), testset, quantity.metric)
+                found = _run_scores(results, (dataset, one, name, seed), testset, quantity)
                 if isinstance(found, str):
                     return None, found
                 if shift not in found:
@@ -254,7 +254,7 @@ def _scores(
                 return None, "there is one test image"
             if not abs(float(column.mean()) - figure) <= TOLERANCE:
                 raise UserError(
-                    f"{_archive(results, (dataset, architectures[0], name, seed), testset)} gives a value of "
+                    f"{_archive(results, (dataset, architectures[0], name, seed), quantity)} gives a value of "
                     f"{column.mean():.6g} for {quantity.metric} on {quantity.shift}, {results.folder / 'metrics.csv'} "
                     f"has {figure:.6g}; run `augmix collect` again"
                 )
@@ -262,23 +262,41 @@ def _scores(
     return scores, ""
 
 
-def _archive(results: Results, run: Run, testset: TestSet) -> Any:
+def _testset(results: Results, dataset: str, quantity: Quantity) -> TestSet | None:
+    """The test set that a quantity is measured on; for validation errors the held-out corruptions."""
+    if quantity == VALIDATION:
+        key = ("validation", dataset)
+        if key not in results.memory:
+            entry = {"kind": "corruptions", "shifts": list(HELD_OUT), "published": None, "resize": False}
+            results.memory[key] = build_testset(
+                "C", {**entry, "images": None, "seed": 0}, origin_of(results.config, dataset)
+            )
+        found: TestSet = results.memory[key]
+        return found
+    return next((known for known in results.testsets(dataset) if known.name == quantity.testset), None)
+
+
+def _archive(results: Results, run: Run, quantity: Quantity) -> Path:
+    """Where the predictions of a run lie."""
     dataset, architecture, method, seed = run
     folder = results.run_folder({"dataset": dataset, "arch": architecture, "method": method, "seed": seed})
-    return predictions.path_of(folder, PREDICTIONS, testset.name)
+    output, name = ("validation", "C") if quantity == VALIDATION else ("predictions", quantity.testset)
+    return predictions.path_of(folder, output, name)
 
 
-def _run_scores(results: Results, run: Run, testset: TestSet, metric: str) -> Mapping[str, FloatArray] | str:
+def _run_scores(results: Results, run: Run, testset: TestSet, quantity: Quantity) -> Mapping[str, FloatArray] | str:
     """A run's scores by shift, read once; a reason in words where there are none."""
-    key = ("scores", run, testset.name)
+    key = ("scores", run, quantity.testset)
     if key not in results.memory:
-        results.memory[key] = _read_scores(results, run, testset)
+        results.memory[key] = _read_scores(results, run, testset, quantity)
     found: Mapping[str, Mapping[str, FloatArray]] | str = results.memory[key]
-    return found if isinstance(found, str) else found.get(metric, {})
+    return found if isinstance(found, str) else found.get(quantity.metric, {})
 
 
-def _read_scores(results: Results, run: Run, testset: TestSet) -> Mapping[str, Mapping[str, FloatArray]] | str:
-    path = _archive(results, run, testset)
+def _read_scores(
+    results: Results, run: Run, testset: TestSet, quantity: Quantity
+) -> Mapping[str, Mapping[str, FloatArray]] | str:
+    path = _archive(results, run, quantity)
     if not path.is_file():
         return "predictions are not at hand"
     try:
@@ -286,14 +304,17 @@ def _read_scores(results: Results, run: Run, testset: TestSet) -> Mapping[str, M
     except OutdatedError:
         return "predictions cannot be read"
     labels = base_labels(testset, archive)
-    known, first = results.memory.setdefault(("labels", run[0], testset.name), (labels, path))
+    known, first = results.memory.setdefault(("labels", run[0], quantity.testset), (labels, path))
     if not np.array_equal(known, labels):
         raise UserError(
             f"{path} has predictions on other test images than {first}: their labels differ; "
             "evaluate both runs on the same test set"
         )
     scores = {metric: image_scores(testset, archive, metric) for metric in measures_of(testset)}
-    return {metric: found for metric, found in scores.items() if found is not None}
+    by_metric = {metric: found for metric, found in scores.items() if found is not None}
+    if quantity == VALIDATION:  # all of its corruptions count, though none enters the mCE
+        return {quantity.metric: {testset.mean: np.mean(list(by_metric[quantity.metric].values()), axis=0)}}
+    return by_metric
 
 
 def noise_floor(results: Results, place: Place, quantity: Quantity) -> float | None:
@@ -306,13 +327,12 @@ def noise_floor(results: Results, place: Place, quantity: Quantity) -> float | N
         each = [noise_floor(results, place._replace(architecture=name), quantity) for name in results.architectures]
         found = [floor for floor in each if floor is not None]
         return float(np.mean(found)) if len(found) == len(each) else None
-    testset = next((known for known in results.testsets(place.dataset) if known.name == quantity.testset), None)
+    testset = _testset(results, place.dataset, quantity)
     for seed in sorted(results.seeds(place, quantity).index):
         if testset is None:
             return None
-        path = _archive(results, (*place, int(seed)), testset)
         try:
-            archive = predictions.read(path, testset.shifts)
+            archive = predictions.read(_archive(results, (*place, int(seed)), quantity), testset.shifts)
         except OutdatedError:
             continue
         entering = [shift for shift in testset.shifts if shift in testset.entering]
@@ -410,6 +430,30 @@ def compared_cells(
     apart = told_apart(results, dataset, architecture, quantity, names)
     cells = [results.cell(Place(dataset, architecture, name), quantity) for name in names]
     return [replace(cell, apart=apart.get(name)) for name, cell in zip(names, cells, strict=True)]
+
+
+def confirmed(
+    results: Results, dataset: str, architecture: str, quantity: Quantity, methods: Sequence[str], default: str
+) -> tuple[str, Compared | None] | None:
+    """A sweep chosen anew on half of its seeds and images: what is chosen, and its difference on the other half.
+
+    The difference is from the default, and None where that is chosen. None for all where there are no scores of single
+    images, fewer than four images, or a value with one seed.
+    """
+    known = evidence(results, dataset, architecture, quantity, methods)
+    if known is None or known.sample.scores is None or known.sample.images < 4 or not quantity.measure.lower_is_better:
+        return None
+    sample = known.sample
+    if default not in sample.methods or len(sample.methods) < 2 or sample.counts.min() < 2:
+        return None
+    columns = iter(known.sample.scores.T)
+    scores = {
+        name: {seed: next(columns) for seed in seeds} for name, seeds in zip(sample.methods, sample.seeds, strict=True)
+    }
+    found = confirm(scores, default, confidence=CONFIDENCE, largest=sample.largest)
+    if found.difference is None:
+        return found.chosen, None
+    return found.chosen, Compared(found.difference, known.measure, True)
 
 
 def reasons(results: Results) -> list[str]:

@@ -238,7 +238,7 @@ def _training(results: Results, folder: Path, dataset: str, architecture: str) -
         f"Training on {results.dataset_title(dataset)} with {architecture_title(architecture)}.",
         "Thin: single runs, also those that diverged; thick: the mean over seeds." if runs.max() > 1 else "",
         "The loss is the one that each method minimises, so its level does not compare across methods.",
-        "The error's scale is logarithmic." if logarithmic else "",
+        "The error's scale is logarithmic from the lowest error up, and linear below." if logarithmic else "",
     ]
     yield Drawing("training", name, " ".join(filter(None, said)))
 
@@ -293,5 +293,6 @@ def _calibration(results: Results, folder: Path, dataset: str) -> Iterator[Drawi
         if len(shown) > 1:
             patches = [Patch(facecolor=tint, label=label) for label, tint in zip(shown, tints, strict=True)]
             figure.legend(handles=patches, loc="outside upper center", ncols=min(4, len(shown)))
-    title = f"{CONFIDENCE.title} on {enumerated(list(shown))} images of {results.dataset_title(dataset)}."
+    spread_out = ": means over seeds, whiskers ± one standard deviation." if len(results.config["seeds"]) > 1 else "."
+    title = f"{CONFIDENCE.title} on {enumerated(list(shown))} images of {results.dataset_title(dataset)}{spread_out}"
     yield Drawing("calibration", name, title)

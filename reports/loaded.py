@@ -186,10 +186,6 @@ class Results:
         """The quantity's cell of each method."""
         return [self.cell(Place(dataset, architecture, method.name), quantity) for method in self.methods]
 
-    def difference(self, place: Place, reference: Place, quantity: Quantity) -> pd.Series:
-        """Place minus reference, for each seed that finished with both."""
-        return (self.seeds(place, quantity) - self.seeds(reference, quantity)).dropna()
-
     def tidy(self, dataset: str, architecture: str, quantities: Mapping[Any, Quantity]) -> pd.DataFrame:
         """For plots: a row per method (its title), label (a key of `quantities`) and seed, with the value."""
         rows = [

@@ -6,7 +6,7 @@ from reports.evidence import Compared, Evidence, control_names, evidence, reason
 from reports.layout import CONFIDENCE, decimal
 from reports.loaded import Results
 from reports.names import headline_phrase
-from reports.quantities import MEAN, Quantity
+from reports.quantities import CLEAN_ERROR, MCE, MEAN, Quantity
 from reports.statistics import detectable_difference
 from reports.words import count_word, enumerated
 
@@ -60,7 +60,8 @@ def statistics_in_words(results: Results) -> list[str]:
         )
     for dataset, phrase, _, known in found[:1]:
         where = f" on {results.dataset_title(dataset)}" if len(results.datasets) > 1 else ""
-        said.append(f"For the {phrase}{where}: {known.spread.sentence}")
+        sentence = known.spread.sentence
+        said.append(f"For the {phrase}{where}: {sentence[:1].lower()}{sentence[1:]}")
     if why := reasons(results):
         said.append(PREDICTED.format(why=enumerated(why)))
     return said
@@ -71,30 +72,32 @@ def detectable(results: Results) -> list[str]:
     if len(results.methods) < 2:
         return []
     said = []
+    titles = {method.name: method.title for method in results.methods}
     for dataset in results.datasets:
-        amounts, seeds = [], set()
-        blind = False
-        for name, phrase, quantity, known in headline_evidence(results):
-            if name != dataset or (quantity.testset not in ("C", "clean")):
-                continue
-            pair = _widest(results, known)
-            if pair is None:
-                continue
-            least = detectable_difference(pair.difference, power=POWER)
-            seeds |= set(pair.difference.n_seeds)
-            if least is None:
-                blind = True
-                continue
-            points = least * quantity.measure.scale
-            amounts.append(f"{decimal(points, points, quantity.measure.decimals)} points of {phrase}")
         on = f" on {results.dataset_title(dataset)}" if len(results.datasets) > 1 else ""
+        found = [
+            (pair, phrase, quantity.measure)
+            for name, phrase, quantity, known in headline_evidence(results)
+            if name == dataset and quantity in (MCE, CLEAN_ERROR)
+            for pair in [_widest(results, known)]
+            if pair is not None
+        ]
+        amounts = []
+        for pair, phrase, measure in found:
+            least = detectable_difference(pair.difference, power=POWER)
+            if least is not None:
+                points = least * measure.scale
+                amounts.append(f"{decimal(points, points, measure.decimals)} points of {phrase}")
         if amounts:
+            counts = sorted({count for pair, _, _ in found for count in pair.difference.n_seeds})
+            seeds = f"{enumerated([count_word(count) for count in counts])} seed{'' if counts == [1] else 's'} a method"
+            same = "" if all(pair.over_images for pair, _, _ in found) else " on the same test images"
             said.append(
-                f"With {enumerated([count_word(n) for n in sorted(seeds)])} {'seed' if seeds == {1} else 'seeds'} a "
-                f"method{on}, a true difference of {enumerated(amounts)} would be found significant in four of five "
-                "such experiments; smaller ones would be missed more often."
+                f"With {seeds}{on}, a true difference of {enumerated(amounts)} between "
+                f"{titles[found[0][0].difference.reference]} and another method would be found significant in four of "
+                f"five such experiments{same}; smaller ones would be missed more often."
             )
-        elif blind:
+        elif found:
             said.append(f"With one seed a method{on}, no difference can be found significant, however large.")
     return said
 

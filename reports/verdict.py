@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from reports.evidence import Evidence, evidence
+from reports.evidence import Evidence, confirmed, evidence
 from reports.layout import CONFIDENCE, printed_mean
 from reports.literature import comparisons
 from reports.loaded import STATUSES, Results, majority, records
 from reports.names import PrintedMethod, architecture_title, headline_phrase
 from reports.quantities import CALIBRATION, MEAN, POOLED_CALIBRATION, Cell, Place, Quantity
 from reports.significance import detectable
-from reports.tuning import decided_by, sweeps_of
-from reports.words import compared, count_word, enumerated, plural, sentence, stated
+from reports.tuning import Sweep, decided_by, sweeps_of
+from reports.words import compared, count_word, difference_in_words, enumerated, plural, sentence, stated
 
 MOST_DETAILS = 5
 """A warning names so many of the files or settings that differ."""
@@ -161,7 +161,7 @@ def _doubt(known: Evidence, best: PrintedMethod, others: Sequence[PrintedMethod]
     """A clause on the methods that the best one is not told apart from, or on what so few seeds can say of that."""
     near = [method.title for method in others if not known.apart[method.name]]
     if not known.spread.degrees_of_freedom:
-        return "; one seed cannot say whether others would agree"
+        return "; one seed cannot say which is the best"
     if len(near) == len(others):
         return "; no method is told apart from the best"
     sure = f" ({CONFIDENCE} confidence, one-sided)"
@@ -207,9 +207,25 @@ def _sweeps(results: Results, dataset: str) -> list[str]:
                 line += ", and is the default"
             elif default is not None:
                 line += f", the default {stated(default)}"
-                line += "; the lowest of several is low by chance, too"
+                line += _confirmation(results, dataset, sweep, quantity)
             said.append(line + ".")
     return said
+
+
+def _confirmation(results: Results, dataset: str, sweep: Sweep, quantity: Quantity) -> str:
+    """What the lowest of several values is worth, which is low by chance, too."""
+    assert sweep.default is not None
+    methods = [method for _, method in sweep.values]
+    architecture = _overall(results, dataset, sweep.default).architecture
+    found = confirmed(results, dataset, architecture, quantity, methods, sweep.default)
+    if found is None:
+        return "; the lowest of several is low by chance, too, so this says nothing against the default"
+    method, difference = found
+    anew = "; chosen anew on half of the seeds and images"
+    if difference is None:
+        return f"{anew}, the default is the lowest"
+    value = next(value for value, name in sweep.values if name == method)
+    return f"{anew}, {value} has on the other half {difference_in_words(difference)}"
 
 
 def _calibration(results: Results, dataset: str) -> list[str]:

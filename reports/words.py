@@ -67,9 +67,9 @@ def interval_of(compared: Compared) -> str:
 def significance(compared: Compared) -> str:
     """Whether a difference is significant, as the end of a sentence about it."""
     if compared.verdict == "cannot tell: one seed":
-        return "one seed cannot say whether others would agree"
+        return "which one seed cannot tell from chance"
     if compared.verdict == "cannot tell: two seeds":
-        return "two seeds cannot say whether there is a difference"
+        return "which two seeds cannot tell from chance"
     among = ""
     if compared.difference.adjustment == "Holm" and compared.difference.family_size > 1:
         among = f" among {count_word(compared.difference.family_size)} contrasts"

@@ -13,9 +13,11 @@ from scipy.stats import norm
 from augmix.corruptions import CORRUPTIONS
 from augmix.perturbations import PERTURBATIONS
 from augmix.suite.config.parse import build_testset, origin_of
+from augmix.suite.config.sweeps import HELD_OUT
 from augmix.suite.evaluate import predictions
 from augmix.suite.evaluate.predictions import NUMBERS, Predictions
 from augmix.suite.evaluate.results import COLUMNS, RUN_COLUMNS, run_metrics
+from augmix.suite.testsets.base import TestSet
 
 PRESETS = {"imagenet": "imagenet"}
 BASE = {"standard": 0.30, "augmix": 0.14, "no_jsd": 0.18}
@@ -151,7 +153,8 @@ class Synthetic:
                             if tested or self.validation is None:
                                 rows = self._predicted(key, base) if self.images else self._metrics(base, rng)
                             if self.validation is not None:
-                                rows.append(("validation", "validation split", "mean", "", "error", base))
+                                value = self._validated(key, base) if self.images else base
+                                rows.append(("validation", "validation split", "mean", "", "error", value))
                             for row in rows:
                                 self.metrics.append(key | dict(zip(COLUMNS[4:], row, strict=True)))
                         if status != "missing":
@@ -192,33 +195,46 @@ class Synthetic:
         folder = self.folder / key["dataset"] / key["arch"] / key["method"] / f"seed{key['seed']}" / "predictions"
         config = {"datasets": {name: {"options": {}, "preset": "cifar", **e} for name, e in self.datasets.items()}}
         origin = origin_of({**config, "folders": {"data": str(self.data)}}, key["dataset"])
+        testsets = [
+            build_testset(name, entry, origin)
+            for name, entry in self.testsets.items()
+            if entry is not None and (self.evaluated is None or name in self.evaluated)
+        ]
         rng = np.random.default_rng([len(key["method"]), key["seed"], ord(key["arch"][0])])
-        difficulty = np.random.default_rng(0).normal(size=self.images)  # the same for all runs
-        labels = np.random.default_rng(1).integers(0, 4, self.images)
-        testsets = []
-        for name, entry in self.testsets.items():
-            if entry is None or (self.evaluated is not None and name not in self.evaluated):
-                continue
-            testset = build_testset(name, entry, origin)
-            testsets.append(testset)
-            level = float(norm.ppf(base)) + 0.1 * rng.normal()
-            found = {}
-            for shift in testset.shifts:
-                copies = 7 if testset.sequence else testset.levels
-                hard = difficulty[:, None] + rng.normal(size=(self.images, copies)) + np.linspace(-0.7, 0.7, copies)
-                wrong = hard > -level * 1.6
-                numbers = np.zeros((self.images, copies), NUMBERS)
-                numbers["prediction"] = np.where(wrong, (labels[:, None] + 1) % 4, labels[:, None])
-                numbers["confidence"] = 1 / (1 + np.exp(-np.abs(hard + level * 1.6))) * 0.6 + 0.4
-                numbers["true_probability"] = np.where(wrong, 0.2, numbers["confidence"])
-                numbers["squared_sum"] = numbers["confidence"] ** 2
-                by_level = np.ascontiguousarray(numbers.T)
-                if testset.levels == 1:
-                    by_level = by_level[0]
-                found[shift] = numbers if testset.sequence else by_level
-            tiled = labels if testset.sequence else np.tile(labels, testset.levels)
-            predictions.write(folder / f"{name}.npz", Predictions(found, tiled, self.source), {})
+        for testset in testsets:
+            predictions.write(folder / f"{testset.name}.npz", self._answers(testset, base, rng), {})
         return list(run_metrics(folder, testsets))
+
+    def _validated(self, key: dict[str, Any], base: float) -> float:
+        """Write a run's archive of predictions on the validation split; returns the error by which a sweep is read."""
+        entry = {"kind": "corruptions", "shifts": list(HELD_OUT), **SHIFTED}
+        config = {"datasets": {name: {"options": {}, "preset": "cifar", **e} for name, e in self.datasets.items()}}
+        origin = origin_of({**config, "folders": {"data": str(self.data)}}, key["dataset"])
+        testset = build_testset("C", entry, origin)
+        rng = np.random.default_rng([len(key["method"]), key["seed"], ord(key["arch"][0]), 1])
+        found = self._answers(testset, base, rng)
+        folder = self.folder / key["dataset"] / key["arch"] / key["method"] / f"seed{key['seed']}" / "validation"
+        predictions.write(folder / "C.npz", found, {})
+        labels = found.labels.reshape(testset.levels, -1)
+        return float(np.mean([np.mean(numbers["prediction"] != labels) for numbers in found.shifts.values()]))
+
+    def _answers(self, testset: TestSet, base: float, rng: np.random.Generator) -> Predictions:
+        """Predictions with an error of about `base`, on images of which some are harder than others to all runs."""
+        difficulty = np.random.default_rng(0).normal(size=(self.images, 1))
+        labels = np.random.default_rng(1).integers(0, 4, self.images)
+        level = 1.6 * (float(norm.ppf(base)) + 0.1 * rng.normal())
+        copies = 7 if testset.sequence else testset.levels
+        found = {}
+        for shift in testset.shifts:
+            hard = difficulty + rng.normal(size=(self.images, copies)) + np.linspace(-0.7, 0.7, copies) + level
+            numbers = np.zeros((self.images, copies), NUMBERS)
+            numbers["prediction"] = np.where(hard > 0, (labels[:, None] + 1) % 4, labels[:, None])
+            numbers["confidence"] = 1 / (1 + np.exp(-np.abs(hard))) * 0.6 + 0.4
+            numbers["true_probability"] = np.where(hard > 0, 0.2, numbers["confidence"])
+            numbers["squared_sum"] = numbers["confidence"] ** 2
+            by_level = np.ascontiguousarray(numbers.T)
+            found[shift] = numbers if testset.sequence else by_level[0] if testset.levels == 1 else by_level
+        return Predictions(found, labels if testset.sequence else np.tile(labels, testset.levels), self.source)
 
     def _corrupted(
         self, name: str, measures: Sequence[str], base: float, noisy: Callable[[float], float]

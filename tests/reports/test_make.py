@@ -35,7 +35,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 @needs_pdftotext
 def test_the_pdf_holds_the_numbers_and_the_same_inputs_give_the_same_bytes(synthetic: Synthetic) -> None:
-    synthetic.status = {("no_jsd", 1): "diverged"}
+    synthetic.status, synthetic.images = {("no_jsd", 1): "diverged"}, 30
     synthetic.write()
     synthetic.write_arrays()
     path = build_report(synthetic.folder, synthetic.data)

@@ -74,7 +74,7 @@ def test_a_difference_within_the_spread_is_no_claim(synthetic: Synthetic, augmix
 def test_augmix_can_lose(synthetic: Synthetic) -> None:
     verdict = with_mce(synthetic, {("standard", 0): 10.0, ("augmix", 0): 20.0})
     said = finding(verdict, "AugMix against standard training")
-    assert "10.0 points more (ratio 2.00), one seed cannot say whether others would agree." in said
+    assert "10.0 points more (ratio 2.00), which one seed cannot tell from chance." in said
     assert "The lowest mCE on Digits-C is that of Standard training, 10.0 %" in finding(verdict, "Best figures")
     assert "Every figure rests on one seed: other seeds may order the methods otherwise." in abstract(verdict)
 
@@ -82,8 +82,11 @@ def test_augmix_can_lose(synthetic: Synthetic) -> None:
 def test_equal_figures_have_no_winner(synthetic: Synthetic) -> None:
     verdict = with_mce(synthetic, {("standard", 0): 12.0, ("no_jsd", 0): 12.002, ("augmix", 0): 12.001})
     said = finding(verdict, "Best figures")
-    assert "The lowest mCE on Digits-C is 12.0 %, equal in Standard training, AugMix and No JSD; one seed" in said
-    assert ": no difference in the mean, one seed cannot say" in finding(verdict, "AugMix against standard training")
+    assert (
+        "The lowest mCE on Digits-C is 12.0 %, equal in Standard training, AugMix and No JSD; one seed cannot say"
+        in said
+    )
+    assert ": no difference in the mean, which one seed" in finding(verdict, "AugMix against standard training")
 
 
 def test_unequal_numbers_of_seeds_are_compared_by_their_means(synthetic: Synthetic) -> None:
@@ -92,12 +95,12 @@ def test_unequal_numbers_of_seeds_are_compared_by_their_means(synthetic: Synthet
     said = finding(verdict, "AugMix against standard training").split(". Its")[0]
     assert "20.0 % (1 of 2 seeds)" in said
     assert "20.0 points less" in said
-    assert said.endswith("one seed cannot say whether others would agree")
+    assert said.endswith("which one seed cannot tell from chance")
 
 
 def test_no_seed_in_common_is_no_obstacle(synthetic: Synthetic) -> None:
     verdict = with_mce(synthetic, {("standard", 0): 30.0, ("augmix", 1): 20.0})
-    assert "10.0 points less (ratio 0.67), one seed cannot say" in finding(verdict, "AugMix against standard training")
+    assert "10.0 points less (ratio 0.67), which one seed" in finding(verdict, "AugMix against standard training")
 
 
 def test_intervals_are_over_seeds_and_images_where_there_are_predictions(synthetic: Synthetic) -> None:
@@ -113,7 +116,7 @@ def test_one_seed_with_predictions_has_an_interval_over_images_alone(synthetic: 
     synthetic.write()
     said = finding(verdict_of(synthetic), "AugMix against standard training").split(". Its")[0]
     assert "(95 % interval over images alone " in said
-    assert said.endswith("one seed cannot say whether others would agree")
+    assert said.endswith("which one seed cannot tell from chance")
 
 
 def test_the_ablation_answers_with_its_caveat(synthetic: Synthetic) -> None:
