@@ -53,6 +53,15 @@ def settled(path):
     return str(path) if AGAIN is None or str(path) in AGAIN else ancient(str(path))
 
 
+def data_to_train_on(wildcards):
+    """A run's data set; nothing where the weights stay as they are, for its data may be gone then."""
+    run = run_of(wildcards)
+    weights = f"{RESULTS}/{run.path}/model.pt"
+    if AGAIN is not None and weights not in AGAIN and Path(weights).exists():
+        return []
+    return settled(f"{run.training.data}/dataset.json")
+
+
 def weights_of(wildcards):
     """A run's weights."""
     return settled(f"{RESULTS}/{run_of(wildcards).path}/model.pt")

@@ -4,7 +4,7 @@
 
 rule train:
     input:
-        lambda wildcards: settled(f"{run_of(wildcards).training.data}/dataset.json"),
+        data_to_train_on,
     output:
         f"{RUN}/model.pt",
     log:

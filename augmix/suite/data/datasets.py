@@ -194,6 +194,18 @@ def read(folder: Path, split: str, workers: int = 1) -> Split:
     return Split(images, np.asarray(labels))
 
 
+def verify(folder: Path, noted: Mapping[str, Any], split: str) -> None:
+    """Refuse a split whose arrays are not those that were prepared, by the checksums of its record."""
+    for kind in ("images", "labels"):
+        path = folder / f"{split}_{kind}.npy"
+        wanted = noted["sha256"].get(f"{split}_{kind}")
+        if (
+            wanted is not None
+            and hashlib.sha256(np.ascontiguousarray(read_array(path)).tobytes()).hexdigest() != wanted
+        ):
+            raise UserError(f"{path} is not as it was prepared; delete {folder / 'dataset.json'} to have it made again")
+
+
 def read_images(folder: Path, split: str, workers: int = 1) -> np.ndarray | Photographs:
     """A prepared split's images alone."""
     path = folder / f"{split}_images.npy"
@@ -218,6 +230,8 @@ def source_digest(loader: str, options: Mapping[str, Any], folder: Path | None =
 def test_images_digest(folder: Path) -> str:
     """A digest of a prepared data set's test images and labels."""
     noted = record(folder)["sha256"]
+    if not isinstance(noted, dict) or not {"test_images", "test_labels"} <= set(noted):
+        raise UserError(f"{folder / 'dataset.json'} lacks its checksums; delete it to have it made again")
     return digests.json_digest([noted["test_images"], noted["test_labels"]])
 
 

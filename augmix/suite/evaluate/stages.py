@@ -34,6 +34,8 @@ ROOTS = {
     "report": ("reports.make",),
 }
 """The modules whose code decides what these stages write."""
+SMALL_MODEL = 32 * 2**20
+"""Bytes; the weights of larger nets are not read at every start."""
 KEPT = "kept.json"
 """The file, in an experiment's folder, that names the results which were accepted as they are."""
 
@@ -184,6 +186,16 @@ def changes_of_run(experiment: Experiment, run: Run) -> list[Change]:
         and noted.get("data_sha256") != datasets.record(data)["sha256"]
     ):
         differing = ["other training or test images"]
+    if not differing and isinstance(noted.get("preparation"), dict):
+        # The data may be gone: what they were prepared with still shows.
+        wanted = json.loads(json.dumps(experiment.preparation(data.name).made_of()))
+        kept_out = ("source",) if wanted["source"] is None else ()
+        before, after = (
+            {k: v for k, v in made.items() if k not in kept_out} for made in (noted["preparation"], wanted)
+        )
+        differing = _settings(before, after)
+    if not differing and "model_sha256" in noted and target.stat().st_size <= SMALL_MODEL:
+        differing = ["other weights than it noted"] if digests.file_digest(target) != noted["model_sha256"] else []
     now = code(run.training.roots())
     found = list(_change("train", run.path, target, differing, noted.get("code"), now, run.path))
     for settings in (run.evaluation, run.validation):

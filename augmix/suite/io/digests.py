@@ -437,7 +437,9 @@ class _Closure:
         if first not in self._own:
             if first in PACKAGES:
                 self.packages.add(first)
-            return None
+            if not self._is_of_the_users(first):
+                return None
+            self._own.add(first)
         if entry.name is None:
             self._reach(base)
             return entry.means
@@ -450,6 +452,16 @@ class _Closure:
                 self._attribute(base, exported)
             return None
         return self._attribute(base, entry.name)
+
+    def _is_of_the_users(self, name: str) -> bool:
+        """Whether a top-level module is neither Python's nor an installed package's: a method's own helper, say."""
+        if name in PACKAGES or name in sys.stdlib_module_names:
+            return False
+        module = self._find(name)
+        places = [str(module.file)] if module and module.file else list(module.folders) if module else []
+        return bool(places) and not any(
+            part in ("site-packages", "dist-packages") for p in places for part in Path(p).parts
+        )
 
     def _attribute(self, base: str, name: str) -> str | None:
         """Reach `from base import name` where that is a module, or comes from one on first use."""

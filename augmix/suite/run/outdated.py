@@ -33,6 +33,7 @@ def targets(
     With `keep`, results that only the code would make anew are accepted as they are. `retrain` are runs that are
     trained again whatever is there. A `dry_run` changes no file.
     """
+    again = [experiment.run(path) for path in retrain]
     found = stages.changes(experiment)
     if not dry_run:
         stages.prune(experiment, found)
@@ -45,7 +46,6 @@ def targets(
         found = [change for change in found if change not in old]
         if old:
             lines.append(f"{len(old)} results made with other code are kept; the report names them")
-    again = [experiment.run(path) for path in retrain]
     for run in () if dry_run else again:
         _forget(experiment.folder / run.path)
     lines += list(_sentences(experiment, found))

@@ -13,7 +13,7 @@ from augmix.registry import nearest
 from augmix.suite.data import datasets
 from augmix.suite.data.datasets import Split
 from augmix.suite.data.photographs import Photographs
-from augmix.suite.io import digests
+from augmix.suite.io import contents, digests
 from augmix.suite.io.files import read_array, read_mapping, write_json
 from augmix.suite.testsets import published
 from augmix.suite.testsets.base import Images, Making, Origin, Part, TestSet
@@ -185,7 +185,8 @@ class Shifted(TestSet):
 
     def made_of(self, shift: str) -> dict[str, Any]:
         if self.published is not None:
-            return {"published": self.folder.name, "shifts": list(self.names), "resize": self.resize}
+            files = self._published_content()
+            return {"published": self.folder.name, "shifts": list(self.names), "resize": self.resize, "files": files}
         return {"shift": shift, "images": self.images, "preset": self.preset, "seed": self.seed}
 
     def stamp(self, shift: str) -> Path:
@@ -217,8 +218,17 @@ class Shifted(TestSet):
             [[noted["settings"], noted["data"], *code] for noted, code in zip(stamps.values(), made, strict=True)]
         )
 
+    def _published_content(self) -> str | None:
+        """A digest of the published arrays, by sizes and both ends; None of photographs, and where none is there."""
+        if self.streamed or not self.folder.is_dir():
+            return None
+        names = {f"{shift}.npy" for shift in (*self.names, "labels")}
+        return contents.digest(self.folder.parent, [self.folder.name], names.__contains__, ends=2**16)
+
     def evaluated_with(self) -> dict[str, Any]:
-        return {**super().evaluated_with(), "images": self.images, "resize": self.resize}
+        # It has to show without the images that others are asked for: they may be gone.
+        own = {"preset": self.preset, "seed": self.seed} if self.published is None else {"resize": self.resize}
+        return {**super().evaluated_with(), "images": self.images, "published": self.published is not None, **own}
 
     def roots(self) -> tuple[str, ...]:
         if self.published is not None:

@@ -58,14 +58,22 @@ class Signals:
         return self._received
 
 
-def save(path: Path, value: Any) -> None:
-    """`torch.save`, whole or not at all."""
-    # In memory first: on a full disk torch's own writing ends in an error that does not say so. And given a path, torch
-    # writes its name into the file; the same weights are to be the same bytes.
+def encoded(value: Any) -> memoryview:
+    """The bytes of `torch.save`, in memory: given a path, torch writes its name into the file."""
     buffer = io.BytesIO()
     torch.save(value, buffer)
+    return buffer.getbuffer()
+
+
+def write_bytes(path: Path, content: memoryview) -> None:
+    """Write a file, whole or not at all; on a full disk torch's own writing ends in an error that does not say so."""
     with atomic(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
+        temporary.write_bytes(content)
+
+
+def save(path: Path, value: Any) -> None:
+    """`torch.save`, whole or not at all; the same values are the same bytes."""
+    write_bytes(path, encoded(value))
 
 
 def load(path: Path) -> Any:

@@ -4,6 +4,7 @@ Randomness is a function of (seed, epoch, step) alone, so a run that is killed a
 the same weights, bit for bit, on the same machine and thread count.
 """
 
+import hashlib
 import math
 import shutil
 import signal
@@ -28,9 +29,20 @@ from augmix.suite.io.locks import locked
 from augmix.suite.io.progress import bar
 from augmix.suite.train import devices, distributed
 from augmix.suite.train.batches import Batches, in_order
-from augmix.suite.train.checkpoints import Checkpoints, Interrupted, Progress, Signals, save, tell, write_history
+from augmix.suite.train.checkpoints import (
+    Checkpoints,
+    Interrupted,
+    Progress,
+    Signals,
+    encoded,
+    tell,
+    write_bytes,
+    write_history,
+)
 from augmix.suite.train.settings import TrainSettings
 
+PREPARED = ("loader", "options", "subset", "validation", "source")
+"""The settings of a data set's preparation, by which other data show when they are gone themselves."""
 RETRAIN = "retrain"
 """The file in a run's folder by which it is to be trained itself, not taken over from another experiment."""
 RESULTS = (
@@ -84,6 +96,7 @@ class Trainer:
             **provenance.describe(),
             "fingerprint": self.fingerprint,
             "code": code.as_json(),
+            "preparation": {key: record.get(key) for key in PREPARED},
             "device": devices.describe(device),
             "processes": group.processes,
             "threads": self.recipe["threads"],
@@ -91,6 +104,7 @@ class Trainer:
             "data_sha256": record["sha256"],
         }
         self.classes = len(record["classes"])
+        datasets.verify(data, record, "train")
         train_set, self.test_set = (datasets.read(data, split, self.recipe["threads"]) for split in datasets.SPLITS)
         self.batches = Batches(
             train_set, settings.seed, self.recipe["batch_size"], settings.flip, device, group.rank, group.processes
@@ -137,9 +151,11 @@ class Trainer:
                     raise Interrupted(signals.received() or signal.SIGTERM)
         seconds = sum(row["seconds"] for row in self.history)
         if self.group.leads:
-            write_json(self.folder / "provenance.json", {**outcome, "train_seconds": seconds})
+            weights = encoded({name: value.cpu() for name, value in self.net.net.state_dict().items()})
+            outcome |= {"train_seconds": seconds, "model_sha256": hashlib.sha256(weights).hexdigest()}
+            write_json(self.folder / "provenance.json", outcome)
             (self.folder / RETRAIN).unlink(missing_ok=True)
-            save(self.folder / "model.pt", {name: value.cpu() for name, value in self.net.net.state_dict().items()})
+            write_bytes(self.folder / "model.pt", weights)
 
     def _train_one_step(self) -> None:
         began = time.perf_counter()

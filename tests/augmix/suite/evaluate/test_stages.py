@@ -218,8 +218,12 @@ def changed(experiment: Experiment, **keys: Any) -> Experiment:
         ({"training__processes": 2}, set(), ""),
         ({"title": "Other words"}, set(), ""),
         ({"datasets__digits__flip": True}, trainings(*BOTH), "flip False → True"),
-        ({"datasets__digits__subset": {"train": 48, "test": 20}}, {("prepare", "digits")}, "subset.train 64 → 48"),
-        ({"testsets__C__seed": 1, "datasets__digits__testsets__C__seed": 1}, C, "seed 0 → 1"),
+        (
+            {"datasets__digits__subset": {"train": 48, "test": 20}},
+            {("prepare", "digits")} | trainings(*BOTH),
+            "subset.train 64 → 48",
+        ),
+        ({"testsets__C__seed": 1, "datasets__digits__testsets__C__seed": 1}, C | evaluations("C"), "seed 0 → 1"),
         (
             {"testsets__C__images": 5, "datasets__digits__testsets__C__images": 5},
             C | evaluations("C"),
@@ -280,7 +284,7 @@ def test_test_sets_made_anew_are_evaluated_anew(experiment: Experiment) -> None:
     for making in after.makings():
         base.make(making.testset, making.shifts, making.number)
     assert named(after) == evaluations("C")
-    assert {change.details for change in changes(after)} == {("other images",)}
+    assert {change.details for change in changes(after)} == {("seed 0 → 1",)}
     finish(after)
     assert changes(after) == []
 

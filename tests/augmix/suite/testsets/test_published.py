@@ -80,6 +80,7 @@ def test_generate_downloads_unpacks_and_checks_once(
     noted = json.loads(testset.stamp("fog").read_text())
     assert testset.stamp("fog") == experiment.data / "digits" / "published-C.json"
     assert noted["source"] == "published"
+    assert noted["settings"].pop("files") == testset.made_of("fog")["files"]
     assert noted["settings"] == {"published": "Digits-C", "shifts": ["fog", "pixelate"], "resize": False}
     assert noted["data"] == datasets.test_images_digest(experiment.data / "digits")
     [making] = testset.jobs()
