@@ -1,9 +1,14 @@
 """AutoAugment (Cubuk et al., 2019): a learnt policy, less the operations that overlap with -C.
 
 Each image gets one random sub-policy of two operations, each of which happens with its own probability. Contrast,
-color, brightness, sharpness and cutout become the identity, as in the AugMix paper; the sub-policy stays. Magnitudes
-mean what they do in the authors' released code for CIFAR-10, which AugMix's operations took over; new pixels are 128,
-and geometry is bilinear as in AugMix (theirs takes the nearest pixel). CIFAR-100 uses the CIFAR-10 policy.
+color, brightness, sharpness and cutout become the identity, as in the AugMix paper; the sub-policy stays. New pixels
+are 128, and geometry is bilinear as in AugMix (the authors' code takes the nearest pixel). CIFAR-100 uses the CIFAR-10
+policy.
+
+A magnitude means something else in each of the authors' two releases. `autoaugment` is their code for CIFAR-10
+(tensorflow/models, research/autoaugment), whose meaning AugMix's operations took over; `autoaugment_imagenet` is their
+code for ImageNet on TPUs (tensorflow/tpu, models/official/efficientnet/autoaugment.py). At 8, posterize keeps 1 bit in
+the first and 3 in the second; at 3, solarize inverts values from 180 and from 76.
 """
 
 import re
@@ -15,7 +20,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from augmix import operations
-from augmix.checks import check_flag
+from augmix.checks import check_choice, check_flag
 from augmix.errors import UserError
 from augmix.losses import cross_entropy
 from augmix.methods import Method, unmixed
@@ -33,7 +38,8 @@ FAST = {
     "translate_y": (-0.45, 0.45), "solarize": (0, 256), "posterize": (4, 8), "color": (0.1, 1.9),
     "contrast": (0.1, 1.9), "brightness": (0.1, 1.9), "sharpness": (0.1, 1.9),
 }  # fmt: skip
-HIGHEST = {"autoaugment": 10, "fast_autoaugment": 1}
+HIGHEST = {"autoaugment": 10, "autoaugment_imagenet": 10, "fast_autoaugment": 1}
+"""The scales that magnitudes can be on, with the largest magnitude of each."""
 
 
 class Policy(NamedTuple):
@@ -42,18 +48,20 @@ class Policy(NamedTuple):
     operations: np.ndarray
     probabilities: np.ndarray
     magnitudes: np.ndarray
-    fast: bool
-    """Whether magnitudes are Fast AutoAugment's rather than AutoAugment's."""
+    scale: str
+    """The scale that the magnitudes are on, one of `HIGHEST`."""
 
 
-def method(*, policy: str = "cifar10", full: bool = False) -> Method:
-    """`policy` is cifar10, imagenet or a YAML file in the form of `policies/`; `full` keeps every operation.
+def method(*, policy: str = "cifar10", full: bool = False, magnitudes: str | None = None) -> Method:
+    """`policy` is one of `policies/` by its name or a YAML file of that form; `full` keeps every operation.
 
-    The file's `magnitudes` says whose scale its numbers are on: `autoaugment` (0 to 10) or `fast_autoaugment` (0 to 1,
-    as that paper's code prints its policies).
+    `cifar10` and `imagenet` are the paper's, of 25 sub-policies each; `cifar10_released` is the list of 95 that the
+    authors' code for CIFAR-10 draws from. The file's `magnitudes` says whose scale its numbers are on: `autoaugment`
+    or `autoaugment_imagenet` (0 to 10), or `fast_autoaugment` (0 to 1, as that paper's code prints its policies). The
+    parameter of that name is read in its place, between the two that go to 10.
     """
     check_flag("full", full)
-    return Method(partial(augmented, policy=read_policy(policy, full)), unmixed, cross_entropy)
+    return Method(partial(augmented, policy=read_policy(policy, full, magnitudes)), unmixed, cross_entropy)
 
 
 def augmented(
@@ -74,8 +82,7 @@ def sample(
     happens = rng.random(probabilities.shape) < probabilities
     ids = np.where(happens, policy.operations[chosen], operations.IDENTITY)
     signs = rng.integers(2, size=ids.shape)
-    meaning = _fast_parameters if policy.fast else operations.parameters
-    return ids, meaning(ids, policy.magnitudes[chosen], signs, size)
+    return ids, MEANINGS[policy.scale](ids, policy.magnitudes[chosen], signs, size)
 
 
 def _fast_parameters(ids: np.ndarray, magnitudes: np.ndarray, signs: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -91,8 +98,37 @@ def _fast_parameters(ids: np.ndarray, magnitudes: np.ndarray, signs: np.ndarray,
     return parameters
 
 
-def read_policy(policy: str, full: bool = False) -> Policy:
-    """A published policy by its name, or one from a file; what is wrong with a file is a `UserError` with its line."""
+def _imagenet_parameters(
+    ids: np.ndarray, magnitudes: np.ndarray, signs: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
+    """The meaning of magnitudes in the authors' code for TPUs; its translations are pixels, whatever the image's side.
+
+    Where they ask for 0 bits, TensorFlow's shift of a uint8 goes no further than 7, so that 1 bit is left.
+    """
+    parameters = operations.parameters(ids, magnitudes, signs, size)
+    share, sign = magnitudes / 10, 2 * signs - 1
+    others = {
+        "posterize": np.maximum(np.trunc(share * 4), 1), "solarize": np.trunc(share * 256), "rotate": sign * share * 30,
+        "translate_x": sign * share * 250, "translate_y": sign * share * 250,
+    }  # fmt: skip
+    for name, values in others.items():
+        parameters = np.where(ids == operations.IDS[name], values, parameters)
+    return parameters
+
+
+MEANINGS = {
+    "autoaugment": operations.parameters,
+    "autoaugment_imagenet": _imagenet_parameters,
+    "fast_autoaugment": _fast_parameters,
+}
+"""What turns magnitudes of each scale into the parameters that operations take."""
+
+
+def read_policy(policy: str, full: bool = False, magnitudes: str | None = None) -> Policy:
+    """A published policy by its name, or one from a file; what is wrong with a file is a `UserError` with its line.
+
+    `magnitudes` names the scale to read the file's numbers on, if that is another than the file says.
+    """
     known = [file.stem for file in POLICIES.glob("*.yaml")]
     path = POLICIES / f"{policy}.yaml" if policy in known else Path(str(policy)).expanduser()
     if not path.is_file():
@@ -104,13 +140,16 @@ def read_policy(policy: str, full: bool = False) -> Policy:
 
     scale = settings.get("magnitudes")
     if scale not in HIGHEST or set(settings) != {"magnitudes", "policy"}:
-        refuse((), f"a policy file says `magnitudes:` ({' or '.join(HIGHEST)}) and `policy:`, a list, and nothing else")
+        refuse((), f"a policy file says `magnitudes:` ({', '.join(HIGHEST)}) and `policy:`, a list, and nothing else")
     highest = HIGHEST[str(scale)]
+    if magnitudes is not None:
+        check_choice("magnitudes", magnitudes, [name for name, value in HIGHEST.items() if value == highest])
+        scale = magnitudes
     table = settings["policy"]
     if not isinstance(table, list) or not table or not all(isinstance(sub, list) and sub for sub in table):
         refuse(("policy",), "policy must be a list of sub-policies, each a list of [operation, probability, magnitude]")
     shape = (len(table), max(map(len, table)))
-    result = Policy(np.full(shape, operations.IDENTITY), np.zeros(shape), np.zeros(shape), highest == 1)
+    result = Policy(np.full(shape, operations.IDENTITY), np.zeros(shape), np.zeros(shape), str(scale))
     for i, sub_policy in enumerate(table):
         for j, entry in enumerate(sub_policy):
             try:

@@ -23,7 +23,6 @@ import torch
 from torchvision.transforms.v2 import functional
 
 from augmix import AugMix, mixing, operations
-from augmix.operations import eager
 from augmix.suite.io.files import write_text
 from augmix.suite.train import devices
 from benchmarks import peers
@@ -35,7 +34,7 @@ BATCHES = {32: 512, 224: 16}
 """The images of a batch, by side."""
 SINGLES = {32: 32, 224: 4}
 """The images that a call goes through where it takes one at a time, by side."""
-OURS, SINGLE, TORCH = "augmix", "augmix, an image a call", "augmix, torch alone"
+OURS, SINGLE = "augmix", "augmix, an image a call"
 PILLOW, TORCHVISION, BATCHED, TIMM = "Pillow, plain", "torchvision", "torchvision, a batch", "timm"
 AUGMIX = AugMix(width=peers.WIDTH, severity=peers.SEVERITY)
 COPIED = 2**18
@@ -49,15 +48,6 @@ TURNS = 25
 def ours(images: torch.Tensor, rng: np.random.Generator) -> None:
     height, width = images.shape[-2:]
     mixing.apply(images, AUGMIX.sample(len(images), (height, width), rng))
-
-
-def torch_alone(images: torch.Tensor, rng: np.random.Generator) -> None:
-    """The executor for accelerators, on the CPU."""
-    height, width = images.shape[-2:]
-    plan = AUGMIX.sample(len(images), (height, width), rng)
-    m = plan.m[:, None]
-    weights = np.concatenate([1 - m, m * plan.weights], axis=1, dtype=np.float32)
-    eager.mix(images, plan.operations, plan.parameters, weights)
 
 
 def one_by_one(transform: Callable[[Any], Any], images: Sequence[Any], pool: ThreadPoolExecutor | None) -> None:
@@ -81,7 +71,6 @@ def candidates(
         singles[TIMM] = partial(one_by_one, timm, pictures, pool)
     batches = {
         OURS: partial(ours, batch, rng),
-        TORCH: partial(torch_alone, batch, rng),
         BATCHED: partial(peers.torchvision_transform(), batch),
     }
     return {name: (call, len(batch), threads) for name, call in batches.items()} | {

@@ -10,7 +10,7 @@ import yaml
 
 from augmix.errors import UserError
 from augmix.suite.data.datasets import read_images
-from augmix.suite.evaluate.measures import MEASURES
+from augmix.suite.evaluate.measures import MEASURES, measures_of
 from augmix.suite.io.files import read_json
 from augmix.suite.testsets.base import TestSet
 from reports.layout import Column, Row, Table, as_data, flattened, framed
@@ -308,7 +308,7 @@ def _measures(results: Results) -> Iterator[dict[str, str | None]]:
     for first in {family.first.kind: family.first for family, _ in results.judged}.values():
         if first.entering:
             over = f"{first.noun}s" + (f" and {count_word(first.levels)} severities" if first.levels > 1 else "")
-            averaged = f"the {MEASURES[first.measures[0]].phrase} averaged over {over}"
+            averaged = f"the {MEASURES[measures_of(first)[0]].phrase} averaged over {over}"
             yield {"term": f"{first.mean_title} ({first.mean})", "reference": None, "meaning": averaged}
     used = set(results.metrics["metric"])
     for measure in (measure for measure in MEASURES.values() if measure.name in used):
@@ -348,7 +348,7 @@ def _shifts(results: Results, tables: list[Table]) -> list[dict[str, str]]:
             "title": f"{sentence(noun)} by {noun}" + ("" if family.usual else f": {family.first.title}"),
             "table": family.stem(f"{noun}s"),
             "curves": family.stem("severity") if family.first.levels > 1 else "",
-            "said": f"break the {MEASURES[family.first.measures[0]].phrase} down by {noun}",
+            "said": f"break the {MEASURES[measures_of(family.first)[0]].phrase} down by {noun}",
         }
         for family in results.families
         for noun in [family.first.noun]

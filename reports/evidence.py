@@ -12,7 +12,7 @@ from augmix.errors import UserError
 from augmix.suite.config.parse import build_testset, origin_of
 from augmix.suite.config.sweeps import HELD_OUT
 from augmix.suite.evaluate import predictions
-from augmix.suite.evaluate.measures import Measure
+from augmix.suite.evaluate.measures import Measure, measures_of
 from augmix.suite.evaluate.predictions import OutdatedError
 from augmix.suite.evaluate.scores import FloatArray, base_labels, image_scores
 from augmix.suite.testsets.base import TestSet
@@ -310,7 +310,7 @@ def _read_scores(
             f"{path} has predictions on other test images than {first}: their labels differ; "
             "evaluate both runs on the same test set"
         )
-    scores = {metric: image_scores(testset, archive, metric) for metric in testset.measures}
+    scores = {metric: image_scores(testset, archive, metric) for metric in measures_of(testset)}
     by_metric = {metric: found for metric, found in scores.items() if found is not None}
     if quantity == VALIDATION:  # all of its corruptions count, though none enters the mCE
         return {quantity.metric: {testset.mean: np.mean(list(by_metric[quantity.metric].values()), axis=0)}}

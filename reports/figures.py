@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from augmix.suite.evaluate.measures import MEASURES
+from augmix.suite.evaluate.measures import MEASURES, measures_of
 from reports.loaded import Family, Results, records
 from reports.names import architecture_title, spaced
 from reports.quantities import CLEAN_ERROR, MEAN, POOLED, Cell, Place, Quantity, overall
@@ -45,7 +45,7 @@ def _of_dataset(results: Results, folder: Path, dataset: str) -> Iterator[Drawin
 
 def _shift_bars(results: Results, folder: Path, dataset: str, architecture: str, family: Family) -> Iterator[Drawing]:
     """Bars per shift by method, in as many panels as keep the bars wide enough to see."""
-    testset, measure = family.members[dataset], MEASURES[family.first.measures[0]]
+    testset, measure = family.members[dataset], MEASURES[measures_of(family.first)[0]]
     shifts = results.shifts(dataset, testset)
     if len(testset.shifts) == 1 and not testset.entering:
         return
@@ -119,7 +119,7 @@ def _method_legend(results: Results, figure: Figure, cells: Sequence[Cell]) -> N
 
 def _severity(results: Results, folder: Path, dataset: str, family: Family) -> Iterator[Drawing]:
     """The mean over shifts against severity, one panel per architecture, lines labelled at their ends."""
-    testset, measure = family.members[dataset], MEASURES[family.first.measures[0]]
+    testset, measure = family.members[dataset], MEASURES[measures_of(family.first)[0]]
     severities = range(1, testset.levels + 1) if testset.levels > 1 else ()
     clean = CLEAN_ERROR._replace(metric=measure.name)
     quantities = {0: clean} | {s: Quantity(testset.name, MEAN, measure.name, s) for s in severities}

@@ -26,7 +26,8 @@ PARAMETERS: dict[str, dict[str, dict[str, Any]]] = {  # where the paper's are no
         "augmix_stylized": {"severity": 1},
         "autoaugment": {"policy": "imagenet"},
         "random_autoaugment": {"severity": 1},
-    }
+    },
+    "cifar100": {"cutout": {"size": 0.25}},
 }
 STYLIZED = ["stylized_imagenet", "augmix"]  # the views of augmix_stylized
 MEASURED_ON = {"clean error": CLEAN_ERROR.testset, "mCE": MCE.testset, "mFR": MFP.testset}
@@ -98,6 +99,7 @@ def _published() -> Iterator[PublishedFigure]:
         ("augmix_wrn40_2_cifar10", "cifar10", "wideresnet"),
         ("augmix_resnext29_cifar10", "cifar10", "resnext"),
         ("augmix_wrn40_2_cifar100", "cifar100", "wideresnet"),
+        ("augmix_resnext29_cifar100", "cifar100", "resnext"),
     ):
         for measure, accuracy in (("clean error", "clean_acc"), ("mCE", "corruption_acc")):
             error = round(100 - robustbench[key][accuracy], 2)

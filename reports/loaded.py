@@ -13,7 +13,7 @@ import yaml
 from augmix.errors import UserError
 from augmix.suite.config.parse import USUAL, build_testset, origin_of
 from augmix.suite.data.datasets import read_images
-from augmix.suite.evaluate.measures import MEASURES
+from augmix.suite.evaluate.measures import MEASURES, measures_of
 from augmix.suite.evaluate.results import COLUMNS, RUN_COLUMNS
 from augmix.suite.evaluate.stages import KEPT
 from augmix.suite.io.files import read_json, read_mapping
@@ -207,7 +207,7 @@ class Results:
 
     def shifts(self, dataset: str, testset: TestSet) -> list[str]:
         """The shifts of a test set that were evaluated: those that enter its mean, then the others."""
-        found = [s for s in testset.shifts if self.has(Quantity(testset.name, s, testset.measures[0]), dataset)]
+        found = [s for s in testset.shifts if self.has(Quantity(testset.name, s, measures_of(testset)[0]), dataset)]
         return sorted(found, key=lambda shift: shift not in testset.entering)
 
     def run_folder(self, run: Mapping[str, Any]) -> Path:
@@ -347,7 +347,7 @@ def _few_bins(
     few = pd.Series(False, metrics.index)
     for dataset, testset in ((dataset, testset) for dataset, found in testsets.items() for testset in found):
         size = testset.size(test[dataset])
-        for measure in (MEASURES[name] for name in testset.measures if MEASURES[name].bins):
+        for measure in (MEASURES[name] for name in measures_of(testset) if MEASURES[name].bins):
             if size is None:
                 continue
             rows = (metrics["dataset"] == dataset) & (metrics["testset"] == testset.name)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from augmix.errors import UserError
 from augmix.registry import find_package, method_module, method_parameters, method_parts
-from augmix.suite.evaluate.measures import MEASURES
+from augmix.suite.evaluate.measures import MEASURES, measures_of
 from augmix.suite.testsets.base import TestSet
 
 LONGEST_TITLE = 24
@@ -17,6 +17,7 @@ LONGEST_TITLE = 24
 
 ARCHITECTURES = {
     "smallnet": "SmallNet",
+    "smallnet_thin": "SmallNet, thin",
     "allconv": "AllConvNet",
     "densenet": "DenseNet",
     "densenet40": "DenseNet-40",
@@ -92,7 +93,7 @@ def headline_phrase(testset: TestSet) -> str:
     """The name within a sentence of the figure that a test set is judged by: `mCE`, `clean error`, `error`."""
     if testset.entering:
         return testset.mean
-    return f"{testset.adjective} {MEASURES[testset.measures[0]].phrase}".lstrip()
+    return f"{testset.adjective} {MEASURES[measures_of(testset)[0]].phrase}".lstrip()
 
 
 def headline_title(testset: TestSet) -> str:
@@ -152,8 +153,10 @@ def _values(preset: str, given: Mapping[str, Any], packages: Sequence[str]) -> s
 
 
 def _value(key: str, value: Any) -> str:
-    """One parameter in print; empty for a switch that is off."""
+    """One parameter in print; empty for a switch that is off, or what was not given."""
     name = SYMBOLS.get(key, spaced(key))
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return name if value else ""
     if key == "depth" and value == -1:

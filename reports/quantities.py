@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from augmix.suite.evaluate.measures import MEASURES, Measure
+from augmix.suite.evaluate.measures import MEASURES, Measure, measures_of
 from augmix.suite.testsets.base import TestSet
 
 MEAN = "mean"
@@ -41,8 +41,8 @@ VALIDATION = Quantity("validation", MEAN, "error")
 def headline_of(testset: TestSet) -> Quantity | None:
     """The one figure of a test set: the mean over its shifts, or that of its only one; None where it has neither."""
     if testset.entering:
-        return Quantity(testset.name, testset.mean, testset.measures[0])
-    return overall(testset, testset.measures[0])
+        return Quantity(testset.name, testset.mean, measures_of(testset)[0])
+    return overall(testset, measures_of(testset)[0])
 
 
 def overall(testset: TestSet, metric: str) -> Quantity | None:

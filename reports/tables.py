@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
-from augmix.suite.evaluate.measures import MEASURES, Measure
+from augmix.suite.evaluate.measures import MEASURES, Measure, measures_of
 from augmix.suite.testsets.base import TestSet
 from reports.differences import differences_table
 from reports.evidence import compared_cells, noise_floor
@@ -96,7 +96,7 @@ def _spelt_out(testset: TestSet) -> str:
     if testset.entering:
         return f"{testset.mean_title} ({testset.mean}) on {testset.title}"
     images = f"{testset.adjective} images" if testset.adjective else testset.title
-    return f"{MEASURES[testset.measures[0]].phrase} on {images}"
+    return f"{MEASURES[measures_of(testset)[0]].phrase} on {images}"
 
 
 def main_table(results: Results) -> Table:
@@ -109,7 +109,7 @@ def main_table(results: Results) -> Table:
     ]
     notes = tuple(dict.fromkeys(note for _, table in found for note in table.notes))
     said = enumerated([_spelt_out(family.first) for family, _ in found]) if found else "figures"
-    caption = f"{sentence(said)}; {_units([MEASURES[family.first.measures[0]] for family, _ in found])}"
+    caption = f"{sentence(said)}; {_units([MEASURES[measures_of(family.first)[0]] for family, _ in found])}"
     keys = ["measure", "dataset", "architecture"]
     return Table("main", caption, framed(keys, method_columns(results), flattened(rows)), "row", notes=notes)
 
@@ -126,7 +126,7 @@ def _secondary(results: Results) -> Iterator[tuple[Measure, Family, Quantity]]:
     """Every measure beside the headlines, on every test set that has it: over its shifts, and pooled."""
     for measure in MEASURES.values():
         for family in results.families:
-            if measure.name in family.first.measures[1:]:
+            if measure.name in measures_of(family.first)[1:]:
                 over = overall(family.first, measure.name)
                 pooled = Quantity(family.name, POOLED, measure.name)
                 yield from ((measure, family, found) for found in (over, pooled) if found and results.has(found))
@@ -192,7 +192,7 @@ def _too_few_bins(results: Results) -> Iterator[str]:
         absent = [
             testset.title_on(results.dataset_title(dataset))
             for dataset, testset in ((d, t) for d in results.datasets for t in results.testsets(d))
-            if measure.name in testset.measures and results.shifts(dataset, testset)
+            if measure.name in measures_of(testset) and results.shifts(dataset, testset)
             for quantity in [overall(testset, measure.name)]
             if quantity and not results.has(quantity, dataset)
         ]
@@ -230,7 +230,7 @@ def _shift_columns(results: Results, family: Family) -> dict[Column, Quantity]:
             shifts.setdefault(shift, HELD_OUT if outside else headings.get(shift, ""))
     ordered = sorted(shifts.items(), key=lambda pair: pair[1] == HELD_OUT)
     return {
-        Column(group, shift_title(shift), shift): Quantity(family.name, shift, first.measures[0])
+        Column(group, shift_title(shift), shift): Quantity(family.name, shift, measures_of(first)[0])
         for shift, group in ordered
     }
 
@@ -245,7 +245,7 @@ def _mean_column(results: Results, family: Family) -> dict[Column, Quantity]:
 
 def _by_shift(results: Results, family: Family) -> Table:
     """The headline's measure on each shift; a test set with one shift and no mean over several needs no such table."""
-    first, measure = family.first, MEASURES[family.first.measures[0]]
+    first, measure = family.first, MEASURES[measures_of(family.first)[0]]
     broken_down = bool(first.entering) or any(len(testset.shifts) > 1 for testset in family.members.values())
     datasets = [d for d, testset in family.members.items() if results.shifts(d, testset)] if broken_down else []
     columns = {**_mean_column(results, family), **_shift_columns(results, family)}
@@ -292,7 +292,7 @@ def _by_source(results: Results, made: Family, given: Family) -> Table:
         for place in [Place(dataset, architecture, method.name)]
     ]
     caption = (
-        f"{MEASURES[made.first.measures[0]].title} on {made.first.title} minus that of the same runs on "
+        f"{MEASURES[measures_of(made.first)[0]].title} on {made.first.title} minus that of the same runs on "
         f"{given.first.title}, in points: generated images against published ones"
     )
     cells = framed(["dataset", "architecture", "method"], columns, rows)

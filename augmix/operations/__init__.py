@@ -1,17 +1,17 @@
 """The image operations of AugMix and AutoAugment on batches of uint8 images, equal to Pillow's to the bit.
 
-Two executors give the same bits: compiled kernels on the CPU, plain torch on other devices.
+Two executors give the same bits: compiled kernels on the CPU, and fused ones on CUDA devices. Images on other devices
+take the way through the CPU.
 """
 
-import warnings
-from functools import cache
 from typing import Any, NoReturn
 
 import numpy as np
 import torch
 
 from augmix.checks import check_integer
-from augmix.operations import compiled, eager, kernels
+from augmix.operations import kernels
+from augmix.operations.executors import choose
 from augmix.operations.table import ALL, AUGMIX, IDENTITY, IDS, OPERATIONS, ids, parameters
 
 __all__ = ["ALL", "AUGMIX", "IDENTITY", "IDS", "OPERATIONS", "apply", "chain", "ids", "mix", "parameters"]
@@ -61,7 +61,7 @@ def chain(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, 
     check_images(images)
     check_integer("fill", fill, 0, 255)
     operations, parameters = _check_operations(operations, parameters, (len(images), -1))
-    return _executor(images).chain(images, operations, parameters, fill)
+    return choose(images, mix=False).chain(images, operations, parameters, fill)
 
 
 def mix(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, weights: np.ndarray) -> torch.Tensor:
@@ -76,32 +76,7 @@ def mix(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, we
     if weights.ndim != 2 or len(weights) != count or weights.shape[1] < 2:
         raise ValueError(f"weights must have shape ({count}, chains + 1), got {weights.shape}")
     operations, parameters = _check_operations(operations, parameters, (count, weights.shape[1] - 1, -1))
-    return _executor(images).mix(images, operations, parameters, weights)
-
-
-def _executor(images: torch.Tensor) -> Any:
-    if images.is_cpu:
-        return compiled
-    return _ThroughCPU if images.is_mps else eager
-
-
-class _ThroughCPU:
-    """The compiled kernels for images on MPS, which lacks the float64 that Pillow's arithmetic needs."""
-
-    @staticmethod
-    def chain(images: torch.Tensor, *arguments: Any) -> torch.Tensor:
-        _tell_of_detour()
-        return compiled.chain(images.cpu(), *arguments).to(images.device)
-
-    @staticmethod
-    def mix(images: torch.Tensor, *arguments: Any) -> torch.Tensor:
-        _tell_of_detour()
-        return compiled.mix(images.cpu(), *arguments).to(images.device)
-
-
-@cache
-def _tell_of_detour() -> None:
-    warnings.warn("the image operations run on the CPU: MPS has no float64", stacklevel=2)
+    return choose(images, mix=True).mix(images, operations, parameters, weights)
 
 
 def _check_operations(

@@ -51,19 +51,19 @@ def _pieces(count: int, workers: int, least: int) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def _run(kernel: Callable[..., None], images: np.ndarray, *arguments: Any) -> None:
-    """Call `kernel` on pieces of the batch, on every torch thread."""
-    threads, least = torch.get_num_threads(), max(1, PIXELS // images[0, 0].size)
-    if threads == 1 or len(images) <= least:
-        kernel(images, *arguments, 0, len(images))
+def in_pieces(kernel: Callable[..., None], count: int, least: int, *arguments: Any) -> None:
+    """Call `kernel` with where pieces of `count` images start and stop, of `least` or more, on every torch thread."""
+    threads = torch.get_num_threads()
+    if threads == 1 or count <= least:
+        kernel(*arguments, 0, count)
         return
-    pieces = list(_pieces(len(images), threads, least))
+    pieces = list(_pieces(count, threads, least))
     waiting = iter(pieces)
 
     def work() -> None:
         # Each thread takes the next piece when it is done with one: images differ in cost, threads start late.
         for start, stop in waiting:
-            kernel(images, *arguments, start, stop)
+            kernel(*arguments, start, stop)
 
     # This thread works too: there is one less to wake up.
     tasks, outcome = _tasks(os.getpid(), threads - 1), _Outcome()
@@ -73,6 +73,10 @@ def _run(kernel: Callable[..., None], images: np.ndarray, *arguments: Any) -> No
     for _ in pieces[1:threads]:
         if error := outcome.get():
             raise error
+
+
+def _run(kernel: Callable[..., None], images: np.ndarray, *arguments: Any) -> None:
+    in_pieces(kernel, len(images), max(1, PIXELS // images[0, 0].size), images, *arguments)
 
 
 def chain(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, fill: int) -> torch.Tensor:

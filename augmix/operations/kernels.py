@@ -93,9 +93,13 @@ def _equalize(pixels: np.ndarray, lut: np.ndarray) -> None:
 
 
 @_compiled
+def _first_inverted(threshold: float) -> np.int32:
+    return np.int32(math.ceil(min(max(threshold, 0.0), 256.0)))
+
+
+@_compiled
 def _solarize(pixels: np.ndarray, threshold: float) -> None:
-    values = pixels.view(np.uint8)
-    first = np.int32(math.ceil(min(max(threshold, 0.0), 256.0)))
+    values, first = pixels.view(np.uint8), _first_inverted(threshold)
     for i in range(values.size):
         values[i] = values[i] if np.int32(values[i]) < first else ~values[i]
 
@@ -154,29 +158,22 @@ def _to_15_decimals(value: float) -> float:
 
 
 @_compiled
+def _turn(degrees: float) -> tuple[float, float]:
+    """Return the cosine and the sine, rounded as Pillow rounds them: at ±30° that decides about pixels."""
+    angle = -(degrees % 360.0 * (math.pi / 180.0))
+    return _to_15_decimals(math.cos(angle)), _to_15_decimals(math.sin(angle))
+
+
+@_compiled
 def _matrix(operation: int, parameter: float, height: int, width: int) -> _Matrix:
     """Return (a, b, c, d, e, f) of a rotation or translation: (x, y) is taken from (a·x + b·y + c, d·x + e·y + f)."""
     if operation == table.TRANSLATE_X:
         return 1.0, 0.0, parameter, 0.0, 1.0, 0.0
     if operation == table.TRANSLATE_Y:
         return 1.0, 0.0, 0.0, 0.0, 1.0, parameter
-    # The order of operations and the rounding to 15 decimals are Pillow's: at ±30° they decide about pixels.
-    angle = -(parameter % 360.0 * (math.pi / 180.0))
-    cosine, sine = _to_15_decimals(math.cos(angle)), _to_15_decimals(math.sin(angle))
+    cosine, sine = _turn(parameter)
     x, y = width / 2, height / 2
     return cosine, sine, cosine * -x + sine * -y + 0.0 + x, -sine, cosine, -sine * -x + cosine * -y + 0.0 + y
-
-
-@_compiled
-def matrices(operations: np.ndarray, parameters: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return (N, D, 6): what `_matrix` gives for operations and parameters (N, D), whatever the operation."""
-    result = np.empty((*operations.shape, 6))
-    for n in range(operations.shape[0]):
-        for i in range(operations.shape[1]):
-            matrix = _matrix(operations[n, i], parameters[n, i], height, width)
-            for j in range(6):
-                result[n, i, j] = matrix[j]
-    return result
 
 
 @_compiled
@@ -339,6 +336,65 @@ def _operate(
         _shear(pixels, padded, parameter, operation == table.SHEAR_X, fill)
     else:
         _affine(pixels, padded, _matrix(operation, parameter, *pixels.shape), fill)
+
+
+@_compiled
+def _prepare(operation: int, parameter: float, height: int, width: int) -> tuple[int, float, float]:
+    """Return what `fused` takes for an operation: an id, and two numbers that stand for the parameter.
+
+    A translation by integers is TRANSLATE_X by (x, y), any other is a shear by (0, parameter). What moves nothing is
+    IDENTITY; what moves everything out of the image is cut down, for the kernels compute places in 32 bits.
+    """
+    far = 4.0 * max(height, width)
+    if table.SHEAR_X <= operation <= table.TRANSLATE_Y:
+        parameter = min(max(parameter, -far), far)
+    if operation == table.ROTATE:
+        cosine, sine = _turn(parameter)
+        return table.IDENTITY if cosine == 1.0 and sine == 0.0 else operation, cosine, sine
+    if operation == table.TRANSLATE_X or operation == table.TRANSLATE_Y:
+        along_x = operation == table.TRANSLATE_X
+        if parameter != math.floor(parameter):
+            return table.SHEAR_X if along_x else table.SHEAR_Y, 0.0, parameter
+        if parameter == 0.0:
+            return table.IDENTITY, 0.0, 0.0
+        return (table.TRANSLATE_X, parameter, 0.0) if along_x else (table.TRANSLATE_X, 0.0, parameter)
+    if operation == table.POSTERIZE:
+        return operation, float((256 - (1 << (8 - int(parameter)))) * 0x010101), 0.0
+    if operation == table.SOLARIZE:
+        return operation, float(_first_inverted(parameter)), 0.0
+    return operation, parameter, 0.0
+
+
+@_compiled
+def pack(
+    operations: np.ndarray,
+    parameters: np.ndarray,
+    weights: np.ndarray,
+    height: int,
+    width: int,
+    rows: np.ndarray,
+    start: int,
+    stop: int,
+) -> None:
+    """Write to `rows` (N, (K + 1) + K·D·3) what `fused` reads: each image's weights, then three numbers an operation.
+
+    Of a chain (N, K, D) the operations come last, in their order, after as many IDENTITY as are left.
+    """
+    chains, depth = operations.shape[1:]
+    for n in range(start, stop):
+        row = rows[n]
+        for k in range(chains + 1):
+            row[k] = weights[n, k]
+        for k in range(chains):
+            place = chains + 1 + 3 * (k + 1) * depth
+            for i in range(depth - 1, -1, -1):
+                if operations[n, k, i] == table.IDENTITY:
+                    continue
+                operation, first, second = _prepare(operations[n, k, i], parameters[n, k, i], height, width)
+                if operation != table.IDENTITY:
+                    place -= 3
+                    row[place], row[place + 1], row[place + 2] = operation, first, second
+            row[chains + 1 + 3 * k * depth : place] = table.IDENTITY
 
 
 @_compiled

@@ -83,13 +83,33 @@ def test_kl_is_zero_for_equal_views_and_positive_otherwise() -> None:
 
 
 def test_kl_is_stronger_than_jsd_at_equal_weight() -> None:
-    """2.25 times where views differ little and independently, as the method's reference says."""
+    """2.25 times where views differ little and independently."""
     generator = torch.Generator().manual_seed(0)
     clean = torch.randn(4000, 10, generator=generator, dtype=torch.float64)
     shifts = 1e-3 * torch.randn(2, 4000, 10, generator=generator, dtype=torch.float64)
     logits = [clean, *(clean + shift for shift in shifts)]
     ratio = losses.kullback_leibler(logits) / losses.jensen_shannon(logits)
     assert ratio.item() == pytest.approx(2.25, rel=0.02)
+
+
+@pytest.mark.parametrize(("second", "factor"), [(1.0, 4.5), (-1.0, 1.5)])
+def test_how_much_stronger_kl_is_depends_on_how_the_views_differ(second: float, factor: float) -> None:
+    """Where they differ little: with d and e the differences from p, weighted by 1/p, KL is (d² + e²)/4 and JSD
+    (d² + e² − d·e)/9.
+    """
+    generator = torch.Generator().manual_seed(0)
+    clean = torch.randn(500, 10, generator=generator, dtype=torch.float64)
+    shift = 1e-3 * torch.randn(500, 10, generator=generator, dtype=torch.float64)
+    logits = [clean, clean + shift, clean + second * shift]
+    ratio = losses.kullback_leibler(logits) / losses.jensen_shannon(logits)
+    assert ratio.item() == pytest.approx(factor, rel=0.01)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_kl_has_no_limit_and_jsd_has_one(reverse: bool) -> None:
+    sure = 100 * torch.eye(3, dtype=torch.float64)[:, None]
+    assert losses.jensen_shannon(list(sure), 1.0).item() == pytest.approx(np.log(3), rel=1e-6)
+    assert losses.kullback_leibler(list(sure), 1.0, reverse).item() == pytest.approx(100, rel=1e-6)
 
 
 @pytest.mark.parametrize("reverse", [False, True])

@@ -175,7 +175,7 @@ def test_a_method_from_outside_is_one_file_and_one_line(
     monkeypatch.syspath_prepend(str(tmp_path))
     experiment = small_experiment(methods=["inverted"], method_packages=["mine"])
     settings = experiment.runs[0].training
-    views = methods.build(settings["method"], ["mine"]).views(torch.zeros(1, 3, 2, 2, dtype=torch.uint8), *[None] * 3)  # type: ignore[arg-type]
+    views = methods.build(settings.method, ["mine"]).views(torch.zeros(1, 3, 2, 2, dtype=torch.uint8), *[None] * 3)  # type: ignore[arg-type]
     assert views[0].min() == 255
     folder = tmp_path / "results" / "x" / "digits" / "smallnet" / "inverted" / "seed0"
     train(settings, folder)

@@ -53,7 +53,38 @@ def test_calibration_equals_a_plain_loop(count: int) -> None:
     assert metrics.rms_calibration_error(confidence, correct) == pytest.approx(math.sqrt(total / count))
 
 
-@pytest.mark.parametrize("metric", [metrics.error, metrics.brier_score, metrics.rms_calibration_error])
+def test_negative_log_likelihood_equals_its_definition() -> None:
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.ones(5), 200)
+    labels = rng.integers(5, size=200)
+    expected = -sum(math.log(p[i, label]) for i, label in enumerate(labels)) / 200
+    assert metrics.negative_log_likelihood(p[np.arange(200), labels]) == pytest.approx(expected)
+    # What single precision rounds to nothing counts as the least that it has, and not as infinitely bad.
+    assert metrics.negative_log_likelihood(np.array([1e-46, 1.0], np.float32)) == pytest.approx(149 * math.log(2) / 2)
+    assert metrics.negative_log_likelihood([1.0]) == 0
+
+
+@pytest.mark.parametrize("bins", [1, 4, 15])
+def test_expected_calibration_error_equals_a_plain_loop(bins: int) -> None:
+    rng = np.random.default_rng(bins)
+    confidence = np.concatenate([rng.random(300) ** 2, np.arange(bins + 1) / bins])  # and every edge
+    correct = rng.random(len(confidence)) < confidence
+    total = 0.0
+    for b in range(bins):
+        low, high = b / bins, (b + 1) / bins
+        # Intervals are open below and closed above; 0 goes with the first.
+        members = [i for i, c in enumerate(confidence) if low < c <= high or (b == 0 and c == 0)]
+        if members:
+            total += abs(sum(confidence[i] - correct[i] for i in members))
+    assert metrics.expected_calibration_error(confidence, correct, bins) == pytest.approx(total / len(confidence))
+    with pytest.raises(ValueError, match="bins is 0"):
+        metrics.expected_calibration_error([0.5], [True], bins=0)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [metrics.error, metrics.brier_score, metrics.rms_calibration_error, metrics.expected_calibration_error],
+)
 def test_arguments_that_do_not_match_are_refused(metric: Callable[..., float]) -> None:
     with pytest.raises(ValueError, match=r"shape \(3, 1\).* \(3,\)"):
         metric(np.ones((3, 1)), np.ones(3))
@@ -64,6 +95,8 @@ def test_arguments_that_do_not_match_are_refused(metric: Callable[..., float]) -
 def test_means_over_nothing_are_refused() -> None:
     with pytest.raises(ValueError, match="errors of fog are empty"):
         metrics.corruption_error({"snow": [0.5], "fog": []})
+    with pytest.raises(ValueError, match="true_probability is empty"):
+        metrics.negative_log_likelihood([])
     with pytest.raises(ValueError, match="flips is empty"):
         metrics.mean_flip_probability({})
     with pytest.raises(ValueError, match="at least 2 frames"):

@@ -12,6 +12,7 @@ PARAMETERS = {
     "densenet40": 1_059_298,
     "resnext": 6_807_882,
     "smallnet": 95_394,
+    "smallnet_thin": 51_058,
     "vit": 230_218,
     "wideresnet": 2_243_546,
 }

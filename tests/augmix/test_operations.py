@@ -1,4 +1,4 @@
-"""The operations equal Pillow's to the bit, in both executors, wherever they are called from."""
+"""The operations equal Pillow's to the bit, wherever they are called from; `test_fused` is about those of a GPU."""
 
 import gc
 import io
@@ -13,7 +13,6 @@ from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Event, current_thread, main_thread
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,31 +20,10 @@ import torch
 from PIL import Image, ImageEnhance, ImageOps
 
 from augmix import operations
-from augmix.operations import compiled, eager, kernels
+from augmix.operations import compiled, kernels
+from tests.augmix.operation_cases import parameters_of, synthetic
 
 PHOTOGRAPHS = Path(__file__).parents[2].parent / "shared" / "data" / "cifar10-imagefolder.tar.gz"
-EXECUTORS = {"compiled": compiled, "eager": eager}
-FACTORS = np.concatenate([[0, 0.1, 0.64, 1, 1.9], np.linspace(-0.5, 2.5, 31)])
-SHEARS = np.concatenate([[0, 0.25, -0.5], np.linspace(-1.1, 1.1, 37)])
-SHIFTS = np.concatenate([np.arange(-40, 41, 3), [0.5, -3.25, 7.77, -1e-3, 31.999]])
-
-
-def parameters_of(name: str) -> np.ndarray:
-    """The operation's whole range, and some way beyond."""
-    match name:
-        case "posterize":
-            return np.arange(1.0, 9.0)
-        case "rotate":
-            return np.concatenate([np.arange(-30, 31), [45, 90, -90, 180, 270, 360, 725.5, 0.1, -29.99, 133.7]])
-        case "solarize":
-            return np.concatenate([np.arange(0, 260, 8), [1, 127.5, 255, 256, -3]])
-        case "shear_x" | "shear_y":
-            return SHEARS
-        case "translate_x" | "translate_y":
-            return SHIFTS
-        case "color" | "contrast" | "brightness" | "sharpness":
-            return FACTORS
-    return np.zeros(24)
 
 
 def pillow(name: str, image: Image.Image, parameter: float, fill: int = 0) -> Image.Image:
@@ -83,19 +61,6 @@ def from_pil(image: Image.Image) -> np.ndarray:
     return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
 
 
-def synthetic(count: int, channels: int, height: int, width: int) -> np.ndarray:
-    """Noise, smooth images, low contrast, few levels and constant images, in turn."""
-    rng = np.random.default_rng(height * width + channels)
-    images = rng.integers(0, 256, (count, channels, height, width))
-    waves = np.sin(np.linspace(0, 7, height)[:, None] + np.linspace(0, 5, width) * rng.uniform(0.2, 3, (count, 1, 1)))
-    smooth = 128 + 120 * waves[:, None] * rng.uniform(0.1, 1, (count, channels, 1, 1))
-    images[1::5] = smooth[1::5]
-    images[2::5] = images[2::5] // 16 + rng.integers(0, 240, (len(images[2::5]), channels, 1, 1))
-    images[3::5] = images[3::5] // 100 * 127
-    images[4::5] = rng.integers(0, 256, (len(images[4::5]), channels, 1, 1))
-    return images.astype(np.uint8)
-
-
 @pytest.fixture(scope="module")
 def photographs() -> np.ndarray:
     """128 real photographs, uint8 (N, 3, 32, 32)."""
@@ -113,16 +78,15 @@ def photographs() -> np.ndarray:
 
 
 def check(name: str, images: np.ndarray, parameters: np.ndarray, fill: int = 0) -> None:
-    """Compare both executors with Pillow, image by image, and name the parameters that differ."""
+    """Compare with Pillow, image by image, and name the parameters that differ."""
     ids = np.repeat(operations.ids([name]), len(images))[:, None]
     expected = [
         from_pil(pillow(name, to_pil(image), float(parameter), fill))
         for image, parameter in zip(images, parameters, strict=True)
     ]
-    for executor_name, executor in EXECUTORS.items():
-        result = executor.chain(torch.from_numpy(images), ids, parameters[:, None], fill).numpy()
-        differ = (result != np.stack(expected)).any((1, 2, 3))
-        assert not differ.any(), f"{executor_name} differs at parameters {parameters[differ]}"
+    result = operations.chain(torch.from_numpy(images), ids, parameters[:, None], fill).numpy()
+    differ = (result != np.stack(expected)).any((1, 2, 3))
+    assert not differ.any(), f"differs at parameters {parameters[differ]}"
 
 
 @pytest.mark.parametrize("name", operations.IDS)
@@ -201,8 +165,7 @@ def two_threads() -> Iterator[None]:
 
 def test_rotations_are_rounded_to_the_decimals_that_python_rounds_to() -> None:
     degrees = np.concatenate([np.arange(-720, 720, 0.25), np.random.default_rng(0).uniform(-400, 400, 100_000)])
-    rotate = np.full((len(degrees), 1), operations.IDS["rotate"])
-    found = kernels.matrices(rotate, degrees[:, None], 20, 30)[:, 0]
+    found = np.array([kernels._matrix(operations.IDS["rotate"], angle, 20, 30) for angle in degrees])
     angles = [-math.radians(angle % 360.0) for angle in degrees.tolist()]
     cosines, sines = (np.array([round(f(angle), 15) for angle in angles]) for f in (math.cos, math.sin))
     expected = [cosines, sines, -15 * cosines - 10 * sines + 15, -sines, cosines, 15 * sines - 10 * cosines + 10]
@@ -275,20 +238,6 @@ def test_works_in_a_forked_process_after_use_in_its_parent() -> None:
     assert np.array_equal(operations.apply("rotate", images, 20.0).numpy(), expected)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
-@pytest.mark.parametrize("name", operations.IDS)
-def test_equals_the_compiled_executor_on_a_device_without_waiting_for_it(name: str) -> None:
-    parameters = parameters_of(name)
-    images = torch.from_numpy(synthetic(len(parameters), 3, 32, 32))
-    on_device = images.cuda()
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        result = operations.apply(name, on_device, parameters)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    assert torch.equal(result.cpu(), operations.apply(name, images, parameters))
-
-
 IMAGES = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
 
 
@@ -332,17 +281,3 @@ def test_refuses_a_bad_fill_and_bad_plans() -> None:
         operations.mix(IMAGES, np.zeros((2, 3, 1)), np.zeros((2, 3, 1)), np.ones((3, 4)))
     with pytest.raises(ValueError, match=r"operations must have shape \(2, 2, depth\)"):
         operations.mix(IMAGES, np.zeros((2, 3, 1)), np.zeros((2, 3, 1)), np.ones((2, 3)))
-
-
-def test_mps_takes_the_compiled_kernels_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    executor = operations._executor(SimpleNamespace(is_cpu=False, is_mps=True))  # type: ignore[arg-type]
-    monkeypatch.setattr(operations, "_executor", lambda images: executor)
-    images = torch.randint(0, 256, (4, 3, 16, 16), dtype=torch.uint8)
-    ids, parameters = operations.ids(["rotate"] * 4)[:, None], np.full((4, 1), 9.0)
-    with pytest.warns(UserWarning, match="run on the CPU: MPS has no float64"):
-        rotated = operations.chain(images, ids, parameters)
-    matrix = np.broadcast_to(np.float32(0.5), (4, 2))
-    mixed = operations.mix(images, ids[:, None], parameters[:, None], matrix)
-    monkeypatch.undo()
-    assert torch.equal(rotated, operations.chain(images, ids, parameters))
-    assert torch.equal(mixed, operations.mix(images, ids[:, None], parameters[:, None], matrix))

@@ -54,7 +54,7 @@ def test_nothing_that_overlaps_with_the_corruptions_is_left() -> None:
 def test_a_policy_by_hand() -> None:
     """Sub-policy 3 of CIFAR-10: shear_y with 0.5 at 8, then translate_y with 0.7 at 9."""
     policy = read_policy("cifar10")
-    only = Policy(policy.operations[3:4], policy.probabilities[3:4], policy.magnitudes[3:4], fast=False)
+    only = Policy(policy.operations[3:4], policy.probabilities[3:4], policy.magnitudes[3:4], scale="autoaugment")
     ids, parameters = sample(only, 20_000, (32, 32), np.random.default_rng(0))
     shear, translation = ids[:, 0] == operations.IDS["shear_y"], ids[:, 1] == operations.IDS["translate_y"]
     assert abs(shear.mean() - 0.5) < 0.016
@@ -66,14 +66,14 @@ def test_a_policy_by_hand() -> None:
 
 
 def test_sub_policies_are_equally_likely() -> None:
-    policy = Policy(np.arange(1, 6)[:, None], np.ones((5, 1)), np.ones((5, 1)), fast=False)
+    policy = Policy(np.arange(1, 6)[:, None], np.ones((5, 1)), np.ones((5, 1)), scale="autoaugment")
     ids, _ = sample(policy, 10_000, (32, 32), np.random.default_rng(0))
     counts = np.bincount(ids[:, 0], minlength=6)[1:]
     assert (abs(counts - 2000) < 4.5 * np.sqrt(2000 * 0.8)).all()
 
 
 def pillow(image: Image.Image, name: str, level: float, sign: int) -> Image.Image:
-    """One operation as the authors' released code writes it, with our fill and resampling."""
+    """One operation as the authors' released code for CIFAR-10 writes it, with our fill and resampling."""
     fill, bilinear, affine = (128, 128, 128), Image.Resampling.BILINEAR, Image.Transform.AFFINE
     pixels = sign * int(level * 10 / 10)
     shear = sign * level * 0.3 / 10
@@ -102,7 +102,7 @@ def test_images_are_what_pillow_makes_of_them(images: Tensor, labels: Tensor) ->
     used = {step for name in TABLES for sub in steps(read_policy(name, full=True)) for step in sub}
     seen = set()
     for seed, (operation, _, magnitude) in enumerate(sorted(used)):
-        one = Policy(operations.ids([operation])[None], np.ones((1, 1)), np.array([[magnitude]]), fast=False)
+        one = Policy(operations.ids([operation])[None], np.ones((1, 1)), np.array([[magnitude]]), scale="autoaugment")
         [view] = autoaugment.augmented(images, labels, nn.Identity(), np.random.default_rng(seed), policy=one)
         assert view.dtype == torch.uint8
         for before, after in zip(images[:6], view[:6], strict=True):
@@ -113,9 +113,64 @@ def test_images_are_what_pillow_makes_of_them(images: Tensor, labels: Tensor) ->
     assert seen == set(NAMES) - {"identity"}
 
 
+def test_imagenets_policy_has_the_magnitudes_of_its_authors_code_for_tpus() -> None:
+    """What int(level / 10 · 4) bits, a threshold of int(level / 10 · 256) and level / 10 · 30 degrees come to."""
+    policy = read_policy("imagenet", full=True)
+    ids, parameters = sample(policy, 20_000, (224, 224), np.random.default_rng(0))
+    found = {NAMES[i]: set(np.round(parameters[ids == i], 12).tolist()) for i in np.unique(ids)}
+    assert found["posterize"] == {2, 3}  # at 5, 6 and 7; at 8
+    assert found["solarize"] == {76, 102, 128, 179, 204}  # at 3, 4, 5, 7 and 8
+    assert found["rotate"] == {-27, -24, -9, 9, 24, 27}
+    assert found["shear_x"] == {-0.15, 0.15}
+    assert found["color"] == {0.1, 0.46, 0.82, 1.54}
+    assert found["contrast"] == {1.54}
+    assert found["sharpness"] == {1.36}
+    assert all(found[name] == {0} for name in ("autocontrast", "equalize", "invert", "identity"))
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5, 2.4, 2.5, 4.9, 7.4, 9.9, 10.0])
+def test_every_level_of_the_code_for_tpus(level: float) -> None:
+    names = ["posterize", "solarize", "rotate", "shear_y", "translate_x", "translate_y", "brightness"]
+    ids = operations.ids(names)
+    one = Policy(ids[None], np.ones((1, 7)), np.full((1, 7), level), "autoaugment_imagenet")
+    _, parameters = sample(one, 200, (64, 48), np.random.default_rng(0))
+    bits, threshold, *signed, factor = parameters.T
+    assert set(bits) == {max(int(level / 10 * 4), 1)}
+    assert set(threshold) == {int(level / 10 * 256)}
+    for values, most in zip(signed, (30, 0.3, 250, 250), strict=True):
+        assert set(np.round(values, 9)) == {round(sign * level / 10 * most, 9) + 0.0 for sign in (-1, 1)}
+    np.testing.assert_allclose(factor, level / 10 * 1.8 + 0.1)
+
+
+def test_imagenets_policy_with_cifars_magnitudes() -> None:
+    ids, parameters = sample(
+        read_policy("imagenet", magnitudes="autoaugment"), 20_000, (224, 224), np.random.default_rng(0)
+    )
+    assert set(parameters[ids == operations.IDS["posterize"]]) == {1, 2}  # 4 − int(3.2); 4 − int(2.8, 2.4 and 2)
+    assert set(parameters[ids == operations.IDS["solarize"]]) == {52, 77, 128, 154, 180}
+    assert read_policy("cifar10").scale == "autoaugment"
+    with pytest.raises(ValueError, match="unknown magnitudes 'fast_autoaugment'; did you mean 'autoaugment'"):
+        autoaugment.method(policy="imagenet", magnitudes="fast_autoaugment")
+
+
+def test_the_released_list_has_95_sub_policies_of_which_20_are_the_papers() -> None:
+    policy = read_policy("cifar10_released")
+    assert policy.scale == "autoaugment"
+    ours = steps(policy)
+    assert [len(sub_policy) for sub_policy in ours] == [2] * 95
+    paper = steps(read_policy("cifar10"))
+    assert [i for i, sub_policy in enumerate(paper) if sub_policy not in ours] == [15, 16, 17, 18, 19]
+    assert ours[:5] == paper[:5]
+    # Every magnitude is one of ten levels, every probability a tenth.
+    assert set(policy.magnitudes.flat) <= set(range(10))
+    np.testing.assert_array_equal(policy.probabilities, np.round(policy.probabilities, 1))
+    with pytest.raises(UserError, match="cutout cannot be kept"):
+        read_policy("cifar10_released", full=True)
+
+
 def test_two_operations_follow_one_another(images: Tensor, labels: Tensor) -> None:
     ids = np.array([[operations.IDS["invert"], operations.IDS["posterize"]]])
-    policy = Policy(ids, np.ones((1, 2)), np.array([[0.0, 5.0]]), fast=False)
+    policy = Policy(ids, np.ones((1, 2)), np.array([[0.0, 5.0]]), scale="autoaugment")
     [view] = autoaugment.augmented(images, labels, nn.Identity(), np.random.default_rng(0), policy=policy)
     assert torch.equal(view, (255 - images) & 0b11000000)
 
@@ -149,7 +204,10 @@ def test_a_fast_autoaugment_policy(tmp_path: Path) -> None:
     ("content", "complaint"),
     [
         ({"policy": [[["invert", 1, 0]]]}, "a policy file says `magnitudes:`"),
-        ({"magnitudes": "mine", "policy": [[["invert", 1, 0]]]}, r"autoaugment or fast_autoaugment"),
+        (
+            {"magnitudes": "mine", "policy": [[["invert", 1, 0]]]},
+            r"\(autoaugment, autoaugment_imagenet, fast_autoaugment\)",
+        ),
         ({"magnitudes": "autoaugment", "policy": []}, "policy must be a list of sub-policies"),
         ({"magnitudes": "autoaugment", "policy": [["invert", 1, 0]]}, "written .name, probability, magnitude., not"),
         ("magnitudes: autoaugment\npolicy:\n- [[invrt, 1, 0]]\n", r"policy.yaml:3: .* 'invrt'; did you mean 'invert'"),
@@ -165,7 +223,9 @@ def test_faults_in_a_file_are_named_with_their_line(tmp_path: Path, content: obj
 
 
 def test_a_policy_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"policy must be cifar10, imagenet or a YAML file, .* 'cifar11'"):
+    with pytest.raises(
+        ValueError, match=r"policy must be cifar10, cifar10_released, imagenet or a YAML file, .* 'cifar11'"
+    ):
         autoaugment.method(policy="cifar11")
     with pytest.raises(TypeError, match="full must be True or False"):
         autoaugment.method(full=1)  # type: ignore[arg-type]

@@ -1,15 +1,21 @@
 """Cutout: holes of the right shape and expected area, filled with grey, the rest untouched."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from augmix import methods
 from augmix.models import Normalised
+from augmix.suite.io.configuration import read
 from baselines import cutout
 
 NET = nn.Identity()
 CPU = torch.device("cpu")
+CONFIG = Path(__file__).parents[2] / "config"
 
 
 def expected_length(side: int, length: int) -> float:
@@ -73,3 +79,23 @@ def test_the_side_follows_the_image(labels: Tensor) -> None:
 def test_refuses_sizes_out_of_range(size: float) -> None:
     with pytest.raises(ValueError, match=r"size must be in \(0, 1\]"):
         cutout.method(size=size)
+
+
+@pytest.mark.parametrize(("experiment", "side"), [("cifar10", 16), ("cifar100", 8)])
+def test_the_experiments_have_the_sides_of_cutouts_authors(
+    experiment: str, side: int, images: Tensor, labels: Tensor
+) -> None:
+    [settings] = [entry for entry in configured(experiment) if entry["name"] == "cutout"]
+    [view] = methods.build(settings, ["baselines"]).views(images * 0, labels, NET, np.random.default_rng(0))
+    assert (view[:, 0] != 0).any(1).sum(1).max() == side
+
+
+def test_cifar100_has_cifar10s_methods_but_for_cutout() -> None:
+    ten, hundred = configured("cifar10"), configured("cifar100")
+    assert [entry["name"] for entry in ten] == [entry["name"] for entry in hundred]
+    assert [a["name"] for a, b in zip(ten, hundred, strict=True) if a != b] == ["cutout"]
+
+
+def configured(experiment: str) -> list[dict[str, Any]]:
+    settings, _ = read(CONFIG / f"{experiment}.yaml")
+    return [{"name": entry, "preset": entry} if isinstance(entry, str) else entry for entry in settings["methods"]]

@@ -1,6 +1,7 @@
 """Mixup, CutMix and FMix: what is pasted is what the targets say, for every view alike."""
 
 import math
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from augmix.suite.io.configuration import read
 from baselines import cutmix, fmix, mixup
 
 BATCH, CLASSES = 8, 8
@@ -134,6 +136,63 @@ def test_fmixs_lowest_frequencies_are_floored() -> None:
     assert power[0, 1] == pytest.approx(power[1, 0], rel=0.15)
 
 
+@pytest.mark.parametrize("size", [(32, 32), (40, 32), (21, 15)])
+def test_the_released_masks_images_have_one_horizontal_cycle_at_most(size: tuple[int, int]) -> None:
+    """Their vertical waves run one way, with a variance that two rows of the spectrum add up to."""
+    rng, decay, (height, width) = np.random.default_rng(0), 3.0, size
+    spectra = [np.fft.fft2(fmix.released_image(size, decay, rng)) for _ in range(4000)]
+    power = np.mean(np.abs(spectra) ** 2, 0)
+    assert power[:, 2:-1].max() < 1e-12 * power.max()
+    frequencies = np.abs(np.fft.fftfreq(width))[: min(width // 2 + 1, height // 2)]
+    expected = [
+        sum(max(np.hypot(row / height, f), 1 / max(size)) ** (-2 * decay) for row in (0, 1)) for f in frequencies
+    ]
+    # The sign of the vertical frequency is kept where the horizontal one is 1.
+    np.testing.assert_allclose(power[: len(expected), 1], expected, rtol=0.15)
+    assert power[width // 2 + 1 + width % 2 :, 1].max() < 1e-12 * power.max()
+    # Of a horizontally constant wave, the real part is left: half of its power, at both signs of the frequency.
+    np.testing.assert_allclose(power[1 : len(expected), 0], np.array(expected[1:]) / 4, rtol=0.15)
+    np.testing.assert_allclose(power[-1 : -len(expected) : -1, 0], power[1 : len(expected), 0])
+
+
+def edges(masks: str) -> tuple[float, float]:
+    """The number of edges in a row and in a column, on average over 32×32 masks of half the area."""
+    rng = np.random.default_rng(0)
+    drawn = np.array([fmix.mask((32, 32), 0.5, 3.0, rng, fmix.IMAGES[masks]) for _ in range(3000)])
+    return float(np.diff(drawn, axis=2).sum(2).mean()), float(np.diff(drawn, axis=1).sum(1).mean())
+
+
+def test_the_released_masks_have_as_many_edges_as_those_of_the_released_code() -> None:
+    """Running that code gave 1.89 in a row and 1.30 in a column, ± 0.03."""
+    assert edges("released") == pytest.approx((1.89, 1.30), abs=0.05)
+    in_a_row, in_a_column = edges("formula")
+    assert in_a_row == pytest.approx(in_a_column, abs=0.05)
+
+
+def test_released_masks_are_used_where_they_are_asked_for() -> None:
+    """Each row of such a mask has two edges at most, that of the formula has more now and then."""
+    counts = {}
+    for masks in fmix.IMAGES:
+        views = [mixed(fmix, seed, masks=masks)[0][0] for seed in range(100)]
+        counts[masks] = max(int((view[:, 0].diff(dim=2) != 0).sum(2).max()) for view in views)
+    assert counts["released"] == 2
+    assert counts["formula"] > 2
+    assert all(torch.equal(mixed(fmix, 0)[0][0], view) for view in mixed(fmix, 0, masks="formula")[0])
+
+
+def test_fmixs_targets_follow_the_share_with_either_masks() -> None:
+    for seed in range(20):
+        [view], targets = mixed(fmix, seed, masks="released")
+        assert (targets - areas(view)).abs().max() <= 1 / (30 * 24) + 1e-6
+
+
+@pytest.mark.parametrize("experiment", ["cifar10", "cifar100"])
+def test_fmix_is_trained_with_its_authors_decay(experiment: str) -> None:
+    settings, _ = read(Path(__file__).parents[2] / "config" / f"{experiment}.yaml")
+    [entry] = [entry for entry in settings["methods"] if not isinstance(entry, str) and entry["name"] == "fmix"]
+    assert entry["training"] == {"weight_decay": 1e-4, "nesterov": False}
+
+
 def test_fmixs_mask_is_the_brightest_part() -> None:
     for seed in range(20):
         share = (seed + 0.5) / 20
@@ -163,3 +222,5 @@ def test_refuses_other_parameters_out_of_range() -> None:
         cutmix.method(probability=1.5)
     with pytest.raises(ValueError, match=r"decay must be in \[0, 10\], not -1"):
         fmix.method(decay=-1)
+    with pytest.raises(ValueError, match="unknown masks 'relesed'; did you mean 'released'"):
+        fmix.method(masks="relesed")

@@ -23,11 +23,13 @@ def crashes(*arguments: str) -> dict[str, Any]:
     return outcome
 
 
-def test_killed_at_random_moments_it_ends_in_the_same_bits(write_config: Callable[..., Path], benchmarks: Path) -> None:
+def test_killed_at_random_moments_it_ends_in_the_same_bits(
+    write_config: Callable[..., Path], made_testsets: Path
+) -> None:
     config = write_config(
         methods=["augmix"],
         training={"epochs": 6, "batch_size": 32},
-        folders={"data": str(benchmarks)},
+        folders={"data": str(made_testsets)},
     )
     count = 20 if NIGHTLY else 3
     seed = int(np.random.default_rng().integers(2**31))

@@ -147,7 +147,7 @@ def test_image_folders(files: dict[Any, Any], side: Any, tmp_path: Path) -> None
 
 
 @pytest.fixture(scope="module")
-def evaluated(tmp_path_factory: pytest.TempPathFactory, benchmarks: Path) -> tuple[str, Path]:
+def evaluated(tmp_path_factory: pytest.TempPathFactory, made_testsets: Path) -> tuple[str, Path]:
     """The settings of a small experiment, and its results with one evaluated run."""
     folder = tmp_path_factory.mktemp("fuzz")
     experiment = Experiment(
@@ -155,8 +155,8 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory, benchmarks: Path) -> tup
             **copy.deepcopy(TINY),
             "experiment": "fuzz",
             "methods": ["standard"],
-            "benchmarks": {"corruptions": ["fog"], "perturbations": ["tilt"]},
-            "folders": {"data": str(benchmarks), "results": str(folder)},
+            "testsets": {"C": {"shifts": ["fog"]}, "P": {"shifts": ["tilt"], "images": 10}},
+            "folders": {"data": str(made_testsets), "results": str(folder)},
         }
     )
     [run] = experiment.runs
@@ -166,7 +166,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory, benchmarks: Path) -> tup
 
 
 RESULTS = [
-    "config.yaml", "provenance.json", "evaluation.json", "history.csv", "model.pt", "checkpoint.pt", "progress.json",
+    "config.yaml", "provenance.json", "predictions.json", "history.csv", "model.pt", "checkpoint.pt", "progress.json",
     "predictions/clean.npz", "predictions/C.npz", "predictions/P.npz",
 ]  # fmt: skip
 

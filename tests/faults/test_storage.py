@@ -14,8 +14,8 @@ import torch
 from augmix.errors import UserError
 from augmix.suite.cli import main
 from augmix.suite.config.experiment import Experiment
+from augmix.suite.evaluate import predictions
 from augmix.suite.evaluate.evaluation import evaluate
-from augmix.suite.evaluate.predictions import read_predictions
 from augmix.suite.evaluate.results import collect
 from augmix.suite.io.files import write_text
 from augmix.suite.io.locks import locked
@@ -48,7 +48,7 @@ def mounted(folder: Path, options: str) -> Iterator[Callable[[str], None]]:
 
 
 @pytest.fixture
-def experiment(small_experiment: Callable[..., Experiment], benchmarks: Path) -> Experiment:
+def experiment(small_experiment: Callable[..., Experiment], made_testsets: Path) -> Experiment:
     return small_experiment(methods=["augmix"], training={"epochs": 2, "batch_size": 32})
 
 
@@ -102,7 +102,7 @@ def whole(folder: Path) -> None:
             torch.load(folder / name, weights_only=True)
     for name in ("clean", "C", "P"):
         if (folder / "predictions" / f"{name}.npz").exists():
-            read_predictions(folder, name, [])
+            predictions.read(folder / "predictions" / f"{name}.npz", ())
 
 
 def command(arguments: list[str]) -> int:

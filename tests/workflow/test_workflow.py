@@ -33,9 +33,10 @@ def test_lint_has_nothing_to_say(finished: Checkout) -> None:
 def test_the_default_experiment_is_planned(finished: Checkout) -> None:
     plan = jobs(finished.snakemake("-n", "--config", 'folders={"data": "new", "results": "new"}').stdout)
     runs = 12 * 2  # methods × seeds
+    generated = {f"generate_digits_{name}_{number}": 1 for name in "CP" for number in (1, 2, 3)}
     assert plan == {
-        "prepare": 1, "corrupt": 15, "perturb": 10, "train": runs, "evaluate": runs,
-        "collect": 1, "report": 1, "track": 1, "all": 1, "total": 30 + 2 * runs,
+        "prepare": 1, **generated, "train": runs, "evaluate": runs,
+        "collect": 1, "report": 1, "track": 1, "default": 1, "total": 11 + 2 * runs,
     }  # fmt: skip
 
 
@@ -59,7 +60,7 @@ def test_a_comment_runs_nothing(finished: Checkout) -> None:
 
 def test_a_new_seed_runs_alone(finished: Checkout) -> None:
     plan = planned(finished, finished.write("more_seeds", experiment="tiny", seeds=[0, 1]))
-    assert jobs(plan) == {"train": 2, "evaluate": 2, "collect": 1, "report": 1, "track": 1, "all": 1, "total": 8}
+    assert jobs(plan) == {"train": 2, "evaluate": 2, "collect": 1, "report": 1, "track": 1, "default": 1, "total": 8}
     assert set(re.findall(r"wildcards: .*seed=(\d)", plan)) == {"1"}
 
 
@@ -74,12 +75,12 @@ def test_a_new_method_runs_alone(finished: Checkout) -> None:
 def test_other_epochs_run_every_training_and_no_data(finished: Checkout) -> None:
     training = {"epochs": 2, "batch_size": 32}
     plan = planned(finished, finished.write("more_epochs", experiment="tiny", training=training))
-    assert jobs(plan) == {"train": 2, "evaluate": 2, "collect": 1, "report": 1, "track": 1, "all": 1, "total": 8}
+    assert jobs(plan) == {"train": 2, "evaluate": 2, "collect": 1, "report": 1, "track": 1, "default": 1, "total": 8}
 
 
 def test_another_subset_runs_everything(finished: Checkout) -> None:
     subset = {"train": 60, "test": 16}
-    digits = {"loader": "digits", "flip": False, "subset": subset, "perturbation_images": 4}
+    digits = {"loader": "digits", "flip": False, "subset": subset}
     plan = planned(finished, finished.write("smaller", experiment="tiny", datasets={"digits": digits}))
     assert jobs(plan)["total"] == 1 + 2 + 2 + 2 + 2 + 4
 
@@ -113,23 +114,26 @@ def test_jobs_have_their_own_configuration_alone_in_folders_of_any_name(finished
     jobs = [build_parser().parse_args(shlex.split(command)[1:]) for command in commands]
     trained = {job.output: json.loads(job.settings) for job in jobs if job.command == "train"}
     experiment = load(finished.folder / config)
-    assert trained == {f"my results/blanks/{run.path}": run.training for run in experiment.runs}
+    assert trained == {f"my results/blanks/{run.path}": run.training.as_json() for run in experiment.runs}
     assert "learning_rate" not in (finished.folder / config).read_text()
-    assert {job.output for job in jobs if job.command in ("corrupt", "perturb")} == {
-        "my data/digits-C",
-        "my data/digits-P",
-    }
+    made = [json.loads(job.settings)["testset"] for job in jobs if job.command == "generate"]
+    assert {testset["where"] for testset in made} == {"my data/digits-C", "my data/digits-P"}
 
 
 def test_edited_sources_of_cheap_rules_run_these_again(copied: Checkout) -> None:
     assert copied.reproduce("config/tiny.yaml").stdout.startswith("Nothing to do")
-    for name, expected in (
-        ("reports/tables.py", {"report", "track"}),
-        ("augmix/metrics.py", {"collect", "report", "track"}),
-    ):
+
+    def append(name: str, line: str) -> None:
         with (copied.folder / name).open("a") as file:
-            file.write("# edited\n")
-        assert jobs(planned(copied, "config/tiny.yaml")).keys() - {"all", "total"} == expected
+            file.write(f"{line}\n")
+
+    sources = {"reports/tables.py": {"report", "track"}, "augmix/metrics.py": {"collect", "report", "track"}}
+    for name in sources:
+        append(name, "# edited")
+    assert "Nothing to be done" in planned(copied, "config/tiny.yaml"), "a comment decides nothing"
+    for name, expected in sources.items():
+        append(name, "EDITED = True")
+        assert jobs(planned(copied, "config/tiny.yaml")).keys() - {"default", "total"} == expected
 
 
 def test_what_a_killed_snakemake_leaves_behind_does_not_stop_the_front(copied: Checkout) -> None:

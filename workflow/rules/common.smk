@@ -1,8 +1,8 @@
 # Names that every rule file uses.
 #
-# Whether a result is made again is decided by the stamps in the files, not by their times, which copies and clocks
-# change: inputs are `ancient`, but for those that `augmix reproduce` found to be made again. Bare Snakemake sees changes
-# by the rules' params.
+# `augmix reproduce` decides by the stamps in the files whether a result is made again, not by their times, which copies
+# and clocks change: inputs are `ancient`, but for those that it found to be made again. Bare Snakemake goes by times and
+# the rules' params: behind an `ancient` input it would see neither.
 import json
 import os
 import re
@@ -27,8 +27,8 @@ ENVIRONMENT = "../../environment.yml"
 MEMORY = experiment.config["memory_mb"]
 
 
-# The files that are made again in this start, one a line.
-AGAIN = set(Path(os.environ[stages.AGAIN]).read_text().splitlines()) if stages.AGAIN in os.environ else set()
+# The files that are made again in this start, one a line; None where nobody looked at the stamps.
+AGAIN = set(Path(os.environ[stages.AGAIN]).read_text().splitlines()) if stages.AGAIN in os.environ else None
 
 
 wildcard_constraints:
@@ -50,7 +50,7 @@ def run_of(wildcards):
 
 def settled(path):
     """An input that makes nothing run again by its time, unless it is made again itself."""
-    return path if str(path) in AGAIN else ancient(str(path))
+    return str(path) if AGAIN is None or str(path) in AGAIN else ancient(str(path))
 
 
 def weights_of(wildcards):

@@ -30,9 +30,13 @@ for making in experiment.makings():
         log:
             f"{DATA}/logs/generate-{making.id}.log",
         priority: 1  # before trainings, which evaluate on what is there
+        group:
+            None if making.local else "testsets"  # on a cluster, small jobs share a submission
         localrule: making.local
         conda:
             ENVIRONMENT
+        resources:
+            in_turn=1,
         params:
             settings=as_json(making.settings()),
             code=code(*making.testset.roots()),

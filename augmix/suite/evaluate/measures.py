@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from augmix import metrics
+from augmix.suite.testsets.base import TestSet
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Measure:
     """Whether its title begins with a capital also within a sentence."""
     bins: int | None = None
     """The number of images of a bin, where it is measured in such: it says little of fewer than ten bins."""
+    sequences: bool = False
+    """Whether it is of sequences of frames, and not of predicted classes."""
     pooled: bool = False
     """Whether it is also measured over all shifts' images at once, since it is not a mean over images."""
 
@@ -121,6 +124,7 @@ MEASURES = {
             "Flip probability",
             flips,
             ("prediction",),
+            sequences=True,
             meaning=(
                 "the share of consecutive frames of a sequence, for noise of frames against the first, on which the "
                 "prediction changes"
@@ -129,3 +133,8 @@ MEASURES = {
     )
 }
 """Every measure, by name."""
+
+
+def measures_of(testset: TestSet) -> tuple[str, ...]:
+    """The names of the measures of a test set, in their order above; the first one is its headline."""
+    return tuple(name for name, measure in MEASURES.items() if measure.sequences == testset.sequence)

@@ -36,6 +36,10 @@ class Predictions(NamedTuple):
 class OutdatedError(UserError):
     """An archive that has to be made again: of another version, damaged, or without what is asked for."""
 
+    def __init__(self, path: Path, fault: str) -> None:
+        super().__init__(f"{path} {fault}; it has to be evaluated again")
+        self.fault = f"{path.name} {fault}"
+
 
 def path_of(folder: Path, output: str, testset: str) -> Path:
     """Where the predictions of the run in `folder` lie."""
@@ -62,16 +66,22 @@ def read(path: Path, shifts: tuple[str, ...]) -> Predictions:
     stamp_of_arrays(path, arrays)
     for shift in shifts:
         if not set(NUMBERS.names or ()) <= set(arrays[shift].dtype.names or ()):
-            raise OutdatedError(f"{path} lacks a number of each image; it has to be evaluated again")
+            raise OutdatedError(path, "lacks a number of each image")
     return Predictions({shift: arrays[shift] for shift in shifts}, arrays["labels"], str(arrays["source"]))
 
 
-def read_stamp(path: Path) -> dict[str, Any] | None:
-    """The stamp of an archive; None where there is no archive, or one that has to be made again."""
+def read_stamp(path: Path, shifts: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The stamp of an archive with these shifts, whose numbers are not looked at; raises `OutdatedError` as `read`."""
+    return stamp_of_arrays(path, _load(path, (STAMP,), beside=(*shifts, "labels", "source")))
+
+
+def is_whole(path: Path, shifts: tuple[str, ...], stamp: Mapping[str, Any]) -> bool:
+    """Whether an archive has this stamp and can be read to its last number."""
     try:
-        return stamp_of_arrays(path, _load(path, (STAMP,)))
+        read(path, shifts)
+        return read_stamp(path) == stamped(stamp)
     except OutdatedError:
-        return None
+        return False
 
 
 def stamp_of_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -81,18 +91,19 @@ def stamp_of_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> dict[str, A
     except ValueError:
         stamp = None
     if not isinstance(stamp, dict) or stamp.get("version") != VERSION:
-        raise OutdatedError(f"{path} is of another version; it has to be evaluated again")
+        raise OutdatedError(path, "is of another version")
     return stamp
 
 
-def _load(path: Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+def _load(path: Path, names: tuple[str, ...], beside: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
+    """The arrays of these names; those `beside` have to be there as well."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            if missing := [name for name in names if name not in archive.files]:
-                what = "a stamp, as those of before have none" if missing[0] == STAMP else f"'{missing[0]}'"
-                raise OutdatedError(f"{path} lacks {what}; it has to be evaluated again")
+            if missing := [name for name in (*names, *beside) if name not in archive.files]:
+                what = "a stamp of what it was made with" if missing[0] == STAMP else f"'{missing[0]}'"
+                raise OutdatedError(path, f"lacks {what}")
             return {name: archive[name] for name in names}
     except FileNotFoundError as error:
-        raise OutdatedError(f"{path} is missing") from error
+        raise OutdatedError(path, "is missing") from error
     except (OSError, ValueError, EOFError, LookupError, zipfile.BadZipFile, zlib.error) as error:
-        raise OutdatedError(f"{path} is damaged ({error}); it has to be evaluated again") from error
+        raise OutdatedError(path, f"is damaged ({error})") from error

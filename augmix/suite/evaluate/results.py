@@ -1,5 +1,6 @@
 """From predictions to numbers: every measure of every run on every test set in one tidy CSV, and one row a run."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.evaluate import predictions, stages
 from augmix.suite.evaluate.choosing import to_test
-from augmix.suite.evaluate.measures import MEASURES, Measure, flips
+from augmix.suite.evaluate.measures import MEASURES, Measure, flips, measures_of
 from augmix.suite.evaluate.predictions import OutdatedError, Predictions
-from augmix.suite.evaluate.stages import State, run_state
+from augmix.suite.evaluate.stages import FINISHED_ONLY, State, run_state
 from augmix.suite.io.files import read_mapping, write_csv, write_text
 from augmix.suite.testsets.base import TestSet
 
@@ -30,7 +31,8 @@ RUN_COLUMNS = (
 def collect(experiment: Experiment) -> list[str]:
     """Write `experiment.yaml`, `metrics.csv` and `runs.csv`; returns the paths of the runs without a result.
 
-    Raises `UserError` naming a run whose recorded settings are not those the experiment asks for.
+    Raises `UserError` naming a run whose recorded settings are not those the experiment asks for, unless the finished
+    runs alone are asked for.
     """
     rows: list[tuple[Any, ...]] = []
     records: list[dict[str, Any]] = []
@@ -40,8 +42,9 @@ def collect(experiment: Experiment) -> list[str]:
         key = (run.dataset, run.architecture, run.method, run.seed)
         found = run_state(experiment, run)
         new: list[tuple[Any, ...]] = []
-        if found.status == "done":
+        if found.status == "outdated" and (folder / "config.yaml").exists() and FINISHED_ONLY not in os.environ:
             stages.compare_settings(folder / "config.yaml", run)
+        if found.status == "done":
             try:
                 if experiment.validation is not None:
                     held = experiment.validation_testsets(run.dataset)
@@ -78,7 +81,7 @@ def scores(testset: TestSet, archive: Predictions) -> Iterator[tuple[str, int | 
     """
     names = testset.shifts
     labels = archive.labels.reshape(testset.levels, -1)
-    measures = [MEASURES[name] for name in testset.measures]
+    measures = [MEASURES[name] for name in measures_of(testset)]
     cells = {
         name: [
             {m.name: _value(testset, m, name, archive.shifts[name], labels, level) for m in measures}
@@ -97,8 +100,8 @@ def scores(testset: TestSet, archive: Predictions) -> Iterator[tuple[str, int | 
     if not entering:
         return
     complete = set(testset.entering) <= set(names)
-    headline = testset.measures[0]
-    for metric in testset.measures:
+    headline = measures_of(testset)[0]
+    for metric in measures_of(testset):
         values = {name: [found[metric] for found in cells[name]] for name in entering}
         if testset.levels > 1:
             for severity, level in enumerate(zip(*values.values(), strict=True), 1):

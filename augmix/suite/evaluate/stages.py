@@ -4,6 +4,7 @@ Every result carries a stamp of the settings, the code and the data that it was 
 the experiment asks for now. `reproduce`, `status` and `plan` all judge by this, whatever Snakemake's own records say.
 """
 
+import ast
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -202,10 +203,10 @@ def _changes_of_evaluation(folder: Path, run: Run, settings: EvaluateSettings, f
                 )
             continue
         name = f"{run.path} on {testset.name}"
-        stamp = predictions.read_stamp(path)
-        if stamp is None:
-            details = ("it does not say what it was made with",)
-            yield Change("evaluate", name, target, "unknown", details, run.path)
+        try:
+            stamp = predictions.read_stamp(path, testset.shifts)
+        except predictions.OutdatedError as error:  # nobody can read it: it cannot be kept as it is
+            yield Change("evaluate", name, target, "data", (error.fault,), run.path)
             continue
         try:
             wanted = stamps.of_evaluation(run.architecture, fingerprint, testset)
@@ -334,12 +335,19 @@ def _inputs(experiment: Experiment, stage: str) -> dict[str, Any]:
             name for run in experiment.runs for parts in method_parts(run.training.method).values() for name, _ in parts
         }
         packages = experiment.config["method_packages"]
-        made = {"methods": digests.json_digest([digests.file_digest(method_file(n, packages)) for n in sorted(named)])}
+        made = {"methods": digests.json_digest([_docstring(method_file(name, packages)) for name in sorted(named)])}
         files = {
             name: digests.file_digest(folder / name) if (folder / name).exists() else None
             for name in ("metrics.csv", "runs.csv", "experiment.yaml", "chosen.csv", KEPT)
         }
     return {**made, "code": code(roots_of(experiment, stage)).digest, "files": digests.json_digest(files)}
+
+
+def _docstring(file: Path) -> str | None:
+    try:
+        return ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UserError(f"{file}: not valid Python: {error}") from error
 
 
 def _glance(path: Path) -> list[int] | None:

@@ -1,6 +1,5 @@
 """The stamps of results: settings, code, weights and images that they were made with."""
 
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,7 +40,7 @@ def pending(settings: EvaluateSettings, folder: Path) -> Pending:
     for testset in settings.opened():
         stamp = of_evaluation(run["architecture"], trained["fingerprint"], testset)
         path = predictions.path_of(folder, settings.output, testset.name)
-        if predictions.read_stamp(path) != predictions.stamped(stamp):
+        if not predictions.is_whole(path, testset.shifts, stamp):
             found[testset.name] = (testset, stamp)
     return found
 
@@ -51,11 +50,12 @@ def finish(settings: EvaluateSettings, folder: Path, described: Mapping[str, Any
 
     `seconds` is what the evaluation took; None where nothing was to be done, and what is noted already stays.
     """
-    path = folder / f"{settings.output}.json"
-    if seconds is None and path.exists():
-        os.utime(path)
-        return
-    write_json(path, {**provenance.describe(), **described, "ended": time.time(), "seconds": seconds or 0.0})
+    # Snakemake deletes its outputs before a job: the notes lie beside the predictions, which are none.
+    notes = folder / settings.output / "evaluation.json"
+    if seconds is not None or not notes.exists():
+        noted = {**provenance.describe(), **described, "ended": time.time(), "seconds": seconds or 0.0}
+        write_json(notes, noted)
+    write_json(folder / f"{settings.output}.json", read_mapping(notes, {}))
 
 
 def are_made(settings: EvaluateSettings) -> bool:

@@ -16,7 +16,7 @@ from augmix.metrics import mean_corruption_error
 from augmix.registry import module_names, nearest
 from augmix.suite.data import datasets
 from augmix.suite.evaluate.evaluation import write_predictions
-from augmix.suite.evaluate.measures import MEASURES
+from augmix.suite.evaluate.measures import MEASURES, measures_of
 from augmix.suite.evaluate.paper import paper_results
 from augmix.suite.evaluate.results import COLUMNS, Row, run_metrics
 from augmix.suite.io import digests, provenance
@@ -92,7 +92,7 @@ def evaluate_checkpoint(checkpoint: Path, architecture: str, data: Path, output:
 
 def headlines(testset: TestSet, rows: Sequence[Row]) -> Iterator[Headline]:
     """The figures of a test set, from a run's rows; of ImageNet-C also the mCE in units of AlexNet's errors."""
-    headline = testset.measures[0]
+    headline = measures_of(testset)[0]
     values = {
         shift: value
         for name, _, shift, severity, metric, value in rows

@@ -225,7 +225,7 @@ class Front:
             if self._signal is None and "done" in states and any(job.rule not in REPORT_RULES for job in failed):
                 tell(f"{finished}; reporting on those")
                 collected = ["--forcerun", str(self._experiment.folder / "metrics.csv")]
-                _, second = self._snakemake(LOG_OF_FINISHED, {FINISHED_ONLY: "1"}, collected)
+                _, second = self._snakemake(LOG_OF_FINISHED, {FINISHED_ONLY: "1", AGAIN: os.devnull}, collected)
                 reported = second.made("report")
                 known = {job.log for job in failed}
                 failed += [job for job in second.failed.values() if job.log not in known]

@@ -106,8 +106,21 @@ def _sentences(experiment: Experiment, found: Sequence[Change]) -> Iterator[str]
         about = f", about {duration(seconds / _side_by_side(group, runs))}" if seconds else ""
         shown = ", ".join(details[:MOST_DETAILS])
         more = f" and {len(details) - MOST_DETAILS} more" if len(details) > MOST_DETAILS else ""
+        if stage == "prepare":
+            more += _consequence(experiment, {change.target.parent for change in group})
         folders = listed(sorted({change.name.split()[0] for change in group}))
         yield f"{count} {VERBS[stage][count > 1].format(folders=folders)}{about}: {shown}{more}"
+
+
+def _consequence(experiment: Experiment, data: set[Path]) -> str:
+    """The trainings that follow where a data set's images come out otherwise: ` (4 runs train again if …)`."""
+    trained = [run for run in experiment.runs if Path(run.training.data) in data]
+    after = [run for run in trained if (experiment.folder / run.path / "model.pt").exists()]
+    if not after:
+        return ""
+    seconds = sum(_seconds(experiment, run, "train") for run in after)
+    said = VERBS["train"][len(after) > 1]
+    return f" ({len(after)} {said} if its images come out otherwise, about {duration(seconds)} of one core)"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -21,9 +21,6 @@ from augmix.suite.data.streaming import Streamed
 from augmix.suite.io import digests
 from augmix.suite.io.files import read_mapping, write_json
 
-CLASSIFICATION = ("error", "brier", "rms_calibration", "nll", "ece")
-"""The measures of predicted classes."""
-
 
 class Shift(NamedTuple):
     """The images of one shift of a test set, in the order of their labels."""
@@ -127,8 +124,6 @@ class TestSet(ABC):
     """Whether a shift is a sequence of frames of each image."""
     independent: ClassVar[tuple[str, ...]] = ()
     """The sequences whose frames are independent draws: each is compared with the first, not with the one before."""
-    measures: ClassVar[tuple[str, ...]] = CLASSIFICATION
-    """The names of its measures; the first one is its headline."""
     mean: ClassVar[str] = "mean"
     """The name of the headline's mean over shifts: mCE, mFP."""
     mean_title: ClassVar[str] = "mean"

@@ -14,7 +14,7 @@ from augmix.suite.data import datasets
 from augmix.suite.data.datasets import Split
 from augmix.suite.data.photographs import Photographs
 from augmix.suite.io import digests
-from augmix.suite.io.files import read_mapping, write_json
+from augmix.suite.io.files import read_array, read_mapping, write_json
 from augmix.suite.testsets import published
 from augmix.suite.testsets.base import Images, Making, Origin, Part, TestSet
 
@@ -250,7 +250,7 @@ class Shifted(TestSet):
         for shift in self.names:
             path = self.folder / f"{shift}.npy"
             if path.is_file():
-                yield shift, self._of_array(np.load(path, mmap_mode="r"), count)
+                yield shift, self._of_array(read_array(path, np.uint8), count)
 
     @abstractmethod
     def _of_one(self, test: Split) -> Images: ...

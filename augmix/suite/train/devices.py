@@ -16,7 +16,8 @@ from augmix.errors import RunError, UserError
 from augmix.suite.io.locks import locked
 from augmix.suite.io.processes import joined
 
-_claimed: list[torch.device] = []
+_chosen: dict[str, torch.device] = {}
+"""The devices that this process has set up: it evaluates where it has trained."""
 _claims = contextlib.ExitStack()
 """The locks on this process's GPUs; nothing but the process's end frees them."""
 # mallopt's M_TRIM_THRESHOLD, M_TOP_PAD and M_MMAP_THRESHOLD, from glibc's malloc.h.
@@ -35,7 +36,10 @@ def set_up(recipe: Mapping[str, Any]) -> torch.device:
         libc = ctypes.CDLL(None)
         for parameter, value in _MALLOPT.items() if hasattr(libc, "mallopt") else ():
             libc.mallopt(parameter, value)
-    return choose(recipe["device"])
+    name = recipe["device"]
+    if name not in _chosen:
+        _chosen[name] = choose(name)
+    return _chosen[name]
 
 
 @contextlib.contextmanager
@@ -68,8 +72,6 @@ def find(name: str) -> str:
 
 def _claim() -> torch.device:
     """A GPU that no other job of this user on this machine has, for as long as this process lives."""
-    if _claimed:
-        return _claimed[0]
     count = torch.cuda.device_count()
     for index in range(count):
         identity = torch.cuda.get_device_properties(index).uuid
@@ -86,7 +88,6 @@ def _claim() -> torch.device:
         print("all GPUs are in use by other jobs: sharing the first", file=sys.stderr)
     device = torch.device("cuda", index)
     torch.cuda.set_device(device)
-    _claimed.append(device)
     return device
 
 

@@ -33,7 +33,10 @@ from augmix.suite.train.settings import TrainSettings
 
 RETRAIN = "retrain"
 """The file in a run's folder by which it is to be trained itself, not taken over from another experiment."""
-RESULTS = ("model.pt", "history.csv", "predictions.json", "validation.json", "diverged.json")
+RESULTS = (
+    "model.pt", "history.csv", "diverged.json", "predictions.json", "validation.json", "predictions/evaluation.json",
+    "validation/evaluation.json",
+)  # fmt: skip
 """Files of a run that are of other settings, code or data where a training begins afresh."""
 
 

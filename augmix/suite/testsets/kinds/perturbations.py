@@ -47,7 +47,6 @@ class Perturbations(Shifted):
 
     kind: ClassVar[str] = "perturbations"
     sequence: ClassVar[bool] = True
-    measures: ClassVar[tuple[str, ...]] = ("flip_probability",)
     mean: ClassVar[str] = "mFP"
     mean_title: ClassVar[str] = "mean flip probability"
     noun: ClassVar[str] = "perturbation"

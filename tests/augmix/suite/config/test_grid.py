@@ -65,7 +65,8 @@ def write_folders(root: Path, splits: tuple[str, str], images: np.ndarray, suffi
 def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, object]]:
     """The options of every loader, for files with scikit-learn's digits."""
     images = digits.load().train_images[:TRAIN]
-    roots = {name: tmp_path / name for name in module_names("augmix.suite.data.loaders") if name != "digits"}
+    shipped = ("digits", "fashion_small")
+    roots = {name: tmp_path / name for name in module_names("augmix.suite.data.loaders") if name not in shipped}
     for root in roots.values():
         root.mkdir()
     write_cifar(cifar10, roots["cifar10"], images, monkeypatch)
@@ -74,7 +75,7 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[s
     write_folders(roots["image_folder"], ("train", "test"), images, "png")
     write_folders(roots["imagenet"], ("train", "val"), images, "JPEG")
     options: dict[str, dict[str, object]] = {name: {"folder": str(root)} for name, root in roots.items()}
-    return {"digits": {}, **options}
+    return {**{name: {} for name in shipped}, **options}
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,8 +70,8 @@ def test_the_validation_split_is_stratified_and_apart_from_the_test_set(tmp_path
 @pytest.fixture
 def validated(write_config: WriteConfig) -> Experiment:
     """An experiment whose predictions are made up: width 2 is best on validation, width 5 on the test set."""
-    testsets = {"P": {"shifts": []}}
-    experiment = load(write_config(sweeps=["width"], validation=0.25, seeds=[0, 1], testsets=testsets))
+    without: dict[str, Any] = {"P": {"shifts": []}}
+    experiment = load(write_config(sweeps=["width"], validation=0.25, seeds=[0, 1], testsets=without))
     rng = np.random.default_rng(0)
     rates = {"standard": 0.8, "augmix_width_1": 0.5, "augmix_width_2": 0.2, "augmix": 0.4, "augmix_width_4": 0.5}
     for run in experiment.runs:

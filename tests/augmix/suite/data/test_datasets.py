@@ -64,7 +64,7 @@ def test_digits_can_be_split_by_their_writers() -> None:
         assert len(data.train_images) == len(data.train_labels)
     for asked in (digits.check, digits.sizes, digits.load):
         with pytest.raises(UserError, match="split is 'unseen'; did you mean 'unseen_writers'"):
-            asked("unseen")  # type: ignore[operator]
+            asked("unseen")
 
 
 def test_prepare_writes_what_read_reads(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ import torch
 from scipy.special import softmax
 from torch import nn
 
-from augmix.suite.evaluate.evaluation import NUMBERS, numbers
+from augmix.suite.evaluate.evaluation import numbers
+from augmix.suite.evaluate.predictions import NUMBERS
 from augmix.suite.train.batches import IMAGES
 
 

@@ -1,8 +1,10 @@
 """From a trained run to metrics.csv: generation, evaluation and collection on a few real digits."""
 
 import csv
+import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +12,22 @@ import numpy as np
 import pytest
 import torch
 
-from augmix import models
+from augmix import metrics, models
 from augmix.corruptions import CORRUPTIONS, corrupt
 from augmix.errors import UserError
 from augmix.perturbations import perturb, perturbations_of
 from augmix.suite.config.experiment import Experiment
+from augmix.suite.config.runs import EvaluateSettings
 from augmix.suite.data import datasets
 from augmix.suite.data.datasets import read
-from augmix.suite.evaluate import evaluation, results
+from augmix.suite.evaluate import evaluation, results, stages
+from augmix.suite.evaluate.predictions import NUMBERS, Predictions
+from augmix.suite.evaluate.stages import run_state
 from augmix.suite.testsets import generation
+from augmix.suite.testsets.base import make
+from augmix.suite.testsets.folder import of_folder
+from augmix.suite.testsets.kinds.corruptions import Corruptions
+from augmix.suite.testsets.kinds.perturbations import Perturbations
 from augmix.suite.train import training
 
 
@@ -31,21 +40,19 @@ def finished(small_digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Ex
     experiment = Experiment(
         {
             "experiment": "small",
-            "datasets": {"digits": {"loader": "digits", "flip": False, "perturbation_images": 10}},
+            "datasets": {"digits": {"loader": "digits", "flip": False, "subset": {"train": 96, "test": 40}}},
             "architectures": ["smallnet"],
             "methods": ["standard", "augmix"],
             "training": {"epochs": 2, "batch_size": 16},
-            "benchmarks": {
-                "corruptions": ["fog", "pixelate", "saturate"],
-                "perturbations": ["gaussian_noise", "tilt"],
+            "testsets": {
+                "C": {"shifts": ["fog", "pixelate", "saturate"]},
+                "P": {"shifts": ["gaussian_noise", "tilt"], "images": 10},
             },
             "folders": {"data": str(data), "results": str(root / "results")},
         }
     )
-    for name in experiment.corruptions:
-        generation.write_corruption(data / "digits", data / "digits-C", name)
-    for name in experiment.perturbations("digits"):
-        generation.write_perturbation(data / "digits", data / "digits-P", name, images=10)
+    for making in experiment.makings():
+        make(making.testset, making.shifts, making.number)
     run = experiment.runs[0]
     training.train(run.training, experiment.folder / run.path)
     evaluation.evaluate(run.evaluation, experiment.folder / run.path)
@@ -60,7 +67,7 @@ def copy_of(experiment: Experiment, folder: Path) -> Experiment:
     )
 
 
-def test_benchmarks_have_the_published_layout(finished: Experiment) -> None:
+def test_test_sets_have_the_published_layout(finished: Experiment) -> None:
     test = read(finished.data / "digits", "test")
     fog = np.load(finished.data / "digits-C" / "fog.npy")
     assert fog.shape == (5 * 40, 32, 32, 3)
@@ -75,10 +82,10 @@ def test_benchmarks_have_the_published_layout(finished: Experiment) -> None:
 
 def test_chunks_do_not_change_a_pixel(finished: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generation, "CHUNK_BYTES", 4 * 32 * 32 * 3 * 7)
-    generation.write_corruption(finished.data / "digits", tmp_path, "fog")
-    generation.write_perturbation(finished.data / "digits", tmp_path, "gaussian_noise", images=10)
-    for folder, name in (("digits-C", "fog"), ("digits-P", "gaussian_noise")):
-        assert (tmp_path / f"{name}.npy").read_bytes() == (finished.data / folder / f"{name}.npy").read_bytes()
+    for kind, name, images in (("C", "fog", None), ("P", "gaussian_noise", 10)):
+        of_folder(kind, finished.data / "digits", tmp_path, [name], images).make([name])
+        made = (finished.data / f"digits-{kind}" / f"{name}.npy").read_bytes()
+        assert (tmp_path / f"{name}.npy").read_bytes() == made
 
 
 def test_the_four_numbers_are_those_of_the_softmax(finished: Experiment) -> None:
@@ -99,9 +106,7 @@ def test_the_four_numbers_are_those_of_the_softmax(finished: Experiment) -> None
 
 def rows_of(experiment: Experiment) -> dict[tuple[str, ...], float]:
     with (experiment.folder / "metrics.csv").open() as file:
-        return {
-            (r["benchmark"], r["shift"], r["severity"], r["metric"]): float(r["value"]) for r in csv.DictReader(file)
-        }
+        return {(r["testset"], r["shift"], r["severity"], r["metric"]): float(r["value"]) for r in csv.DictReader(file)}
 
 
 def test_metrics_follow_from_the_predictions(finished: Experiment, tmp_path: Path) -> None:
@@ -135,27 +140,47 @@ def test_metrics_follow_from_the_predictions(finished: Experiment, tmp_path: Pat
 
 def test_all_fifteen_and_all_ten_make_mce_and_mfp() -> None:
     rng = np.random.default_rng(0)
-    numbers = {name: np.zeros((5, 4), evaluation.NUMBERS) for name in CORRUPTIONS}
+    numbers = {name: np.zeros((5, 4), NUMBERS) for name in CORRUPTIONS}
     for array in numbers.values():
         array["prediction"] = rng.integers(0, 2, (5, 4))
-    archive = {**numbers, "labels": np.zeros(20, np.int64), "source": np.array("x")}
-    rows = list(results._corruption_rows(archive, list(numbers)))
-    [mce] = [row[5] for row in rows if row[2] == "mCE"]
+    corruptions = Corruptions("C", "", CORRUPTIONS, "", None, False, None, "cifar", 0, False)
+    rows = list(results.scores(corruptions, Predictions(numbers, np.zeros(20, np.int64), "x")))
+    [mce] = [row[3] for row in rows if row[0] == "mCE"]
     assert mce == pytest.approx(np.mean([array["prediction"].mean() for array in numbers.values()]))
+    # To the bit as it was computed before test sets had kinds: means of severities' means.
+    assert mce == float(np.mean([np.mean([metrics.error(a["prediction"][s], np.zeros(4)) for a in numbers.values()])
+                                 for s in range(5)]))  # fmt: skip
     ten = perturbations_of("cifar")
-    frames = {name: np.zeros((3, 6), evaluation.NUMBERS) for name in ten}
+    frames = {name: np.zeros((3, 6), NUMBERS) for name in ten}
     for array in frames.values():
         array["prediction"] = rng.integers(0, 2, (3, 6))
-    flips = list(results._perturbation_rows({**frames, "source": np.array("x")}, list(ten), ten))
-    assert flips[-1][2] == "mFP"
-    assert flips[-1][5] == pytest.approx(np.mean([row[5] for row in flips[:-1]]))
+    perturbations = Perturbations("P", "", ten, "", None, False, None, "cifar", 0, False)
+    flips = list(results.scores(perturbations, Predictions(frames, np.zeros(3, np.int64), "x")))
+    assert flips[-1][0] == "mFP"
+    assert flips[-1][3] == pytest.approx(np.mean([row[3] for row in flips[:-1]]))
+    assert flips[-1][3] == metrics.mean_flip_probability({row[0]: row[3] for row in flips[:-1]})
+    # One of them missing, there is no mean of that name.
+    for testset, whole in ((corruptions, numbers), (perturbations, frames)):
+        fewer = replace(testset, names=testset.names[1:])
+        labels = np.zeros(testset.levels * len(whole[testset.names[0]][0]) if testset.levels > 1 else 3, np.int64)
+        names = {row[0] for row in results.scores(fewer, Predictions(whole, labels, "x"))}
+        assert not names & {"mCE", "mFP"}
 
 
-def test_results_of_other_settings_are_refused_by_name(finished: Experiment, tmp_path: Path) -> None:
+def test_results_of_other_settings_are_refused_by_name(
+    finished: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     experiment = copy_of(finished, tmp_path)
     changed = Experiment({**experiment.config, "training": {**experiment.config["training"], "epochs": 3}})
-    with pytest.raises(UserError, match=r"seed0/config\.yaml was trained with training .*'epochs': 2"):
+    with pytest.raises(
+        UserError, match=r"seed0/config\.yaml was trained with other settings \(training\.epochs 2 → 3\)"
+    ):
         results.collect(changed)
+    # After failures, what there is is reported on.
+    monkeypatch.setenv(stages.FINISHED_ONLY, "1")
+    assert results.collect(changed) == [run.path for run in changed.runs]
+    with (experiment.folder / "runs.csv").open() as file:
+        assert [r["message"] for r in csv.DictReader(file)] == ["settings: training.epochs 2 → 3", ""]
 
 
 def test_collecting_twice_gives_the_same_bytes(finished: Experiment, tmp_path: Path) -> None:
@@ -171,26 +196,52 @@ def test_damaged_predictions_are_named(finished: Experiment, tmp_path: Path, nam
     experiment = copy_of(finished, tmp_path)
     path = experiment.folder / experiment.runs[0].path / "predictions" / f"{name}.npz"
     path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(UserError, match=rf"{name}\.npz is damaged .*; delete it"):
-        results.collect(experiment)
+    assert results.collect(experiment) == [run.path for run in experiment.runs]
+    with (experiment.folder / "runs.csv").open() as file:
+        assert f"{name}.npz is damaged" in next(csv.DictReader(file))["message"]
+    evaluation.evaluate(experiment.runs[0].evaluation, experiment.folder / experiment.runs[0].path)
+    assert results.collect(experiment) == [experiment.runs[1].path]
 
 
-def evaluate_with(finished: Experiment, folder: Path, **changes: Any) -> None:
+def test_a_number_changed_inside_of_an_archive_is_evaluated_again(finished: Experiment, tmp_path: Path) -> None:
+    """Its stamp is right, and only reading it to the end tells."""
+    experiment = copy_of(finished, tmp_path)
+    run = experiment.runs[0]
+    results.collect(experiment)
+    before = (experiment.folder / "metrics.csv").read_bytes()
+    path = experiment.folder / run.path / "predictions" / "C.npz"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:])
+    assert results.collect(experiment) == [run.path for run in experiment.runs]
+    with (experiment.folder / "runs.csv").open() as file:
+        record = next(csv.DictReader(file))
+    assert record["status"] == "failed"
+    assert "C.npz is damaged" in record["message"]
+    evaluation.evaluate(run.evaluation, experiment.folder / run.path)
+    assert path.read_bytes() == whole
+    results.collect(experiment)
+    assert (experiment.folder / "metrics.csv").read_bytes() == before
+
+
+def evaluate_with(finished: Experiment, folder: Path) -> None:
     run = finished.runs[0]
     shutil.copytree(finished.data, folder / "data")
     shutil.copytree(finished.folder / run.path, folder / "run", dirs_exist_ok=True)
-    evaluation.evaluate({**run.evaluation, **moved(folder / "data"), **changes}, folder / "run")
+    shutil.rmtree(folder / "run" / "predictions")
+    evaluation.evaluate(moved(finished, folder / "data"), folder / "run")
 
 
-def moved(data: Path) -> dict[str, Any]:
+def moved(finished: Experiment, data: Path) -> EvaluateSettings:
     """The settings of an evaluation that reads its data elsewhere."""
-    return {"data": str(data / "digits"), "folders": {kind: str(data / f"digits-{kind}") for kind in ("C", "P")}}
+    settings = finished.runs[0].evaluation
+    text = json.dumps(settings.as_json()).replace(str(finished.data), str(data))
+    return EvaluateSettings.of_json(json.loads(text))
 
 
 @pytest.mark.parametrize(
     ("damage", "complaint"),
     [
-        (lambda root: (root / "data/digits-C/fog.npy").unlink(), r"fog\.npy is missing"),
+        (lambda root: (root / "data/digits-C/fog.npy").unlink(missing_ok=True), r"fog\.npy is missing"),
         (lambda root: np.save(root / "data/digits-C/fog.npy", np.zeros((200, 32, 32, 3))), "holds float64, expected"),
         (lambda root: np.save(root / "data/digits-C/fog.npy", np.zeros((10, 32, 32, 3), np.uint8)), "has shape 10×32"),
         (lambda root: np.save(root / "data/digits-C/labels.npy", np.full(200, 10)), r"labels outside 0 … 9"),
@@ -222,7 +273,8 @@ def test_published_labels_may_be_uint8(finished: Experiment, tmp_path: Path) -> 
     (tmp_path / "data" / "digits-C" / "source.json").unlink()
     run = finished.runs[0]
     shutil.copytree(finished.folder / run.path, tmp_path / "run")
-    evaluation.evaluate({**run.evaluation, **moved(tmp_path / "data")}, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "predictions")
+    evaluation.evaluate(moved(finished, tmp_path / "data"), tmp_path / "run")
     with (
         np.load(tmp_path / "run" / "predictions" / "C.npz") as again,
         np.load(finished.folder / run.path / "predictions" / "C.npz") as before,
@@ -233,12 +285,13 @@ def test_published_labels_may_be_uint8(finished: Experiment, tmp_path: Path) -> 
 
 def test_states(finished: Experiment, tmp_path: Path) -> None:
     experiment = copy_of(finished, tmp_path)
-    done, other = (experiment.folder / run.path for run in experiment.runs)
-    assert results.state(done).status == "done"
-    assert results.state(other).status == "pending"
+    first, second = experiment.runs
+    other = experiment.folder / second.path
+    assert run_state(experiment, first).status == "done"
+    assert run_state(experiment, second).status == "pending"
     other.mkdir(parents=True)
     (other / "train.log").write_text("warm\naugmix train: error: it broke\n")
-    assert results.state(other) == ("failed", "it broke")
+    assert run_state(experiment, second) == ("failed", "it broke")
     (other / "checkpoint.pt").write_text("")
     (other / "train.log").write_text("warm\n")
-    assert results.state(other).status == "interrupted"
+    assert run_state(experiment, second).status == "interrupted"

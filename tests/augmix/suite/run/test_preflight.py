@@ -51,7 +51,7 @@ def test_data_may_be_read_only_when_all_of_it_is_there(write_config: Write, tmp_
     for path in preflight._data_files(there):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    assert len(list(preflight._data_files(there))) == 5 + 2 * (2 + 2)
+    assert len(list(preflight._data_files(there))) == 5 + 4 * 4
     data = tmp_path / "data"
     shutil.move(data, tmp_path / "elsewhere")
     data.symlink_to(tmp_path / "elsewhere")

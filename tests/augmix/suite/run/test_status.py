@@ -12,7 +12,7 @@ import yaml
 from augmix.suite.config.experiment import Experiment, load
 from augmix.suite.config.runs import Run, code_of_evaluation
 from augmix.suite.evaluate import predictions
-from augmix.suite.evaluate.predictions import Predictions
+from augmix.suite.evaluate.predictions import NUMBERS, Predictions
 from augmix.suite.io.digests import code_of
 from augmix.suite.io.locks import locked
 from augmix.suite.run.status import print_status
@@ -52,7 +52,8 @@ def finish(experiment: Experiment, run: Run) -> None:
     for testset in run.testsets:
         stamp = {"settings": testset.evaluated_with(), "run": "1", "images": "gone"}
         stamp["code"] = code_of_evaluation(run.architecture, testset).as_json()
-        found = Predictions({}, np.zeros(0), "made up")
+        numbers = {shift: np.zeros(1, NUMBERS) for shift in testset.shifts}
+        found = Predictions(numbers, np.zeros(1, np.int64), "made up")
         predictions.write(predictions.path_of(folder, "predictions", testset.name), found, stamp)
 
 

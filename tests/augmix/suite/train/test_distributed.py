@@ -85,7 +85,15 @@ def test_a_place_among_other_processes_is_not_taken_for_one_here(
         monkeypatch.setenv(name, value)
     settings, folder = run_settings(small_experiment, "smallnet", epochs=1), folder_in(tmp_path)
     (tmp_path / "log").write_text("an earlier start\n")
-    command = ["train", "--settings", json.dumps(settings), "--output", str(folder), "--log", str(tmp_path / "log")]
+    command = [
+        "train",
+        "--settings",
+        json.dumps(settings.as_json()),
+        "--output",
+        str(folder),
+        "--log",
+        str(tmp_path / "log"),
+    ]
     assert main(command) == 0
     assert (folder / "model.pt").exists()
     assert "an earlier start" not in (tmp_path / "log").read_text()
@@ -96,7 +104,15 @@ def test_a_place_among_other_processes_is_not_taken_for_one_here(
 def test_torchrun_starts_the_processes_as_well(small_experiment: MakeExperiment, tmp_path: Path) -> None:
     settings, folder = run_settings(small_experiment, "smallnet", epochs=1), folder_in(tmp_path)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
-    command += ["-m", "augmix.suite.cli", "train", "--settings", json.dumps(settings), "--output", str(folder)]
+    command += [
+        "-m",
+        "augmix.suite.cli",
+        "train",
+        "--settings",
+        json.dumps(settings.as_json()),
+        "--output",
+        str(folder),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert json.loads((folder / "provenance.json").read_text())["processes"] == 2

@@ -1,0 +1,438 @@
+"""Stages judged by their stamps: what changed is made again and named, and nothing else is."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from augmix.suite.config import runs
+from augmix.suite.config.experiment import Experiment
+from augmix.suite.data import datasets
+from augmix.suite.data.datasets import Preparation
+from augmix.suite.evaluate import evaluation, predictions, results, stages, stamps
+from augmix.suite.evaluate.stages import changes, is_current, keep, kept, prune, run_state, unkept
+from augmix.suite.io import digests
+from augmix.suite.testsets import base
+from augmix.suite.train import training
+from tests.checkout import ROOT
+
+STANDARD, AUGMIX = (f"digits/smallnet/{method}/seed0" for method in ("standard", "augmix"))
+BOTH = {STANDARD, AUGMIX}
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
+    """Two runs, trained, evaluated and collected, with a natural test set; its files are not to be changed."""
+    root = tmp_path_factory.mktemp("original")
+    experiment = Experiment(
+        {
+            "experiment": "small",
+            "datasets": {
+                "digits": {
+                    "loader": "digits",
+                    "options": {"split": "seen_writers"},
+                    "flip": False,
+                    "subset": {"train": 64, "test": 20},
+                }
+            },
+            "architectures": ["smallnet"],
+            "methods": ["standard", "augmix"],
+            "training": {"epochs": 1, "batch_size": 32, "device": "cpu"},
+            "testsets": {
+                "C": {"shifts": ["fog", "pixelate"]},
+                "P": {"shifts": ["tilt"], "images": 4},
+                "writers": {
+                    "kind": "natural",
+                    "loader": "digits",
+                    "options": {"split": "unseen_writers"},
+                    "images": 30,
+                },
+            },
+            "folders": {"data": str(root / "data"), "results": str(root / "results")},
+        }
+    )
+    datasets.prepare(experiment.preparation("digits"), experiment.data / "digits")
+    finish(experiment)
+    return experiment
+
+
+def finish(experiment: Experiment) -> None:
+    """Do whatever is to be done, as the workflow would."""
+    for making in experiment.makings():
+        base.make(making.testset, making.shifts, making.number)
+    for run in experiment.runs:
+        folder = experiment.folder / run.path
+        if not (folder / "model.pt").exists() or any(
+            c.run == run.path for c in changes(experiment) if c.stage == "train"
+        ):
+            training.train(run.training, folder)
+        evaluation.evaluate(run.evaluation, folder)
+    assert results.collect(experiment) == []
+    stages.note(experiment, "report")
+
+
+@pytest.fixture
+def experiment(original: Experiment, tmp_path: Path) -> Experiment:
+    """The same once more, to be changed: it was moved."""
+    for name, folder in (("data", original.data), ("results", original.results)):
+        shutil.copytree(folder, tmp_path / name)
+    folders = {name: str(tmp_path / name) for name in ("data", "results")}
+    found = Experiment({**original.config, "folders": folders})
+    assert results.collect(found) == []  # it says where it lies
+    stages.note(found, "report")
+    return found
+
+
+@pytest.fixture
+def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Append a line to a source of a copy of the project, from which all digests are taken."""
+    tree = tmp_path / "tree"
+    for name in digests.PROJECT:
+        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+    code_of = digests.code_of
+    monkeypatch.setattr(digests, "code_of", lambda *args, **options: code_of(*args, **{"path": [str(tree)], **options}))
+    forget()
+
+    def edit(name: str, line: str = "CHANGED = 1") -> None:
+        path = tree / name
+        path.write_text(f"{path.read_text()}\n{line}\n")
+        forget()
+
+    yield edit
+    forget()
+
+
+def forget() -> None:
+    """Digests are taken once in a process."""
+    stages.code.cache_clear()
+    runs._code_of_evaluation.cache_clear()
+
+
+def named(experiment: Experiment) -> set[tuple[str, str]]:
+    return {(change.stage, change.name) for change in changes(experiment)}
+
+
+def trainings(*paths: str) -> set[tuple[str, str]]:
+    return {("train", path) for path in paths}
+
+
+def evaluations(*names: str) -> set[tuple[str, str]]:
+    return {("evaluate", f"{path} on {name}") for path in BOTH for name in names}
+
+
+C = {("generate", "digits-C fog"), ("generate", "digits-C pixelate")}
+P = {("generate", "digits-P tilt")}
+COLLECTS = (
+    "augmix/metrics.py", "augmix/suite/evaluate/results.py", "augmix/corruptions/weather.py", "augmix/perturbations.py",
+    "augmix/suite/testsets/arrays.py", "augmix/suite/testsets/kinds/clean.py", "augmix/suite/testsets/kinds/natural.py",
+)  # fmt: skip
+"""The sources that a kind's shifts and means, or the measures, may depend on: numbers are taken together again."""
+EVERY = evaluations("clean", "C", "P", "writers")
+
+
+def test_a_moved_experiment_has_nothing_to_do(experiment: Experiment) -> None:
+    assert changes(experiment) == []
+    assert [run_state(experiment, run).status for run in experiment.runs] == ["done", "done"]
+    shutil.copytree(experiment.folder / STANDARD, experiment.folder / "copy")  # with other times
+    assert is_current(experiment, "report")
+    assert not any(stamps.pending(run.evaluation, experiment.folder / run.path) for run in experiment.runs)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("augmix/suite/data/loaders/digits.py", {("prepare", "digits"), ("generate", "digits-writers writers")}),
+        ("augmix/corruptions/weather.py", C),
+        ("augmix/perturbations.py", P),
+        ("augmix/mixing.py", trainings(AUGMIX)),
+        ("augmix/losses.py", trainings(*BOTH)),
+        ("baselines/standard.py", trainings(STANDARD)),
+        ("augmix/suite/train/training.py", trainings(*BOTH)),
+        ("augmix/models/smallnet.py", trainings(*BOTH) | EVERY),
+        ("augmix/models/vit.py", set()),
+        ("augmix/suite/evaluate/evaluation.py", EVERY),
+        ("augmix/suite/testsets/kinds/clean.py", evaluations("clean")),
+        ("augmix/suite/testsets/kinds/natural.py", evaluations("writers") | {("generate", "digits-writers writers")}),
+        ("augmix/suite/testsets/arrays.py", C | P | evaluations("C", "P")),
+        ("augmix/metrics.py", set()),
+        ("augmix/suite/evaluate/results.py", set()),
+        ("reports/tables.py", set()),
+        ("augmix/suite/run/front.py", set()),
+        ("augmix/suite/io/progress.py", set()),
+    ],
+)
+def test_changed_code_makes_again_what_it_decides(
+    experiment: Experiment, code: Callable[..., None], source: str, expected: set[tuple[str, str]]
+) -> None:
+    code(source, "# a word")
+    assert changes(experiment) == []
+    code(source)
+    assert named(experiment) == expected
+    for change in changes(experiment):
+        assert (change.why, change.details) == ("code", (source,))
+    assert is_current(experiment, "collect") is (source not in COLLECTS)
+
+
+def test_code_of_the_report_makes_the_report_alone(experiment: Experiment, code: Callable[..., None]) -> None:
+    for stage in ("collect", "report"):
+        assert is_current(experiment, stage)
+    code("reports/tables.py")
+    assert is_current(experiment, "collect")
+    assert not is_current(experiment, "report")
+    stages.note(experiment, "report")
+    assert is_current(experiment, "report")
+
+
+def test_other_packages_are_named_with_both_versions(
+    experiment: Experiment, code: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version = digests._version
+    now = version("torch")
+    monkeypatch.setattr(digests, "_version", lambda name: "9.9" if name == "torch" else version(name))
+    code("augmix/errors.py")
+    assert named(experiment) == trainings(*BOTH) | EVERY
+    assert {change.details for change in changes(experiment)} == {(f"torch {now} → 9.9",)}
+
+
+def changed(experiment: Experiment, **keys: Any) -> Experiment:
+    """The same experiment with some of its configuration replaced: nested keys joined by `__`."""
+    config = json.loads(json.dumps(experiment.config))
+    for name, value in keys.items():
+        *path, last = name.split("__")
+        inner = config
+        for key in path:
+            inner = inner[key]
+        inner[last] = value
+    return Experiment(config)
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected", "detail"),
+    [
+        ({"training__epochs": 2}, trainings(*BOTH), "training.epochs 1 → 2"),
+        ({"training__processes": 2}, set(), ""),
+        ({"title": "Other words"}, set(), ""),
+        ({"datasets__digits__flip": True}, trainings(*BOTH), "flip False → True"),
+        ({"datasets__digits__subset": {"train": 48, "test": 20}}, {("prepare", "digits")}, "subset.train 64 → 48"),
+        ({"testsets__C__seed": 1, "datasets__digits__testsets__C__seed": 1}, C, "seed 0 → 1"),
+        (
+            {"testsets__C__images": 5, "datasets__digits__testsets__C__images": 5},
+            C | evaluations("C"),
+            "images None → 5",
+        ),
+        (
+            {"datasets__digits__testsets__writers__images": 9, "testsets__writers__images": 9},
+            {("generate", "digits-writers writers")},
+            "images 30 → 9",
+        ),
+    ],
+)
+def test_changed_settings_are_named(
+    experiment: Experiment, keys: dict[str, Any], expected: set[tuple[str, str]], detail: str
+) -> None:
+    after = changed(experiment, **keys)
+    assert named(after) == expected
+    assert {change.why for change in changes(after)} <= {"settings"}
+    assert {change.details for change in changes(after)} == ({(detail,)} if expected else set())
+
+
+def test_a_new_test_set_is_made_and_evaluated_and_nothing_else(experiment: Experiment) -> None:
+    more = {"kind": "corruptions", "shifts": ["snow"]}
+    after = changed(experiment, testsets__more=more, datasets__digits__testsets__more=more)
+    assert {change.why for change in changes(after)} == {"settings"}
+    assert named(after) == evaluations("more")
+    assert [run_state(after, run).status for run in after.runs] == ["trained", "trained"]
+    for making in after.makings():
+        base.make(making.testset, making.shifts, making.number)
+    for run in after.runs:
+        assert list(stamps.pending(run.evaluation, after.folder / run.path)) == ["more"]
+        archives = (after.folder / run.path / "predictions").glob("*.npz")
+        before = {path.name: path.stat().st_mtime_ns for path in archives}
+        evaluation.evaluate(run.evaluation, after.folder / run.path)
+        for name, written in before.items():
+            assert (after.folder / run.path / "predictions" / name).stat().st_mtime_ns == written
+    assert changes(after) == []
+    assert results.collect(after) == []
+
+
+def test_data_of_other_settings_are_seen_by_all_that_was_made_of_them(experiment: Experiment) -> None:
+    other = Preparation("digits", {"split": "unseen_writers"}, {"train": 64, "test": 20})
+    datasets.prepare(other, experiment.data / "digits")
+    found = {(change.stage, change.name): change for change in changes(experiment)}
+    assert found["prepare", "digits"].details == ("options.split unseen_writers → seen_writers",)
+    for path in BOTH:
+        assert (found["train", path].why, found["train", path].details) == ("data", ("other training or test images",))
+        assert found["evaluate", f"{path} on clean"].details == ("other images",)
+    for name in ("digits-C fog", "digits-P tilt", "digits-writers writers"):
+        assert found["generate", name].details == ("other images of the data set",)
+    # Prepared again as it was, to the bit, everything is right as it is.
+    datasets.prepare(experiment.preparation("digits"), experiment.data / "digits")
+    assert changes(experiment) == []
+
+
+def test_test_sets_made_anew_are_evaluated_anew(experiment: Experiment) -> None:
+    after = changed(experiment, testsets__C__seed=1, datasets__digits__testsets__C__seed=1)
+    for making in after.makings():
+        base.make(making.testset, making.shifts, making.number)
+    assert named(after) == evaluations("C")
+    assert {change.details for change in changes(after)} == {("other images",)}
+    finish(after)
+    assert changes(after) == []
+
+
+def test_other_weights_are_evaluated_anew(experiment: Experiment) -> None:
+    run = experiment.runs[0]
+    folder = experiment.folder / run.path
+    noted = json.loads((folder / "provenance.json").read_text())
+    (folder / "provenance.json").write_text(json.dumps({**noted, "fingerprint": "another"}))
+    assert {(c.name, c.details) for c in changes(experiment)} == {
+        (f"{run.path} on {name}", ("other weights",)) for name in ("clean", "C", "P", "writers")
+    }
+    assert run_state(experiment, run) == ("outdated", "data: other weights")
+
+
+def test_a_deleted_run_is_pending(experiment: Experiment) -> None:
+    shutil.rmtree(experiment.folder / STANDARD)
+    assert run_state(experiment, experiment.runs[0]) == ("pending", "")
+    assert changes(experiment) == [], "nothing is outdated; it is missing"
+    assert not is_current(experiment, "collect")
+    assert results.collect(experiment) == [STANDARD]
+    assert {row["method"] for row in rows_of(experiment)} == {"augmix"}
+
+
+def rows_of(experiment: Experiment, name: str = "metrics.csv") -> list[dict[str, str]]:
+    with (experiment.folder / name).open() as file:
+        return list(csv.DictReader(file))
+
+
+def restamped(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Write an archive's stamp anew."""
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    stamp = json.loads(str(arrays["stamp"]))
+    change(stamp)
+    arrays["stamp"] = np.array(json.dumps(stamp))
+    np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda stamp: stamp.update(version=1), "C.npz is of another version"),
+        (lambda stamp: stamp.clear(), "C.npz is of another version"),
+        (lambda stamp: stamp.pop("code"), "it does not say which code made it"),
+        (lambda stamp: stamp.pop("run"), "other weights"),
+        (lambda stamp: stamp.pop("images"), "other images"),
+        (lambda stamp: stamp.pop("settings"), "kind None → corruptions"),
+    ],
+)
+def test_an_archive_of_before_is_evaluated_again_and_the_other_runs_are_collected(
+    experiment: Experiment, change: Callable[[dict[str, Any]], None], fault: str
+) -> None:
+    before = rows_of(experiment)
+    folder = experiment.folder / AUGMIX
+    restamped(predictions.path_of(folder, "predictions", "C"), change)
+    [found] = changes(experiment)
+    assert (found.stage, found.run, found.target) == ("evaluate", AUGMIX, folder / "predictions.json")
+    assert found.details[0] == fault
+    assert results.collect(experiment) == [AUGMIX]
+    assert rows_of(experiment) == [row for row in before if row["method"] == "standard"]
+    assert [(r["status"], fault in r["message"]) for r in rows_of(experiment, "runs.csv")] == [
+        ("done", False), ("missing", True),
+    ]  # fmt: skip
+    run = experiment.runs[1]
+    assert list(stamps.pending(run.evaluation, folder)) == ["C"]
+    evaluation.evaluate(run.evaluation, folder)
+    assert results.collect(experiment) == []
+    assert rows_of(experiment) == before
+
+
+def test_an_archive_that_lacks_a_shift_or_is_missing_is_evaluated_again(experiment: Experiment) -> None:
+    folder = experiment.folder / AUGMIX
+    path = predictions.path_of(folder, "predictions", "C")
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    arrays.pop("fog")
+    np.savez(path, **arrays)
+    [found] = changes(experiment)
+    assert found.details == ("C.npz lacks 'fog'",)
+    evaluation.evaluate(experiment.runs[1].evaluation, folder)
+    assert changes(experiment) == []
+    path.unlink()
+    [found] = changes(experiment)
+    assert (found.name, found.details) == (f"{AUGMIX} on C", ("no C.npz",))
+    assert run_state(experiment, experiment.runs[1]).status == "trained"
+
+
+def test_results_that_are_kept_stay_until_something_else_changes(
+    experiment: Experiment, code: Callable[..., None]
+) -> None:
+    code("augmix/mixing.py")
+    [found] = changes(experiment)
+    assert run_state(experiment, experiment.runs[1]).status == "outdated"
+    assert not kept(experiment)
+    keep(experiment, [found])
+    assert changes(experiment) == [found]
+    assert unkept(experiment, [found]) == []
+    assert run_state(experiment, experiment.runs[1]).status == "done"
+    [(name, noted)] = kept(experiment).items()
+    assert (name, noted["why"], noted["details"]) == (f"train {AUGMIX}", "code", ["augmix/mixing.py"])
+    assert not is_current(experiment, "report"), "the report names them"
+    assert results.collect(experiment) == []
+    # The same source changed once more, or another one, is something else.
+    code("augmix/mixing.py", "CHANGED = 2")
+    assert unkept(experiment, changes(experiment)) == changes(experiment) != []
+    code("augmix/crops.py")
+    assert {change.name: change.details for change in changes(experiment) if change.stage == "train"} == {
+        STANDARD: ("augmix/crops.py",), AUGMIX: ("augmix/crops.py", "augmix/mixing.py"),
+    }  # fmt: skip
+    keep(experiment, changes(experiment))
+    assert set(kept(experiment)) >= {f"train {AUGMIX}", f"train {STANDARD}"}
+    assert unkept(experiment, changes(experiment)) == []
+    # What was made anew meanwhile needs no more to be accepted.
+    prune(experiment, [change for change in changes(experiment) if change.run != AUGMIX])
+    assert f"train {AUGMIX}" not in kept(experiment)
+    # Of other settings it is another run, whatever was accepted.
+    after = changed(experiment, training__epochs=2)
+    assert {change.name for change in unkept(after, changes(after)) if change.stage == "train"} == BOTH
+
+
+def test_a_damaged_file_of_a_test_set_is_made_again(experiment: Experiment) -> None:
+    folder = experiment.data / "digits-C"
+    for name in ("fog.npy", "source.json", "labels.npy"):
+        content = (folder / name).read_bytes()
+        (folder / name).unlink()
+        found = changes(experiment)
+        assert {change.stage for change in found} == {"generate"}
+        assert {change.details for change in found} == {(f"{name} is missing",)}
+        [_, testset, *_] = experiment.testsets("digits")
+        assert not base.is_made(testset, "fog")
+        base.make(testset, testset.shifts, 1)
+        assert (folder / name).read_bytes() == content
+        assert changes(experiment) == []
+
+
+def test_generated_files_without_a_stamp_may_be_anything(experiment: Experiment) -> None:
+    [_, testset, *_] = experiment.testsets("digits")
+    testset.stamp("fog").unlink()
+    [found] = changes(experiment)
+    assert (found.why, found.details) == ("unknown", ("it does not say what it was made with",))
+    assert not base.is_made(testset, "fog")
+
+
+def test_data_that_are_gone_leave_finished_results(experiment: Experiment) -> None:
+    shutil.rmtree(experiment.data)
+    assert changes(experiment) == []
+    assert [run_state(experiment, run).status for run in experiment.runs] == ["done", "done"]
+    assert results.collect(experiment) == []
+
+
+def test_a_missing_array_is_prepared_again(experiment: Experiment) -> None:
+    (experiment.data / "digits" / "train_labels.npy").unlink()
+    [found] = changes(experiment)
+    assert (found.stage, found.why, found.details) == ("prepare", "data", ("train_labels.npy is missing",))
