@@ -50,7 +50,7 @@ def statistics_in_words(results: Results) -> list[str]:
         said.append(
             f"In each figure the comparisons of all methods with {which}{own}, whose intervals hold all at once "
             f"(Dunnett); a difference from {controls[0]} is told from the first. The contrasts of a question are one "
-            "family, judged after Holm."
+            "family: their intervals are of each alone, and significant are those that also pass Holm's correction."
         )
     found = list(headline_evidence(results))
     if len(results.methods) > 1:
