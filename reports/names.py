@@ -148,7 +148,9 @@ def _values(preset: str, given: Mapping[str, Any], packages: Sequence[str]) -> s
         defaults = {}  # The results may come from another checkout: what the configuration says is printed.
     values = {key: given.get(key, default) for key, default in {**defaults, **given}.items() if key not in UNSAID}
     return ", ".join(
-        said for key, value in values.items() if value is not Parameter.empty and (said := _value(key, value))
+        said
+        for key, value in values.items()
+        if value is not Parameter.empty and value is not None and (said := _value(key, value))
     )
 
 

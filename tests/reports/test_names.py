@@ -89,7 +89,7 @@ def test_a_preset_with_parameters_under_its_own_name_is_that_method(package: str
         ({"preset": "standard"}, ""),
         (
             {"views": {"autoaugment": {}}, "mix": {"fmix": {"alpha": 2}}, "loss": {"standard": {}}},
-            "AutoAugment: policy cifar10; FMix: α 2, decay 3",
+            "AutoAugment: policy cifar10; FMix: α 2, decay 3, masks formula",
         ),
     ],
 )
