@@ -51,7 +51,8 @@ def differences_table(results: Results) -> Table:
     keys = ["dataset", "architecture", "testset", "shift", "metric", "method"]
     notes = (
         "Intervals and p values of the comparisons with one method, in one figure, hold all at once (Dunnett). "
-        "tables/differences.csv has each interval by itself, over seeds alone and over images alone, too.",
+        "*: significant. tables/differences.csv has each interval by itself, over seeds alone and over images alone, "
+        "too.",
     )
     full = pd.DataFrame([row for figure in figures for row in _all_rows(figure, controls)])
     return Table(
@@ -86,7 +87,8 @@ def _texts(known: Evidence, method: str, control: str) -> list[str]:
         interval = " to ".join(decimal(bound, found.points, found.measure.decimals) for bound in found.interval)
     points = decimal(found.points, found.points, found.measure.decimals)
     p = difference.p_adjusted
-    return [points, interval, "one seed" if p is None else SHORT.get(difference.verdict, printed_p(p))]
+    mark = " *" if found.significant else ""
+    return [points, interval, "one seed" if p is None else SHORT.get(difference.verdict, printed_p(p)) + mark]
 
 
 def printed_p(p: float) -> str:

@@ -155,8 +155,10 @@ def _values(preset: str, given: Mapping[str, Any], packages: Sequence[str]) -> s
 
 
 def _value(key: str, value: Any) -> str:
-    """One parameter in print; empty for a switch that is off."""
+    """One parameter in print; empty for a switch that is off, or what was not given."""
     name = SYMBOLS.get(key, spaced(key))
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return name if value else ""
     if key == "depth" and value == -1:

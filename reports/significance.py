@@ -50,7 +50,7 @@ def statistics_in_words(results: Results) -> list[str]:
         said.append(
             f"In each figure the comparisons of all methods with {which}{own}, whose intervals hold all at once "
             f"(Dunnett); a difference from {controls[0]} is told from the first. The contrasts of a question are one "
-            "family, judged after Holm."
+            "family: their intervals are of each alone, and significant are those that also pass Holm's correction."
         )
     found = list(headline_evidence(results))
     if len(results.methods) > 1:
@@ -62,6 +62,8 @@ def statistics_in_words(results: Results) -> list[str]:
         where = f" on {results.dataset_title(dataset)}" if len(results.datasets) > 1 else ""
         sentence = known.spread.sentence
         said.append(f"For the {phrase}{where}: {sentence[:1].lower()}{sentence[1:]}")
+    if any(known.over_images and not known.spread.degrees_of_freedom for *_, known in found):
+        said.append("An interval over images alone is about these very nets: it says nothing of other seeds.")
     if why := reasons(results):
         said.append(PREDICTED.format(why=enumerated(why)))
     return said
