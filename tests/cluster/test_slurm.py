@@ -34,9 +34,9 @@ def test_an_experiment_ends_right_whatever_happens_to_its_jobs(slurm: Slurm, sit
         slow(site, "late", seconds=1, epochs=50),
         {"name": "hot", "preset": "standard", "training": {"learning_rate": 1e30}},
     ]
-    # The benchmarks share a submission: side by side, they would need more CPUs than the node has, and wait for ever.
-    benchmarks = {"corruptions": ["contrast", "brightness", "fog"], "perturbations": ["brightness", "tilt"]}
-    config = site.write("faults", methods=methods, method_packages=["baselines", "waits"], benchmarks=benchmarks)
+    # Jobs that make test sets share a submission: side by side, they would need more CPUs than the node has.
+    testsets = {"C": {"shifts": ["contrast", "brightness", "fog"]}, "P": {"shifts": ["brightness", "tilt"]}}
+    config = site.write("faults", methods=methods, method_packages=["baselines", "waits"], testsets=testsets)
     said = site.folder / "faults.txt"
     front = site.start(config, said)
     try:
@@ -63,7 +63,7 @@ def test_an_experiment_ends_right_whatever_happens_to_its_jobs(slurm: Slurm, sit
     # Nothing ran twice: each training and evaluation completed once, and no step was taken twice.
     completed = Counter(slurm.jobs("COMPLETED").values())
     assert set(completed.values()) == {1}
-    assert sum("rule_benchmarks" in comment for comment in completed) == 1
+    assert sum("rule_testsets" in comment for comment in completed) == 1
     assert sum("rule_train" in comment for comment in completed) == 3
     assert len(steps(site, "cancelled")) == 15 * STEPS
     assert len(steps(site, "late")) == 50 * STEPS

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.timeout(1800)
 
 
 EPOCHS = 2
-METHODS = ("first", "second", "third", "fourth")  # with the benchmarks' job one more than the node has CPUs
+METHODS = ("first", "second", "third", "fourth")  # with the test sets' job one more than the node has CPUs
 
 
 def test_jobs_of_a_start_that_was_killed_are_not_doubled(slurm: Slurm, site: Checkout) -> None:
