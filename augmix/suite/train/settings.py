@@ -53,9 +53,14 @@ class TrainSettings:
         )
 
 
+SETTINGS_FILES = (".yaml", ".yml", ".json")
+"""The endings of files that a method reads settings from, such as a policy; others may be files that it writes."""
+
+
 def files_named(method: Mapping[str, Any]) -> dict[str, str] | None:
-    """The digests of the files that a method's parameters name; None where they name none."""
+    """The digests of the files of settings that a method's parameters name; None where they name none."""
     sources = [parameters for parts in method_parts(method).values() for _, parameters in parts]
-    names = {value for parameters in sources for value in parameters.values() if isinstance(value, str)}
+    values = [value for parameters in sources for value in parameters.values() if isinstance(value, str)]
+    names = {value for value in values if value.endswith(SETTINGS_FILES)}
     found = {name: digests.file_digest(path) for name in sorted(names) if (path := Path(name).expanduser()).is_file()}
     return found or None
