@@ -2,6 +2,8 @@
 
 
 rule prepare:
+    input:
+        again,
     output:
         f"{DATA}/{{folder}}/dataset.json",
     log:
