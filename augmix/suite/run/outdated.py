@@ -83,9 +83,10 @@ def _downstream(experiment: Experiment, forced: set[Path]) -> Iterator[Path]:
             yield folder / "model.pt"
         for settings in (run.evaluation, run.validation):
             # One that is missing may never be asked for: only chosen runs are evaluated on the test sets.
-            if settings is not None and (path := folder / f"{settings.output}.json").exists():
-                if trains or settings.data in changed:
-                    yield path
+            if settings is None or not (path := folder / f"{settings.output}.json").exists():
+                continue
+            if trains or settings.data in changed:
+                yield path
 
 
 def _forget(folder: Path) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from augmix.suite.config import runs
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.data import datasets
 from augmix.suite.data.datasets import Preparation
@@ -109,8 +108,7 @@ def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
 
 def forget() -> None:
     """Digests are taken once in a process."""
-    stages.code.cache_clear()
-    runs._code_of_evaluation.cache_clear()
+    digests.code.cache_clear()
 
 
 def named(experiment: Experiment) -> set[tuple[str, str]]:
