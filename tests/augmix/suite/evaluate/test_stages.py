@@ -541,3 +541,12 @@ def test_a_history_that_is_lost_or_damaged_is_written_again_from_the_checkpoint(
         UserError, match=r"history\.csv is missing, and no checkpoint here .*; delete .* to have it made"
     ):
         results.collect(experiment)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"train a": 1}', '{"train a": {"why": "code"}}'])
+def test_a_damaged_list_of_kept_results_says_what_deleting_it_means(experiment: Experiment, text: str) -> None:
+    (experiment.folder / stages.KEPT).write_text(text)
+    with pytest.raises(
+        UserError, match=r"kept\.json is damaged: .*; delete it, and they are made again unless `--keep`"
+    ):
+        unkept(experiment, changes(experiment))
