@@ -1,11 +1,12 @@
 # Names that every rule file uses.
 #
 # `augmix reproduce` decides by the stamps in the files whether a result is made again, not by their times, which copies
-# and clocks change: inputs are `ancient`, but for those that it found to be made again. Bare Snakemake goes by times and
-# the rules' params: behind an `ancient` input it would see neither.
+# and clocks change: inputs are `ancient`, but for those that it found to be made again. Bare Snakemake makes the same
+# ones again, and goes by times and the rules' params as well: behind an `ancient` input it would see neither.
 import json
 import os
 import re
+import sys
 from functools import cache
 
 from augmix.suite.config.parse import VALIDATION
@@ -14,6 +15,7 @@ from augmix.suite.evaluate.choosing import to_test
 from augmix.suite.evaluate import stages
 from augmix.suite.evaluate.stages import FINISHED_ONLY, run_state
 from augmix.suite.io.digests import code_of, json_digest
+from augmix.suite.run import outdated
 
 DATA = str(experiment.data)
 RESULTS = str(experiment.folder)
@@ -51,6 +53,25 @@ def run_of(wildcards):
 def settled(path):
     """An input that makes nothing run again by its time, unless it is made again itself."""
     return str(path) if AGAIN is None or str(path) in AGAIN else ancient(str(path))
+
+
+@cache
+def judged():
+    """The files that the stamps have made again; what it says is said once."""
+    targets, lines = outdated.targets(experiment, dry_run=True)
+    for line in lines:
+        print(line, file=sys.stderr)
+    return set(map(str, targets))
+
+
+def again(wildcards):
+    """No input, but outdated results are made again, also where Snakemake has no records of them, or others'.
+
+    Every plan has a data set's job. Only the process that plans asks: jobs read this file again.
+    """
+    if AGAIN is None and workflow.is_main_process:
+        workflow.dag.forcefiles |= judged()
+    return []
 
 
 def data_to_train_on(wildcards):

@@ -9,7 +9,7 @@ from augmix.checks import nearest_preset
 from augmix.errors import UserError
 from augmix.registry import find_package, method_names, method_parameters, method_parts, module_names, nearest
 from augmix.suite.config.schema import fill, schema, validate
-from augmix.suite.config.sweeps import expand
+from augmix.suite.config.sweeps import HELD_OUT, expand
 from augmix.suite.data import datasets
 from augmix.suite.io.configuration import Lines, Position, merge, place
 from augmix.suite.testsets import kinds
@@ -57,6 +57,14 @@ def build_testset(name: str, entry: Mapping[str, Any], origin: Origin) -> TestSe
     """A test set of a resolved entry."""
     testset: TestSet = kinds.kind(entry["kind"]).of_entry(name, entry, origin)
     return testset
+
+
+def held_out(config: Mapping[str, Any], dataset: str, folder: str | None = None) -> TestSet:
+    """The corruptions that sweeps choose by, of the images prepared in `<data>/<folder>`."""
+    configured = config["datasets"][dataset]["testsets"]["C"] or {}
+    entry = {"kind": "corruptions", "shifts": list(HELD_OUT), "published": None, "resize": False}
+    entry |= {"images": configured.get("images"), "seed": configured.get("seed", 0)}
+    return build_testset("C", entry, origin_of(config, dataset, folder))
 
 
 def _spell_out(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from augmix.suite.evaluate.choosing import to_test
 from augmix.suite.evaluate.measures import MEASURES, Measure, flips, measures_of
 from augmix.suite.evaluate.predictions import OutdatedError, Predictions
 from augmix.suite.evaluate.stages import FINISHED_ONLY, State, run_state
-from augmix.suite.io.files import read_mapping, write_csv, write_text
+from augmix.suite.io.files import read_csv, read_mapping, write_csv, write_text
 from augmix.suite.testsets.base import TestSet
 
 Row = tuple[str, str, str, int | str, str, float]
@@ -161,18 +161,24 @@ def _record(folder: Path, output: str, found: State) -> dict[str, Any]:
         **{key: noted.get(key, "") for key in RUN_COLUMNS[4:]},
         "status": "done",
         "message": found.message,
-        "epochs": _epochs(folder / "history.csv"),
+        "epochs": _epochs(folder),
         "evaluate_seconds": evaluated["seconds"],
         "code": (noted.get("code") or {}).get("digest", ""),
         "torch": noted["packages"].get("torch", ""),
     }
 
 
-def _epochs(path: Path) -> int:
-    """How many epochs a history has."""
+def _epochs(folder: Path) -> int:
+    """How many epochs a run's history has; one that is lost or damaged is written again from the checkpoint."""
+    path = folder / "history.csv"
     try:
-        return len(path.read_text(encoding="utf-8").strip().splitlines()) - 1
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path} is missing or damaged ({error}); delete {path.parent} to have it made again"
-        ) from error
+        return len(read_csv(path, ("epoch",)))
+    except UserError as error:
+        # This imports torch, which takes seconds.
+        from augmix.suite.train.checkpoints import restore_history
+
+        if not restore_history(folder):
+            raise UserError(
+                f"{error}, and no checkpoint here holds this run's history; delete {folder} to have it made again"
+            ) from error
+        return len(read_csv(path, ("epoch",)))

@@ -31,7 +31,8 @@ PROJECT = ("augmix", "baselines", "ablations", "reports")
 # shared among several, `files` reads and writes every array, and `checkpoints` holds the state that a run goes on from.
 NEUTRAL = (
     "augmix.errors",  # exceptions, and what they say
-    "augmix.suite.io.contents",  # what these two hold tells whether to compute, not what
+    "augmix.suite.io.changes",
+    "augmix.suite.io.contents",  # what these three hold tells whether to compute, not what
     "augmix.suite.io.digests",
     "augmix.suite.io.locks",  # who may write, not what
     "augmix.suite.io.progress",  # bars, and durations in words
@@ -111,6 +112,12 @@ def code_of(roots: Sequence[str], *, neutral: Collection[str] = NEUTRAL, path: S
     distributions = {PACKAGES[name] for name in closure.packages}
     versions = {name: found for name in sorted(distributions) if (found := _version(name)) is not None}
     return Code(dict(sorted(closure.files.items())), versions)
+
+
+@cache
+def code(roots: tuple[str, ...], neutral: tuple[str, ...] = NEUTRAL) -> Code:
+    """`code_of`, asked once in a process: an experiment has many results of the same code."""
+    return code_of(roots, neutral=neutral)
 
 
 def differences(before: Code, now: Code) -> list[str]:

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from augmix.suite.config import runs
+from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.data import datasets
 from augmix.suite.data.datasets import Preparation
 from augmix.suite.evaluate import evaluation, predictions, results, stages, stamps
 from augmix.suite.evaluate.stages import changes, is_current, keep, kept, prune, run_state, unkept
 from augmix.suite.io import digests
+from augmix.suite.plan import forecast
+from augmix.suite.run import outdated
+from augmix.suite.run.status import print_status
 from augmix.suite.testsets import base
 from augmix.suite.train import training
 from tests.checkout import ROOT
@@ -109,8 +112,7 @@ def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
 
 def forget() -> None:
     """Digests are taken once in a process."""
-    stages.code.cache_clear()
-    runs._code_of_evaluation.cache_clear()
+    digests.code.cache_clear()
 
 
 def named(experiment: Experiment) -> set[tuple[str, str]]:
@@ -279,6 +281,51 @@ def test_data_of_other_settings_are_seen_by_all_that_was_made_of_them(experiment
     assert changes(experiment) == []
 
 
+def test_by_hand_data_and_test_sets_of_other_settings_are_refused(experiment: Experiment) -> None:
+    run = experiment.runs[0]
+    stages.refuse_other_files(experiment, run, with_testsets=True)
+    after = changed(experiment, testsets__C__seed=1, datasets__digits__testsets__C__seed=1)
+    stages.refuse_other_files(after, after.runs[0], with_testsets=False)
+    line = r"digits-C fog is not what the experiment asks for \(seed 0 → 1\); make it again with `augmix generate`"
+    with pytest.raises(UserError, match=line):
+        stages.refuse_other_files(after, after.runs[0], with_testsets=True)
+    other = Preparation("digits", {"split": "unseen_writers"}, {"train": 64, "test": 20})
+    datasets.prepare(other, experiment.data / "digits")
+    with pytest.raises(UserError, match=r"digits is not what .* \(options\.split unseen_writers → seen_writers\)"):
+        stages.refuse_other_files(experiment, run, with_testsets=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("C", "digits-C/fog.npy"), ("C", "digits-C/labels.npy"), ("P", "digits-P/tilt.npy"),
+     ("clean", "digits/test_images.npy"), ("writers", "digits-writers/test_labels.npy")],
+)  # fmt: skip
+def test_arrays_that_are_not_what_their_stamp_says_are_not_evaluated_on(
+    experiment: Experiment, name: str, file: str
+) -> None:
+    run, path = experiment.runs[0], experiment.data / file
+    np.save(path, np.load(path)[::-1])
+    predictions.path_of(experiment.folder / run.path, "predictions", name).unlink()
+    with pytest.raises(UserError, match=r"npy is not as it was (made|prepared); delete .*\.json to have it made again"):
+        evaluation.evaluate(run.evaluation, experiment.folder / run.path)
+
+
+def test_status_and_plan_judge_files_as_a_start_does(
+    experiment: Experiment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seed = {"testsets__C__seed": 1, "datasets__digits__testsets__C__seed": 1}
+    after = changed(experiment, datasets__digits__subset={"train": 48, "test": 20}, **seed)
+    _, lines = outdated.targets(after, dry_run=True)
+    assert [line.partition(" (")[0] for line in lines[:2]] == [
+        "1 data set is prepared again: subset.train 64 → 48", "2 files of digits-C are made again: seed 0 → 1",
+    ]  # fmt: skip
+    print_status(after)
+    assert "\n".join(lines) in capsys.readouterr().out
+    assert {shift.part.shift for shift in forecast.shifts(after) if shift.part.made} == {"fog", "pixelate"}
+    keep(after, changes(after))
+    assert not any(shift.part.made for shift in forecast.shifts(after))
+
+
 def test_test_sets_made_anew_are_evaluated_anew(experiment: Experiment) -> None:
     after = changed(experiment, testsets__C__seed=1, datasets__digits__testsets__C__seed=1)
     for making in after.makings():
@@ -440,3 +487,66 @@ def test_a_missing_array_is_prepared_again(experiment: Experiment) -> None:
     (experiment.data / "digits" / "train_labels.npy").unlink()
     [found] = changes(experiment)
     assert (found.stage, found.why, found.details) == ("prepare", "data", ("train_labels.npy is missing",))
+
+
+def test_kept_files_without_a_stamp_are_gone_on_with(experiment: Experiment) -> None:
+    [_, testset, *_] = experiment.testsets("digits")
+    testset.stamp("fog").unlink()
+    [found] = [change for change in changes(experiment) if change.stage == "generate"]
+    assert (found.name, found.why) == ("digits-C fog", "unknown")
+    making = next(job for job in testset.jobs() if "fog" in job.shifts)
+    assert stages.to_make(experiment, making) == ["fog"]
+    keep(experiment, [found])
+    assert stages.to_make(experiment, making) == []
+    base.make(testset, stages.to_make(experiment, making), making.number)
+    for run in experiment.runs:
+        evaluation.evaluate(run.evaluation, experiment.folder / run.path)
+    assert unkept(experiment, changes(experiment)) == []
+    assert results.collect(experiment) == []
+    assert not testset.stamp("fog").exists()
+    # Other files in their place are other images.
+    path = testset.files("fog")[0]
+    np.save(path, np.load(path)[::-1])
+    assert {change.details for change in unkept(experiment, changes(experiment))} == {("other images",)}
+
+
+def test_a_stamp_that_is_lost_with_its_files_or_cannot_be_done_without_is_made_again(experiment: Experiment) -> None:
+    for path in (experiment.data / "digits-C" / "fog.json", experiment.data / "digits-C" / "fog.npy"):
+        path.unlink()
+    (experiment.data / "digits-writers" / "dataset.json").unlink()
+    found = [change for change in changes(experiment) if change.stage == "generate"]
+    assert [(change.name, change.details) for change in found] == [
+        ("digits-C fog", ("fog.npy is missing",)), ("digits-writers writers", ("dataset.json is missing",)),
+    ]  # fmt: skip
+    keep(experiment, [])
+    finish(experiment)
+    assert changes(experiment) == []
+
+
+@pytest.mark.parametrize("text", [None, "", "epoch,step", "epoch,step\n1\n", "\0"])
+def test_a_history_that_is_lost_or_damaged_is_written_again_from_the_checkpoint(
+    experiment: Experiment, text: str | None
+) -> None:
+    path = experiment.folder / AUGMIX / "history.csv"
+    whole = path.read_text()
+    path.unlink()
+    if text is not None:
+        path.write_text(text)
+    assert results.collect(experiment) == []
+    assert path.read_text() == whole
+    path.unlink()
+    for checkpoint in path.parent.glob("checkpoint*.pt"):
+        checkpoint.write_bytes(checkpoint.read_bytes()[:-9])
+    with pytest.raises(
+        UserError, match=r"history\.csv is missing, and no checkpoint here .*; delete .* to have it made"
+    ):
+        results.collect(experiment)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"train a": 1}', '{"train a": {"why": "code"}}'])
+def test_a_damaged_list_of_kept_results_says_what_deleting_it_means(experiment: Experiment, text: str) -> None:
+    (experiment.folder / stages.KEPT).write_text(text)
+    with pytest.raises(
+        UserError, match=r"kept\.json is damaged: .*; delete it, and they are made again unless `--keep`"
+    ):
+        unkept(experiment, changes(experiment))
