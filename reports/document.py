@@ -22,7 +22,7 @@ from reports.significance import statistics_in_words
 from reports.style import Drawing
 from reports.tables import main_table, method_columns, printed_runs, wall_time
 from reports.verdict import judge
-from reports.words import count_word, enumerated, sentence
+from reports.words import count_word, enumerated, sentence, setting_in_print
 
 FEW_IMAGES = 2000
 MOST_DIGESTS = 4
@@ -60,7 +60,7 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
         },
         "questions": [{**a._asdict(), "tables": [table.name for table in a.tables]} for a in answers(results)],
         "recipe": [
-            [spaced(key), _setting(value)]
+            [spaced(key), setting_in_print(value)]
             for key, value in results.config["training"].items()
             if (key, value) not in UNSAID
         ],
@@ -201,28 +201,10 @@ def _recipe_changes(results: Results) -> list[str]:
     entries = [(architecture_title(e["name"]), e) for e in results.config["architectures"]]
     entries += [(titles[e["name"]], e) for e in results.config["methods"]]
     return [
-        f"{title}: " + ", ".join(f"{spaced(key)} {_setting(value)}" for key, value in entry["training"].items())
+        f"{title}: " + ", ".join(f"{spaced(key)} {setting_in_print(value)}" for key, value in entry["training"].items())
         for title, entry in entries
         if entry.get("training")
     ]
-
-
-def _setting(value: Any) -> str:
-    if isinstance(value, float):
-        factor, power, exponent = f"{value:g}".partition("e")
-        if not power:
-            return factor
-        return f"{factor}·10{exponent_of(exponent)}".removeprefix("1·")
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return enumerated([str(item) for item in value]) if value else "none"
-    return str(value)
-
-
-def exponent_of(text: str) -> str:
-    """`-06` as ⁻⁶."""
-    return str(int(text)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _provenance(results: Results) -> Table:

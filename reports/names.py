@@ -134,30 +134,35 @@ def _method(entry: Mapping[str, Any], packages: Sequence[str]) -> PrintedMethod:
 
 def hyperparameters(entry: Mapping[str, Any], packages: Sequence[str]) -> str:
     """A configured method's parameters with their values, defaults too; of a composition by the method they are of."""
-    parts = {source: given for sources in method_parts(entry).values() for source, given in sources}
-    said = {source: _values(source, given, packages) for source, given in parts.items()}
+    said = {
+        source: ", ".join(filter(None, (value_in_print(key, value) for key, value in parameters.items())))
+        for source, parameters in parameters_of(entry, packages).items()
+    }
     if "preset" in entry:
         return next(iter(said.values()))
     return "; ".join(f"{titled(source)}: {values}" for source, values in said.items() if values)
 
 
-def _values(preset: str, given: Mapping[str, Any], packages: Sequence[str]) -> str:
+def parameters_of(entry: Mapping[str, Any], packages: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The parameters of a configured method, given and by default, by the method that each part of it is of."""
+    given: dict[str, dict[str, Any]] = {}
+    for source, parameters in (pair for sources in method_parts(entry).values() for pair in sources):
+        given.setdefault(source, {}).update(parameters)
+    return {source: {**_defaults(source, packages), **parameters} for source, parameters in given.items()}
+
+
+def _defaults(preset: str, packages: Sequence[str]) -> dict[str, Any]:
     try:
         defaults = method_parameters(preset, packages)
     except (UserError, OSError):
-        defaults = {}  # The results may come from another checkout: what the configuration says is printed.
-    values = {key: given.get(key, default) for key, default in {**defaults, **given}.items() if key not in UNSAID}
-    return ", ".join(
-        said
-        for key, value in values.items()
-        if value is not Parameter.empty and value is not None and (said := _value(key, value))
-    )
+        return {}  # The results may come from another checkout: what the configuration says is printed.
+    return {key: value for key, value in defaults.items() if value is not Parameter.empty}
 
 
-def _value(key: str, value: Any) -> str:
-    """One parameter in print; empty for a switch that is off, or what was not given."""
+def value_in_print(key: str, value: Any) -> str:
+    """One parameter in print; empty for a switch that is off, what was not given, and what goes without saying."""
     name = SYMBOLS.get(key, spaced(key))
-    if value is None:
+    if value is None or key in UNSAID:
         return ""
     if isinstance(value, bool):
         return name if value else ""

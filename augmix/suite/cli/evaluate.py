@@ -6,6 +6,7 @@ from typing import Any
 
 from augmix.errors import UserError
 from augmix.suite.cli.command import add_command, add_config, run_settings
+from augmix.suite.io import times
 
 GENERATORS = {"C": "corrupt", "P": "perturb"}
 """The commands that generate the test sets beside a data set, by their names."""
@@ -55,7 +56,8 @@ def run(args: argparse.Namespace) -> None:
         return
     from augmix.suite.evaluate.evaluation import evaluate
 
-    evaluate(settings, folder)
+    with times.spent("evaluation"):
+        evaluate(settings, folder)
 
 
 def _evaluate_checkpoint(args: argparse.Namespace) -> None:

@@ -30,6 +30,7 @@ from augmix.suite.cli import (
     track,
     train,
 )  # fmt: skip
+from augmix.suite.io import times
 from augmix.suite.io.processes import joined
 
 COMMANDS = (
@@ -47,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         exit_status, line = _run(args)
         if line:
             print(f"augmix {args.command}: {line}", file=sys.stderr)
+        if args.log and not joined():
+            times.write(Path(args.log))
     return exit_status
 
 

@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
     )
     command.add_argument("--cores", type=int, metavar="N", help="CPU cores to use (default: all)")
     command.add_argument("--devices", type=int, metavar="N", help="jobs side by side, such as one on each of N GPUs")
-    command.add_argument("--actual", action="store_true", help="compare the last plan with what the runs took")
+    command.add_argument("--actual", action="store_true", help="say where the time went, beside the last plan")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from augmix.errors import UserError
 from augmix.suite.cli.command import add_command, add_config, experiment_of
+from augmix.suite.io import times
 
 
 def add(commands: Any) -> None:
@@ -30,6 +31,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(
             "the reports package is not installed: reports are made from a checkout of the repository"
         ) from None
-    path = build_report(experiment.folder, experiment.data)
+    with times.spent("report"):
+        path = build_report(experiment.folder, experiment.data)
     stages.note(experiment, "report")
     print(path)

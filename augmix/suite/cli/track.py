@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from augmix.suite.cli.command import add_command, add_config, experiment_of
+from augmix.suite.io import times
 
 
 def add(commands: Any) -> None:
@@ -24,6 +25,7 @@ def run(args: argparse.Namespace) -> None:
 
     experiment = experiment_of(args)
     if args.action == "sync":
-        tracking.sync(experiment.folder)
+        with times.spent("MLflow"):
+            tracking.sync(experiment.folder)
     else:
         tracking.serve(experiment.results, args.port)

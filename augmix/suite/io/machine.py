@@ -1,6 +1,7 @@
 """The GPUs and memory that this machine offers to jobs, found without torch, before any job runs."""
 
 import os
+import platform
 import subprocess
 from pathlib import Path
 
@@ -21,6 +22,16 @@ def gpus() -> int:
     # CUDA takes the devices before the first one that does not exist, such as -1.
     names = [name.strip() for name in visible.split(",")]
     return next((i for i, name in enumerate(names) if name in ("", "-1")), len(names)) if found else 0
+
+
+def processor() -> str:
+    """The processor's model, such as `AMD EPYC 7B13`; its kind alone where the system does not say more."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()
 
 
 def memory_mb() -> int:

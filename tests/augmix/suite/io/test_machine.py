@@ -1,5 +1,6 @@
 """GPUs and memory are counted without torch, and limit how many trainings run side by side."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,11 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     return tool
+
+
+def test_the_processor_has_a_name() -> None:
+    named = re.findall(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    assert machine.processor() == named[0] if named else machine.processor()
 
 
 @pytest.mark.parametrize(
