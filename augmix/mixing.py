@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numba import njit
 from PIL import Image
 from torchvision import tv_tensors
 from torchvision.transforms import v2
@@ -12,6 +11,7 @@ from torchvision.transforms.v2 import functional
 
 from augmix import operations
 from augmix.checks import check_flag, check_integer, check_number
+from augmix.compilation import njit
 
 _compiled = njit(cache=True, error_model="numpy")
 

@@ -10,9 +10,9 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from numba import njit
 
 from augmix.checks import PRESETS, check_choice, check_images, check_integer, choose_preset
+from augmix.compilation import njit
 from augmix.corruptions import filters, noise
 
 _COMMON = (

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
-from numba import njit
 
+from augmix.compilation import njit
 from augmix.corruptions.noise import fill_normal
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numba import njit
 
+from augmix.compilation import njit
 from augmix.corruptions import filters
 from augmix.corruptions.noise import draw_uniform, normals, uniforms
 from augmix.errors import UserError
