@@ -238,7 +238,8 @@ class Front:
             return 128 + self._signal
         if failed:
             about = f"{self._experiment.folder / 'report.pdf'} is about those" if reported else "there is no new report"
-            tell("\n".join([*(f"\n{explain(job)}" for job in failed), f"\n{finished}, and {about}"]))
+            said = [f"\n{explain(job, self._logs / LOG)}" for job in failed]
+            tell("\n".join([*said, f"\n{finished}, and {about}"]))
             return 2 if all(job.exit_status == 2 for job in failed) else 1
         if status:
             raise RunError(self._broken(status))
@@ -302,13 +303,16 @@ class Front:
 
 @contextlib.contextmanager
 def _guard(group: int) -> Iterator[None]:
-    """Interrupt the process group when this process dies without a chance to: the pipe to a shell breaks then."""
+    """Interrupt the process group when this process dies, or errs: the pipe to a shell breaks then without a word."""
     script = 'read -r line || kill -s INT -- "-$1"'
     guard = subprocess.Popen(["sh", "-c", script, "guard", str(group)], stdin=subprocess.PIPE, process_group=0)
     try:
         yield
-    finally:
         guard.communicate(b"done\n")
+    except BaseException:
+        guard.communicate()
+        _wait_for_group(group)
+        raise
 
 
 def _signal_group(group: int, number: int) -> bool:
@@ -331,14 +335,19 @@ def tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def explain(job: Job) -> str:
-    """A failed job's name, the error it ended with, the place of its log and its last lines."""
+def explain(job: Job, workflow_log: Path) -> str:
+    """A failed job's name, the error it ended with, the place of its log and its last lines.
+
+    What a job said that ended before it had a log, for a broken installation say, is in `workflow_log`.
+    """
     what = " ".join([job.rule, "/".join(f"seed{v}" if k == "seed" else v for k, v in job.wildcards.items())])
-    log = Path(job.log)
-    error = last_error(log)
+    log = Path(job.log) if Path(job.log).is_file() or job.cluster_log else workflow_log
+    error = last_error(Path(job.log))
     if not error:
         killed = job.exit_status == 128 + signal.SIGKILL or job.cluster_status == "OUT_OF_MEMORY"
         error = "killed, most likely for want of memory" if killed else "ended without a result"
+        if (number := (job.exit_status or 0) - 128) in set(signal.Signals) - {signal.SIGKILL}:
+            error = f"ended by {signal.Signals(number).name}"
         error += f" (SLURM: {job.cluster_status})" if job.cluster_status else ""
     lines = [f"failed: {what}", f"  error: {error}", f"  log:   {log}"]
     lines += [f"  SLURM: {job.cluster_log}"] if job.cluster_log else []
