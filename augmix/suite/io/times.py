@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from augmix.errors import UserError
-from augmix.suite.io.files import read_mapping, write_json
 
 _spent: defaultdict[str, float] = defaultdict(float)
 
@@ -50,12 +49,16 @@ def write(log: Path) -> None:
     """Note the times of this process beside its log; that none can be written stops nothing."""
     import psutil
 
+    from augmix.suite.io.files import write_json  # it takes NumPy, which `--help` does without
+
     with contextlib.suppress(OSError, UserError):
         write_json(path_of(log), Times(psutil.Process().create_time(), time.time(), dict(_spent))._asdict())
 
 
 def read(log: Path) -> Times | None:
     """The times of the job with this log; None where it left none that can be read."""
+    from augmix.suite.io.files import read_mapping
+
     try:
         found = read_mapping(path_of(log), {"began": (int, float), "ended": (int, float), "spent": dict})
     except UserError:
