@@ -14,7 +14,7 @@ def add(commands: Any) -> None:
         "collect",
         run,
         "compute every metric into metrics.csv",
-        "augmix collect --config config/digits.yaml",
+        "augmix collect --config config/fashion.yaml",
     )
     add_config(command)
 

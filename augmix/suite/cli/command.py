@@ -11,7 +11,7 @@ from augmix.errors import UserError
 if TYPE_CHECKING:
     from augmix.suite.config.experiment import Experiment
 
-DEFAULT_CONFIG = "config/digits.yaml"
+DEFAULT_CONFIG = "config/fashion.yaml"
 
 
 def add_command(

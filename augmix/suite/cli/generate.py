@@ -14,7 +14,7 @@ def add(commands: Any) -> None:
         "generate",
         run,
         "make an experiment's test sets: generate -C and -P, check published files, prepare natural ones",
-        "augmix generate --config config/digits.yaml --testset C",
+        "augmix generate --config config/fashion.yaml --testset C",
     )
     add_config(command)
     command.add_argument("--testset", metavar="NAME", help="only this one of the configured test sets")

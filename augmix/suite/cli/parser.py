@@ -138,7 +138,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="augmix",
         description="AugMix: prepare data, train, evaluate on -C and -P, and report. "
         "`augmix reproduce` does it all; the other commands are its steps.",
-        epilog="example: augmix reproduce --config config/digits.yaml --cores 2",
+        epilog="example: augmix reproduce --config config/fashion.yaml --cores 2",
     )
     parser.add_argument("--version", action="version", version=f"augmix {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")

@@ -15,7 +15,7 @@ def add(commands: Any) -> None:
         "prepare",
         run,
         "turn data sets into arrays, downloading them where the configuration says so",
-        "augmix prepare --config config/digits.yaml --dataset digits",
+        "augmix prepare --config config/fashion.yaml --dataset fashion",
     )
     add_config(command)
     command.add_argument("--dataset", metavar="NAME", help="only this one of the configured data sets")

@@ -14,7 +14,7 @@ def add(commands: Any) -> None:
         "report",
         run,
         "draw the figures and typeset report.pdf from what `collect` wrote",
-        "augmix report --config config/digits.yaml",
+        "augmix report --config config/fashion.yaml",
     )
     add_config(command)
 

@@ -16,7 +16,7 @@ def add(commands: Any) -> None:
         "reproduce",
         run,
         "run a whole experiment: data, training, evaluation, report",
-        "augmix reproduce --config config/digits.yaml --cores 2",
+        "augmix reproduce --config config/fashion.yaml --cores 2",
     )
     add_config(command, settings=False)
     command.add_argument("--cores", default="all", help="CPU cores to use (default: all)")

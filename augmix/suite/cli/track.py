@@ -13,7 +13,7 @@ def add(commands: Any) -> None:
         "track",
         run,
         "bring MLflow up to date with the results (sync), or open its page (ui)",
-        "augmix track sync --config config/digits.yaml",
+        "augmix track sync --config config/fashion.yaml",
     )
     add_config(command)
     command.add_argument("action", choices=("sync", "ui"))

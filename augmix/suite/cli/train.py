@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
         "train",
         run,
         "train one run, or go on with it",
-        "augmix train digits/smallnet/augmix/seed0 --config config/digits.yaml",
+        "augmix train fashion/smallnet_thin/augmix/seed0 --config config/fashion.yaml",
     )
     add_config(command)
     command.add_argument("path", nargs="?", metavar="RUN", help="<data set>/<architecture>/<method>/seed<k>")

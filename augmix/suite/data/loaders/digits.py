@@ -1,4 +1,4 @@
-"""Scikit-learn's handwritten digits: 1,797 real images that ship with the package, the default experiment's data.
+"""Scikit-learn's handwritten digits: 1,797 real images that ship with the package.
 
 The 8×8 originals are enlarged to 28×28 (bicubic) and padded to 32×32 RGB, the shape of CIFAR. The splits are fixed:
 
