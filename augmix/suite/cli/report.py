@@ -20,7 +20,7 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from augmix.suite.evaluate import stages
+    from augmix.suite.evaluate import summaries
 
     experiment = experiment_of(args)
     try:
@@ -33,5 +33,5 @@ def run(args: argparse.Namespace) -> None:
         ) from None
     with times.spent("report"):
         path = build_report(experiment.folder, experiment.data)
-    stages.note(experiment, "report")
+    summaries.note(experiment, "report")
     print(path)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import yaml
 from augmix import metrics
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
-from augmix.suite.evaluate import predictions, stages
+from augmix.suite.evaluate import predictions, stages, summaries
 from augmix.suite.evaluate.choosing import to_test
 from augmix.suite.evaluate.measures import MEASURES, Measure, flips, measures_of
 from augmix.suite.evaluate.predictions import OutdatedError, Predictions
@@ -60,7 +61,7 @@ def collect(experiment: Experiment) -> list[str]:
     write_text(folder / "experiment.yaml", yaml.safe_dump(experiment.record(), sort_keys=False, allow_unicode=True))
     write_csv(folder / "metrics.csv", COLUMNS, rows)
     write_csv(folder / "runs.csv", RUN_COLUMNS, [[r.get(c, "") for c in RUN_COLUMNS] for r in records])
-    stages.note(experiment, "collect")
+    summaries.note(experiment, "collect")
     return [run.path for run, record in zip(experiment.runs, records, strict=True) if record["status"] != "done"]
 
 
@@ -174,11 +175,26 @@ def _epochs(folder: Path) -> int:
     try:
         return len(read_csv(path, ("epoch",)))
     except UserError as error:
-        # This imports torch, which takes seconds.
-        from augmix.suite.train.checkpoints import restore_history
-
-        if not restore_history(folder):
+        if not _restore_history(folder):
             raise UserError(
                 f"{error}, and no checkpoint here holds this run's history; delete {folder} to have it made again"
             ) from error
         return len(read_csv(path, ("epoch",)))
+
+
+def _restore_history(folder: Path) -> bool:
+    """Write a finished run's history again from its checkpoint; False where none holds the whole of it."""
+    # This imports torch, which takes seconds.
+    from augmix.suite.train.checkpoints import DAMAGED, Checkpoints, load, tell, write_history
+
+    fingerprint = read_mapping(folder / "provenance.json", {"fingerprint": str})["fingerprint"]
+    epochs = read_mapping(folder / "config.yaml", {"training": dict})["training"].get("epochs")
+    known = Checkpoints(folder, fingerprint)
+    for path in (known.newest, known.previous):
+        with suppress(*DAMAGED):
+            state = load(path)
+            if state["fingerprint"] == fingerprint and len(state["history"]) == epochs:
+                write_history(folder / "history.csv", state["history"])
+                tell(f"{folder / 'history.csv'} was lost or damaged: it is written again from {path.name}")
+                return True
+    return False

@@ -34,7 +34,6 @@ def print_status(experiment: Experiment) -> None:
     print(table(("run", "state", "epoch", ""), rows))
     print(f"\n{experiment.name}: {counts['done']} of {len(experiment.runs)} runs done", end="")
     print("".join(f", {count} {status}" for status, count in counts.items() if status != "done"))
-    print()
     for line in outdated.targets(experiment, dry_run=True)[1]:
         print(line)
     print(_report(experiment, complete=counts["done"] == len(experiment.runs)))

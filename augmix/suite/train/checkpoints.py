@@ -9,14 +9,13 @@ import sys
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
 
-from augmix.suite.io.files import atomic, read_mapping, write_csv, write_json
+from augmix.suite.io.files import atomic, write_csv, write_json
 from augmix.suite.io.processes import leads
 
 # What reading a damaged file as a checkpoint or an archive can end in.
@@ -135,21 +134,6 @@ def tell(line: str) -> None:
 def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
     """Rewrite `history.csv` from the checkpoint's history."""
     write_csv(path, HISTORY, [[epoch[column] for column in HISTORY] for epoch in history])
-
-
-def restore_history(folder: Path) -> bool:
-    """Write `history.csv` of a finished run again from its checkpoint; False where none holds the whole of it."""
-    fingerprint = read_mapping(folder / "provenance.json", {"fingerprint": str})["fingerprint"]
-    epochs = read_mapping(folder / "config.yaml", {"training": dict})["training"].get("epochs")
-    known = Checkpoints(folder, fingerprint)
-    for path in (known.newest, known.previous):
-        with suppress(*DAMAGED):
-            state = load(path)
-            if state["fingerprint"] == fingerprint and len(state["history"]) == epochs:
-                write_history(folder / "history.csv", state["history"])
-                tell(f"{folder / 'history.csv'} was lost or damaged: it is written again from {path.name}")
-                return True
-    return False
 
 
 class Progress:

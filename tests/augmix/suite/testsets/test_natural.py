@@ -253,7 +253,8 @@ def test_classes_that_are_known_are_compared_before_any_job(
 def test_a_loaders_classes_are_those_that_it_loads(tmp_path: Path) -> None:
     folder = str(write_images(tmp_path / "pets", ("cat", "dog")))
     for loader, options in (
-        ("digits", {}), ("digits", {"split": "seen_writers"}), ("fashion_small", {}), ("image_folder", {"folder": folder}),
+        ("digits", {}), ("digits", {"split": "seen_writers"}), ("fashion_small", {}),
+        ("image_folder", {"folder": folder}),
         ("imagenet", {"folder": str(write_images(tmp_path / "many", ("cat", "dog"), splits=("train", "val")))}),
     ):  # fmt: skip
         assert datasets.classes(loader, options) == datasets.loader_module(loader).load(**options).classes
