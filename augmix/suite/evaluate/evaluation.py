@@ -64,6 +64,7 @@ def write_predictions(
             found = {}
             for shift_name in testset.shifts:
                 shift = opened.read(shift_name)
+                testset.verify(shift_name)
                 found[shift_name] = numbers(net, shift.images, shift.labels, device, shift.classes).reshape(shift.shape)
                 shown.update()
             predictions.write(output / f"{name}.npz", Predictions(found, opened.labels, opened.source), stamp)

@@ -125,10 +125,32 @@ def last_error(log: Path) -> str:
 def changes(experiment: Experiment) -> list[Change]:
     """Every result that is there and was made with something else, accepted ones among them; see `unkept`."""
     found = [change for folder in experiment.folders for change in _changes_of_data(experiment, folder)]
-    found += [change for making in experiment.makings() for change in _changes_of_making(making)]
+    found += changes_of_testsets(experiment)
     for run in experiment.runs:
         found += changes_of_run(experiment, run)
     return found
+
+
+def changes_of_testsets(experiment: Experiment) -> list[Change]:
+    """The shifts whose files were made with something else."""
+    return [change for making in experiment.makings() for change in _changes_of_making(making)]
+
+
+def refuse_other_files(experiment: Experiment, run: Run, with_testsets: bool) -> None:
+    """Refuse a run's data set, and its test sets, where they were made with other settings than it asks for.
+
+    The workflow makes them again before it trains or evaluates; a command that somebody calls would trust them.
+    """
+    data = run.evaluation.data if with_testsets else run.training.data
+    found = [*_changes_of_data(experiment, Path(data).name)]
+    for testset in run.testsets if with_testsets else ():
+        found += [change for making in testset.jobs() for change in _changes_of_making(making)]
+    for change in found:
+        if change.why in ("settings", "data"):
+            raise UserError(
+                f"{change.target.parent}: {change.name} is not what the experiment asks for "
+                f"({', '.join(change.details)}); make it again with `augmix {change.stage}`"
+            )
 
 
 def _changes_of_data(experiment: Experiment, folder: str) -> Iterator[Change]:

@@ -7,7 +7,7 @@ imports torch.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -209,6 +209,11 @@ class TestSet(ABC):
         """A digest of its images as they are now; raises `UserError` where they are missing."""
         return datasets.test_images_digest(Path(self.data))
 
+    def verify(self, shift: str) -> None:
+        """Refuse a shift whose files are not what their stamp says, as far as an instant tells; raises `UserError`."""
+        folder = Path(self.data)
+        datasets.verify(folder, datasets.record(folder), "test")
+
     def roots(self) -> tuple[str, ...]:
         """The modules whose code decides what `make` writes."""
         return (f"augmix.suite.testsets.kinds.{self.kind}",)
@@ -216,8 +221,8 @@ class TestSet(ABC):
     def check(self) -> None:  # noqa: B027 - most kinds have nothing to check
         """Look before any job whether what it is read from is there; raises `UserError`."""
 
-    def parts(self, count: int) -> Iterator[Part]:
-        """Count its images, for a data set of `count` test images."""
+    def parts(self, count: int, again: Collection[str] = ()) -> Iterator[Part]:
+        """Count its images, for a data set of `count` test images; the shifts `again` are made although they exist."""
         for shift in self.shifts:
             yield Part(shift, count, False, 0.0)
 

@@ -1,7 +1,7 @@
 """Test sets made of a data set's own test images: generated here, or published and checked."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -169,7 +169,25 @@ class Shifted(TestSet):
         for shift in shifts:
             self.stamp(shift).unlink(missing_ok=True)
             self.write(shift, test)
-            write_json(self.stamp(shift), {"settings": self.made_of(shift), "data": images, "code": code})
+            noted = {"settings": self.made_of(shift), "data": images, "code": code, "content": self._content(shift)}
+            write_json(self.stamp(shift), noted)
+
+    def _content(self, shift: str) -> str:
+        """A digest of a shift's arrays; photographs and videos are known by the list of them."""
+        return contents.glimpsed(path for path in self.files(shift) if path.suffix == ".npy")
+
+    def verify(self, shift: str) -> None:
+        stamp = self.stamp(shift)
+        if self.published is not None and stamp.exists():
+            noted = read_mapping(stamp, {"settings": dict})["settings"].get("files")
+            if noted not in (None, self._published_content()):
+                raise UserError(f"{self.folder} holds other files than were checked; run `augmix generate` again")
+        elif self.published is None:
+            # Some have no stamp: they were made before there were any, or elsewhere.
+            noted = read_mapping(stamp, {}).get("content") if stamp.exists() else None
+            if noted not in (None, self._content(shift)):
+                path = self.folder / f"{shift}.npy"
+                raise UserError(f"{path} is not as it was made; delete {stamp} to have it made again")
 
     def _check_published(self, shifts: Sequence[str]) -> None:
         images, record = self.data_digest(), datasets.record(Path(self.data))
@@ -239,10 +257,11 @@ class Shifted(TestSet):
         if self.published not in (None, DOWNLOAD):
             published.check(self.folder, self.names, "-C" if not self.sequence else "-P", self.streamed, self.sequence)
 
-    def parts(self, count: int) -> Iterator[Part]:
+    def parts(self, count: int, again: Collection[str] = ()) -> Iterator[Part]:
         used = min(self.images or count, count)
         for shift in self.names:
-            made = self.published is None and not all(path.exists() for path in self.files(shift))
+            there = shift not in again and all(path.exists() for path in self.files(shift))
+            made = self.published is None and not there
             pixel = self.bytes_a_pixel if self.streamed else 3.0
             yield Part(shift, used * self.repeats(shift), made, pixel)
 

@@ -5,7 +5,7 @@ which of the data set's; where some of the data set's classes are not among them
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -208,6 +208,9 @@ class Natural(TestSet):
         noted = read_mapping(self.stamp(self.name), {"sha256": dict, "classes": list})
         return digests.json_digest([noted["sha256"], noted["classes"]])
 
+    def verify(self, shift: str) -> None:
+        datasets.verify(self.folder, read_mapping(self.stamp(shift), {"sha256": dict}), "test")
+
     def roots(self) -> tuple[str, ...]:
         return (*super().roots(), f"augmix.suite.data.loaders.{self.loader}")
 
@@ -218,12 +221,12 @@ class Natural(TestSet):
     def open(self, test: Split, classes: Sequence[str]) -> Images:
         return NaturalImages(self, test)
 
-    def parts(self, count: int) -> Any:
+    def parts(self, count: int, again: Collection[str] = ()) -> Any:
         try:
             there = loader_module(self.loader).sizes(**self.options)[self.split == "test"]
         except UserError:  # the source is gone, and the images are prepared
             there = count
-        made = not all(path.exists() for path in self.files(self.name))
+        made = self.name in again or not all(path.exists() for path in self.files(self.name))
         streamed = getattr(loader_module(self.loader), "STREAMED", False)
         yield Part(self.name, min(self.images or there, there), made, 0.0 if streamed else 3.0)
 
