@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> None:
     from augmix.suite.plan import calibration
     from augmix.suite.plan import forecast as plan
     from augmix.suite.plan import tables as plan_tables
+    from augmix.suite.run import outdated
 
     experiment = experiment_of(args)
     if args.actual:
@@ -57,6 +58,8 @@ def run(args: argparse.Namespace) -> None:
     made = plan.Plan(experiment, calibration.calibrate(request, processes), throughput)
     made.save(side_by_side)
     print(plan_tables.forecast(made, side_by_side))
+    for line in outdated.targets(experiment, dry_run=True)[1]:
+        print(line)
     if request.nets and absent:
         print(f"There is no {absent} here, which the experiment asks for: state what one trains with --throughput.")
     if (request.nets or request.shifts) and (load := os.getloadavg()[0] - processes * request.threads) > 1:

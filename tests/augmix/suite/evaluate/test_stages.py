@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.data import datasets
 from augmix.suite.data.datasets import Preparation
 from augmix.suite.evaluate import evaluation, predictions, results, stages, stamps
 from augmix.suite.evaluate.stages import changes, is_current, keep, kept, prune, run_state, unkept
 from augmix.suite.io import digests
+from augmix.suite.plan import forecast
+from augmix.suite.run import outdated
+from augmix.suite.run.status import print_status
 from augmix.suite.testsets import base
 from augmix.suite.train import training
 from tests.checkout import ROOT
@@ -275,6 +279,51 @@ def test_data_of_other_settings_are_seen_by_all_that_was_made_of_them(experiment
     # Prepared again as it was, to the bit, everything is right as it is.
     datasets.prepare(experiment.preparation("digits"), experiment.data / "digits")
     assert changes(experiment) == []
+
+
+def test_by_hand_data_and_test_sets_of_other_settings_are_refused(experiment: Experiment) -> None:
+    run = experiment.runs[0]
+    stages.refuse_other_files(experiment, run, with_testsets=True)
+    after = changed(experiment, testsets__C__seed=1, datasets__digits__testsets__C__seed=1)
+    stages.refuse_other_files(after, after.runs[0], with_testsets=False)
+    line = r"digits-C fog is not what the experiment asks for \(seed 0 → 1\); make it again with `augmix generate`"
+    with pytest.raises(UserError, match=line):
+        stages.refuse_other_files(after, after.runs[0], with_testsets=True)
+    other = Preparation("digits", {"split": "unseen_writers"}, {"train": 64, "test": 20})
+    datasets.prepare(other, experiment.data / "digits")
+    with pytest.raises(UserError, match=r"digits is not what .* \(options\.split unseen_writers → seen_writers\)"):
+        stages.refuse_other_files(experiment, run, with_testsets=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("C", "digits-C/fog.npy"), ("C", "digits-C/labels.npy"), ("P", "digits-P/tilt.npy"),
+     ("clean", "digits/test_images.npy"), ("writers", "digits-writers/test_labels.npy")],
+)  # fmt: skip
+def test_arrays_that_are_not_what_their_stamp_says_are_not_evaluated_on(
+    experiment: Experiment, name: str, file: str
+) -> None:
+    run, path = experiment.runs[0], experiment.data / file
+    np.save(path, np.load(path)[::-1])
+    predictions.path_of(experiment.folder / run.path, "predictions", name).unlink()
+    with pytest.raises(UserError, match=r"npy is not as it was (made|prepared); delete .*\.json to have it made again"):
+        evaluation.evaluate(run.evaluation, experiment.folder / run.path)
+
+
+def test_status_and_plan_judge_files_as_a_start_does(
+    experiment: Experiment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seed = {"testsets__C__seed": 1, "datasets__digits__testsets__C__seed": 1}
+    after = changed(experiment, datasets__digits__subset={"train": 48, "test": 20}, **seed)
+    _, lines = outdated.targets(after, dry_run=True)
+    assert [line.partition(" (")[0] for line in lines[:2]] == [
+        "1 data set is prepared again: subset.train 64 → 48", "2 files of digits-C are made again: seed 0 → 1",
+    ]  # fmt: skip
+    print_status(after)
+    assert "\n".join(lines) in capsys.readouterr().out
+    assert {shift.part.shift for shift in forecast.shifts(after) if shift.part.made} == {"fog", "pixelate"}
+    keep(after, changes(after))
+    assert not any(shift.part.made for shift in forecast.shifts(after))
 
 
 def test_test_sets_made_anew_are_evaluated_anew(experiment: Experiment) -> None:
