@@ -40,7 +40,7 @@ for making in experiment.makings():
         resources:
             in_turn=1,
         params:
-            settings=as_json(making.settings()),
+            settings=as_json({**making.settings(), "shifts": stages.to_make(experiment, making)}),
             code=code(*making.testset.roots()),
         shell:
             "augmix generate --settings {params.settings:q} --log {log:q}"

@@ -174,6 +174,16 @@ def _changes_of_making(making: Making) -> Iterator[Change]:
             yield Change("generate", f"{making.folder.name} {shift}", making.marker, found)
 
 
+def to_make(experiment: Experiment, making: Making) -> list[str]:
+    """The shifts that a job has to have made as they are asked for: but for those that were accepted as they are."""
+    if not kept(experiment):
+        return list(making.shifts)
+    found = list(_changes_of_making(making))
+    still = unkept(experiment, found)
+    accepted = {change.name for change in found if change not in still}
+    return [shift for shift in making.shifts if f"{making.folder.name} {shift}" not in accepted]
+
+
 def changes_of_run(experiment: Experiment, run: Run) -> list[Change]:
     """What a run's weights and predictions were made with that is not what is asked for now."""
     folder = experiment.folder / run.path

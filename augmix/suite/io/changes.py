@@ -15,7 +15,7 @@ class Difference(NamedTuple):
     details: tuple[str, ...]
     """The sources, packages or settings that differ."""
     now: str = ""
-    """The digest of the code that would make it now."""
+    """A digest of the code that would make it now; where nothing is known of it, of that code and its settings."""
 
 
 def difference(differing: list[str], before: object, now: Code) -> Difference | None:

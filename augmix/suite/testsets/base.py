@@ -295,14 +295,15 @@ def is_made(testset: TestSet, shift: str) -> bool:
 def difference(testset: TestSet, shift: str) -> Difference | None:
     """What a shift's files lack, or were made with, that is not what is asked for now; None where all is right."""
     stamp, files = testset.stamp(shift), testset.files(shift)
-    unstamped = not stamp.exists()
     if missing := [file for file in files or [stamp] if not file.exists()]:
         return Difference(MISSING, (f"{missing[0].name} is missing",))
-    if unstamped:
-        return Difference("unknown", ("it does not say what it was made with",))
+    code = digests.code(testset.roots())
+    if not stamp.exists():
+        asked = digests.json_digest([testset.made_of(shift), code.digest])
+        return Difference("unknown", ("it does not say what it was made with",), asked)
     noted = read_mapping(stamp, {"settings": dict, "data": str})
     differing = changes.differing(noted["settings"], testset.made_of(shift))
     # The data set may be gone, and its test sets still be there.
     if not differing and (Path(testset.data) / "dataset.json").exists() and noted["data"] != testset.data_digest():
         differing = ["other images of the data set"]
-    return changes.difference(differing, noted.get("code"), digests.code(testset.roots()))
+    return changes.difference(differing, noted.get("code"), code)

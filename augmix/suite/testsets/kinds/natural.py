@@ -202,7 +202,7 @@ class Natural(TestSet):
         return self.folder / "dataset.json"
 
     def files(self, shift: str) -> list[Path]:
-        return [self.folder / name for name in ("test_images.npy", "test_labels.npy")]
+        return [self.folder / name for name in ("test_images.npy", "test_labels.npy", "dataset.json")]
 
     def identity(self) -> str:
         noted = read_mapping(self.stamp(self.name), {"sha256": dict, "classes": list})

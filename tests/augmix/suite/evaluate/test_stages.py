@@ -468,14 +468,6 @@ def test_a_damaged_file_of_a_test_set_is_made_again(experiment: Experiment) -> N
         assert changes(experiment) == []
 
 
-def test_generated_files_without_a_stamp_may_be_anything(experiment: Experiment) -> None:
-    [_, testset, *_] = experiment.testsets("digits")
-    testset.stamp("fog").unlink()
-    [found] = changes(experiment)
-    assert (found.why, found.details) == ("unknown", ("it does not say what it was made with",))
-    assert not base.is_made(testset, "fog")
-
-
 def test_data_that_are_gone_leave_finished_results(experiment: Experiment) -> None:
     shutil.rmtree(experiment.data)
     assert changes(experiment) == []
@@ -487,3 +479,42 @@ def test_a_missing_array_is_prepared_again(experiment: Experiment) -> None:
     (experiment.data / "digits" / "train_labels.npy").unlink()
     [found] = changes(experiment)
     assert (found.stage, found.why, found.details) == ("prepare", "data", ("train_labels.npy is missing",))
+
+
+def test_kept_files_without_a_stamp_are_gone_on_with(experiment: Experiment) -> None:
+    [_, testset, *_] = experiment.testsets("digits")
+    testset.stamp("fog").unlink()
+    [found] = [change for change in changes(experiment) if change.stage == "generate"]
+    assert (found.name, found.why) == ("digits-C fog", "unknown")
+    assert found.details == ("it does not say what it was made with",)
+    assert not base.is_made(testset, "fog")
+    making = next(job for job in testset.jobs() if "fog" in job.shifts)
+    assert stages.to_make(experiment, making) == ["fog"]
+    keep(experiment, [found])
+    assert stages.to_make(experiment, making) == []
+    base.make(testset, stages.to_make(experiment, making), making.number)
+    for run in experiment.runs:
+        evaluation.evaluate(run.evaluation, experiment.folder / run.path)
+    assert unkept(experiment, changes(experiment)) == []
+    assert results.collect(experiment) == []
+    assert not testset.stamp("fog").exists()
+    # With other settings it is another one that was accepted.
+    after = changed(experiment, testsets__C__seed=1, datasets__digits__testsets__C__seed=1)
+    assert "digits-C fog" in {change.name for change in unkept(after, changes(after))}
+    # Other files in their place are other images.
+    path = testset.files("fog")[0]
+    np.save(path, np.load(path)[::-1])
+    assert {change.details for change in unkept(experiment, changes(experiment))} == {("other images",)}
+
+
+def test_a_stamp_that_is_lost_with_its_files_or_cannot_be_done_without_is_made_again(experiment: Experiment) -> None:
+    for path in (experiment.data / "digits-C" / "fog.json", experiment.data / "digits-C" / "fog.npy"):
+        path.unlink()
+    (experiment.data / "digits-writers" / "dataset.json").unlink()
+    found = [change for change in changes(experiment) if change.stage == "generate"]
+    assert [(change.name, change.details) for change in found] == [
+        ("digits-C fog", ("fog.npy is missing",)), ("digits-writers writers", ("dataset.json is missing",)),
+    ]  # fmt: skip
+    keep(experiment, [])
+    finish(experiment)
+    assert changes(experiment) == []
