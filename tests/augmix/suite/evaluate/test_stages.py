@@ -518,3 +518,21 @@ def test_a_stamp_that_is_lost_with_its_files_or_cannot_be_done_without_is_made_a
     keep(experiment, [])
     finish(experiment)
     assert changes(experiment) == []
+
+
+@pytest.mark.parametrize("text", [None, "", "epoch,step", "epoch,step\n1\n", "\0"])
+def test_a_history_that_is_lost_or_damaged_is_written_again_from_the_checkpoint(
+    experiment: Experiment, text: str | None
+) -> None:
+    path = experiment.folder / AUGMIX / "history.csv"
+    whole = path.read_text()
+    path.unlink()
+    if text is not None:
+        path.write_text(text)
+    assert results.collect(experiment) == []
+    assert path.read_text() == whole
+    path.unlink()
+    for checkpoint in path.parent.glob("checkpoint*.pt"):
+        checkpoint.write_bytes(checkpoint.read_bytes()[:-9])
+    with pytest.raises(UserError, match=r"history\.csv is missing, and no checkpoint here .*; delete .* to have"):
+        results.collect(experiment)
