@@ -105,11 +105,13 @@ class Experiment:
         clean = build_testset("clean", {"kind": "clean"}, origin_of(self.config, dataset, folder))
         return [clean, held_out(self.config, dataset, folder)]
 
-    def all_testsets(self) -> list[TestSet]:
-        """Every test set of the experiment, those of validation splits among them."""
-        found = [testset for dataset in self.datasets for testset in self.testsets(dataset)]
-        if self.validation is not None:
-            found += [testset for dataset in self.datasets for testset in self.validation_testsets(dataset)]
+    def all_testsets(self, *datasets: str) -> list[TestSet]:
+        """Every test set of the experiment, or of some of its data sets, those of validation splits among them."""
+        found = []
+        for dataset in datasets or self.datasets:
+            found += self.testsets(dataset)
+            if self.validation is not None:
+                found += self.validation_testsets(dataset)
         return found
 
     def makings(self) -> list[Making]:

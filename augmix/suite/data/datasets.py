@@ -5,7 +5,8 @@ A module defines `load(**options) -> Arrays`, `side(**options) -> int` (the imag
 that raises `UserError`. None of them imports torch. A module with `DOWNLOADS = True` fetches what is absent to its
 option `folder`, which experiments set to `<data>/downloads` unless they name another; one with `STREAMED = True` leaves
 the images in their files. `digest(**options)`, where there is one, tells whether the source has changed since it was
-prepared; it is None where the source is gone. `NORMALISATION` is the mean and the standard deviation that nets see its
+prepared; it is None where the source is gone. `classes(**options)` gives the classes' names where they are known before
+any job, and otherwise None. `NORMALISATION` is the mean and the standard deviation that nets see its
 images with, `NORMALISED` where a module has none.
 """
 
@@ -87,6 +88,13 @@ def with_downloads(loader: str, options: Mapping[str, Any], downloads: Path) -> 
     """A loader's options with the folder to which it downloads, where it does and they name none."""
     wanted = getattr(loader_module(loader), "DOWNLOADS", False)
     return {"folder": str(downloads), **options} if wanted else dict(options)
+
+
+def classes(loader: str, options: Mapping[str, Any]) -> list[str] | None:
+    """The names of a data set's classes, where they are known without loading it."""
+    known = getattr(loader_module(loader), "classes", None)
+    found: list[str] | None = known(**options) if known else None
+    return found
 
 
 def check_options(loader: str, options: Mapping[str, Any]) -> None:

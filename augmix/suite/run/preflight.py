@@ -111,8 +111,11 @@ def check_data(experiment: Experiment) -> None:
     for name, entry in experiment.datasets.items():
         if not all(_prepared(experiment, folder) for folder in {name, experiment.prepared(name)}):
             datasets.loader_module(entry["loader"]).check(**entry["options"])
-    for testset in experiment.all_testsets():
-        testset.check()
+        classes = datasets.classes(entry["loader"], entry["options"])
+        if classes is None and (experiment.data / name / "dataset.json").exists():
+            classes = datasets.record(experiment.data / name)["classes"]
+        for testset in experiment.all_testsets(name):
+            testset.check(classes)
 
 
 def _prepared(experiment: Experiment, folder: str) -> bool:

@@ -218,8 +218,11 @@ class TestSet(ABC):
         """The modules whose code decides what `make` writes."""
         return (f"augmix.suite.testsets.kinds.{self.kind}",)
 
-    def check(self) -> None:  # noqa: B027 - most kinds have nothing to check
-        """Look before any job whether what it is read from is there; raises `UserError`."""
+    def check(self, classes: Sequence[str] | None = None) -> None:  # noqa: B027 - most kinds have nothing to check
+        """Look before any job whether what it is read from is there, and fits; raises `UserError`.
+
+        `classes` are the data set's, where they are known.
+        """
 
     def parts(self, count: int, again: Collection[str] = ()) -> Iterator[Part]:
         """Count its images, for a data set of `count` test images; the shifts `again` are made although they exist."""

@@ -257,7 +257,7 @@ class Shifted(TestSet):
             return ("augmix.suite.testsets.published",)
         return super().roots()
 
-    def check(self) -> None:
+    def check(self, classes: Sequence[str] | None = None) -> None:
         if self.published not in (None, DOWNLOAD):
             published.check(self.folder, self.names, "-C" if not self.sequence else "-P", self.streamed, self.sequence)
 

@@ -73,6 +73,14 @@ def sizes(layout: Layout, folder: str) -> tuple[int, int]:
     return image_folder.sizes(folder, SIDE) if _as_images(layout, folder) else (50_000, 10_000)
 
 
+def classes(layout: Layout, folder: str) -> list[str] | None:
+    """The classes' names; None where the files are yet to be downloaded."""
+    if _as_images(layout, folder):
+        return image_folder.classes(folder, SIDE)
+    names = _root(layout, folder) / layout.names
+    return list(_read(names, layout.md5[layout.names])[layout.names_key]) if names.is_file() else None
+
+
 def digest(layout: Layout, folder: str) -> str | None:
     """By what changes of images as files show; the pickles are compared with their checksums."""
     return image_folder.digest(folder, SIDE) if _as_images(layout, folder) else None

@@ -42,6 +42,11 @@ def sizes(split: str = "random") -> tuple[int, int]:
     return SIZES[split]
 
 
+def classes(split: str = "random") -> list[str]:
+    """The classes' names."""
+    return [str(digit) for digit in range(10)]
+
+
 def load(split: str = "random") -> Arrays:
     """The split's digits, white on black."""
     check(split)
@@ -58,4 +63,4 @@ def load(split: str = "random") -> Arrays:
         among = np.arange(IMAGES) if split == "random" else train
         _, held = SIZES[split]
         train, test = train_test_split(among, test_size=held, stratify=labels[among], random_state=0)
-    return Arrays(images[train], labels[train], images[test], labels[test], [str(digit) for digit in range(10)])
+    return Arrays(images[train], labels[train], images[test], labels[test], classes(split))

@@ -57,6 +57,11 @@ def sizes(folder: str) -> tuple[int, int]:
     return 60_000, 10_000
 
 
+def classes(folder: str) -> list[str]:
+    """The classes' names."""
+    return CLASSES
+
+
 def load(folder: str) -> Arrays:
     """All 70,000 images, in the order of the files."""
     check(folder)

@@ -37,6 +37,11 @@ def sizes() -> tuple[int, int]:
     return len(CLASSES) * TRAIN, len(CLASSES) * TEST
 
 
+def classes() -> list[str]:
+    """The classes' names."""
+    return CLASSES
+
+
 def load() -> Arrays:
     """All 6,000 images, white on black, sorted by class."""
     train, test = sizes()

@@ -26,12 +26,12 @@ def check(folder: str, side: int = 32) -> None:
     if not root.is_dir():
         what = "is not a folder" if root.exists() else "does not exist"
         raise UserError(f"image folder {root} {what}; it should hold train/<class>/* and test/<class>/*")
-    classes = {split: _classes(root, split) for split in SPLITS}
+    found = {split: _classes(root, split) for split in SPLITS}
     for one, other in (("train", "test"), ("test", "train")):
-        if odd := sorted(set(classes[one]) - set(classes[other])):
+        if odd := sorted(set(found[one]) - set(found[other])):
             raise UserError(f"{root}: class '{odd[0]}' is in {one}/ but not in {other}/; both need the same classes")
-    if len(classes["train"]) < 2:
-        raise UserError(f"{root}: only one class ('{classes['train'][0]}'); at least two are needed")
+    if len(found["train"]) < 2:
+        raise UserError(f"{root}: only one class ('{found['train'][0]}'); at least two are needed")
 
 
 def _classes(root: Path, split: str) -> list[str]:
@@ -67,6 +67,12 @@ def sizes(folder: str, side: int = 32) -> tuple[int, int]:
     root = Path(folder).expanduser()
     train, test = (sum(len(listing(root / split / name)) for name in _classes(root, split)) for split in SPLITS)
     return train, test
+
+
+def classes(folder: str, side: int = 32) -> list[str] | None:
+    """The classes' names; None where the images are gone."""
+    root = Path(folder).expanduser()
+    return _classes(root, "train") if (root / "train").is_dir() else None
 
 
 def digest(folder: str, side: int = 32) -> str | None:

@@ -65,6 +65,12 @@ def sizes(folder: str, val_labels: str | None = None, side: int = 224) -> tuple[
     return train, test
 
 
+def classes(folder: str, val_labels: str | None = None, side: int = 224) -> list[str] | None:
+    """The classes' names; None where the photographs are packed or gone."""
+    root = Path(folder).expanduser()
+    return _classes(root / "train") if (root / "train").is_dir() else None
+
+
 def digest(folder: str, val_labels: str | None = None, side: int = 224) -> str | None:
     """A digest of the photographs' names, sizes and both ends of their contents; None where they are packed or gone."""
     root = Path(folder).expanduser()

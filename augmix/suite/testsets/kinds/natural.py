@@ -214,9 +214,12 @@ class Natural(TestSet):
     def roots(self) -> tuple[str, ...]:
         return (*super().roots(), f"augmix.suite.data.loaders.{self.loader}")
 
-    def check(self) -> None:
+    def check(self, classes: Sequence[str] | None = None) -> None:
         if not all(path.exists() for path in self.files(self.name)):
             loader_module(self.loader).check(**self.options)
+        theirs = datasets.classes(self.loader, self.options)
+        if theirs is not None and classes is not None:
+            self._mapped(theirs, classes)
 
     def open(self, test: Split, classes: Sequence[str]) -> Images:
         return NaturalImages(self, test)
