@@ -307,7 +307,24 @@ def _accepted(change: Change) -> dict[str, Any]:
 
 @cache
 def _kept(path: Path) -> Mapping[str, Any]:
-    return read_mapping(path, {}) if path.exists() else {}
+    return read_kept(path)
+
+
+def read_kept(path: Path) -> dict[str, Any]:
+    """What `kept.json` says, by `Change.key`; nothing where it is missing. Raises `UserError` where it is damaged."""
+    if not path.exists():
+        return {}
+    with suppress(UserError):
+        found = read_mapping(path, {})
+        if all(
+            isinstance(said, dict) and isinstance(said.get("details"), list) and "why" in said
+            for said in found.values()
+        ):
+            return found
+    raise UserError(
+        f"{path} is damaged: it names the results that `--keep` accepted; delete it, and they are made again unless "
+        "`--keep` accepts them once more"
+    )
 
 
 def note(experiment: Experiment, stage: str) -> None:

@@ -536,3 +536,10 @@ def test_a_history_that_is_lost_or_damaged_is_written_again_from_the_checkpoint(
         checkpoint.write_bytes(checkpoint.read_bytes()[:-9])
     with pytest.raises(UserError, match=r"history\.csv is missing, and no checkpoint here .*; delete .* to have"):
         results.collect(experiment)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"train a": 1}', '{"train a": {"why": "code"}}'])
+def test_a_damaged_list_of_kept_results_says_what_deleting_it_means(experiment: Experiment, text: str) -> None:
+    (experiment.folder / stages.KEPT).write_text(text)
+    with pytest.raises(UserError, match=r"kept\.json is damaged: .*; delete it, and they are made again unless"):
+        stages.read_kept(experiment.folder / stages.KEPT)
