@@ -1,8 +1,10 @@
 """Test sets made of a data set's own test images: generated here, or published and checked."""
 
+import os
 from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -19,6 +21,8 @@ from augmix.suite.testsets import published
 from augmix.suite.testsets.base import Images, Making, Origin, Part, TestSet
 
 DOWNLOAD = "download"
+ENDS = 2**16
+"""How many bytes at the beginning and at the end of a published file tell whether it has changed."""
 ARRAY_JOBS = 3
 """Jobs that share the shifts of one test set of arrays."""
 
@@ -180,7 +184,7 @@ class Shifted(TestSet):
         stamp = self.stamp(shift)
         if self.published is not None and stamp.exists():
             noted = read_mapping(stamp, {"settings": dict})["settings"].get("files")
-            if noted not in (None, self._published_content()):
+            if noted not in (None, self._published_content):
                 raise UserError(f"{self.folder} holds other files than were checked; run `augmix generate` again")
         elif self.published is None:
             # Some have no stamp: they were made before there were any, or elsewhere.
@@ -198,12 +202,13 @@ class Shifted(TestSet):
         code = digests.code_of(self.roots()).as_json()
         write_json(
             self.stamp(""),
-            {"source": opened.source, "settings": self.made_of(""), "data": images, "code": code},
+            # The files as they are by now: perhaps they were downloaded just before.
+            {"source": opened.source, "settings": replace(self).made_of(""), "data": images, "code": code},
         )
 
     def made_of(self, shift: str) -> dict[str, Any]:
         if self.published is not None:
-            files = self._published_content()
+            files = self._published_content
             return {"published": self.folder.name, "shifts": list(self.names), "resize": self.resize, "files": files}
         return {"shift": shift, "images": self.images, "preset": self.preset, "seed": self.seed}
 
@@ -240,12 +245,19 @@ class Shifted(TestSet):
         noted = read_mapping(stamp, {"settings": dict, "data": str})
         return [noted["settings"], noted["data"], (noted.get("code") or {}).get("digest")]
 
+    @cached_property
     def _published_content(self) -> str | None:
-        """A digest of the published arrays, by sizes and both ends; None of photographs, and where none is there."""
-        if self.streamed or not self.folder.is_dir():
-            return None
+        """A digest of the published files, by sizes and both ends; once they are gone, the one that the stamp notes."""
+        if not self.folder.is_dir():
+            noted = read_mapping(self.stamp(""), {"settings": dict}) if self.stamp("").exists() else {"settings": {}}
+            found: str | None = noted["settings"].get("files")
+            return found
+        if self.streamed:
+            places = sorted(place for shift in self.names for place, _, files in os.walk(self.folder / shift) if files)
+            folders = [os.path.relpath(place, self.folder) for place in places]
+            return contents.digest(self.folder, folders, lambda name: not name.startswith("."), ends=ENDS)
         names = {f"{shift}.npy" for shift in (*self.names, "labels")}
-        return contents.digest(self.folder.parent, [self.folder.name], names.__contains__, ends=2**16)
+        return contents.digest(self.folder.parent, [self.folder.name], names.__contains__, ends=ENDS)
 
     def evaluated_with(self) -> dict[str, Any]:
         # It has to show without the images that others are asked for: they may be gone.
