@@ -52,7 +52,11 @@ def digest(root: Path, folders: Iterable[str], wanted: Callable[[str], bool], en
     """
     now = time.time_ns()
     folders = list(folders)
-    found = {f"{folder}/{name}": state for folder in folders for name, state in _listed(root / folder, wanted)}
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="list") as pool:  # a network's file system takes its time
+        listed = pool.map(lambda folder: _listed(root / folder, wanted), folders)
+        found = {
+            f"{folder}/{name}": state for folder, files in zip(folders, listed, strict=True) for name, state in files
+        }
     worth = len(found) >= SMALL[0] or sum(size for size, *_ in found.values()) >= SMALL[1]
     cache = _cache_file(root, ends) if worth else None
     known = _read_cache(cache)

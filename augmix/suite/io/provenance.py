@@ -23,8 +23,8 @@ def versions() -> dict[str, str]:
 
 
 @cache
-def commit() -> tuple[str, bool]:
-    """The checkout's commit and whether its tree differs from it; ("unknown", False) outside of git.
+def commit() -> tuple[str, bool | None]:
+    """The checkout's commit and whether its tree differs from it; ("unknown", None) outside of git.
 
     Configurations do not count: each run's is beside its results.
     """
@@ -38,7 +38,7 @@ def commit() -> tuple[str, bool]:
     try:
         return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", ":/", ":(top,exclude)config"))
     except (OSError, subprocess.SubprocessError):
-        return "unknown", False
+        return "unknown", None
 
 
 def describe() -> Mapping[str, Any]:
