@@ -10,11 +10,9 @@ import sys
 from functools import cache
 
 from augmix.suite.config.parse import VALIDATION
-from augmix.suite.config.runs import code_of_evaluation
 from augmix.suite.evaluate.choosing import to_test
 from augmix.suite.evaluate import stages
 from augmix.suite.evaluate.stages import FINISHED_ONLY, run_state
-from augmix.suite.io.digests import code_of, json_digest
 from augmix.suite.run import outdated
 
 DATA = str(experiment.data)
@@ -65,7 +63,7 @@ def judged():
 
 
 def again(wildcards):
-    """No input, but outdated results are made again, also where Snakemake has no records of them, or others'.
+    """No input, but outdated results are made again: Snakemake's own records may be gone, or others', and know no code.
 
     Every plan has a data set's job. Only the process that plans asks: jobs read this file again.
     """
@@ -91,18 +89,6 @@ def weights_of(wildcards):
 def test_set_files(testsets):
     """The files by which the jobs that make these test sets are known."""
     return [settled(making.marker) for testset in testsets for making in testset.jobs()]
-
-
-@cache
-def code(*roots):
-    """The digest of a stage's code; a rule whose code changes runs again."""
-    return code_of(roots).digest
-
-
-def code_of_testsets(run, testsets):
-    """The digest of the code that decides predictions: that of the weights, of the evaluation and of the images."""
-    evaluation = [code_of_evaluation(run.architecture, testset).digest for testset in testsets]
-    return json_digest([code(*run.training.roots()), *evaluation, *(code(*testset.roots()) for testset in testsets)])
 
 
 def gpus(processes=None):

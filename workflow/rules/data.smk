@@ -13,7 +13,6 @@ rule prepare:
         ENVIRONMENT
     params:
         settings=lambda wildcards: as_json(experiment.preparation(wildcards.folder).made_of()),
-        code=lambda wildcards: code(*experiment.preparation(wildcards.folder).roots()),
         folder=lambda wildcards, output: Path(output[0]).parent,
     shell:
         "augmix prepare --settings {params.settings:q} --output {params.folder:q} --log {log:q}"
@@ -41,6 +40,5 @@ for making in experiment.makings():
             in_turn=1,
         params:
             settings=as_json({**making.settings(), "shifts": stages.to_make(experiment, making)}),
-            code=code(*making.testset.roots()),
         shell:
             "augmix generate --settings {params.settings:q} --log {log:q}"

@@ -15,7 +15,6 @@ rule collect:
         ENVIRONMENT
     params:
         settings=SETTINGS,
-        code=code(*stages.roots_of(experiment, "collect")),
     shell:
         "augmix collect --settings {params.settings:q} --log {log:q}"
 
@@ -34,7 +33,6 @@ rule report:
         ENVIRONMENT
     params:
         settings=SETTINGS,
-        code=code(*stages.roots_of(experiment, "report")),
     shell:
         "augmix report --settings {params.settings:q} --log {log:q}"
 

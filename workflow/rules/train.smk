@@ -17,7 +17,6 @@ rule train:
         mem_mb=MEMORY,
     params:
         settings=lambda wildcards: as_json(run_of(wildcards).training.as_json()),
-        code=lambda wildcards: code(*run_of(wildcards).training.roots()),
         folder=lambda wildcards, output: Path(output[0]).parent,
         # Where the test sets are there, a training evaluates its net as well: starting a process for it takes longer.
         # They are no reason to train again: Snakemake does not compare what is derived from `output`.
