@@ -19,7 +19,7 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from augmix.suite.evaluate import stages
+    from augmix.suite.evaluate import summaries
 
     experiment = experiment_of(args)
     try:
@@ -31,5 +31,5 @@ def run(args: argparse.Namespace) -> None:
             "the reports package is not installed: reports are made from a checkout of the repository"
         ) from None
     path = build_report(experiment.folder, experiment.data)
-    stages.note(experiment, "report")
+    summaries.note(experiment, "report")
     print(path)

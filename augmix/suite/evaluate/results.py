@@ -12,7 +12,7 @@ import yaml
 from augmix import metrics
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
-from augmix.suite.evaluate import predictions, stages
+from augmix.suite.evaluate import predictions, stages, summaries
 from augmix.suite.evaluate.choosing import to_test
 from augmix.suite.evaluate.measures import MEASURES, Measure, flips, measures_of
 from augmix.suite.evaluate.predictions import OutdatedError, Predictions
@@ -61,7 +61,7 @@ def collect(experiment: Experiment) -> list[str]:
     write_text(folder / "experiment.yaml", yaml.safe_dump(experiment.record(), sort_keys=False, allow_unicode=True))
     write_csv(folder / "metrics.csv", COLUMNS, rows)
     write_csv(folder / "runs.csv", RUN_COLUMNS, [[r.get(c, "") for c in RUN_COLUMNS] for r in records])
-    stages.note(experiment, "collect")
+    summaries.note(experiment, "collect")
     return [run.path for run, record in zip(experiment.runs, records, strict=True) if record["status"] != "done"]
 
 

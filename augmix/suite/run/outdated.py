@@ -9,7 +9,7 @@ from pathlib import Path
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.config.runs import Run
-from augmix.suite.evaluate import stages
+from augmix.suite.evaluate import stages, summaries
 from augmix.suite.evaluate.stages import Change
 from augmix.suite.io.files import read_mapping, write_text
 from augmix.suite.io.progress import duration
@@ -64,7 +64,7 @@ OUTPUTS = {"choose": "chosen.csv", "collect": "metrics.csv", "report": "report.p
 
 
 def _is_stale(experiment: Experiment, stage: str, name: str) -> bool:
-    return (experiment.folder / name).exists() and not stages.is_current(experiment, stage)
+    return (experiment.folder / name).exists() and not summaries.is_current(experiment, stage)
 
 
 def _downstream(experiment: Experiment, forced: set[Path]) -> Iterator[Path]:

@@ -14,8 +14,9 @@ from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.data import datasets
 from augmix.suite.data.datasets import Preparation
-from augmix.suite.evaluate import evaluation, predictions, results, stages, stamps
-from augmix.suite.evaluate.stages import changes, is_current, keep, kept, prune, run_state, unkept
+from augmix.suite.evaluate import evaluation, predictions, results, stages, stamps, summaries
+from augmix.suite.evaluate.stages import changes, keep, kept, prune, run_state, unkept
+from augmix.suite.evaluate.summaries import is_current
 from augmix.suite.io import digests
 from augmix.suite.plan import forecast
 from augmix.suite.run import outdated
@@ -76,7 +77,7 @@ def finish(experiment: Experiment) -> None:
             training.train(run.training, folder)
         evaluation.evaluate(run.evaluation, folder)
     assert results.collect(experiment) == []
-    stages.note(experiment, "report")
+    summaries.note(experiment, "report")
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def experiment(original: Experiment, tmp_path: Path) -> Experiment:
     folders = {name: str(tmp_path / name) for name in ("data", "results")}
     found = Experiment({**original.config, "folders": folders})
     assert results.collect(found) == []  # it says where it lies
-    stages.note(found, "report")
+    summaries.note(found, "report")
     return found
 
 
@@ -186,7 +187,7 @@ def test_code_of_the_report_makes_the_report_alone(experiment: Experiment, code:
     code("reports/tables.py")
     assert is_current(experiment, "collect")
     assert not is_current(experiment, "report")
-    stages.note(experiment, "report")
+    summaries.note(experiment, "report")
     assert is_current(experiment, "report")
 
 
