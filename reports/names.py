@@ -3,6 +3,8 @@
 import ast
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
 from inspect import Parameter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,24 +13,10 @@ from augmix.errors import UserError
 from augmix.registry import find_package, method_module, method_parameters, method_parts
 from augmix.suite.evaluate.measures import MEASURES, measures_of
 from augmix.suite.testsets.base import TestSet
+from reports.quantities import MEAN
 
 LONGEST_TITLE = 24
 """Characters; a longer title would not fit a table's column."""
-
-ARCHITECTURES = {
-    "smallnet": "SmallNet",
-    "smallnet_thin": "SmallNet, thin",
-    "allconv": "AllConvNet",
-    "densenet": "DenseNet",
-    "densenet40": "DenseNet-40",
-    "wideresnet": "WideResNet",
-    "resnext": "ResNeXt",
-    "resnet50": "ResNet-50",
-    "resnet50_maxblur": "ResNet-50 MaxBlur",
-    "vit": "ViT",
-    "vit_b16": "ViT-B/16",
-    "mean": "Mean",
-}
 
 # Shifts whose names are too long for the head of a column.
 SHIFTS = {
@@ -79,9 +67,13 @@ def spaced(name: str) -> str:
     return name.replace("_", " ")
 
 
+@cache
 def architecture_title(name: str) -> str:
-    """An architecture's name in print."""
-    return ARCHITECTURES.get(name, spaced(name))
+    """An architecture's title from its module, such as `ResNet-50`; of the mean over all, `Mean`."""
+    if name == MEAN:
+        return name.title()
+    line = _first_line("augmix.models", name)
+    return (_parsed(line)[0] if line else None) or spaced(name)
 
 
 def shift_title(shift: str) -> str:
@@ -184,26 +176,36 @@ def _settings(parameters: Mapping[str, Any]) -> str:
 
 
 def _docstring(preset: str, packages: Sequence[str]) -> tuple[str, str, str]:
-    """Title, description and source from the first line of the method's module docstring, without importing it.
-
-    `Cutout (DeVries & Taylor, 2017): one square hole per image.` is titled "Cutout".
-    """
-    text = None
+    """Title, description and source of a method, from the first line of its module's docstring."""
     try:
         package, _, name = method_module(preset, packages).rpartition(".")
-        spec = find_package(package)
-        for folder in (spec.submodule_search_locations or ()) if spec else ():
-            file = Path(folder) / f"{name}.py"
-            file = file if file.is_file() else Path(folder) / name / "__init__.py"
-            text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
-    except (UserError, OSError, SyntaxError):
-        pass  # The results may come from another checkout: the report is made all the same.
-    if not text:
+    except (UserError, OSError):
+        return titled(preset), "", ""  # The results may come from another checkout.
+    line = _first_line(package, name)
+    if not line:
         return titled(preset), "", ""
-    line = text.splitlines()[0].strip()
+    title, rest, source = _parsed(line)
+    return (title, rest[:1].upper() + rest[1:], source) if title else (titled(preset), line, "")
+
+
+def _first_line(package: str, name: str) -> str | None:
+    """The first line of a module's docstring, without importing it; None where there is none."""
+    text = None
+    spec = find_package(package)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        file = Path(folder) / f"{name}.py"
+        file = file if file.is_file() else Path(folder) / name / "__init__.py"
+        with suppress(OSError, SyntaxError):
+            text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+    return text.splitlines()[0].strip() if text else None
+
+
+def _parsed(line: str) -> tuple[str | None, str, str]:
+    """Title, description and source: `Cutout (DeVries & Taylor, 2017): one square hole per image.` is titled "Cutout".
+
+    There is no title where it would not fit a table's column.
+    """
     head, colon, rest = line.partition(": ")
     found = re.search(r"\s*\(([^)]*)\)", head)
     title = head.replace(found[0], "") if found else head
-    if not colon or len(title) > LONGEST_TITLE:
-        return titled(preset), line, ""
-    return title, rest[:1].upper() + rest[1:], found[1] if found else ""
+    return title if colon and len(title) <= LONGEST_TITLE else None, rest, found[1] if found else ""

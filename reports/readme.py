@@ -51,7 +51,7 @@ def _figures(results: Results) -> Iterator[Sequence[Any]]:
     control = next(iter(control_names(results)), None)
     titles = {method.name: method.title for method in results.methods}
     architecture = overall_architecture(results)
-    for family, quantity in results.judged:
+    for family, quantity in ((family, quantity) for family, quantity in results.judged if family.usual):
         for dataset, testset in family.members.items():
             cells = compared_cells(results, dataset, architecture, quantity)
             told_apart = any(cell.apart for cell in cells)

@@ -1,7 +1,7 @@
 """Evaluate a trained net on test sets: four numbers an image, enough for every measure."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,8 @@ def write_predictions(
             for shift_name in testset.shifts:
                 shift = opened.read(shift_name)
                 testset.verify(shift_name)
-                found[shift_name] = numbers(net, shift.images, shift.labels, device, shift.classes).reshape(shift.shape)
+                seen = numbers(net, shift.images, shift.labels, device, shift.classes, shift.attack)
+                found[shift_name] = seen.reshape(shift.shape)
                 shown.update()
             predictions.write(output / f"{name}.npz", Predictions(found, opened.labels, opened.source), stamp)
 
@@ -77,22 +78,27 @@ def numbers(
     labels: np.ndarray,
     device: torch.device,
     classes: np.ndarray | None = None,
+    attack: Callable[[Tensor, Tensor, nn.Module], Tensor] | None = None,
 ) -> np.ndarray:
     """The four numbers of each uint8 (N, H, W, 3) image, as a `NUMBERS` array (N,).
 
-    Where `classes` are given, int64, the net predicts among those alone: the others' logits are left out.
+    Where `classes` are given, int64, the net predicts among those alone: the others' logits are left out. An `attack`
+    makes the images that it is shown.
     """
     net.eval()
     truth = torch.from_numpy(labels.astype(np.int64)).to(device)
     among = None if classes is None else torch.from_numpy(classes).to(device)
     found: list[tuple[Tensor, ...]] = []
     for batch in in_order(images, device):
+        now, truth = truth[: len(batch)], truth[len(batch) :]
+        if attack is not None:
+            with torch.inference_mode(False):  # it takes gradients, which tensors made in that mode cannot have
+                batch = attack(batch.clone(), now.clone(), net)
         logits = net(batch)
         if among is not None:
             left_out = torch.full_like(logits, -torch.inf)
             logits = left_out.index_copy(1, among, logits[:, among])
         p = logits.softmax(1)
-        now, truth = truth[: len(batch)], truth[len(batch) :]
         confidence, prediction = p.max(1)
         # They stay on the device until the end: nothing waits for it meanwhile.
         found.append((prediction, confidence, p.gather(1, now[:, None])[:, 0], (p * p).sum(1)))

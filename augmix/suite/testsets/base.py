@@ -7,7 +7,7 @@ imports torch.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -36,6 +36,8 @@ class Shift(NamedTuple):
     """The shape of the predictions: (N,), (levels, N), or (N, frames) of a sequence."""
     classes: np.ndarray | None = None
     """The classes among which a net predicts, int64, where these are not all of them."""
+    attack: Callable[[Any, Any, Any], Any] | None = None
+    """(images (B, C, H, W) uint8, labels (B,), net) -> what that net is shown in their place, of torch."""
 
 
 class Images(ABC):

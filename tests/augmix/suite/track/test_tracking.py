@@ -196,6 +196,8 @@ def test_values_equal_the_files(experiment: Path, monkeypatch: pytest.MonkeyPatc
     }
     assert (tags["source.clean"], tags["source.C"]) == ("digits", GENERATED)
     assert tags["source.validation"] == f"validation split, digits; validation split, {GENERATED}"
+    assert tags["measure.error"].startswith("a fraction; lower is better; the share of images")
+    assert tags["measure.nll"].startswith("in nats; lower is better; ")
     assert not any("hunter2" in line for line in dump(experiment))
     assert (run.info.start_time, run.info.end_time) == (1_700_000_001_250 - 1500, 1_700_000_003_250)
 
