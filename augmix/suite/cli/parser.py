@@ -29,11 +29,13 @@ from augmix.suite.cli import (
     status,
     track,
     train,
+    warm_up,
 )  # fmt: skip
 from augmix.suite.io.processes import joined
 
 COMMANDS = (
     reproduce, plan, status, prepare, generate, corrupt, perturb, train, evaluate, choose, collect, report, track,
+    warm_up,
 )  # fmt: skip
 """Every command's module, in the order of `augmix --help`."""
 FIRST_PARTY = ("augmix", "baselines", "ablations", "reports")

@@ -91,7 +91,7 @@ def test_every_ending_has_its_status_and_line(
 def test_the_order_of_the_commands() -> None:
     assert list(commands()) == [
         "reproduce", "plan", "status", "prepare", "generate", "corrupt", "perturb", "train", "evaluate", "choose",
-        "collect", "report", "track",
+        "collect", "report", "track", "warm-up",
     ]  # fmt: skip
 
 
