@@ -11,7 +11,7 @@ from torchvision.transforms.v2 import functional
 
 from augmix import operations
 from augmix.checks import check_flag, check_integer, check_number
-from augmix.compilation import njit
+from augmix.compilation import eager, njit
 
 _compiled = njit(cache=True, error_model="numpy")
 
@@ -30,6 +30,7 @@ class Plan(NamedTuple):
     m: np.ndarray
 
 
+@eager
 def apply(images: torch.Tensor, plan: Plan) -> torch.Tensor:
     """Return (1 − m)·x + m·Σ wᵢ·chainᵢ(x) for uint8 images (N, C, H, W): float32 in [0, 255], not rounded."""
     if plan.weights.ndim != 2 or plan.m.shape != plan.weights.shape[:1]:
@@ -38,6 +39,7 @@ def apply(images: torch.Tensor, plan: Plan) -> torch.Tensor:
     return operations.mix(images, plan.operations, plan.parameters, weights)
 
 
+@eager
 def apply_chain(images: torch.Tensor, plan: Plan) -> torch.Tensor:
     """Return each image's first chain alone, without mixing: uint8 (N, C, H, W)."""
     return operations.chain(images, plan.operations[:, 0], plan.parameters[:, 0])
@@ -102,6 +104,7 @@ class AugMix(v2.Transform):
         self.severity = severity
         self.all_ops = all_ops
 
+    @eager
     def sample(self, batch: int, size: tuple[int, int], rng: np.random.Generator) -> Plan:
         """Draw the plan of a batch of images of `size` (height, width)."""
         available = operations.ALL if self.all_ops else operations.AUGMIX
@@ -118,6 +121,11 @@ class AugMix(v2.Transform):
         _finish(ids, available, depths, weights)
         parameters = operations.parameters(ids, levels, signs, size)
         return Plan(ids, parameters, weights, rng.beta(self.alpha, self.alpha, batch))
+
+    @eager
+    def forward(self, *inputs: Any) -> Any:
+        """Augment the images of a sample; also within `torch.compile`, which goes on behind it."""
+        return super().forward(*inputs)
 
     def check_inputs(self, flat_inputs: list[Any]) -> None:
         """Raise TypeError unless the sample holds an image and nothing that would have to move with it."""
@@ -156,6 +164,11 @@ class AugMixViews(v2.Transform):
         check_integer("n", n, 1)
         self.n = n
         self.augmix = AugMix(**parameters)
+
+    @eager
+    def forward(self, *inputs: Any) -> Any:
+        """Augment the images of a sample; also within `torch.compile`, which goes on behind it."""
+        return super().forward(*inputs)
 
     def check_inputs(self, flat_inputs: list[Any]) -> None:
         """Raise TypeError unless the sample holds an image and nothing that would have to move with it."""

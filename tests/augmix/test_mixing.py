@@ -2,6 +2,8 @@
 
 import math
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -372,3 +374,25 @@ def test_refuses_what_it_cannot_augment(
 ) -> None:
     with pytest.raises(error, match=message):
         transform(image)
+
+
+def test_torch_compile_goes_round_it() -> None:
+    """In a process that has not called the kernels yet, dynamo would trace Numba's compiler."""
+    code = """
+import numpy as np, torch
+from augmix import AugMix, AugMixViews, mixing, operations
+
+images = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
+plan_of = lambda: AugMix().sample(2, (8, 8), np.random.default_rng(0))
+for function in (
+    AugMix(),
+    lambda images: AugMixViews(n=1)(images)[1].float() / 255 + 1,
+    lambda images: mixing.apply(images, plan_of()) + mixing.apply_chain(images, plan_of()),
+    lambda images: operations.apply("invert", images) / 2 + operations.apply("rotate", images, 9.0),
+):
+    torch.manual_seed(1)
+    compiled = torch.compile(function, backend="eager")(images)
+    torch.manual_seed(1)
+    assert torch.equal(compiled, function(images))
+"""
+    subprocess.run([sys.executable, "-W", "error::UserWarning", "-c", code], check=True)
