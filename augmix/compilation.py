@@ -18,15 +18,13 @@ from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numba
 from llvmlite import binding
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
 from numba.core.sigutils import normalize_signature
 from numba.misc.appdirs import AppDirs
-
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 config: Any = numba.config
 PACKAGE = Path(__file__).parent
@@ -44,13 +42,6 @@ def njit(*, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]
         return compiled
 
     return decorate
-
-
-def eager(function: _Function) -> _Function:
-    """The function as `torch.compile` leaves it alone: it would trace Numba's dispatchers, and fails at that."""
-    import torch
-
-    return cast(_Function, torch.compiler.disable(function))
 
 
 @cache

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 
 from augmix.checks import check_integer
-from augmix.compilation import eager
 from augmix.operations import kernels
-from augmix.operations.executors import choose
+from augmix.operations.executors import choose, eager
 from augmix.operations.table import ALL, AUGMIX, IDENTITY, IDS, OPERATIONS, ids, parameters
 
 __all__ = ["ALL", "AUGMIX", "IDENTITY", "IDS", "OPERATIONS", "apply", "chain", "ids", "mix", "parameters"]
