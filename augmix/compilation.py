@@ -50,28 +50,32 @@ def folders() -> tuple[Path | None, Path | None]:
 
     What was found is remembered. A warning says that they are kept nowhere.
     """
-    shipped = PACKAGE / "__pycache__" / _subfolder()
-    for folder in _candidates():
-        if _is_writable(folder / _subfolder()):
-            return folder / _subfolder(), shipped if shipped.is_dir() and folder != shipped.parent else None
+    in_package = PACKAGE / "__pycache__" / _cpu()
+    shipped = in_package if in_package.is_dir() else None
+    for folder in _candidates(in_package):
+        if _is_writable(folder):
+            return folder, shipped if folder != in_package else None
     warnings.warn(
         "augmix compiles its kernels anew in each process: no folder to keep them in can be written; "
         "set NUMBA_CACHE_DIR to one",
         stacklevel=2,
     )
-    return None, shipped if shipped.is_dir() else None
+    return None, shipped
 
 
-def _candidates() -> Iterator[Path]:
+def _candidates(in_package: Path) -> Iterator[Path]:
+    # Other versions of the package, in other folders, may be kept in the same place.
+    below = Path(sha256(str(PACKAGE).encode()).hexdigest()[:12], _cpu())
     if config.CACHE_DIR:
-        yield Path(config.CACHE_DIR).absolute()
-    yield PACKAGE / "__pycache__"
+        yield Path(config.CACHE_DIR, below).absolute()
+    yield in_package
     user = Path(AppDirs("augmix", appauthor=False).user_cache_dir)
     if user.is_absolute():  # not where there is no home
-        yield user
+        yield user / below
     with suppress(OSError):
-        if _is_own(own := Path(tempfile.gettempdir(), f"augmix-{os.getuid() if hasattr(os, 'getuid') else ''}")):
-            yield own
+        own = Path(tempfile.gettempdir(), f"augmix-{os.getuid() if hasattr(os, 'getuid') else ''}")
+        if _is_own(own):
+            yield own / below
 
 
 def _is_own(folder: Path) -> bool:
@@ -91,14 +95,13 @@ def _is_writable(folder: Path) -> bool:
 
 
 @cache
-def _subfolder() -> str:
-    """A name that only this package's kernels on this type of CPU have."""
+def _cpu() -> str:
+    """A folder's name for kernels that were compiled for this type of CPU."""
     name = config.CPU_NAME or binding.get_host_cpu_name()
     features = config.CPU_FEATURES
     if features is None:
         features = binding.get_host_cpu_features().flatten()
-    digest = sha256("\n".join((str(PACKAGE), name, features)).encode()).hexdigest()
-    return f"kernels-{name}-{digest[:12]}"
+    return f"kernels-{name}-{sha256(features.encode()).hexdigest()[:12]}"
 
 
 @cache
@@ -178,6 +181,11 @@ class _Kept:
                 self.own.save_overload(signature, compiled)
 
 
+def quiet() -> None:
+    """Tell nothing of compiling in this process."""
+    _compiling.told = True
+
+
 class _Compiling:
     """Tells once a process that it compiles, when that has taken a second in all."""
 
@@ -189,9 +197,9 @@ class _Compiling:
         self.depth += 1
         if self.depth == 1:
             self.began = time.monotonic()
+            self.timer = threading.Timer(max(PATIENCE - self.seconds, 0), self.tell)
+            self.timer.daemon = True
             if not self.told:
-                self.timer = threading.Timer(max(PATIENCE - self.seconds, 0), self.tell)
-                self.timer.daemon = True
                 self.timer.start()
 
     def end(self) -> None:

@@ -33,7 +33,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
 
     def forget() -> None:
-        for remembered in (compilation.folders, compilation._subfolder, compilation._stamp):
+        for remembered in (compilation.folders, compilation._cpu, compilation._stamp):
             remembered.cache_clear()
 
     def load() -> Any:
@@ -117,7 +117,7 @@ def test_changed_kernels_are_compiled_anew(load: Callable[[], Any], tmp_path: Pa
 def test_each_type_of_cpu_has_a_folder_of_its_own(load: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
     def folder() -> Path | None:
         compilation.folders.cache_clear()
-        compilation._subfolder.cache_clear()
+        compilation._cpu.cache_clear()
         return compilation.folders()[0]
 
     found = [folder()]

@@ -29,6 +29,7 @@ from augmix.suite.cli import (
     status,
     track,
     train,
+    warm_up,
 )  # fmt: skip
 from augmix.suite.io import times
 from augmix.suite.io.processes import joined
@@ -36,6 +37,7 @@ from augmix.suite.io.streams import Steady, settle
 
 COMMANDS = (
     reproduce, plan, status, prepare, generate, corrupt, perturb, train, evaluate, choose, collect, report, track,
+    warm_up,
 )  # fmt: skip
 """Every command's module, in the order of `augmix --help`."""
 FIRST_PARTY = ("augmix", "baselines", "ablations", "reports")
