@@ -1,6 +1,7 @@
 """The command `augmix report`."""
 
 import argparse
+import os
 from typing import Any
 
 from augmix.errors import UserError
@@ -22,6 +23,7 @@ def run(args: argparse.Namespace) -> None:
     from augmix.suite.evaluate import stages
 
     experiment = experiment_of(args)
+    os.environ["MPLBACKEND"] = "Agg"  # a notebook's, say, is not there for the figures' files
     try:
         from reports.make import build_report
     except ModuleNotFoundError as error:

@@ -12,6 +12,7 @@ from augmix.suite.config.runs import EvaluateSettings, Run
 from augmix.suite.config.sweeps import HELD_OUT
 from augmix.suite.data.datasets import Preparation, source_digest
 from augmix.suite.io.configuration import Lines, merge, read
+from augmix.suite.io.files import expanded
 from augmix.suite.testsets.base import Making, TestSet
 from augmix.suite.train.settings import TrainSettings, files_named
 
@@ -38,11 +39,11 @@ class Experiment:
 
     @property
     def results(self) -> Path:
-        return Path(self.config["folders"]["results"]).expanduser()
+        return expanded(self.config["folders"]["results"])
 
     @property
     def data(self) -> Path:
-        return Path(self.config["folders"]["data"]).expanduser()
+        return expanded(self.config["folders"]["data"])
 
     @property
     def datasets(self) -> dict[str, dict[str, Any]]:

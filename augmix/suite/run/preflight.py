@@ -19,6 +19,7 @@ from augmix.suite.data import datasets
 from augmix.suite.io import machine
 from augmix.suite.io.files import read_mapping
 from augmix.suite.run import slurm
+from augmix.suite.track import store
 
 PROFILES = Path("workflow/profiles")
 
@@ -30,6 +31,7 @@ def check(experiment: Experiment, profile: str | None = None) -> None:
     if executor(profile) == "slurm":
         slurm.check()
     check_folders(experiment)
+    store.check(experiment.results)
     check_data(experiment)
     check_methods(experiment)
     if profile is None:
