@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,8 @@ def test_a_home_that_is_not_there_is_no_folder_in_the_current_one(
 
 def test_a_full_temporary_folder_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     surroundings.check_temporary()
-    monkeypatch.setattr(surroundings.tempfile, "TemporaryFile", lambda: Path("/dev/full").open("wb"))  # type: ignore[attr-defined]
+    full = partial(open, "/dev/full", "wb")
+    monkeypatch.setattr(surroundings.tempfile, "TemporaryFile", full)  # type: ignore[attr-defined]
     with pytest.raises(UserError, match=r"the temporary folder /.* has no room for 8 MB: make some, or set TMPDIR"):
         surroundings.check_temporary()
 
