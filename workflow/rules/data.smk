@@ -38,7 +38,7 @@ for making in experiment.makings():
         resources:
             in_turn=1,
         params:
-            settings=as_json(making.settings()),
+            settings=lambda wildcards, making=making: as_json(making.settings()),
             code=code(*making.testset.roots()),
         shell:
             "augmix generate --settings {params.settings:q} --log {log:q}"

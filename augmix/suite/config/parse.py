@@ -29,6 +29,12 @@ def resolve(config: Mapping[str, Any], lines: Lines) -> dict[str, Any]:
     spelled = expand(_spell_out(config))
     validate(spelled, schema(), lines)
     resolved: dict[str, Any] = fill(spelled, schema(), schema())
+    for key, folder in resolved["folders"].items():
+        if {"{", "}"} & set(folder):
+            where = place(("folders", key), lines)
+            raise UserError(
+                f"{where}: the folder {folder} has braces, which Snakemake takes for wildcards; name another"
+            )
     _check_packages(resolved, lines)
     _check_loaders(resolved, lines)
     for dataset, entry in resolved["datasets"].items():

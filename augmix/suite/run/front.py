@@ -82,7 +82,7 @@ def _options(config: Path, cores: str, profile: str | None) -> list[str]:
     options += ["--workflow-profile", str(preflight.profiles().get(profile or "default", "none"))]
     if profile is None or cores != "all":
         # Elsewhere --cores would cut the jobs' threads down to what this machine has.
-        options += ["--cores", cores]
+        options += ["--cores", str(machine.cpus()) if cores == "all" else cores]
     if profile is None:
         # No more jobs side by side than fit. A training takes one GPU or more, so that no two share one.
         there = machine.gpus()

@@ -113,6 +113,7 @@ def check_data(experiment: Experiment) -> None:
     for name, entry in experiment.datasets.items():
         if not all(_prepared(experiment, folder) for folder in {name, experiment.prepared(name)}):
             datasets.loader_module(entry["loader"]).check(**entry["options"])
+            experiment.preparation(name)  # its sources can be read
     for testset in experiment.all_testsets():
         testset.check()
 

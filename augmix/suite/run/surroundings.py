@@ -28,6 +28,8 @@ def check(experiment: Experiment, profile: str | None) -> Iterator[str]:
     """Find caches, and refuse a place or a time in which jobs would fail; yields lines about what is odd."""
     find_home(experiment.results)
     check_temporary()
+    if {"{", "}"} & set(str(Path.cwd())):
+        raise UserError(f"the checkout's path {Path.cwd()} has braces, which Snakemake takes for variables; move it")
     if profile is not None and not _writable(Path(".snakemake").absolute()):
         raise UserError(f"the checkout {Path.cwd()} cannot be written: jobs on other machines are handed over in it")
     yield from check_dates(experiment, profile)

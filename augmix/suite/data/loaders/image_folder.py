@@ -40,6 +40,8 @@ def _classes(root: Path, split: str) -> list[str]:
         raise UserError(f"{root / split} does not exist; put its images at {root / split}/<class>/*")
     names = listing(root / split)
     for name in names:
+        if name.encode(errors="ignore").decode() != name:  # class names are written into files
+            raise UserError(f"the name of the class folder {str(root / split / name)!r} is not UTF-8; rename it")
         if not (root / split / name).is_dir():
             raise UserError(f"{root / split / name} is not a class folder; images go to {root / split}/<class>/")
         if not listing(root / split / name):

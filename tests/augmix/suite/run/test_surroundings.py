@@ -93,6 +93,15 @@ def test_records_lie_beside_the_logs_of_a_checkout_that_is_read_only(
         list(surroundings.check(load(write_config()), "slurm"))
 
 
+def test_a_path_with_braces_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_config: Write) -> None:
+    (tmp_path / "{a}").mkdir()
+    monkeypatch.chdir(tmp_path / "{a}")
+    with pytest.raises(UserError, match=r"the checkout's path .*/{a} has braces, .*; move it"):
+        list(surroundings.check(load(write_config()), None))
+    with pytest.raises(UserError, match=r"the folder r{b} has braces, which Snakemake takes for wildcards"):
+        load(write_config(folders={"data": "data", "results": "r{b}"}))
+
+
 @pytest.mark.slow
 def test_a_report_made_of_files_of_the_future_stays(copied: Checkout) -> None:
     folder = copied.folder / "results/tiny"
