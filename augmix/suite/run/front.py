@@ -26,7 +26,7 @@ from augmix.suite.io.files import read_csv, write_text
 from augmix.suite.io.locks import holder, is_locked, locked
 from augmix.suite.io.progress import duration
 from augmix.suite.io.text import table
-from augmix.suite.run import outdated, preflight, slurm, surroundings
+from augmix.suite.run import claims, outdated, preflight, slurm, surroundings
 from augmix.suite.run.watch import Display
 from augmix.suite.run.workflow_log import Job, WorkflowLog
 from augmix.suite.track import mirror, store
@@ -63,7 +63,7 @@ def reproduce(
         with TemporaryDirectory() as folder:
             again = _again(experiment, Path(folder) / "again", keep, retrain, dry_run=True)
             return _dry_run(options, experiment, again)
-    with _lock(experiment) as lock:
+    with _lock(experiment) as lock, claims.claimed(experiment):
         queue = slurm.Queue(experiment.folder / "logs" / LOG) if preflight.executor(profile) == "slurm" else None
         if queue is not None:
             _wait_for_queue(queue)
