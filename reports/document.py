@@ -233,7 +233,7 @@ def _provenance(results: Results) -> Table:
     facts: dict[str, Iterable[str]] = {
         "augmix": [str(p.get("augmix", "")) for p in recorded],
         "commit": done["commit"].str[:12],
-        "uncommitted changes": done["dirty"].str.lower().replace({"true": "yes", "false": "no"}),
+        "uncommitted changes": done["dirty"].str.lower().replace({"true": "yes", "false": "no", "": "unknown"}),
         "code": _code(done["code"].str[:16]),
         "Python": done["python"],
         "torch": done["torch"],
