@@ -39,6 +39,8 @@ for making in experiment.makings():
         resources:
             in_turn=1,
         params:
-            settings=as_json({**making.settings(), "shifts": stages.to_make(experiment, making)}),
+            settings=lambda wildcards, making=making: as_json(
+                {**making.settings(), "shifts": stages.to_make(experiment, making)}
+            ),
         shell:
             "augmix generate --settings {params.settings:q} --log {log:q}"

@@ -57,7 +57,7 @@ if experiment.validation is not None:
         conda:
             ENVIRONMENT
         params:
-            settings=as_json(experiment.config),
+            settings=lambda wildcards: as_json(experiment.config),
         shell:
             "augmix choose --settings {params.settings:q} --log {log:q}"
 

@@ -84,6 +84,6 @@ def _jobs(request: "Request", cores: int | None, devices: int | None) -> tuple[i
 
     if find(request.device) != "cpu":
         return devices or max(machine.gpus(), 1), 1
-    here = max((os.cpu_count() or 1) // request.threads, 1)
+    here = max(machine.cpus() // request.threads, 1)
     jobs = devices or (max(cores // request.threads, 1) if cores else here)
     return jobs, min(jobs, here, MOST_PROCESSES) if request.nets else 1

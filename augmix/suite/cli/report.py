@@ -1,6 +1,7 @@
 """The command `augmix report`."""
 
 import argparse
+import os
 from typing import Any
 
 from augmix.errors import UserError
@@ -23,6 +24,7 @@ def run(args: argparse.Namespace) -> None:
     from augmix.suite.evaluate import summaries
 
     experiment = experiment_of(args)
+    os.environ["MPLBACKEND"] = "Agg"  # a notebook's, say, is not there for the figures' files
     try:
         from reports.make import build_report
     except ModuleNotFoundError as error:

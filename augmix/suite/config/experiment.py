@@ -11,6 +11,7 @@ from augmix.suite.config.parse import VALIDATION, build_testset, held_out, origi
 from augmix.suite.config.runs import EvaluateSettings, Run
 from augmix.suite.data.datasets import Preparation, source_digest
 from augmix.suite.io.configuration import Lines, merge, read
+from augmix.suite.io.files import expanded
 from augmix.suite.testsets.base import Making, TestSet
 from augmix.suite.train.settings import TrainSettings, files_named
 
@@ -37,11 +38,11 @@ class Experiment:
 
     @property
     def results(self) -> Path:
-        return Path(self.config["folders"]["results"]).expanduser()
+        return expanded(self.config["folders"]["results"])
 
     @property
     def data(self) -> Path:
-        return Path(self.config["folders"]["data"]).expanduser()
+        return expanded(self.config["folders"]["data"])
 
     @property
     def datasets(self) -> dict[str, dict[str, Any]]:

@@ -152,6 +152,8 @@ def _cache_file(root: Path, ends: int | None) -> Path | None:
     given = os.environ.get("XDG_CACHE_HOME", "")
     usual = Path(given) if os.path.isabs(given) else Path(os.path.expanduser("~")) / ".cache"
     for folder in (usual / "augmix", Path(tempfile.gettempdir()) / f"augmix-{os.getuid()}"):
+        if not folder.is_absolute():  # there is no home
+            continue
         with suppress(OSError):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             state = folder.stat()

@@ -16,7 +16,7 @@ from augmix.suite.data import datasets
 from augmix.suite.data.datasets import Split
 from augmix.suite.data.photographs import Photographs
 from augmix.suite.io import contents, digests
-from augmix.suite.io.files import read_array, read_mapping, write_json
+from augmix.suite.io.files import expanded, read_array, read_mapping, write_json
 from augmix.suite.testsets import published
 from augmix.suite.testsets.base import Images, Making, Origin, Part, TestSet
 
@@ -92,7 +92,7 @@ class Shifted(TestSet):
                 raise UserError(f"only {valid} can be downloaded; name a folder with the files")
             where = origin.downloads / cls.downloads[origin.loader]
         elif entry["published"] is not None:
-            where = Path(entry["published"]).expanduser()
+            where = expanded(entry["published"])
         names = cls.default(origin.preset) if entry["shifts"] is None else tuple(entry["shifts"])
         return cls(
             name=name,

@@ -13,6 +13,7 @@ from augmix.errors import UserError
 from augmix.suite.data.datasets import Arrays
 from augmix.suite.data.download import Source, obtain
 from augmix.suite.data.loaders import image_folder
+from augmix.suite.io.files import expanded
 
 SIDE = 32
 OTHERWISE = ", or the images as files, train/<class>/* and test/<class>/*"
@@ -94,7 +95,7 @@ def _as_images(layout: Layout, folder: str) -> bool:
 
 def _root(layout: Layout, folder: str) -> Path:
     """The folder of the files themselves, whether it or the one above was given."""
-    path = Path(folder).expanduser()
+    path = expanded(folder)
     return path if path.name == layout.folder else path / layout.folder
 
 

@@ -15,6 +15,7 @@ from augmix.errors import UserError
 from augmix.suite.data.datasets import SPLITS, Arrays
 from augmix.suite.data.photographs import as_rgb, decoding
 from augmix.suite.io import contents
+from augmix.suite.io.files import expanded
 from augmix.suite.io.progress import bar
 
 
@@ -22,7 +23,7 @@ def check(folder: str, side: int = 32) -> None:
     """Refuse a folder that is missing, empty, of one class, or whose splits disagree about the classes."""
     if not isinstance(side, int) or isinstance(side, bool) or not 8 <= side <= 1024:
         raise UserError(f"image_folder: side is {side!r}; 8 to 1024 pixels are accepted")
-    root = Path(folder).expanduser()
+    root = expanded(folder)
     if not root.is_dir():
         what = "is not a folder" if root.exists() else "does not exist"
         raise UserError(f"image folder {root} {what}; it should hold train/<class>/* and test/<class>/*")
@@ -39,6 +40,8 @@ def _classes(root: Path, split: str) -> list[str]:
         raise UserError(f"{root / split} does not exist; put its images at {root / split}/<class>/*")
     names = listing(root / split)
     for name in names:
+        if name.encode(errors="ignore").decode() != name:  # class names are written into files
+            raise UserError(f"the name of the class folder {str(root / split / name)!r} is not UTF-8; rename it")
         if not (root / split / name).is_dir():
             raise UserError(f"{root / split / name} is not a class folder; images go to {root / split}/<class>/")
         if not listing(root / split / name):
@@ -64,7 +67,7 @@ def side(folder: str, side: int = 32) -> int:
 def sizes(folder: str, side: int = 32) -> tuple[int, int]:
     """How many training and test images there are."""
     check(folder, side)
-    root = Path(folder).expanduser()
+    root = expanded(folder)
     train, test = (sum(len(listing(root / split / name)) for name in _classes(root, split)) for split in SPLITS)
     return train, test
 
@@ -77,7 +80,7 @@ def classes(folder: str, side: int = 32) -> list[str] | None:
 
 def digest(folder: str, side: int = 32) -> str | None:
     """A digest of the images' names and contents, by which changes show; None where they are gone."""
-    root = Path(folder).expanduser()
+    root = expanded(folder)
     if not all((root / split).is_dir() for split in SPLITS):
         return None
     classes = [f"{split}/{name}" for split in SPLITS for name in _classes(root, split)]
@@ -87,7 +90,7 @@ def digest(folder: str, side: int = 32) -> str | None:
 def load(folder: str, side: int = 32) -> Arrays:
     """Decode every image; the first that cannot be decoded is a `UserError` that names it."""
     check(folder, side)
-    root = Path(folder).expanduser()
+    root = expanded(folder)
     classes = _classes(root, "train")
     (train_images, train_labels), (test_images, test_labels) = (_load(root, s, classes, side) for s in SPLITS)
     return Arrays(train_images, train_labels, test_images, test_labels, classes)

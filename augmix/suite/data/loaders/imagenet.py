@@ -18,6 +18,7 @@ from augmix.suite.data.datasets import Arrays, files
 from augmix.suite.data.loaders import _ilsvrc
 from augmix.suite.data.loaders.image_folder import listing
 from augmix.suite.io import contents
+from augmix.suite.io.files import expanded
 from augmix.suite.io.progress import bar
 
 STREAMED = True
@@ -33,7 +34,7 @@ def check(folder: str, val_labels: str | None = None, side: int = 224) -> None:
     """Refuse a folder without the class folders or the archives they come from, or with other classes in each split."""
     if not isinstance(side, int) or isinstance(side, bool) or not 32 <= side <= 1024:
         raise UserError(f"imagenet: side is {side!r}; 32 to 1024 pixels are accepted")
-    root = Path(folder).expanduser()
+    root = expanded(folder)
     if not root.is_dir():
         raise UserError(f"ImageNet's folder {root} does not exist; it should hold train/<class>/* and val/<class>/*")
     for name in FOLDERS.values():
@@ -58,7 +59,7 @@ def side(folder: str, val_labels: str | None = None, side: int = 224) -> int:
 
 def sizes(folder: str, val_labels: str | None = None, side: int = 224) -> tuple[int, int]:
     """How many training and test images there are; ImageNet's own numbers while the archives are packed."""
-    root = Path(folder).expanduser()
+    root = expanded(folder)
     if not all((root / name).is_dir() for name in FOLDERS.values()):
         return 1_281_167, 50_000
     train, test = (sum(len(listing(root / name / c)) for c in _classes(root / name)) for name in FOLDERS.values())
@@ -73,7 +74,7 @@ def classes(folder: str, val_labels: str | None = None, side: int = 224) -> list
 
 def digest(folder: str, val_labels: str | None = None, side: int = 224) -> str | None:
     """A digest of the photographs' names, sizes and both ends of their contents; None where they are packed or gone."""
-    root = Path(folder).expanduser()
+    root = expanded(folder)
     if not all((root / name).is_dir() for name in FOLDERS.values()):
         return None
     classes = [f"{split}/{name}" for split in FOLDERS.values() for name in _classes(root / split)]
@@ -83,7 +84,7 @@ def digest(folder: str, val_labels: str | None = None, side: int = 224) -> str |
 def load(folder: str, val_labels: str | None = None, side: int = 224) -> Arrays:
     """List the photographs, after unpacking the archives if need be; none is decoded here."""
     check(folder, val_labels, side)
-    root = Path(folder).expanduser().absolute()
+    root = expanded(folder).absolute()
     for name in FOLDERS.values():
         if not (root / name).is_dir():
             _ilsvrc.unpack(root, name, val_labels)

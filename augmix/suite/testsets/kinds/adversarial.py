@@ -1,6 +1,6 @@
 """Test images perturbed against each net by projected gradient descent (Madry et al., ICLR 2018), within ε in ℓ∞."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -82,7 +82,7 @@ class Adversarial(TestSet):
         attack = {key: getattr(self, key) for key in ("epsilon", "step", "steps", "seed")}
         return Attacked(source, np.asarray(test.images[chosen]), test.labels[chosen], attack)
 
-    def parts(self, count: int) -> Iterator[Part]:
+    def parts(self, count: int, again: Collection[str] = ()) -> Iterator[Part]:
         passes = min(self.images, count) * (1 + PASSES * self.steps)
         for shift in self.shifts:
             yield Part(shift, passes, False, 0.0)

@@ -28,14 +28,51 @@ def test_the_processor_has_a_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("visible", "count"), [(None, 2), ("0", 1), ("1,0", 2), ("", 0), ("-1", 0), ("GPU-b,-1,GPU-a", 1)]
-)
+    ("visible", "count"),
+    [
+        (None, 2), ("0", 1), ("1,0", 2), ("", 0), ("-1", 0), ("GPU-b,-1,GPU-a", 1),
+        ("0,5,1", 1), ("7", 0), ("0,0", 0), ("0, 1", 2), ("NoDevFiles", 0), ("GPU-", 0), ("GPU-c", 0), ("1gpu", 1),
+        ("GPU-a,GPU-a", 0),
+    ],
+)  # fmt: skip
 def test_what_cuda_would_see_is_counted(
     driver: Path, monkeypatch: pytest.MonkeyPatch, visible: str | None, count: int
 ) -> None:
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert machine.gpus() == count
+
+
+@pytest.mark.parametrize(("visible", "count"), [(None, 1), ("0", 1), ("MIG-x,MIG-y", 1), ("MIG-z", 0), ("", 0)])
+def test_of_split_cards_a_job_sees_one_instance(
+    driver: Path, monkeypatch: pytest.MonkeyPatch, visible: str | None, count: int
+) -> None:
+    split = (
+        "GPU 0: NVIDIA H100 (UUID: GPU-a)\n"
+        "  MIG 1g.10gb     Device  0: (UUID: MIG-x)\n  MIG 1g.10gb     Device  1: (UUID: MIG-y)\n"
+    )
+    driver.write_text(f"#!/bin/sh\ncat <<E\n{split}E\n")
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert machine.gpus() == count
+
+
+@pytest.mark.parametrize(
+    ("quota", "period", "count"),
+    [("150000 100000", None, 2), ("50000 100000", None, 1), ("max 100000", None, 64), ("-1", "100000", 64),
+     ("300000", "100000", 3), ("nonsense", None, 64)],
+)  # fmt: skip
+def test_cpus_are_those_of_the_process_or_what_a_quota_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, period: str | None, count: int
+) -> None:
+    (tmp_path / "quota").write_text(f"{quota}\n")
+    (tmp_path / "period").write_text(f"{period}\n")
+    files = (tmp_path / "quota", tmp_path / "period" if period else None)
+    monkeypatch.setattr(machine, "QUOTAS", ((tmp_path / "absent", None), files))
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: set(range(64)))  # type: ignore[attr-defined]
+    assert machine.cpus() == count
+    command = reproduce._options(Path("config/digits.yaml"), "all", None)
+    assert command[command.index("--cores") + 1] == str(count)
 
 
 def test_no_driver_or_a_broken_one_means_none(driver: Path, monkeypatch: pytest.MonkeyPatch) -> None:

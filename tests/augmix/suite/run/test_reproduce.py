@@ -17,6 +17,7 @@ from augmix.errors import RunError, UserError
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.io.locks import locked
 from augmix.suite.run import front as reproduce
+from augmix.suite.run import surroundings
 from augmix.suite.run.front import results
 from augmix.suite.run.workflow_log import Job
 from tests.checkout import BIN, TINY, Checkout, wait_for
@@ -149,7 +150,7 @@ def test_the_users_environment_is_kept_without_what_is_foreign(monkeypatch: pyte
     kept = {"CUDA_VISIBLE_DEVICES": "1", "GIT_SSH": "ssh", "MLFLOW_TRACKING_URI": "http://x", "RANKING": "1"}
     for name, value in kept.items():
         monkeypatch.setenv(name, value)
-    found = reproduce.environment()
+    found = surroundings.environment()
     assert kept.items() <= found.items()
     assert {name: found[name] for name in FOREIGN if name in found} == {"MPLBACKEND": "Agg"}
     assert not [name for name in found if name.startswith("SNAKEMAKE_")]
