@@ -57,6 +57,8 @@ def collect(experiment: Experiment) -> list[str]:
                 found, new = State("failed", str(error)), []
         rows += new
         records.append(dict(zip(RUN_COLUMNS, key, strict=False)) | _record(folder, experiment.output, found))
+    if stages.kept(experiment):  # some of them may have been made again since, beside others that had to be
+        stages.prune(experiment, stages.changes(experiment))
     folder = experiment.folder
     write_text(folder / "experiment.yaml", yaml.safe_dump(experiment.record(), sort_keys=False, allow_unicode=True))
     write_csv(folder / "metrics.csv", COLUMNS, rows)

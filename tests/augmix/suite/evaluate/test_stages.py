@@ -454,6 +454,18 @@ def test_results_that_are_kept_stay_until_something_else_changes(
     assert {change.name for change in unkept(after, changes(after)) if change.stage == "train"} == BOTH
 
 
+def test_predictions_that_are_made_again_beside_others_are_kept_no_more(
+    experiment: Experiment, code: Callable[..., None]
+) -> None:
+    code("augmix/suite/evaluate/evaluation.py")
+    keep(experiment, changes(experiment))
+    run = experiment.runs[1]
+    predictions.path_of(experiment.folder / run.path, "predictions", "C").unlink()
+    evaluation.evaluate(run.evaluation, experiment.folder / run.path)
+    assert results.collect(experiment) == []
+    assert set(kept(experiment)) == {f"evaluate {STANDARD} on {name}" for name in ("clean", "C", "P", "writers")}
+
+
 def test_a_damaged_file_of_a_test_set_is_made_again(experiment: Experiment) -> None:
     folder = experiment.data / "digits-C"
     for name in ("fog.npy", "source.json", "labels.npy"):
