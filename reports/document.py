@@ -1,6 +1,7 @@
 """The content of the typeset report, as data for report.typ: set-up, sentences, tables, figures, provenance."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from augmix.suite.data.datasets import read_images
 from augmix.suite.evaluate.measures import MEASURES, measures_of
 from augmix.suite.io.files import read_json
 from augmix.suite.testsets.base import TestSet
+from reports.findings import limits, of_methods, significant
 from reports.layout import Column, Row, Table, as_data, flattened, framed
 from reports.loaded import Results, majority, records
 from reports.names import PrintedMethod, architecture_title, headline_phrase, spaced
@@ -50,8 +52,8 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
         "tables": {
             table.name: as_data(table)
             for table in (
-                *(printed_runs(table) if table.name == "runs" else table for table in tables),
-                main_table(results),
+                *(_printed(results, table) for table in tables),
+                _main(results),
                 _datasets(results, data),
                 _testsets(results),
                 _provenance(results),
@@ -86,6 +88,7 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
             if any(source.startswith("generated") for source in results.sources.get((dataset, testset.name), ()))
         ],
         "few_images": list(_few_images(results)),
+        "limits": list(limits(results)),
         "held_out": sorted(
             {
                 spaced(shift)
@@ -96,6 +99,24 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
             }
         ),
     }
+
+
+def _main(results: Results) -> Table:
+    """The main table, whose caption says what it shows in the first of its figures."""
+    table = main_table(results)
+    for family, quantity in results.judged[:1]:
+        for dataset, testset in list(family.members.items())[:1]:
+            what = f"{headline_phrase(testset)} on {testset.title_on(results.dataset_title(dataset))}"
+            if finding := of_methods(results, dataset, quantity, what):
+                return replace(table, caption=f"{table.caption}. {finding.removesuffix('.')}")
+    return table
+
+
+def _printed(results: Results, table: Table) -> Table:
+    """A table as the report prints it."""
+    if table.name == "differences" and (finding := significant(results)):
+        return replace(table, caption=f"{table.caption}. {finding}")
+    return printed_runs(table) if table.name == "runs" else table
 
 
 def _day(timestamp: float) -> str:
@@ -224,6 +245,7 @@ def _provenance(results: Results) -> Table:
             for name in sorted({key for p in packages for key in p} - {"torch"})
         },
         "platform": done["platform"],
+        "processor": [str(p.get("cpu", "")) for p in recorded],
         "device": done["device"],
         "threads": [f"{threads:g}" for threads in done["threads"].dropna()],
     }

@@ -115,11 +115,9 @@ def _method(entry: Mapping[str, Any], packages: Sequence[str]) -> PrintedMethod:
         return PrintedMethod(name, titled(name), f"A composition: {said}.", None, settings=settings)
     [(preset, parameters)] = parts["views"]
     title, description, source = _docstring(preset, packages)
-    if not parameters:
+    if name == preset or not parameters:
         return PrintedMethod(name, title if name == preset else titled(name), description, preset, source, settings)
     said = _settings(parameters)
-    if name == preset:
-        return PrintedMethod(name, title, f"{description} With {said}.".lstrip(), preset, source, settings)
     title_here = f"{title}, {said}" if entry.get("sweeps") else titled(name)
     return PrintedMethod(name, title_here, f"{title} with {said}.", None, source, settings)
 

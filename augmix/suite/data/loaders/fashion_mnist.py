@@ -38,6 +38,7 @@ SOURCES = {
         ("t10k-labels-idx1-ubyte", 5_148, "bb300cfdad3c16e7a12a480ee83cd310"),
     )
 }
+SMALL = "the originals are grey and have 28×28 pixels, padded with black"
 OTHERWISE = ", or install Debian's package dataset-fashion-mnist"
 
 
@@ -46,6 +47,11 @@ def check(folder: str) -> None:
     root = expanded(folder)
     if root.exists() and not root.is_dir():
         raise UserError(f"{root} is not a folder; the files of Fashion-MNIST are expected in it")
+
+
+def limits(folder: str = "") -> list[str]:
+    """What limits the figures on these images, in words."""
+    return [SMALL]
 
 
 def side(folder: str) -> int:

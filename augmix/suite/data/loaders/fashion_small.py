@@ -14,7 +14,7 @@ import numpy as np
 
 from augmix.errors import UserError
 from augmix.suite.data.datasets import Arrays, padded
-from augmix.suite.data.loaders.fashion_mnist import CLASSES
+from augmix.suite.data.loaders.fashion_mnist import CLASSES, SMALL
 
 FILE = resources.files("augmix.suite.data.loaders") / "fashion_small.xz"
 SHA256 = "c1ba5fc58e43b2a6f1bcdd214e71b96e6876a032fb05ff5796aba02be7ec2180"
@@ -25,6 +25,11 @@ TRAIN, TEST = 500, 100
 def check() -> None:
     """Refuse a file that is not the published one, before any job needs it."""
     _packed()
+
+
+def limits() -> list[str]:
+    """What limits the figures on these images, in words."""
+    return [SMALL]
 
 
 def side() -> int:
