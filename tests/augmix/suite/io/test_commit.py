@@ -10,7 +10,8 @@ import pytest
 
 from tests.checkout import ROOT
 
-pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+GIT = shutil.which("git") is not None and subprocess.run(["git", "--version"], capture_output=True).returncode == 0
+pytestmark = pytest.mark.skipif(not GIT, reason="needs git")
 ASK = "from augmix.suite.io import provenance; print(*provenance.commit())"
 
 

@@ -171,6 +171,7 @@ def test_the_users_environment_changes_nothing(copied: Checkout, monkeypatch: py
     assert all(path.exists() for path in missing)
 
 
+@pytest.mark.slow
 def test_a_second_start_beside_the_first_is_refused(tiny: Checkout) -> None:
     config = Path(tiny.write("held"))
     with locked(Path("results/held/.lock"), "this test"), pytest.raises(RunError) as refused:
