@@ -23,6 +23,7 @@ import numpy as np
 
 from augmix.errors import UserError
 from augmix.registry import module_names, nearest
+from augmix.suite.data import photographs
 from augmix.suite.data.photographs import Photographs
 from augmix.suite.io import digests
 from augmix.suite.io.files import read_array, read_json, write_array, write_json
@@ -158,6 +159,11 @@ def prepare(settings: Preparation, folder: Path) -> None:
     data: Arrays = module.load(**settings.options)
     if settings.validation is not None:
         data = split_validation(data, settings.validation)
+    chosen = {"train": evenly(len(data.train_labels), settings.subset["train"])}
+    chosen["test"] = evenly(len(data.test_labels), settings.subset["test"])
+    if data.streamed is not None:
+        for split, images in (("train", data.train_images), ("test", data.test_images)):
+            photographs.verify(Path(data.streamed["root"]), images["name"][chosen[split]])
     # Where the source was downloaded or unpacked just now, there was no digest to ask for.
     settings = replace(settings, source=settings.source or source_digest(settings.loader, settings.options))
     normalisation = getattr(module, "NORMALISATION", NORMALISED)
@@ -173,10 +179,9 @@ def prepare(settings: Preparation, folder: Path) -> None:
         ("train", data.train_images, data.train_labels),
         ("test", data.test_images, data.test_labels),
     ):
-        chosen = evenly(len(images), settings.subset[split])
         for kind, array in (
-            ("images", np.ascontiguousarray(images[chosen])),
-            ("labels", labels[chosen].astype(np.int64)),
+            ("images", np.ascontiguousarray(images[chosen[split]])),
+            ("labels", labels[chosen[split]].astype(np.int64)),
         ):
             write_array(folder / f"{split}_{kind}.npy", array)
             record["sha256"][f"{split}_{kind}"] = hashlib.sha256(array.tobytes()).hexdigest()

@@ -1,10 +1,13 @@
 """Your own images: `<folder>/train/<class>/*` and `<folder>/test/<class>/*`, in any format that Pillow reads.
 
 Each image is scaled so that its shorter side is `side` pixels, and its centre is cut out; an image of that size
-is taken as it is. Classes are numbered in the order of their names, and images keep the order of theirs.
+is taken as it is. Classes are numbered in the order of their names, `2` before `10` where all names are whole numbers,
+and images keep the order of theirs. Hidden files, `Thumbs.db` and the like are left out with a word.
 """
 
 import os
+import sys
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +20,9 @@ from augmix.suite.data.photographs import as_rgb, decoding
 from augmix.suite.io import contents
 from augmix.suite.io.files import expanded
 from augmix.suite.io.progress import bar
+
+LEFT = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir")
+"""What Windows, macOS and network drives leave in folders of images, beside hidden files."""
 
 
 def check(folder: str, side: int = 32) -> None:
@@ -52,11 +58,24 @@ def _classes(root: Path, split: str) -> list[str]:
 
 
 def listing(folder: Path) -> list[str]:
-    """What lies in a folder, in order, but for hidden files such as .DS_Store."""
+    """What lies in a folder but for what systems leave there; in the order of names, or of numbers if all are such."""
     try:
-        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+        names = sorted(filter(is_wanted, os.listdir(folder)))
     except OSError as error:
         raise UserError(f"cannot read {folder}: {error.strerror}") from error
+    return sorted(names, key=int) if all(name.isdecimal() for name in names) else names
+
+
+def is_wanted(name: str) -> bool:
+    """Whether a name is not that of a hidden file or of another that a system leaves among images."""
+    return not name.startswith(".") and name.lower() not in LEFT
+
+
+def tell_skipped(folders: Sequence[Path], wanted: Callable[[str], bool] = is_wanted) -> None:
+    """Say how many files of these folders are not read."""
+    skipped = [folder / name for folder in folders for name in os.listdir(folder) if not wanted(name)]
+    if skipped:
+        print(f"left out {len(skipped)} files that are no images, such as {min(skipped)}", file=sys.stderr)
 
 
 def side(folder: str, side: int = 32) -> int:
@@ -84,7 +103,7 @@ def digest(folder: str, side: int = 32) -> str | None:
     if not all((root / split).is_dir() for split in SPLITS):
         return None
     classes = [f"{split}/{name}" for split in SPLITS for name in _classes(root, split)]
-    return contents.digest(root, classes, lambda name: not name.startswith("."))
+    return contents.digest(root, classes, is_wanted)
 
 
 def load(folder: str, side: int = 32) -> Arrays:
@@ -102,6 +121,7 @@ def _load(root: Path, split: str, classes: list[str], side: int) -> tuple[np.nda
         for label, name in enumerate(classes)
         for file in listing(root / split / name)
     ]
+    tell_skipped([root / split, *(root / split / name for name in classes)])
     images = np.empty((len(files), side, side, 3), np.uint8)
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         decoded = pool.map(lambda entry: decode(entry[0], side), files)

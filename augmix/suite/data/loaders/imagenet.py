@@ -3,8 +3,9 @@
 Where the folder holds the original archives instead, they are unpacked there once: `ILSVRC2012_img_train.tar`,
 `ILSVRC2012_img_val.tar`, and for the validation images' classes `ILSVRC2012_devkit_t12.tar.gz` or a text file
 `val_labels` with a class a line (or a file name and a class). ImageNet is not downloaded: its licence asks everybody
-to register at image-net.org. Classes are numbered in the order of their names; the published validation images are
-the test images.
+to register at image-net.org. Classes are numbered in the order of their names, or of their numbers where all are such;
+the published validation images are the test images. Each photograph is decoded once when they are prepared, so that
+damage is found and named then.
 """
 
 import os
@@ -16,7 +17,7 @@ import numpy as np
 from augmix.errors import UserError
 from augmix.suite.data.datasets import Arrays, files
 from augmix.suite.data.loaders import _ilsvrc
-from augmix.suite.data.loaders.image_folder import listing
+from augmix.suite.data.loaders.image_folder import is_wanted, listing, tell_skipped
 from augmix.suite.io import contents
 from augmix.suite.io.files import expanded
 from augmix.suite.io.progress import bar
@@ -102,7 +103,7 @@ def _classes(folder: Path) -> list[str]:
 
 
 def _is_image(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+    return name.lower().endswith(SUFFIXES) and is_wanted(name)
 
 
 def _files(root: Path, split: str, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -120,4 +121,5 @@ def _files(root: Path, split: str, classes: list[str]) -> tuple[np.ndarray, np.n
         names += [os.fsencode(f"{split}/{name}/{file}") for file in found]
         labels += [label] * len(found)
         sizes += [(folder / file).stat().st_size for file in found]
+    tell_skipped([root / split / name for name in classes], _is_image)
     return files(names, sizes), np.array(labels, np.int64)

@@ -14,7 +14,7 @@ import numpy as np
 
 from augmix.errors import UserError
 from augmix.registry import nearest
-from augmix.suite.data import datasets
+from augmix.suite.data import datasets, photographs
 from augmix.suite.data.datasets import Arrays, Split, evenly, loader_module
 from augmix.suite.data.photographs import Photographs
 from augmix.suite.io import digests
@@ -134,6 +134,8 @@ class Natural(TestSet):
             raise UserError(f"{self.name}: none of its images is of a class of the map")
         images, labels = np.ascontiguousarray(images[kept]), labels[kept].astype(np.int64)
         self._refuse_training_images(images)
+        if loaded.streamed is not None:
+            photographs.verify(Path(loaded.streamed["root"]), images["name"])
         self.stamp(self.name).unlink(missing_ok=True)  # it must not stand beside half of the new arrays
         write_array(self.folder / "test_images.npy", images)
         write_array(self.folder / "test_labels.npy", labels)
