@@ -88,14 +88,23 @@ def test_without_an_archive_intervals_are_over_seeds_alone_and_the_report_says_s
 
 
 def test_the_csv_has_every_interval_and_mcnemar(predicted: Synthetic) -> None:
-    rows = {(row["shift"], row["method"], row["reference"]): row for row in rows_of(predicted)}
+    found = rows_of(predicted)
+    calibration = [row for row in found if row["metric"] in ("rms_calibration", "ece") and row["method"] == "no_jsd"]
+    assert {(row["testset"], row["shift"]) for row in calibration} == {
+        ("clean", "clean"),
+        ("C", "mean"),
+        ("C", "pooled"),
+    }
+    assert {row["intervals_over"] for row in found} == {"seeds and images"}
+    headlines = [row for row in found if row["metric"] in ("error", "flip_probability")]
+    rows = {(row["shift"], row["method"], row["reference"]): row for row in headlines}
     assert len(rows) == 3 * (2 + 2)
     row = rows["clean", "standard", "augmix"]
     for low, high in (("low", "high"), ("family_low", "family_high"), ("seeds_low", "seeds_high")):
         assert float(row[low]) < float(row["difference"]) < float(row[high])
     assert (row["family"], row["adjustment"], row["intervals_over"]) == (
         "against augmix",
-        "Dunnett",
+        "Bonferroni",
         "seeds and images",
     )
     assert float(row["p_adjusted"]) >= float(row["p"])
