@@ -132,15 +132,19 @@ def _read_scores(
         return "predictions are not at hand"
     try:
         archive = predictions.read(path, testset.shifts)
+        images = predictions.read_stamp(path).get("images")
     except OutdatedError:
         return "predictions cannot be read"
     labels = base_labels(testset, archive)
-    known, first = results.memory.setdefault(("labels", run[0], quantity.testset), (labels, path))
+    key = ("images", run[0], quantity.testset)
+    known, known_images, first = results.memory.setdefault(key, (labels, images, path))
     if not np.array_equal(known, labels):
         raise UserError(
             f"{path} has predictions on other test images than {first}: their labels differ; "
             "evaluate both runs on the same test set"
         )
+    if images != known_images:  # of the same labels: results that were kept though their data had changed
+        return "predictions are not all on the same images"
     wanted = [quantity.metric] if quantity == VALIDATION else measures_of(testset)
     scores = {metric: image_scores(testset, archive, metric) for metric in wanted}
     by_metric = {metric: found for metric, found in scores.items() if found is not None}

@@ -72,6 +72,15 @@ def test_a_run_on_other_test_images_is_refused(predicted: Synthetic) -> None:
         all_tables(results_of(predicted))
 
 
+def test_runs_on_changed_images_of_the_same_labels_are_compared_over_seeds_alone(predicted: Synthetic) -> None:
+    path = archive_of(predicted, "clean")
+    predictions.write(path, predictions.read(path, ("clean",)), {"images": "others"})
+    results = results_of(predicted)
+    over = [found.over_images for q in (CLEAN_ERROR, MCE) if (found := evidence(results, "digits", "smallnet", q))]
+    assert over == [False, True]
+    assert reasons(results) == ["predictions are not all on the same images"]
+
+
 @pytest.mark.parametrize("damage", ["missing", "damaged"])
 def test_without_an_archive_intervals_are_over_seeds_alone_and_the_report_says_so(
     predicted: Synthetic, damage: str
