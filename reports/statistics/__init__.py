@@ -9,11 +9,9 @@ Scores are fractions, one per base image and run; the report multiplies by 100. 
 """
 
 from reports.statistics.calibration import calibration_floor
+from reports.statistics.chance import Chance, Interval
 from reports.statistics.differences import (
-    Chance,
     Difference,
-    Interval,
-    Part,
     Verdict,
     against_control,
     compare,
@@ -30,7 +28,6 @@ __all__ = [
     "Chance",
     "Difference",
     "Interval",
-    "Part",
     "Sample",
     "Verdict",
     "against_control",

@@ -4,7 +4,8 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import chdtri, ndtr
 
-from reports.statistics.differences import CONFIDENCE, LEVEL, Difference
+from reports.statistics.chance import CONFIDENCE, LEVEL
+from reports.statistics.differences import Difference
 
 STEPS = 400
 """Quantiles of the chi distribution that stand for it."""

@@ -27,7 +27,7 @@ from reports.statistics import (
     mcnemar,
     told_apart_from_best,
 )
-from reports.statistics.differences import LEVEL, chance_of, welch
+from reports.statistics.chance import LEVEL, chance_of, welch
 from tests.reports.worlds import REAL_DEVIATIONS, REAL_ERRORS, WORLDS, World, coverage, named
 
 NIGHTLY = "AUGMIX_TEST_NIGHTLY" in os.environ

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from reports.statistics import Chance, Sample
-from reports.statistics.differences import LEVEL, chance_of
+from reports.statistics.chance import LEVEL, chance_of
 
 Array = np.ndarray
 
