@@ -1,4 +1,4 @@
-"""The table of differences: every method minus AugMix and minus standard training, in each test set's figure."""
+"""The table of differences: every method minus AugMix and minus standard training, in each measure of each test set."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from reports.evidence import Compared, Evidence, control_names, evidence
+from reports.calibration import secondary
+from reports.evidence import Evidence, control_names, evidence
 from reports.layout import CONFIDENCE, Column, Row, Table, decimal, flattened, framed
 from reports.loaded import Results
 from reports.names import architecture_title, headline_title
@@ -20,11 +21,12 @@ SHORT = {"cannot tell: one seed": "one seed", "cannot tell: two seeds": "two see
 
 
 class Figure(NamedTuple):
-    """A test set's figure on one data set and architecture."""
+    """One measure of a test set on one data set and architecture."""
 
     dataset: str
     architecture: str
     title: str
+    """That of the figure that its test set is judged by, which is printed; empty of the others."""
     quantity: Quantity
     known: Evidence
 
@@ -36,7 +38,7 @@ def differences_table(results: Results) -> Table:
     titles = {method.name: method.title for method in results.methods}
     rows = []
     for figure in figures:
-        if figure.architecture != overall_architecture(results):
+        if figure.architecture != overall_architecture(results) or not figure.title:
             continue
         for name in figure.known.sample.methods:
             cells = [text for control in controls for text in _texts(figure.known, name, control)]
@@ -50,9 +52,9 @@ def differences_table(results: Results) -> Table:
     ]
     keys = ["dataset", "architecture", "testset", "shift", "metric", "method"]
     notes = (
-        "Intervals and p values of the comparisons with one method, in one figure, hold all at once (Dunnett). "
+        "Intervals and p values of the comparisons with one method, in one figure, hold all at once (Bonferroni). "
         "*: significant. tables/differences.csv has each interval by itself, over seeds alone and over images alone, "
-        "too.",
+        "and the other measures, too.",
     )
     full = pd.DataFrame([row for figure in figures for row in _all_rows(figure, controls)])
     return Table(
@@ -66,29 +68,30 @@ def differences_table(results: Results) -> Table:
 
 def _figures(results: Results) -> Iterator[Figure]:
     several = len(results.architectures) > 1
-    for family, quantity in results.judged:
+    judged = [(family, quantity, True) for family, quantity in results.judged]
+    beside = [(family, quantity, False) for _, family, quantity in secondary(results)]
+    for family, quantity, printed in judged + beside:
         for dataset, testset in family.members.items():
             for architecture in [*results.architectures, *([MEAN] if several else [])]:
                 known = evidence(results, dataset, architecture, quantity)
                 if known is not None:
                     title = f"{headline_title(testset)} on {testset.title_on(results.dataset_title(dataset))}"
-                    over = f", {architecture_title(architecture).lower() if architecture == MEAN else ''}"
-                    yield Figure(dataset, architecture, title + (over if several else ""), quantity, known)
+                    over = f", {architecture_title(architecture).lower()}" if several and architecture == MEAN else ""
+                    yield Figure(dataset, architecture, title + over if printed else "", quantity, known)
 
 
 def _texts(known: Evidence, method: str, control: str) -> list[str]:
     """The difference, its interval and its p value in print."""
-    difference = known.against(control).get(method)
-    if difference is None:
+    found = known.against(control).get(method)
+    if found is None:
         return ["–"] * 3
-    found = Compared(difference, known.measure, known.over_images)
     interval = "–"
     if found.interval is not None:
         interval = " to ".join(decimal(bound, found.points, found.measure.decimals) for bound in found.interval)
     points = decimal(found.points, found.points, found.measure.decimals)
-    p = difference.p_adjusted
+    p = found.difference.p_adjusted
     mark = " *" if found.significant else ""
-    return [points, interval, "one seed" if p is None else SHORT.get(difference.verdict, printed_p(p)) + mark]
+    return [points, interval, "one seed" if p is None else SHORT.get(found.verdict, printed_p(p)) + mark]
 
 
 def printed_p(p: float) -> str:
@@ -98,34 +101,28 @@ def printed_p(p: float) -> str:
 
 def _all_rows(figure: Figure, controls: list[str]) -> Iterator[dict[str, Any]]:
     dataset, architecture, _, quantity, known = figure
-    for control in controls:
-        for difference in known.against(control).values():
-            row: dict[str, Any] = {"dataset": dataset, "arch": architecture, "testset": quantity.testset}
-            row |= {"shift": quantity.shift, "metric": quantity.metric, "unit": known.measure.unit}
-            found = difference.row()
-            for column, value in found.items():
-                scaled = value is not None and column.endswith(SCALED) and not isinstance(value, str)
-                row[column] = float(value or 0.0) * known.measure.scale if scaled else value
-            if not known.over_images:
-                row |= {column: None for column in found if column.startswith("images")}
-            row["intervals_over"] = "seeds and images" if known.over_images else "seeds"
-            yield row | _mcnemar(known, difference)
+    for compared in (found for control in controls for found in known.against(control).values()):
+        row: dict[str, Any] = {"dataset": dataset, "arch": architecture, "testset": quantity.testset}
+        row |= {"shift": quantity.shift, "metric": quantity.metric, "unit": known.measure.unit}
+        found = compared.difference.row()
+        for column, value in found.items():
+            scaled = value is not None and column.endswith(SCALED) and not isinstance(value, str)
+            row[column] = float(value or 0.0) * known.measure.scale if scaled else value
+        if not known.over_images:
+            row |= {column: None for column in found if column.startswith("images")}
+        row["intervals_over"] = "seeds and images" if known.over_images else "seeds"
+        yield row | _mcnemar(known, compared.difference)
 
 
 def _mcnemar(known: Evidence, difference: Difference) -> dict[str, str]:
     """McNemar's test of the two nets of each seed that both have, where scores are right or wrong."""
-    sample = known.sample
     columns = ("mcnemar_seeds", "mcnemar_only_method", "mcnemar_only_reference", "mcnemar_p")
-    if sample.scores is None:
-        return dict.fromkeys(columns, "")
-    runs = [(name, seed) for name, seeds in zip(sample.methods, sample.seeds, strict=True) for seed in seeds]
-    by_run = dict(zip(runs, sample.scores.T, strict=True))
+    runs = known.sample.by_run
     found = {}
     for name, seed in runs:
-        other = by_run.get((difference.reference, seed))
-        if name == difference.method and other is not None:
-            own = by_run[name, seed]
-            if np.isin(own, (0, 1)).all() and np.isin(other, (0, 1)).all():
-                found[seed] = mcnemar(own, other)
+        if name == difference.method and (difference.reference, seed) in runs:
+            pair = runs[name, seed], runs[difference.reference, seed]
+            if all(np.isin(run, (0, 1)).all() for run in pair):
+                found[seed] = mcnemar(*pair)
     values = [[str(seed), str(one[0]), str(one[1]), f"{one[2]:.6g}"] for seed, one in found.items()]
     return {column: ";".join(value[i] for value in values) for i, column in enumerate(columns)}

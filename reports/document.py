@@ -15,14 +15,14 @@ from augmix.suite.evaluate.measures import MEASURES, measures_of
 from augmix.suite.io.files import read_json
 from augmix.suite.testsets.base import TestSet
 from reports.findings import limits, of_methods, significant
-from reports.layout import Column, Row, Table, as_data, flattened, framed
+from reports.layout import Column, Row, Table, as_data, flattened, framed, method_columns
 from reports.loaded import Results, majority, records
 from reports.names import PrintedMethod, architecture_title, headline_phrase, spaced
 from reports.quantities import Place, headline_of
 from reports.questions import answers
 from reports.significance import statistics_in_words
 from reports.style import Drawing
-from reports.tables import main_table, method_columns, printed_runs, wall_time
+from reports.tables import main_table, printed_runs, wall_time
 from reports.verdict import judge
 from reports.words import count_word, enumerated, sentence, setting_in_print
 

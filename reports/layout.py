@@ -1,16 +1,18 @@
 """A table, and its writing as CSV, Markdown, LaTeX and as data for the Typst template."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
 from augmix.suite.io.files import write_text
+from reports.loaded import Results
+from reports.names import architecture_title
 from reports.quantities import Cell
 
 CONFIDENCE = "95\u00a0%"
@@ -37,6 +39,17 @@ class Row(NamedTuple):
     block: str
     label: str
     cells: Sequence[Cell | str]
+
+
+def method_columns(results: Results) -> list[Column]:
+    """A column per method."""
+    return [Column("", method.title, method.name) for method in results.methods]
+
+
+def blocks(results: Results) -> Iterator[tuple[str, str, str]]:
+    """Every data set and architecture, with the title that heads their block of a table."""
+    for dataset, architecture in product(results.datasets, results.architectures):
+        yield dataset, architecture, f"{results.dataset_title(dataset)}, {architecture_title(architecture)}"
 
 
 def framed(keys: Sequence[str], columns: Iterable[Column], rows: Iterable[Row]) -> pd.DataFrame:

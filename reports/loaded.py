@@ -8,26 +8,30 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
 from augmix.errors import UserError
 from augmix.suite.config.parse import USUAL, build_testset, origin_of
 from augmix.suite.data.datasets import read_images
 from augmix.suite.evaluate.measures import MEASURES, measures_of
-from augmix.suite.evaluate.results import COLUMNS, RUN_COLUMNS
 from augmix.suite.evaluate.stages import KEPT, read_kept
 from augmix.suite.io.files import read_json
 from augmix.suite.testsets.base import TestSet
+from reports.files import (
+    PLACE,
+    QUANTITY,
+    STATUSES,
+    read_chosen,
+    read_config,
+    read_metrics,
+    read_runs,
+    read_table,
+)
 from reports.names import PrintedMethod, methods_of
 from reports.quantities import MCE, MEAN, POOLED, VALIDATION, Cell, Place, Quantity, headline_of, summarise
 
-PLACE = ["dataset", "arch", "method"]
-QUANTITY = ["testset", "shift", "metric", "severity"]
-RUN_NUMBERS = ("epochs", "parameters", "train_seconds", "evaluate_seconds", "threads")
 HISTORY_COLUMNS = ("epoch", "train_loss", "train_error", "test_error", "timestamp")
 BINS = 10
 """A calibration error says little where it rests on fewer bins."""
-STATUSES = ("done", "diverged", "failed", "missing")
 
 
 @dataclass(frozen=True)
@@ -242,21 +246,13 @@ def load(folder: Path, data: Path) -> Results:
     A calibration error that rests on fewer than ten bins is left out: it says little.
     Raises `UserError` naming the file that is missing or malformed, and the command that makes it.
     """
-    config = _config(folder / "experiment.yaml")
-    runs = read_table(folder / "runs.csv", RUN_COLUMNS, "augmix collect", RUN_NUMBERS, ["seed"])
-    unknown = runs[~runs["status"].isin(STATUSES)]["status"]
-    if len(unknown):
-        raise UserError(
-            f"{folder / 'runs.csv'} has a run with the status '{unknown.iloc[0]}'; "
-            f"valid: {', '.join(STATUSES)}; run `augmix collect`"
-        )
-    for row in runs[runs.duplicated([*PLACE, "seed"])][:1].itertuples():
-        raise UserError(f"{folder / 'runs.csv'}, row {_line(row)}: the run {_run(row)} again; run `augmix collect`")
-    metrics = _metrics(folder / "metrics.csv", config, runs).merge(runs[runs["status"] == "done"][[*PLACE, "seed"]])
+    config = read_config(folder / "experiment.yaml")
+    runs = read_runs(folder / "runs.csv")
+    metrics = read_metrics(folder / "metrics.csv", config, runs)
     images = {dataset: _test_images(data / dataset) for dataset in config["datasets"]}
     testsets = {dataset: _testsets(config, dataset, data) for dataset in config["datasets"]}
     metrics = metrics[~_few_bins(metrics, testsets, images)]
-    chosen = _chosen(folder / "chosen.csv", config)
+    chosen = read_chosen(folder / "chosen.csv", config)
     return Results(folder, config, runs, metrics, chosen, images, testsets, read_kept(folder / KEPT))
 
 
@@ -266,64 +262,6 @@ def _testsets(config: Mapping[str, Any], dataset: str, data: Path) -> list[TestS
     entries = config["datasets"][dataset]["testsets"].items()
     found = [build_testset(name, entry, origin) for name, entry in entries if entry is not None]
     return [testset for testset in found if testset.shifts]
-
-
-def _metrics(path: Path, config: Mapping[str, Any], runs: pd.DataFrame) -> pd.DataFrame:
-    """The rows of metrics.csv in their measures' units; `runs` are those of runs.csv."""
-    frame = read_table(path, COLUMNS, "augmix collect", ["severity", "value"], ["seed"])
-    frame = frame.fillna({"severity": 0}).astype({"severity": int})
-    known: dict[str, tuple[str, Iterable[str]]] = {
-        column: (
-            f"{key} of experiment.yaml",
-            [entry if isinstance(entry, str) else entry["name"] for entry in config[key]],
-        )
-        for column, key in zip(PLACE, ("datasets", "architectures", "methods"), strict=True)
-    }
-    named = {name for entry in config["datasets"].values() for name in entry["testsets"]}
-    known["testset"] = ("test sets of experiment.yaml", {VALIDATION.testset, *named})
-    known["metric"] = ("measures", MEASURES)
-    for column, (what, names) in known.items():
-        unknown = frame[~frame[column].isin(names)][column]
-        if len(unknown):
-            raise UserError(f"{path}: '{unknown.iloc[0]}' is not among the {what}; run `augmix collect`")
-    twice = frame[frame.duplicated([*PLACE, "seed", *QUANTITY])]
-    for row in twice[:1].itertuples():
-        raise UserError(
-            f"{path}, row {_line(row)}: a second value of {row.metric} on {row.shift} for {_run(row)}; "
-            "run `augmix collect`"
-        )
-    largest = frame["metric"].map({name: measure.largest for name, measure in MEASURES.items()}).astype(float)
-    for row in frame[~((frame["value"] >= 0) & (frame["value"] <= largest))][:1].itertuples():
-        raise UserError(
-            f"{path}, row {_line(row)}: the {row.metric} of {_run(row)} on {row.shift} is {row.value:g}; "
-            f"0 to {MEASURES[str(row.metric)].largest:g} is possible; run `augmix collect`"
-        )
-    requested = set(runs[[*PLACE, "seed"]].itertuples(index=False, name=None))
-    strange = [key not in requested for key in frame[[*PLACE, "seed"]].itertuples(index=False, name=None)]
-    for row in frame[strange][:1].itertuples():
-        raise UserError(f"{path}, row {_line(row)}: runs.csv has no run {_run(row)}; run `augmix collect`")
-    scales = frame["metric"].map({name: measure.scale for name, measure in MEASURES.items()}).astype(float)
-    return frame.assign(value=frame["value"] * scales)
-
-
-def _line(row: Any) -> int:
-    """The line of a CSV file that a row of its frame stands on."""
-    return int(row.Index) + 2
-
-
-def _run(row: Any) -> str:
-    return f"{row.dataset}/{row.arch}/{row.method}, seed {row.seed}"
-
-
-def _chosen(path: Path, config: Mapping[str, Any]) -> dict[tuple[str, str, str], str] | None:
-    """The methods that `augmix choose` chose; None where the experiment does not choose."""
-    if config.get("validation") is None or not any(entry.get("sweeps") for entry in config["methods"]):
-        return None
-    frame = read_table(path, ("dataset", "arch", "sweep", "method", "chosen"), "augmix choose")
-    chosen = frame[frame["chosen"] == "True"]
-    return dict(
-        zip(zip(chosen["dataset"], chosen["arch"], chosen["sweep"], strict=True), chosen["method"], strict=True)
-    )
 
 
 def _test_images(folder: Path) -> int | None:
@@ -348,45 +286,6 @@ def _few_bins(
             few |= rows & (together < needed) & (metrics["shift"] == POOLED)
             few |= rows & (size < needed) & (metrics["shift"] != POOLED)
     return few
-
-
-def _config(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise UserError(f"{path} is missing; run `augmix collect` for this experiment first")
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{path} is not readable YAML ({' '.join(str(error).split())}); run `augmix collect`") from None
-    needed = ("experiment", "datasets", "architectures", "methods", "seeds", "training", "folders")
-    lacking = [key for key in needed if not isinstance(config, dict) or not config.get(key)]
-    if not lacking:
-        lacking = [
-            f"datasets.{name}.testsets" for name, entry in config["datasets"].items() if not entry.get("testsets")
-        ]
-    if lacking:
-        raise UserError(f"{path} lacks '{lacking[0]}'; run `augmix collect` to write it again")
-    return dict(config)
-
-
-def read_table(
-    path: Path, columns: Sequence[str], maker: str, numbers: Sequence[str] = (), whole: Sequence[str] = ()
-) -> pd.DataFrame:
-    """A CSV file's text, with some columns as floats (NaN where empty) or `whole` numbers; `maker` writes it."""
-    if not path.is_file():
-        raise UserError(f"{path} is missing; run `{maker}` first")
-    try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False).fillna("")
-        lacking = [column for column in columns if column not in frame]
-        if lacking:
-            raise UserError(f"{path} lacks the column '{lacking[0]}'; delete it and run `{maker}`")
-        for column in numbers:
-            frame[column] = frame[column].replace("", "nan").astype(float)
-        frame = frame.astype(dict.fromkeys(whole, int))
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path} cannot be read ({' '.join(str(error).split())}); delete it and run `{maker}`"
-        ) from None
-    return frame
 
 
 def majority(items: Iterable[Any]) -> list[str]:

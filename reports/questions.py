@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from augmix.registry import method_parts
-from reports.evidence import Compared, between, compared_cells, contrasts, interaction
+from reports.evidence import Compared, as_family, between, compared_cells, contrasts, interaction
 from reports.layout import Column, Row, Table, framed
 from reports.loaded import Results
 from reports.names import architecture_title
 from reports.quantities import CLEAN_ERROR, MCE, VALIDATION, Cell, Place, Quantity
-from reports.statistics import holm
 from reports.style import COLOURS, MARKERS, WIDTH, Drawing, panels, saved
 from reports.tuning import LOSSES, consistency_losses, decided_by_title, draw_curve
 from reports.words import amount, compared, difference_in_words, enumerated, plural, sentence, stated
@@ -187,11 +186,10 @@ def _attention(results: Results) -> Answer | None:
             )
         both = [(one, other) for one, other in product(attention, others) if {one, other} <= gains.keys()]
         found = [interaction(gains[one], gains[other]) for one, other in both]
-        judged = holm([more.difference for more in found], "gains on two nets") if found else []
-        for (one, other), more, difference in zip(both, found, judged, strict=True):
+        for (one, other), more in zip(both, as_family(found, "gains on two nets"), strict=True):
             text.append(
                 f"AugMix's gain on {architecture_title(one)}, beside that on {architecture_title(other)}, is "
-                f"{difference_in_words(more._replace(difference=difference))}."
+                f"{difference_in_words(more)}."
             )
     heads = {"parameters": ("", "Parameters"), "clean_standard": ("Clean error", standard.title)}
     heads |= {"clean_augmix": ("Clean error", augmix.title), "mce_standard": ("mCE", standard.title)}

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from reports.evidence import Compared, Evidence, control_names, evidence, reasons
 from reports.layout import CONFIDENCE, decimal
 from reports.loaded import Results
@@ -49,8 +51,8 @@ def statistics_in_words(results: Results) -> list[str]:
         own = " is a family of its own" if len(controls) == 1 else " are two families"
         said.append(
             f"In each figure the comparisons of all methods with {which}{own}, whose intervals hold all at once "
-            f"(Dunnett); a difference from {controls[0]} is told from the first. The contrasts of a question are one "
-            "family: their intervals are of each alone, and significant are those that also pass Holm's correction."
+            f"(Bonferroni); a difference from {controls[0]} is told from the first. The contrasts of a question are "
+            "one family: their intervals are of each alone, and significant are those that also pass Holm's correction."
         )
     found = list(headline_evidence(results))
     if len(results.methods) > 1:
@@ -60,13 +62,29 @@ def statistics_in_words(results: Results) -> list[str]:
         )
     for dataset, phrase, _, known in found[:1]:
         where = f" on {results.dataset_title(dataset)}" if len(results.datasets) > 1 else ""
-        sentence = known.spread.sentence
-        said.append(f"For the {phrase}{where}: {sentence[:1].lower()}{sentence[1:]}")
-    if any(known.over_images and not known.spread.degrees_of_freedom for *_, known in found):
+        said += _spread(known, f"the {phrase}{where}")
+    if any(known.over_images and known.sample.counts.min() == 1 for *_, known in found):
         said.append("An interval over images alone is about these very nets: it says nothing of other seeds.")
     if why := reasons(results):
         said.append(PREDICTED.format(why=enumerated(why)))
     return said
+
+
+def _spread(known: Evidence, figure: str) -> list[str]:
+    """How much a figure varies over seeds."""
+    sample = known.sample
+    usable = (sample.counts > 1) & (sample.figures > 0)
+    if sample.counts.max() == 1:
+        return ["Every method has one seed, so nothing is known of how the figures vary over seeds."]
+    if not usable.any():
+        return []
+    shares = 100 * np.sqrt(sample.seed_variances[usable]) / sample.figures[usable]
+    least, most = (f"{share:.1f}\u00a0%" for share in (shares.min(), shares.max()))
+    return [
+        f"How much a figure varies over seeds is learnt from the two methods' own seeds (Welch): few seeds cannot show "
+        f"that the methods' spreads are alike. Of {figure}, the standard deviation over seeds is "
+        f"{least if least == most else f'from {least} to {most}'} of the figure."
+    ]
 
 
 def detectable(results: Results) -> list[str]:
@@ -86,7 +104,7 @@ def detectable(results: Results) -> list[str]:
         ]
         amounts = []
         for pair, phrase, measure in found:
-            least = detectable_difference(pair.difference, power=POWER)
+            least = detectable_difference(pair.difference, POWER)
             if least is not None:
                 points = least * measure.scale
                 amounts.append(f"{decimal(points, points, measure.decimals)} points of {phrase}")
@@ -109,6 +127,10 @@ def _widest(results: Results, known: Evidence) -> Compared | None:
     for control in control_names(results):
         found = list(known.against(control).values())
         if found:
-            widest = max(found, key=lambda difference: difference.standard_error or 0.0)
-            return Compared(widest, known.measure, known.over_images)
+            return max(found, key=_error)
     return None
+
+
+def _error(compared: Compared) -> float:
+    both = compared.difference.both
+    return 0.0 if both is None else both.standard_error

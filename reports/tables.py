@@ -1,25 +1,25 @@
 """The report's tables, built from the metrics: the paper's Table 1 and what belongs beside it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
 from augmix.suite.evaluate.measures import MEASURES, Measure, measures_of
 from augmix.suite.testsets.base import TestSet
+from reports.calibration import calibration_table, secondary
 from reports.differences import differences_table
-from reports.evidence import compared_cells, noise_floor
-from reports.layout import Column, Row, Table, flattened, framed, signed
+from reports.evidence import compared_cells
+from reports.layout import Column, Row, Table, blocks, flattened, framed, method_columns, signed
 from reports.literature import comparisons, normalised
-from reports.loaded import BINS, Family, Results, records
+from reports.loaded import Family, Results, records
 from reports.names import architecture_title, headline_title, shift_title
-from reports.quantities import MCE, MEAN, POOLED, Cell, Place, Quantity, overall, summarise
+from reports.quantities import MCE, MEAN, POOLED, Cell, Place, Quantity, summarise
 from reports.questions import question_tables
 from reports.recipes import recipe_of
 from reports.tuning import sweep_table
 from reports.words import enumerated, sentence
 
 LONGEST_RUN_LIST = 60
-FLOOR = "Noise floor of it"
 HELD_OUT = "Held out"
 """The heading of the shifts that enter no mean."""
 UNCHECKED = "The mFR's AlexNet denominators are unchecked: they come from one source and no second one confirms them."
@@ -34,7 +34,7 @@ def all_tables(results: Results) -> list[Table]:
     tables = [
         *(table for _, table in headline_tables(results)),
         differences_table(results),
-        _calibration(results),
+        calibration_table(results),
         _alexnet(results),
         _published(results),
         *question_tables(results),
@@ -45,17 +45,6 @@ def all_tables(results: Results) -> list[Table]:
         _runs(results),
     ]
     return [table for table in tables if len(table.cells)]
-
-
-def method_columns(results: Results) -> list[Column]:
-    """A column per method."""
-    return [Column("", method.title, method.name) for method in results.methods]
-
-
-def _places(results: Results) -> Iterator[tuple[str, str, str]]:
-    """Every data set and architecture, with the title that heads their block of a table."""
-    for dataset, architecture in product(results.datasets, results.architectures):
-        yield dataset, architecture, f"{results.dataset_title(dataset)}, {architecture_title(architecture)}"
 
 
 def headline_tables(results: Results) -> list[tuple[Family, Table]]:
@@ -123,93 +112,12 @@ def _units(measures: Sequence[Measure]) -> str:
     return ", ".join(f"{measure.phrase} in {measure.unit}" for measure in dict.fromkeys(measures))
 
 
-def _secondary(results: Results) -> Iterator[tuple[Measure, Family, Quantity]]:
-    """Every measure beside the headlines, on every test set that has it: over its shifts, and pooled."""
-    for measure in MEASURES.values():
-        for family in results.families:
-            if measure.name in measures_of(family.first)[1:]:
-                over = overall(family.first, measure.name)
-                pooled = Quantity(family.name, POOLED, measure.name)
-                yield from ((measure, family, found) for found in (over, pooled) if found and results.has(found))
-
-
-def _calibration(results: Results) -> Table:
-    found = list(_secondary(results))
-    labels = {
-        quantity: f"{measure.title}, {family.first.title}" + (" pooled" if quantity.shift == POOLED else "")
-        for measure, family, quantity in found
-    }
-    rows = []
-    for dataset, architecture, block in _places(results):
-        for quantity, label in labels.items():
-            if results.has(quantity, dataset):
-                cells = compared_cells(results, dataset, architecture, quantity)
-                rows.append(Row((dataset, architecture, label), block, label, cells))
-                rows += _floors(results, dataset, architecture, quantity, label, block)
-    notes = [
-        f"{enumerated(titles)}: the mean over {over}; pooled: over all images at once."
-        for over, titles in _averaged([family.first for _, family, _ in found]).items()
-    ]
-    if any(row.label.startswith(FLOOR) for row in rows):
-        notes.append(
-            f"{FLOOR}: the RMS calibration error that chance gives on average to a perfectly calibrated net with the "
-            "confidences of the method's first run; a figure near it shows no miscalibration."
-        )
-    if any(row.label.startswith(("RMS", "Expected")) for row in rows):
-        notes.append("RMS and expected calibration errors are no means over images: told apart over seeds alone.")
-    cells = framed(["dataset", "architecture", "measure"], method_columns(results), rows)
-    measures = list(dict.fromkeys(measure for measure, _, _ in found))
-    caption = f"Calibration: {enumerated([f'{m.phrase} ({m.unit})' for m in measures])}" if measures else "Calibration"
-    return Table("calibration", caption, cells, "row", notes=(*notes, *_too_few_bins(results)))
-
-
-def _floors(
-    results: Results, dataset: str, architecture: str, quantity: Quantity, label: str, block: str
-) -> Iterator[Row]:
-    """What chance alone makes of an RMS calibration error, where the predictions are at hand."""
-    if quantity.measure.name != "rms_calibration":
-        return
-    floors = [noise_floor(results, Place(dataset, architecture, m.name), quantity) for m in results.methods]
-    if any(floor is not None for floor in floors):
-        title = f"{FLOOR}, {label.rpartition(', ')[2]}"
-        cells = [Cell(floor, None, 1, 1, "" if floor else "–", quantity.measure) for floor in floors]
-        yield Row((dataset, architecture, title), block, title, cells)
-
-
-def _averaged(testsets: Sequence[TestSet]) -> dict[str, list[str]]:
-    """The titles of the test sets that have a mean, by what it is over: `corruptions and severities`."""
-    found: dict[str, list[str]] = {}
-    for testset in testsets:
-        if testset.entering:
-            titles = found.setdefault(f"{testset.noun}s{' and severities' if testset.levels > 1 else ''}", [])
-            if testset.title not in titles:
-                titles.append(testset.title)
-    return found
-
-
-def _too_few_bins(results: Results) -> Iterator[str]:
-    """The measures that are left out where they would rest on few bins."""
-    for measure in (measure for measure in MEASURES.values() if measure.bins):
-        absent = [
-            testset.title_on(results.dataset_title(dataset))
-            for dataset, testset in ((d, t) for d in results.datasets for t in results.testsets(d))
-            if measure.name in measures_of(testset) and results.shifts(dataset, testset)
-            for quantity in [overall(testset, measure.name)]
-            if quantity and not results.has(quantity, dataset)
-        ]
-        if absent:
-            yield (
-                f"On {enumerated(absent)} the {measure.phrase} is left out where "
-                f"it would rest on fewer than {BINS} bins of {measure.bins} images."
-            )
-
-
 def _by_method(
     results: Results, name: str, caption: str, columns: Mapping[Column, Quantity], datasets: Sequence[str]
 ) -> Table:
     """Put methods down and quantities across, a block per data set and architecture."""
     rows = []
-    for dataset, architecture, block in _places(results):
+    for dataset, architecture, block in blocks(results):
         if dataset in datasets:
             found = [compared_cells(results, dataset, architecture, quantity) for quantity in columns.values()]
             rows += [
@@ -287,7 +195,7 @@ def _by_source(results: Results, made: Family, given: Family) -> Table:
 
     rows = [
         Row(place, block, method.title, [cell(place, column) for column in columns])
-        for dataset, architecture, block in _places(results)
+        for dataset, architecture, block in blocks(results)
         if dataset in both
         for method in results.methods
         for place in [Place(dataset, architecture, method.name)]
@@ -309,7 +217,7 @@ def _is_published(results: Results, dataset: str, family: Family) -> bool:
 def _summary(results: Results) -> Table:
     """Everything on one line per method, for whoever loads it elsewhere; written, not printed."""
     named = {headline_name(family, quantity): quantity for family, quantity in results.judged}
-    for measure, family, quantity in _secondary(results):
+    for measure, family, quantity in secondary(results):
         suffix = "_pooled" if quantity.shift == POOLED else ""
         named[f"{measure.name}_{family.name.lower()}{suffix}"] = quantity
     columns = {Column("", name, name): quantity for name, quantity in named.items() if results.has(quantity)}
@@ -321,7 +229,7 @@ def _alexnet(results: Results) -> Table:
     measures = {"mCE": "mCE, AlexNet = 100", "mFR": "mFR, AlexNet = 100 (unchecked)"}
     refused = {"relative_mce": "Relative mCE", "mt5d": "mT5D"}
     rows = []
-    for dataset, architecture, block in _places(results):
+    for dataset, architecture, block in blocks(results):
         if results.datasets[dataset]["loader"] != "imagenet":
             continue
         found = {

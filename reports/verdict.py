@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from reports.evidence import Evidence, confirmed, evidence
+from reports.files import STATUSES
 from reports.layout import CONFIDENCE, printed_mean
 from reports.literature import comparisons
-from reports.loaded import STATUSES, Results, majority, records
+from reports.loaded import Results, majority, records
 from reports.names import PrintedMethod, architecture_title, headline_phrase
 from reports.quantities import CALIBRATION, MEAN, POOLED_CALIBRATION, Cell, Place, Quantity
 from reports.significance import detectable
@@ -160,7 +161,7 @@ def _best(results: Results, dataset: str, headline: Headline) -> str | None:
 def _doubt(known: Evidence, best: PrintedMethod, others: Sequence[PrintedMethod]) -> str:
     """A clause on the methods that the best one is not told apart from, or on what so few seeds can say of that."""
     near = [method.title for method in others if not known.apart[method.name]]
-    if not known.spread.degrees_of_freedom:
+    if known.sample.counts.max() == 1:
         return "; one seed cannot say which is the best"
     if len(near) == len(others):
         return "; no method is told apart from the best"

@@ -1,11 +1,10 @@
 """Sweeps: a value is chosen on one half of the runs and images and tested on the other."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from reports.statistics.differences import CONFIDENCE, Difference, compare
+from reports.statistics.differences import Difference, compare
 from reports.statistics.sample import Sample, Scores
 
 SEED = 30
@@ -18,13 +17,11 @@ class Confirmation(NamedTuple):
     default: str
     tried: int
     """Values tried: so many figures had the chance to be the lowest."""
-    choosing: Mapping[str, float]
-    """Each value's figure on the half that the choice was made on."""
     difference: Difference | None
     """Chosen minus default on the other half; None where the default itself was chosen."""
 
 
-def confirm(scores: Scores, default: str, *, confidence: float = CONFIDENCE, largest: float = 1.0) -> Confirmation:
+def confirm(scores: Scores, default: str, largest: float = 1.0) -> Confirmation:
     """Choose the value with the lowest figure on half of the seeds and images; test it against the default on the rest.
 
     `scores` has validation scores per value and seed, as in `Sample.means`; every value counts as a method. The lower
@@ -35,7 +32,7 @@ def confirm(scores: Scores, default: str, *, confidence: float = CONFIDENCE, lar
     Raises ValueError for an unknown default, a single value, a value with fewer than two seeds, fewer than four
     images, or bad scores.
     """
-    everything = Sample.means(scores, largest=largest)
+    everything = Sample.means(scores, largest)
     everything.index(default)
     if len(everything.methods) < 2:
         raise ValueError("a sweep of one value is given; at least two are needed to choose")
@@ -45,14 +42,12 @@ def confirm(scores: Scores, default: str, *, confidence: float = CONFIDENCE, lar
         )
     if everything.images < 4:
         raise ValueError(f"{everything.images} images are given; at least four are needed for two halves")
-    assert everything.scores is not None
     order = np.random.default_rng(SEED).permutation(everything.images)
     halves = np.sort(order[: len(order) // 2]), np.sort(order[len(order) // 2 :])
     choose: dict[str, float] = {}
     test: dict[str, dict[int, np.ndarray]] = {}
-    columns = iter(everything.scores.T)
     for name, seeds in zip(everything.methods, everything.seeds, strict=True):
-        runs = {seed: next(columns) for seed in seeds}
+        runs = {seed: everything.by_run[name, seed] for seed in seeds}
         first = seeds[: len(seeds) // 2]
         choose[name] = float(np.mean([runs[seed][halves[0]].mean() for seed in first]))
         test[name] = {seed: runs[seed][halves[1]] for seed in seeds[len(first) :]}
@@ -60,5 +55,5 @@ def confirm(scores: Scores, default: str, *, confidence: float = CONFIDENCE, lar
     chosen = min(choose, key=lambda name: (choose[name], name != default))
     difference = None
     if chosen != default:
-        difference = compare(Sample.means(test, largest=largest), chosen, default, confidence=confidence)
-    return Confirmation(chosen, default, len(choose), choose, difference)
+        difference = compare(Sample.means(test, largest), chosen, default)
+    return Confirmation(chosen, default, len(choose), difference)

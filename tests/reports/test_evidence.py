@@ -72,6 +72,15 @@ def test_a_run_on_other_test_images_is_refused(predicted: Synthetic) -> None:
         all_tables(results_of(predicted))
 
 
+def test_runs_on_changed_images_of_the_same_labels_are_compared_over_seeds_alone(predicted: Synthetic) -> None:
+    path = archive_of(predicted, "clean")
+    predictions.write(path, predictions.read(path, ("clean",)), {"images": "others"})
+    results = results_of(predicted)
+    over = [found.over_images for q in (CLEAN_ERROR, MCE) if (found := evidence(results, "digits", "smallnet", q))]
+    assert over == [False, True]
+    assert reasons(results) == ["predictions are not all on the same images"]
+
+
 @pytest.mark.parametrize("damage", ["missing", "damaged"])
 def test_without_an_archive_intervals_are_over_seeds_alone_and_the_report_says_so(
     predicted: Synthetic, damage: str
@@ -88,14 +97,23 @@ def test_without_an_archive_intervals_are_over_seeds_alone_and_the_report_says_s
 
 
 def test_the_csv_has_every_interval_and_mcnemar(predicted: Synthetic) -> None:
-    rows = {(row["shift"], row["method"], row["reference"]): row for row in rows_of(predicted)}
+    found = rows_of(predicted)
+    calibration = [row for row in found if row["metric"] in ("rms_calibration", "ece") and row["method"] == "no_jsd"]
+    assert {(row["testset"], row["shift"]) for row in calibration} == {
+        ("clean", "clean"),
+        ("C", "mean"),
+        ("C", "pooled"),
+    }
+    assert {row["intervals_over"] for row in found} == {"seeds and images"}
+    headlines = [row for row in found if row["metric"] in ("error", "flip_probability")]
+    rows = {(row["shift"], row["method"], row["reference"]): row for row in headlines}
     assert len(rows) == 3 * (2 + 2)
     row = rows["clean", "standard", "augmix"]
     for low, high in (("low", "high"), ("family_low", "family_high"), ("seeds_low", "seeds_high")):
         assert float(row[low]) < float(row["difference"]) < float(row[high])
     assert (row["family"], row["adjustment"], row["intervals_over"]) == (
         "against augmix",
-        "Dunnett",
+        "Bonferroni",
         "seeds and images",
     )
     assert float(row["p_adjusted"]) >= float(row["p"])

@@ -137,8 +137,18 @@ def test_different_code_and_a_dirty_tree_are_warned_of(synthetic: Synthetic) -> 
         ("experiment.yaml", lambda text: text.replace("methods:", "methode:"), "lacks 'methods'"),
         ("experiment.yaml", lambda text: text + "\n- [", "is not readable YAML"),
         ("metrics.csv", lambda text: text.replace("severity", "hardness"), "lacks the column 'severity'"),
-        ("metrics.csv", lambda text: text.replace(",0.", ",nought.", 1), "'nought."),
-        ("metrics.csv", lambda text: text.replace("augmix,0", "augmux,0"), "'augmux' is not among the methods"),
+        ("metrics.csv", lambda text: text.replace(",0.", ",nought.", 1), "row 2: the value is 'nought."),
+        (
+            "metrics.csv",
+            lambda text: text.replace(",clean,,", ",clean,2.5,", 1),
+            "severity is '2.5', which is no whole",
+        ),
+        ("metrics.csv", lambda text: text.replace("standard,0,", "standard,x,", 1), "row 2: the seed is 'x', which is"),
+        ("metrics.csv", lambda text: re.sub(r".*,augmix,1,.*\n", "", text), "no row of digits/smallnet/augmix, seed 1"),
+        ("metrics.csv", lambda text: re.sub(r".*,augmix,1,.*\n", "", text, count=1), "has 4 rows of digits/smallnet"),
+        ("runs.csv", lambda text: re.sub(r".*,augmix,1,.*\n", "", text), "no run digits/smallnet/augmix, seed 1"),
+        ("runs.csv", lambda text: text.replace(",61.5,", ",long,", 1), "row 2: the train_seconds is 'long'"),
+        ("metrics.csv", lambda text: text.replace("augmix,0", "augmux,0"), "row 12: 'augmux' is not among the methods"),
         ("metrics.csv", lambda text: text.replace(",clean,", ",D,", 1), "'D' is not among the test sets of experiment"),
         ("metrics.csv", lambda text: text.replace(",brier,", ",bier,", 1), "'bier' is not among the measures"),
         ("experiment.yaml", lambda text: text.replace("testsets:", "sets:"), "lacks 'datasets.digits.testsets'"),
@@ -153,7 +163,7 @@ def test_different_code_and_a_dirty_tree_are_warned_of(synthetic: Synthetic) -> 
             lambda text: text + text.split("\n", 2)[1] + "\n",
             "row 8: the run digits/smallnet/standard, seed 0",
         ),
-        ("runs.csv", lambda text: text.replace("done", "fine"), "with the status 'fine'"),
+        ("runs.csv", lambda text: text.replace("done", "fine"), "row 2: the status 'fine'; valid: done"),
     ],
 )
 def test_missing_and_malformed_inputs_are_named(
@@ -168,7 +178,8 @@ def test_missing_and_malformed_inputs_are_named(
     with pytest.raises(UserError) as caught:
         build_report(synthetic.folder, synthetic.data)
     assert words in str(caught.value)
-    assert str(path) in str(caught.value)
+    assert str(path.name) in str(caught.value)
+    assert str(synthetic.folder) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (synthetic.folder / "report.pdf").exists()
 

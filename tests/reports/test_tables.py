@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
@@ -99,6 +100,7 @@ def test_cells_without_a_result_say_why(synthetic: Synthetic) -> None:
 
 def test_a_mean_over_architectures_is_not_taken_over_some_of_them(synthetic: Synthetic) -> None:
     synthetic.architectures = ("allconv", "wideresnet")
+    synthetic.run_changes = {row: {"status": "missing"} for row in (2, 3)}
     synthetic.write()
     synthetic.metrics = [r for r in synthetic.metrics if (r["arch"], r["method"]) != ("allconv", "augmix")]
     synthetic.rewrite_metrics()
@@ -413,3 +415,19 @@ def test_imagenet_has_its_own_measures_and_refuses_what_it_cannot_divide(synthet
     assert rows["relative_mce"]["augmix"] == rows["mt5d"]["augmix"] == "refused"
     assert "(unchecked)" in as_markdown(table).split("mFR")[1].split("|")[0].replace("\\", "")
     assert any("refused: AlexNet's clean error" in note for note in table.notes)
+
+
+@pytest.mark.parametrize("images", [0, 20])
+def test_every_column_of_every_csv_is_documented(synthetic: Synthetic, images: int) -> None:
+    said = set(re.findall(r"`([^`]+)`", (Path(__file__).parents[2] / "docs" / "tables.md").read_text()))
+    synthetic.images = images
+    synthetic.testsets["writers"] = NATURAL
+    tables = tables_of(synthetic)
+    named = {*CORRUPTIONS, *synthetic.shifts("P"), "writers", "mCE", "mFP", *(m["name"] for m in synthetic.methods)}
+    for name, table in tables.items():
+        assert any(re.fullmatch(pattern.replace("…", ".*"), name) for pattern in said), name
+        for column in read(table)[0] if name != "summary" else ["dataset", "architecture", "method"]:
+            assert {column, re.sub("_(sd|low|high)$", "", column)} & (said | named) or name == "differences", column
+    differences = read(tables["differences"])
+    if tables["differences"].full is not None:
+        assert set(differences[0]) <= said

@@ -111,6 +111,8 @@ def scores(testset: TestSet, archive: Predictions) -> Iterator[tuple[str, int | 
                 yield "mean", severity, metric, float(np.mean(level))
         if metric != headline:
             yield "mean", "", metric, metrics.mean_corruption_error(values)
+        elif complete and testset.sequence:
+            yield testset.mean, "", metric, metrics.mean_flip_probability({name: of[0] for name, of in values.items()})
         elif complete:
             yield testset.mean, "", metric, metrics.mean_corruption_error(values)
     yield from _pooled(measures, archive, labels, entering)

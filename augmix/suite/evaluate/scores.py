@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
+from augmix.metrics import BIN_SIZE
+from augmix.suite.evaluate.measures import MEASURES
 from augmix.suite.evaluate.predictions import Predictions
 from augmix.suite.testsets.base import TestSet
 
@@ -12,19 +14,55 @@ FloatArray = npt.NDArray[np.float64]
 
 LEAST = 2.0**-149
 """The least probability that single precision has: see `augmix.metrics.negative_log_likelihood`."""
+INTERVALS = 15
+"""Those of confidence, of the expected calibration error."""
+
+
+def _gaps(numbers: np.ndarray, labels: np.ndarray) -> FloatArray:
+    """Confidence minus correctness."""
+    return np.asarray(numbers["confidence"].astype(float) - (numbers["prediction"] == labels), np.float64)
+
+
+def _expected_calibration(numbers: np.ndarray, labels: np.ndarray) -> FloatArray:
+    """Each gap with the sign of its interval's sum: a mean over images in all but name."""
+    gaps = _gaps(numbers, labels)
+    interval = np.clip(np.ceil(numbers["confidence"].astype(float) * INTERVALS).astype(int) - 1, 0, INTERVALS - 1)
+    return gaps * np.sign(np.bincount(interval, gaps, minlength=INTERVALS))[interval]
+
+
+def _rms_calibration(numbers: np.ndarray, labels: np.ndarray) -> FloatArray:
+    """The error, and how much of its change a little more weight of each image would be.
+
+    Of a bin with the mean gap g, an image with the gap d moves the mean of g² over all images by 2 g d − g² minus
+    that mean, and its root f by 1/(2 f) of that (the infinitesimal jackknife; Efron, Biometrika 68, 1981). Their mean
+    is f, and their spread that of f over other images, where bins hold enough of them.
+    """
+    gaps = _gaps(numbers, labels)
+    order = np.argsort(numbers["confidence"].astype(float), kind="stable")
+    bins = np.empty(len(gaps), np.int64)
+    bins[order] = np.minimum(np.arange(len(gaps)) // BIN_SIZE, max(len(gaps) // BIN_SIZE, 1) - 1)
+    mean = (np.bincount(bins, gaps) / np.bincount(bins))[bins]
+    square = float(np.mean(mean**2))
+    if not square:
+        return np.zeros(len(gaps))
+    return np.asarray((2 * mean * gaps - mean**2 + square) / (2 * square**0.5), np.float64)
+
+
 EACH: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "error": lambda n, y: n["prediction"] != y,
     "brier": lambda n, y: n["squared_sum"].astype(float) - 2 * n["true_probability"].astype(float) + 1,
+    "rms_calibration": _rms_calibration,
     "nll": lambda n, y: -np.log(np.maximum(n["true_probability"].astype(float), LEAST)),
+    "ece": _expected_calibration,
 }
-"""Each image's value of the measures that are means over images."""
+"""From predictions (N,) and labels (N,) to each image's value, (N,), whose mean is the measure's."""
 
 
 def image_scores(testset: TestSet, archive: Predictions, metric: str) -> dict[str, FloatArray] | None:
-    """Each base image's value of a measure, by shift, and under `testset.mean` over the shifts that enter the mean.
+    """Each base image's value of a measure, by shift, under `testset.mean` over those that enter it, and `pooled`.
 
     An image's copies at all severities, or the frames of its sequence, make one number, so that the mean over images
-    is the value in metrics.csv. (N,) float64 each; None for a measure that is no mean over images.
+    is the value in metrics.csv. (N,) float64 each; None for a measure that is not known image by image.
     """
     if not testset.sequence and metric not in EACH:
         return None
@@ -35,11 +73,15 @@ def image_scores(testset: TestSet, archive: Predictions, metric: str) -> dict[st
         if testset.sequence:
             found[shift] = _flips(numbers["prediction"], shift in testset.independent)
         else:
-            each = EACH[metric](numbers.reshape(labels.shape), labels)
-            found[shift] = np.asarray(each, np.float64).mean(axis=0)
-    entering = [found[shift] for shift in testset.shifts if shift in testset.entering]
+            levels = zip(numbers.reshape(labels.shape), labels, strict=True)
+            found[shift] = np.mean([EACH[metric](*level) for level in levels], axis=0, dtype=np.float64)
+    entering = [shift for shift in testset.shifts if shift in testset.entering]
     if entering:
-        found[testset.mean] = np.mean(entering, axis=0)
+        found[testset.mean] = np.mean([found[shift] for shift in entering], axis=0)
+    if entering and MEASURES[metric].pooled:
+        together = np.concatenate([archive.shifts[shift].reshape(labels.shape) for shift in entering], axis=1)
+        each = EACH[metric](together.ravel(), np.tile(labels, len(entering)).ravel())
+        found["pooled"] = each.reshape(-1, labels.shape[1]).mean(axis=0)
     return found
 
 

@@ -1,0 +1,159 @@
+"""The files of an experiment's results as they are read and checked: what is wrong is named with file and row."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pandas as pd
+import yaml
+
+from augmix.errors import UserError
+from augmix.suite.evaluate.measures import MEASURES
+from augmix.suite.evaluate.results import COLUMNS, RUN_COLUMNS
+from augmix.suite.io.files import read_mapping
+from reports.quantities import VALIDATION
+
+PLACE = ["dataset", "arch", "method"]
+RUN = [*PLACE, "seed"]
+QUANTITY = ["testset", "shift", "metric", "severity"]
+RUN_NUMBERS = ("epochs", "parameters", "train_seconds", "evaluate_seconds", "threads")
+STATUSES = ("done", "diverged", "failed", "missing")
+
+
+def read_runs(path: Path) -> pd.DataFrame:
+    """The rows of runs.csv. Raises `UserError` for a row of no known status, or a run that is there twice."""
+    runs = read_table(path, RUN_COLUMNS, "augmix collect", RUN_NUMBERS, ["seed"])
+    for row in runs[~runs["status"].isin(STATUSES)][:1].itertuples():
+        _refuse(path, row, f"the status '{row.status}'; valid: {', '.join(STATUSES)}")
+    for row in runs[runs.duplicated(RUN)][:1].itertuples():
+        _refuse(path, row, f"the run {_run(row)} again")
+    return runs
+
+
+def read_metrics(path: Path, config: Mapping[str, Any], runs: pd.DataFrame) -> pd.DataFrame:
+    """The rows of metrics.csv of the runs that are done, in their measures' units; `runs` are those of runs.csv.
+
+    Raises `UserError` for a row of something unknown, a second value, one that cannot be, a run that was not asked
+    for, and for a run without the rows that others have.
+    """
+    frame = read_table(path, COLUMNS, "augmix collect", ["value"], ["seed", "severity"])
+    known: dict[str, tuple[str, Iterable[str]]] = {
+        column: (
+            f"{key} of experiment.yaml",
+            [entry if isinstance(entry, str) else entry["name"] for entry in config[key]],
+        )
+        for column, key in zip(PLACE, ("datasets", "architectures", "methods"), strict=True)
+    }
+    named = {name for entry in config["datasets"].values() for name in entry["testsets"]}
+    known["testset"] = ("test sets of experiment.yaml", {VALIDATION.testset, *named})
+    known["metric"] = ("measures", MEASURES)
+    for column, (what, names) in known.items():
+        for row in frame[~frame[column].isin(names)][:1].itertuples():
+            _refuse(path, row, f"'{getattr(row, column)}' is not among the {what}")
+    for row in frame[frame.duplicated([*RUN, *QUANTITY])][:1].itertuples():
+        _refuse(path, row, f"a second value of {row.metric} on {row.shift} for {_run(row)}")
+    largest, scale = (
+        frame["metric"].map({name: getattr(measure, field) for name, measure in MEASURES.items()}).astype(float)
+        for field in ("largest", "scale")
+    )
+    for row in frame[~((frame["value"] >= 0) & (frame["value"] <= largest))][:1].itertuples():  # of NaN, too
+        possible = f"0 to {MEASURES[str(row.metric)].largest:g} is possible"
+        _refuse(path, row, f"the {row.metric} of {_run(row)} on {row.shift} is {row.value:g}; {possible}")
+    requested = set(runs[RUN].itertuples(index=False, name=None))
+    strange = [key not in requested for key in frame[RUN].itertuples(index=False, name=None)]
+    for row in frame[strange][:1].itertuples():
+        _refuse(path, row, f"runs.csv has no run {_run(row)}")
+    done = runs[runs["status"] == "done"]
+    found = frame.assign(value=frame["value"] * scale).merge(done[RUN])
+    _check_whole(path, found, done)
+    return found
+
+
+def _check_whole(path: Path, frame: pd.DataFrame, done: pd.DataFrame) -> None:
+    """Raise `UserError` for a run that is done and has no rows, or fewer on a test set than another run."""
+    there = set(frame[RUN].itertuples(index=False, name=None))
+    absent = [key not in there for key in done[RUN].itertuples(index=False, name=None)]
+    for row in done[absent][:1].itertuples():
+        raise UserError(
+            f"{path} has no row of {_run(row)}, which is done by row {_line(row)} of runs.csv; run `augmix collect`"
+        )
+    counts = frame.groupby([*RUN, "testset"], sort=False).size().rename("rows").reset_index()
+    most = counts.groupby(["dataset", "testset"])["rows"].transform("max")
+    for row in counts[counts["rows"] < most][:1].itertuples():
+        raise UserError(
+            f"{path} has {row.rows} rows of {_run(row)} on {row.testset}, where other runs have "
+            f"{most[row.Index]}; run `augmix collect`"
+        )
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The resolved configuration, experiment.yaml."""
+    if not path.is_file():
+        raise UserError(f"{path} is missing; run `augmix collect` for this experiment first")
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{path} is not readable YAML ({' '.join(str(error).split())}); run `augmix collect`") from None
+    needed = ("experiment", "datasets", "architectures", "methods", "seeds", "training", "folders")
+    lacking = [key for key in needed if not isinstance(config, dict) or not config.get(key)]
+    if not lacking:
+        lacking = [
+            f"datasets.{name}.testsets" for name, entry in config["datasets"].items() if not entry.get("testsets")
+        ]
+    if lacking:
+        raise UserError(f"{path} lacks '{lacking[0]}'; run `augmix collect` to write it again")
+    return dict(config)
+
+
+def read_chosen(path: Path, config: Mapping[str, Any]) -> dict[tuple[str, str, str], str] | None:
+    """The methods that `augmix choose` chose; None where the experiment does not choose."""
+    if config.get("validation") is None or not any(entry.get("sweeps") for entry in config["methods"]):
+        return None
+    frame = read_table(path, ("dataset", "arch", "sweep", "method", "chosen"), "augmix choose")
+    chosen = frame[frame["chosen"] == "True"]
+    return dict(
+        zip(zip(chosen["dataset"], chosen["arch"], chosen["sweep"], strict=True), chosen["method"], strict=True)
+    )
+
+
+def read_table(
+    path: Path, columns: Sequence[str], maker: str, numbers: Sequence[str] = (), whole: Sequence[str] = ()
+) -> pd.DataFrame:
+    """A CSV file's text, with some columns as floats (NaN where empty) or `whole` numbers; `maker` writes it."""
+    if not path.is_file():
+        raise UserError(f"{path} is missing; run `{maker}` first")
+    try:
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False).fillna("")
+        lacking = [column for column in columns if column not in frame]
+        if lacking:
+            raise UserError(f"{path} lacks the column '{lacking[0]}'; delete it and run `{maker}`")
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read ({' '.join(str(error).split())}); delete it and run `{maker}`"
+        ) from None
+    for column in (*numbers, *whole):
+        found = pd.to_numeric(frame[column].replace("", "0" if column == "severity" else "nan"), errors="coerce")
+        wrong = found.isna() & ~frame[column].str.lower().isin(["", "nan"])
+        if column in whole:
+            wrong = found.isna() | (found % 1 != 0)
+        for row in frame[wrong][:1].itertuples():
+            what = "whole number" if column in whole else "number"
+            raise UserError(
+                f"{path}, row {_line(row)}: the {column} is '{getattr(row, column)}', which is no {what}; delete the "
+                f"file and run `{maker}`"
+            )
+        frame[column] = found.astype(int if column in whole else float)
+    return frame
+
+
+def _refuse(path: Path, row: Any, fault: str) -> NoReturn:
+    raise UserError(f"{path}, row {_line(row)}: {fault}; run `augmix collect`")
+
+
+def _line(row: Any) -> int:
+    """The line of a CSV file that a row of its frame stands on."""
+    return int(row.Index) + 2
+
+
+def _run(row: Any) -> str:
+    return f"{row.dataset}/{row.arch}/{row.method}, seed {row.seed}"
