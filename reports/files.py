@@ -10,7 +10,6 @@ import yaml
 from augmix.errors import UserError
 from augmix.suite.evaluate.measures import MEASURES
 from augmix.suite.evaluate.results import COLUMNS, RUN_COLUMNS
-from augmix.suite.io.files import read_mapping
 from reports.quantities import VALIDATION
 
 PLACE = ["dataset", "arch", "method"]
