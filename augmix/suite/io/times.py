@@ -1,6 +1,7 @@
 """Where a job's time went: each command that writes a log leaves a file of seconds beside it.
 
-What a job does is timed by `spent`; the rest of its time is its start: the process itself, and what it imports.
+What a job does is timed by `spent`; the rest of its time is its start: the process itself, and what it imports. Every
+command imports this module, so that it imports nothing itself that `augmix --help` can do without.
 """
 
 import contextlib
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from augmix.errors import UserError
-from augmix.suite.io.files import read_mapping, write_json
 
 _spent: defaultdict[str, float] = defaultdict(float)
 
@@ -48,14 +48,18 @@ def path_of(log: Path) -> Path:
 
 def write(log: Path) -> None:
     """Note the times of this process beside its log; that none can be written stops nothing."""
-    import psutil
+    with contextlib.suppress(ImportError, OSError, UserError):
+        import psutil
 
-    with contextlib.suppress(OSError, UserError):
+        from augmix.suite.io.files import write_json
+
         write_json(path_of(log), Times(psutil.Process().create_time(), time.time(), dict(_spent))._asdict())
 
 
 def read(log: Path) -> Times | None:
     """The times of the job with this log; None where it left none that can be read."""
+    from augmix.suite.io.files import read_mapping
+
     try:
         found = read_mapping(path_of(log), {"began": (int, float), "ended": (int, float), "spent": dict})
     except UserError:
