@@ -216,6 +216,11 @@ def test_published_figures_stand_beside_ours_where_they_match(synthetic: Synthet
     assert float(row["reproduced"]) == pytest.approx(ours, abs=1e-4)
     assert float(row["difference"].replace("−", "-")) == pytest.approx(ours - published, abs=0.051)
     assert row["differs"] == "generated -C; -C of 500 images; 4 epochs, not 100"
+    synthetic.methods.append({"name": "adversarial", "preset": "adversarial"})
+    [note] = tables_of(synthetic)["published"].notes
+    assert note == (
+        "The sources do not print, and so it is not compared: the ε, step and number of steps of adversarial training."
+    )
     clean = next(row for row in rows if row["measure"] == "clean error")
     assert (clean["published"], clean["source"]) == ("4.9", "RobustBench")
 

@@ -1,6 +1,7 @@
 """Where a job's time went: each command that writes a log leaves a file of seconds beside it.
 
-What a job does is timed by `spent`; the rest of its time is its start: the process itself, and what it imports.
+What a job does is timed by `spent`; the rest of its time is its start: the process itself, and what it imports. Every
+command imports this module, so that it imports nothing itself that `augmix --help` can do without.
 """
 
 import contextlib
@@ -47,11 +48,11 @@ def path_of(log: Path) -> Path:
 
 def write(log: Path) -> None:
     """Note the times of this process beside its log; that none can be written stops nothing."""
-    import psutil
+    with contextlib.suppress(ImportError, OSError, UserError):
+        import psutil
 
-    from augmix.suite.io.files import write_json  # it takes NumPy, which `--help` does without
+        from augmix.suite.io.files import write_json
 
-    with contextlib.suppress(OSError, UserError):
         write_json(path_of(log), Times(psutil.Process().create_time(), time.time(), dict(_spent))._asdict())
 
 
