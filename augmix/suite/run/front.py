@@ -7,6 +7,7 @@ Exit statuses: 0 the report is there and complete; 1 something failed (what fini
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -345,6 +346,8 @@ def explain(job: Job, workflow_log: Path) -> str:
         if (number := (job.exit_status or 0) - 128) in set(signal.Signals) - {signal.SIGKILL}:
             error = f"ended by {signal.Signals(number).name}"
         error += f" (SLURM: {job.cluster_status})" if job.cluster_status else ""
+        if log.parent.is_dir() and shutil.disk_usage(log.parent).free < 2**20:
+            error += f"; the disk of {log.parent} is full"  # and the log could not take what the job said
     lines = [f"failed: {what}", f"  error: {error}", f"  log:   {log}"]
     lines += [f"  SLURM: {job.cluster_log}"] if job.cluster_log else []
     before = [line for line in tail(log).splitlines() if not line.endswith(error)]

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.machinery import PathFinder
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from augmix import __version__
 from augmix.errors import RunError, UserError
 from augmix.suite.cli import collect, main, report
 from augmix.suite.cli.parser import build_parser
+from augmix.suite.evaluate import stages
 from augmix.suite.io.progress import bar
 from augmix.suite.train.checkpoints import Interrupted, tell
 from tests.checkout import BIN, ROOT
@@ -163,6 +165,18 @@ def test_reports_are_made_from_a_checkout(monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr(sys, "meta_path", [PathFinder])
     assert main(["report"]) == 2
     assert "the reports package is not installed" in capsys.readouterr().err
+
+
+def test_a_notebooks_backend_draws_no_report(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MPLBACKEND", "module://nowhere")
+    monkeypatch.setattr(report, "experiment_of", lambda _: SimpleNamespace(folder="", data=""))
+    made = SimpleNamespace(build_report=lambda *_: os.environ["MPLBACKEND"])
+    monkeypatch.setitem(sys.modules, "reports.make", made)
+    monkeypatch.setattr(stages, "note", lambda *_: None)
+    assert main(["report"]) == 0
+    assert capsys.readouterr().out == "Agg\n"
 
 
 @pytest.mark.parametrize(

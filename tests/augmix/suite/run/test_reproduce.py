@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -247,6 +248,14 @@ def test_a_job_without_a_log_is_explained_by_the_workflows(tmp_path: Path) -> No
         f"  log:   {tmp_path / 'snakemake.log'}",
         "  | No module named augmix",
     ]
+
+
+def test_a_job_whose_log_found_no_room_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "track.log").touch()
+    job = Job("track", 0.0, {}, str(tmp_path / "track.log"), exit_status=2)
+    monkeypatch.setattr(reproduce.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))  # type: ignore[attr-defined]
+    said = reproduce.explain(job, tmp_path / "snakemake.log").splitlines()[1]
+    assert said == f"  error: ended without a result; the disk of {tmp_path} is full"
 
 
 def test_the_guard_ends_the_jobs_when_the_front_errs() -> None:
