@@ -20,7 +20,7 @@ from augmix.suite.io.files import read_mapping, write_json
 from augmix.suite.io.locks import locked
 from augmix.suite.io.progress import bar
 from augmix.suite.track.records import CURVES, REPORT, Record, Scores, checksum, read_metrics, read_record, read_report
-from augmix.suite.track.store import ARTIFACTS, address, database_path, open_store, shown
+from augmix.suite.track.store import ARTIFACTS, DATABASE, address, database_path, open_store, shown
 from augmix.suite.track.store import serve as serve
 
 if TYPE_CHECKING:
@@ -79,16 +79,22 @@ def sync(experiment_folder: Path, tracking_uri: str | None = None) -> Summary:
             report = read_report(folder)
             if report.artifacts:
                 _mirror(client, experiment, report, known.get(REPORT))
-        write_json(folder / SENT, {"uri": shown(uri)})
+        write_json(folder / SENT, {"uri": _place(uri, folder)})
     return Summary(shown(uri), outcomes["created"], outcomes["updated"], outcomes["unchanged"], skipped)
 
 
 def is_elsewhere(folder: Path) -> bool:
     """Whether the results in `folder` were last sent to another store than the one that is asked for now."""
     try:
-        return bool(read_mapping(folder / SENT, {"uri": str})["uri"] != shown(address(folder.parent)))
+        return bool(read_mapping(folder / SENT, {"uri": str})["uri"] != _place(address(folder.parent), folder))
     except UserError:
         return False
+
+
+def _place(uri: str, folder: Path) -> str:
+    """A store's address, without secrets; empty for the database beside the results, which moves with them."""
+    beside = Path(os.path.abspath(folder)).with_name(DATABASE)
+    return "" if database_path(uri) == beside else shown(uri)
 
 
 def _experiment(client: "MlflowClient", name: str, uri: str) -> str:

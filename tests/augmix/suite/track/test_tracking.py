@@ -424,6 +424,8 @@ def test_another_store_is_noticed(experiment: Path, monkeypatch: pytest.MonkeyPa
     assert not is_elsewhere(experiment)
     mirror(experiment)
     assert not is_elsewhere(experiment)
+    moved = shutil.copytree(experiment.parent, experiment.parents[1] / "moved") / experiment.name
+    assert not is_elsewhere(moved)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@elsewhere")
     assert is_elsewhere(experiment)
     serve(experiment.parent)
