@@ -74,6 +74,59 @@ def brownish_noise(image: np.ndarray, s: float, draws: Draws) -> np.ndarray:
     return image + 6.4 * s * np.stack(noises, axis=-1)
 
 
+def single_frequency_greyscale(image: np.ndarray, s: float, draws: Draws) -> np.ndarray:
+    one = float(draws.uniform(-np.pi, np.pi))
+    other = float(draws.uniform(-abs(one), abs(one)))
+    fx, fy = (one, other) if draws.uniform() < 0.5 else (other, one)
+    y, x = grid(len(image))
+    return image + 19.6 * s * np.sin(fx * x + fy * y + draws.uniform(0, 2 * np.pi))[..., None]
+
+
+def cocentric_sine_waves(image: np.ndarray, s: float, draws: Draws) -> np.ndarray:
+    size, (y, x) = len(image), grid(len(image))
+    row, column = draws.uniform(0, size, (2,))
+    frequency, amplitude, width = draws.uniform(0, 10), draws.uniform(0, size / 10), draws.uniform(size / 10, 0)
+    y, x = y - row, x - column
+    distance = np.sqrt(y**2 + x**2) + amplitude * np.sin(frequency * np.arctan2(x, y))
+    return image + (12.8 * s * (distance % width / width - 0.5))[..., None]
+
+
+def plasma_noise(image: np.ndarray, s: float, draws: Draws) -> np.ndarray:
+    time, rounds, sharpness = draws.uniform(0, 6 * np.pi), draws.integer(4, 7), draws.uniform(0.5, 1)
+    scale = draws.uniform(0.075, 0.2) * len(image)
+    b, a = (axis / scale for axis in grid(len(image)))
+    for m in range(rounds):
+        i, j, k = 1.93**m, 1.15**m, (2.25 - sharpness) ** m
+        u, v = np.cos(b * i + time / j) / k, np.sin(a * i + time / j) / k
+        a, b = a + u - 0.3 * v, b + v + 0.3 * u
+    colors = np.stack([np.sin(a - time), np.sin((a + b + np.sin(time)) / 2), np.sin(b + time)], axis=-1)
+    return (1 - 6.4 * s / 255) * image + 6.4 * s * colors
+
+
+def perlin_noise(image: np.ndarray, s: float, draws: Draws) -> np.ndarray:
+    order = np.arange(256)
+    for i in range(255, 0, -1):
+        j = draws.integer(0, i + 1)
+        order[[i, j]] = order[[j, i]]
+    vectors = np.floor(draws.uniform(0, 512, (256, 2))) - 256
+    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1)
+    total = np.zeros(image.shape[:2])
+    for k in range(5):
+        points = np.stack(grid(len(image))) * 2**k / (32 * len(image) / 224)
+        corner = np.floor(points).astype(int)
+        inside = points - corner
+        ease_y, ease_x = 3 * inside**2 - 2 * inside**3
+        values = {}
+        for dy, dx in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            gradient = vectors[order[(order[(corner[0] + dy) % 256] + corner[1] + dx) % 256]]
+            values[dy, dx] = gradient[..., 0] * (inside[0] - dy) + gradient[..., 1] * (inside[1] - dx)
+        above = values[0, 0] + ease_x * (values[0, 1] - values[0, 0])
+        below = values[1, 0] + ease_x * (values[1, 1] - values[1, 0])
+        total += np.abs(1.5 * (above + ease_y * (below - above))) / 2**k
+    grey = np.clip(0.5 + 0.5 * total, 0, 1)[..., None]
+    return (1 - 0.05 * s) * image.astype(np.float32) + 255 * (0.05 * s) * grey
+
+
 # ---- what hides
 
 
@@ -188,18 +241,49 @@ def transverse_chromatic_abberation(image: np.ndarray, s: float, draws: Draws) -
     return np.stack(channels, axis=-1)
 
 
-# The levels of severities 1 … 5 of the CIFAR set.
-PLAIN: dict[Callable[[np.ndarray, float, Draws], np.ndarray], tuple[float, ...]] = {
-    blue_noise_sample: (0.7, 1.4, 2.1, 3.5, 4.2),
-    brownish_noise: (2.5, 4, 5.5, 6.5, 7),
-    checkerboard_cutout: (1, 2, 3, 4, 5),
-    circular_motion_blur: (2.8, 3.6, 4.4, 5.2, 6),
-    inverse_sparkles: (1, 1.5, 2.5, 4.5, 5),
-    lines: (0.5, 1, 1.5, 2, 2.5),
-    pinch_and_twirl: (5.5, 6, 6.5, 8.5, 10),
-    ripple: (5.5, 6, 6.5, 7.5, 8),
-    sparkles: (0.7, 3.5, 5.6, 6.3, 7),
-    transverse_chromatic_abberation: (1, 2, 5, 9, 10),
+def caustic_refraction(image: np.ndarray, s: float, draws: Draws) -> np.ndarray:
+    size, time = len(image), draws.uniform(0.5, 2)
+    scale = draws.uniform(0.75, 1.25) * size
+    start = 2 * np.pi * (np.stack(grid(size)) / scale % 1) - 250
+    now, light = start, np.ones((size, size))
+    for n in range(5):
+        t = time * (1 - 3.5 / (n + 1))
+        moved = np.cos(t - now[0]) + np.sin(t + now[1]), np.sin(t - now[1]) + np.cos(t + now[0])
+        now = start + np.stack(moved)
+        light += 200 / np.hypot(start[0] / np.sin(now[0] + t), start[1] / np.cos(now[1] + t))
+    height = np.clip(np.abs(1.17 - (light / 5) ** 1.4) ** 8, 0, 1)
+    height = np.pad(ndimage.gaussian_filter(height, 1), 1)
+    gy, gx = height[2:, 1:-1] - height[:-2, 1:-1], height[1:-1, 2:] - height[1:-1, :-2]
+    normal = np.stack([gy, gx, np.ones_like(gy)])
+    normal /= np.linalg.norm(normal, axis=0)
+    vertical = np.array([0, 0, 1])[:, None, None]
+    aside = vertical - normal[2] * normal
+    aside /= np.maximum(np.linalg.norm(aside, axis=0), 1e-12)
+    angle = np.arcsin(np.sin(np.arccos(np.minimum(normal[2], 1))) / 4)
+    ray = np.round((np.cos(angle) * normal + np.sin(angle) * aside) * 0.05 * s * size, 3)
+    ray = np.where(normal[2] >= 0.999, 0, ray)
+    y, x = grid(size)
+    unit = bilinear(image.astype(np.float32) / 255, y + ray[0], x + ray[1])
+    return np.clip(unit + (0.2 * s * (gy - gx))[..., None], 0, 1) * 255
+
+
+# The levels of severities 1 … 5 of the CIFAR set and of the ImageNet set.
+PLAIN: dict[Callable[[np.ndarray, float, Draws], np.ndarray], tuple[tuple | None, tuple | None]] = {
+    blue_noise_sample: ((0.7, 1.4, 2.1, 3.5, 4.2), (0.8, 1.6, 2.4, 4, 5.6)),
+    brownish_noise: ((2.5, 4, 5.5, 6.5, 7), (1, 2, 3, 4, 5)),
+    caustic_refraction: (None, (2.35, 3.2, 4.9, 6.6, 9.15)),
+    checkerboard_cutout: ((1, 2, 3, 4, 5), (2, 3, 4, 5, 6)),
+    circular_motion_blur: ((2.8, 3.6, 4.4, 5.2, 6), None),
+    cocentric_sine_waves: (None, (3, 5, 8, 9, 10)),
+    inverse_sparkles: ((1, 1.5, 2.5, 4.5, 5), (1, 2, 4, 9, 10)),
+    lines: ((0.5, 1, 1.5, 2, 2.5), None),
+    perlin_noise: (None, (4.6, 5.2, 5.8, 7.6, 8.8)),
+    pinch_and_twirl: ((5.5, 6, 6.5, 8.5, 10), None),
+    plasma_noise: (None, (4.75, 7, 8.5, 9.25, 10)),
+    ripple: ((5.5, 6, 6.5, 7.5, 8), None),
+    single_frequency_greyscale: (None, (1, 1.5, 2, 4.5, 5)),
+    sparkles: ((0.7, 3.5, 5.6, 6.3, 7), (1, 2, 3, 5, 6)),
+    transverse_chromatic_abberation: ((1, 2, 5, 9, 10), None),
 }
 
 

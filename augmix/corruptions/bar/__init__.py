@@ -15,12 +15,17 @@ __all__ = ["corrupt", "corruptions_of"]
 _FUNCTIONS: dict[str, Corruption] = {
     "blue_noise_sample": patterns.blue_noise_sample,
     "brownish_noise": patterns.brownish_noise,
+    "caustic_refraction": warps.caustic_refraction,
     "checkerboard_cutout": occlusions.checkerboard_cutout,
     "circular_motion_blur": warps.circular_motion_blur,
+    "cocentric_sine_waves": patterns.cocentric_sine_waves,
     "inverse_sparkles": occlusions.inverse_sparkles,
     "lines": occlusions.lines,
+    "perlin_noise": patterns.perlin_noise,
     "pinch_and_twirl": warps.pinch_and_twirl,
+    "plasma_noise": patterns.plasma_noise,
     "ripple": warps.ripple,
+    "single_frequency_greyscale": patterns.single_frequency_greyscale,
     "sparkles": occlusions.sparkles,
     "transverse_chromatic_abberation": warps.transverse_chromatic_abberation,
 }
@@ -38,7 +43,19 @@ _CIFAR: dict[str, tuple[float, ...]] = {
     "sparkles": (0.7, 3.5, 5.6, 6.3, 7),
     "transverse_chromatic_abberation": (1, 2, 5, 9, 10),
 }
-LEVELS = {"cifar": _CIFAR, "tiny": _CIFAR, "imagenet": _CIFAR}
+_IMAGENET: dict[str, tuple[float, ...]] = {
+    "blue_noise_sample": (0.8, 1.6, 2.4, 4, 5.6),
+    "brownish_noise": (1, 2, 3, 4, 5),
+    "caustic_refraction": (2.35, 3.2, 4.9, 6.6, 9.15),
+    "checkerboard_cutout": (2, 3, 4, 5, 6),
+    "cocentric_sine_waves": (3, 5, 8, 9, 10),
+    "inverse_sparkles": (1, 2, 4, 9, 10),
+    "perlin_noise": (4.6, 5.2, 5.8, 7.6, 8.8),
+    "plasma_noise": (4.75, 7, 8.5, 9.25, 10),
+    "single_frequency_greyscale": (1, 1.5, 2, 4.5, 5),
+    "sparkles": (1, 2, 3, 5, 6),
+}
+LEVELS = {"cifar": _CIFAR, "tiny": _CIFAR, "imagenet": _IMAGENET}
 """By preset and corruption; there is no set of 64 pixels, for which CIFAR's are taken."""
 
 

@@ -1,12 +1,14 @@
-"""Corruptions that read an image elsewhere: ripples, twirls, a turn's blur, and colours that are enlarged unequally."""
+"""Corruptions that read an image elsewhere: ripples, twirls, unequally enlarged colours, a turn's blur, water."""
 
 from functools import lru_cache
 from itertools import permutations
 from typing import Any
 
+import cv2
 import numpy as np
 from numba import njit
 
+from augmix.corruptions import filters
 from augmix.corruptions.noise import draw_uniform, uniforms
 
 
@@ -208,3 +210,57 @@ def circular_motion_blur(images: np.ndarray, keys: np.ndarray, level: float) -> 
     # The margin is rounding's: an even area keeps its value.
     result = np.clip(blurred + 1e-6, 0, 255).astype(np.uint8)
     return result.reshape(side, side, count, 3).transpose(2, 0, 1, 3)
+
+
+@njit(nogil=True, cache=True)
+def _caustics(keys: np.ndarray, out: np.ndarray) -> None:
+    """Fill (N, S, S) with the light that waves gather on the ground, in [0, 1], as a widespread shader has it."""
+    count, side = out.shape[:2]
+    for n in range(count):
+        time = 0.5 + 1.5 * draw_uniform(keys[n], 0)
+        scale = (0.75 + 0.5 * draw_uniform(keys[n], 1)) * side
+        for y in range(side):
+            for x in range(side):
+                down, right = y / scale % 1 * 2 * np.pi - 250, x / scale % 1 * 2 * np.pi - 250
+                a, b, light = down, right, 1.0
+                for i in range(5):
+                    t = time * (1 - 3.5 / (i + 1))
+                    a, b = down + np.cos(t - a) + np.sin(t + b), right + np.sin(t - b) + np.cos(t + a)
+                    light += 200 / np.sqrt((down / np.sin(a + t)) ** 2 + (right / np.cos(b + t)) ** 2)
+                out[n, y, x] = min(abs(1.17 - (light / 5) ** 1.4) ** 8, 1.0)
+
+
+@njit(nogil=True, cache=True)
+def _refract(images: np.ndarray, heights: np.ndarray, depth: float, light: float, out: np.ndarray) -> None:
+    """Read images of values in [0, 1] through water of these heights, (N, S + 2, S + 2) with a rim of 0."""
+    count, side = images.shape[:2]
+    values = np.empty(3)
+    for n in range(count):
+        height = heights[n]
+        for y in range(side):
+            for x in range(side):
+                slope_y, slope_x = height[y + 2, x + 1] - height[y, x + 1], height[y + 1, x + 2] - height[y + 1, x]
+                upright = 1 / np.sqrt(slope_y * slope_y + slope_x * slope_x + 1)
+                shift_y = shift_x = 0.0
+                if upright < 0.999:
+                    # Snell's law: the sine of the vertical's angle to the normal is divided by 4.
+                    cosine = np.sqrt(1 - (1 - upright * upright) / 16)
+                    bent = depth * upright * (cosine - upright / 4)
+                    shift_y, shift_x = np.round(bent * slope_y, 3), np.round(bent * slope_x, 3)
+                _sample(images[n], y + shift_y, x + shift_x, values)
+                for c in range(3):
+                    values[c] = 255 * min(max(values[c] + light * (slope_y - slope_x), 0.0), 1.0)
+                _store(values, out[n, y, x])
+
+
+def caustic_refraction(images: np.ndarray, keys: np.ndarray, level: float) -> np.ndarray:
+    """Look at an image on the ground of shallow, moving water."""
+    side = images.shape[1]
+    heights = np.zeros((len(images), side + 2, side + 2))
+    _caustics(keys, heights[:, 1:-1, 1:-1])
+    kernel = filters.gaussian_kernel(1, 4)
+    for inside in heights[:, 1:-1, 1:-1]:
+        inside[:] = cv2.sepFilter2D(inside.copy(), -1, kernel, kernel, borderType=cv2.BORDER_REFLECT)
+    out = np.empty_like(images)
+    _refract(images.astype(np.float32) / np.float32(255), heights, 0.05 * level * side, 0.2 * level, out)
+    return out
