@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 
 from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, corrupt
+from augmix.corruptions import bar as c_bar
 from augmix.corruptions.constants import PARAMETERS
 from augmix.perturbations import PERTURBATIONS, perturb
 from augmix.suite.data.datasets import Split
@@ -37,7 +38,7 @@ Table = list[dict[str, Any]]
 NAMES = (*CORRUPTIONS, *EXTRA_CORRUPTIONS)
 OTHERS_AT_224 = ("frost", "elastic_transform")
 PEERS = {32: "plain construction", 64: "plain construction", 224: "imagecorruptions"}
-SAMPLES = {"C": 1000, "P": 100}
+SAMPLES = {"C": 1000, "P": 100, "CBar": 1000}
 """The images of a measured sample, by test set."""
 PUBLISHED = 10_000
 """The images of the published test set, to which the time is extrapolated."""
@@ -120,12 +121,13 @@ def timed(size: int, name: str, ours: float, theirs: float) -> dict[str, Any]:
 
 
 def whole_sets() -> list[str]:
-    """Tell how long all of CIFAR-10-C and CIFAR-10-P take, files included, from a sample of each."""
+    """Tell how long all of CIFAR-10-C, CIFAR-10-P and CIFAR-10-C̄ take, files included, from a sample of each."""
     lines = []
     with tempfile.TemporaryDirectory() as root:
         for suffix, names, write, generate in (
             ("C", CORRUPTIONS, write_severities, corrupt),
             ("P", PERTURBATIONS, write_sequences, perturb),
+            ("CBar", c_bar.corruptions_of("cifar"), write_severities, c_bar.corrupt),
         ):
             count, folder = SAMPLES[suffix], Path(root) / suffix
             test = Split(photographs(count, 32), np.zeros(count, np.int64))

@@ -31,7 +31,7 @@ def test_the_library_in_brief(images: np.ndarray) -> None:
     given: dict[str, Any] = {"images": images}
     exec(block("python", "import augmix\n"), given)
     assert len(given["views"](v2.functional.to_pil_image(images[0]))) == 3
-    assert given["corrupted"].shape == images.shape
+    assert given["corrupted"].shape == given["rippled"].shape == images.shape
     assert given["sequence"].shape[::2] == (4, 32, 3)
 
 

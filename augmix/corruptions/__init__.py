@@ -5,11 +5,11 @@ the mean corruption error, `EXTRA_CORRUPTIONS` the four that are held out.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-from augmix.checks import check_choice, check_images, check_integer, choose_preset
+from augmix.checks import check_choice, check_images, choose_preset
+from augmix.corruptions.chunks import Corruption, corrupt_in_chunks
 from augmix.corruptions.constants import PARAMETERS
 
 try:
@@ -19,15 +19,12 @@ except ModuleNotFoundError as error:
 
 __all__ = ["CORRUPTIONS", "EXTRA_CORRUPTIONS", "corrupt"]
 
-# What one call of a corruption works on at most, in values: its temporaries stay in the cache.
-_CHUNK = 2**18
 
-
-def _noise(table: Callable[[float], np.ndarray]) -> Callable[[np.ndarray, np.ndarray, float], np.ndarray]:
+def _noise(table: Callable[[float], np.ndarray]) -> Corruption:
     return lambda images, keys, parameter: noise.add_noise(images, table(parameter), keys)
 
 
-_FUNCTIONS: dict[str, Callable[[np.ndarray, np.ndarray, Any], np.ndarray]] = {
+_FUNCTIONS: dict[str, Corruption] = {
     "gaussian_noise": _noise(noise.gaussian_noise_table),
     "shot_noise": _noise(noise.shot_noise_table),
     "impulse_noise": _noise(noise.impulse_noise_table),
@@ -75,14 +72,5 @@ def corrupt(
     """
     check_images(images)
     check_choice("name", name, (*CORRUPTIONS, *EXTRA_CORRUPTIONS))
-    check_integer("severity", severity, 1, 5)
-    check_integer("seed", seed)
-    check_integer("first", first, 0)
-    parameters = PARAMETERS[name][choose_preset(preset, images)][severity - 1]
-    step = max(1, _CHUNK // images[0].size)
-    out = np.empty(images.shape, np.uint8)
-    for start in range(0, len(images), step):
-        chunk = np.array(images[start : start + step], order="C")
-        keys = noise.image_keys(seed, name, severity, first + start, len(chunk))
-        out[start : start + step] = _FUNCTIONS[name](chunk, keys, parameters)
-    return out
+    parameters = PARAMETERS[name][choose_preset(preset, images)]
+    return corrupt_in_chunks(_FUNCTIONS[name], parameters, images, name, severity, seed, first)

@@ -100,7 +100,7 @@ def add_generator(
 
 
 def generator_testset(args: argparse.Namespace, name: str) -> Any:
-    """The test set `name` (C or P) that a command generates of a prepared data set."""
+    """The test set `name` (C, CBar or P) that a command generates of a prepared data set."""
     if args.data is None:
         raise UserError(f"which data set? for example: augmix {args.command} data/digits")
     if not (args.data / "test_images.npy").is_file():

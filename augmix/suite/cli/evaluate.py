@@ -8,7 +8,7 @@ from augmix.errors import UserError
 from augmix.suite.cli.command import add_command, add_config, run_settings
 from augmix.suite.io import times
 
-GENERATORS = {"C": "corrupt", "P": "perturb"}
+GENERATORS = {"C": "corrupt", "CBar": "corrupt --bar", "P": "perturb"}
 """The commands that generate the test sets beside a data set, by their names."""
 
 
@@ -28,7 +28,9 @@ def add(commands: Any) -> None:
         "--arch", metavar="NAME", help="the checkpoint's architecture: ours, timm's, or package.module:function"
     )
     command.add_argument(
-        "--dataset-folder", metavar="FOLDER", help="prepared data; the -C and -P beside it are used as far as they go"
+        "--dataset-folder",
+        metavar="FOLDER",
+        help="prepared data; -C, -P and -CBar beside it are used as far as they go",
     )
     constants: dict[str, Any] = {
         "type": float,

@@ -13,18 +13,22 @@ from augmix.suite.testsets import kinds
 from augmix.suite.testsets.base import TestSet
 from augmix.suite.testsets.shifted import Shifted
 
-MADE = {"C": "corruptions", "P": "perturbations"}
+MADE = {"C": "corruptions", "P": "perturbations", "CBar": "corruptions_bar"}
 """The kinds of the test sets that are made in a folder beside the data set's, by the folder's suffix."""
 
 
 def beside(data: Path) -> list[TestSet]:
-    """The data set's own test images, and the -C and -P beside it with the shifts that are there: perhaps none."""
+    """The data set's own test images, and the -C and -P beside it with the shifts that are there: perhaps none.
+
+    Others that are made beside it, such as a -CBar, are among them where some of their shifts are there.
+    """
     found: list[TestSet] = [kinds.kind("clean")(name="clean", data=str(data))]
     for name in MADE:
         where = data.with_name(f"{data.name}-{name}")
         whole = of_folder(name, data, where)
         there = [s for s in whole.known(whole.preset) if (where / f"{s}.npy").is_file() or (where / s).is_dir()]
-        found.append(replace(whole, names=tuple(there)))
+        if there or name in ("C", "P"):
+            found.append(replace(whole, names=tuple(there)))
     return found
 
 
@@ -37,7 +41,7 @@ def of_folder(
     preset: str | None = None,
     seed: int = 0,
 ) -> Shifted:
-    """The test set `name` (C or P) of a prepared data set, generated in a folder, without an experiment."""
+    """The test set `name` (C, CBar or P) of a prepared data set, generated in a folder, without an experiment."""
     test = datasets.read(data, "test").images
     preset = preset or nearest_preset(min(test.shape[1:3]))
     cls = kinds.kind(MADE[name])

@@ -9,13 +9,14 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from augmix.checks import choose_preset
-from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, corrupt
 from augmix.errors import UserError
 from augmix.perturbations import extra_perturbations_of, perturb, perturbations_of
 from augmix.suite.data.datasets import read
 from augmix.suite.data.loaders import image_folder
 from augmix.suite.io.files import atomic
 from augmix.suite.io.progress import bar
+from augmix.suite.testsets import kinds
+from augmix.suite.testsets.folder import MADE
 from augmix.suite.testsets.generation import SEVERITIES, generated
 
 if TYPE_CHECKING:
@@ -51,14 +52,16 @@ def pick(data: Path | None, image: str) -> np.ndarray:
     return np.array(images[int(image)])
 
 
-def write_corruptions(path: Path, image: np.ndarray, names: Sequence[str], preset: str | None, seed: int) -> None:
-    """Draw `image` and its corruptions at severities 1 to 5, one strip each; `names` empty means all of them.
+def write_corruptions(
+    path: Path, image: np.ndarray, names: Sequence[str], preset: str | None, seed: int, testset: str = "C"
+) -> None:
+    """Draw `image` and its corruptions at severities 1 to 5, one strip each; `names` empty means all of `testset`'s.
 
     The suffix of `path` is the format: png, pdf, svg, jpg and what else matplotlib writes.
     """
-    strips = []
-    for name in bar(names or (*CORRUPTIONS, *EXTRA_CORRUPTIONS), desc="gallery", unit="corruption"):
-        corrupted = [generated(corrupt, image[None], name, severity, seed, preset) for severity in SEVERITIES]
+    strips, kind = [], kinds.kind(MADE[testset])
+    for name in bar(names or kind.known(choose_preset(preset, image[None])), desc="gallery", unit="corruption"):
+        corrupted = [generated(kind.corrupt, image[None], name, severity, seed, preset) for severity in SEVERITIES]
         strips.append((name, np.concatenate([image[None], *corrupted])))
     _write_sheet(path, strips, across=1 if len(strips) == 1 else 2)
 

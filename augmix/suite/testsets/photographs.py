@@ -5,6 +5,7 @@
 """
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -87,8 +88,8 @@ def _streamed(test: Split) -> Photographs:
     return test.images
 
 
-def _image_file(split: Photographs, name: str, severity: int, index: int) -> str:
-    """A corrupted image's file below the test set's folder."""
+def _image_file(split: Photographs, name: str, severity: int | str, index: int) -> str:
+    """A corrupted image's file below the test set's folder; published severities may be named by their levels."""
     photograph = Path(os.fsdecode(split.names[index]))
     return f"{name}/{severity}/{photograph.parent.name}/{photograph.stem}.JPEG"
 
@@ -169,12 +170,22 @@ class ShiftPhotographs(Images):
             for item in evenly(items, CHECKED):
                 self._decoder(shift)(int(item))
 
+    def _severities(self, shift: str) -> list[str]:
+        """The names of a shift's folders from the mildest on: 1 … 5, or its levels, such as 2.35."""
+        folder = self.folder / shift
+        names = sorted(filter(re.compile(r"\d+(\.\d+)?").fullmatch, os.listdir(folder)), key=float)
+        if len(names) != len(SEVERITIES):
+            there = ", ".join(names) or "none"
+            raise UserError(f"{folder} should hold five severities, named 1 to 5 or by levels (2.35), not {there}")
+        return names
+
     def _decoder(self, name: str) -> Callable[[int], np.ndarray]:
         """A function that decodes an image, of severity after severity, or a video: uint8 (T, side, side, 3)."""
+        severities = self._severities(name) if self._frames is None else []
 
         def image(item: int) -> np.ndarray:
             severity, i = divmod(item, len(self._indices))
-            file = self.folder / _image_file(self._split, name, SEVERITIES[severity], self._indices[i])
+            file = self.folder / _image_file(self._split, name, severities[severity], self._indices[i])
             decoded = photographs.read(file)
             if self._resize:
                 return photographs.evaluated(decoded, self._side)[None]

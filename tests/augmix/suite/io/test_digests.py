@@ -79,6 +79,10 @@ def test_a_test_set_is_decided_by_the_corruptions_and_the_photographs_of_frost()
     sequences = code_of(["augmix.suite.testsets.kinds.perturbations"])
     assert {"augmix/perturbations.py", "augmix/corruptions/filters.py"} <= set(sequences.files)
     assert "augmix/corruptions/weather.py" not in sequences.files  # a neighbour of filters.py, which nothing asks for
+    bar = code_of(["augmix.suite.testsets.kinds.corruptions_bar"])
+    assert {"augmix/corruptions/bar/warps.py", "augmix/corruptions/noise.py"} <= set(bar.files)
+    assert "augmix/corruptions/weather.py" not in bar.files
+    assert not [file for file in code.files if "/bar/" in file]
     assert "torch" not in code.packages
     assert "numba" in code.packages
     # No statement imports the package that has the photographs: it is asked for by its name.

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image, ImageSequence
 
-from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, corrupt
+from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, bar, corrupt
 from augmix.perturbations import EXTRA_PERTURBATIONS, PERTURBATIONS, perturb
 from augmix.suite.cli import main
 from augmix.suite.data import datasets
@@ -43,6 +43,16 @@ def test_every_corruption_at_every_severity(figures: list[Figure], tmp_path: Pat
     boxes = [ax.get_position() for ax in axes]
     assert not any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i])
     assert all(box.x0 >= 0 and box.x1 <= 1 + 1e-9 and box.y0 >= -1e-9 and box.y1 <= 1 for box in boxes)
+
+
+def test_every_corruption_of_the_other_set(figures: list[Figure], small_digits: Path, tmp_path: Path) -> None:
+    assert main(["corrupt", str(small_digits), "--bar", "--gallery", str(tmp_path / "bar.png"), "--seed", "3"]) == 0
+    names = bar.corruptions_of("cifar")
+    assert [ax.get_title("left") for ax in figures[0].axes] == [name.replace("_", " ") for name in names]
+    image, side = datasets.read(small_digits, "test").images[:1], 32
+    strip = np.asarray(figures[0].axes[names.index("ripple")].images[0].get_array())
+    gap = len(strip[0]) // 6 - side + 1
+    assert np.array_equal(strip[:, 2 * (side + gap) :][:, :side], bar.corrupt(image, "ripple", 2, seed=3)[0])
 
 
 @pytest.mark.parametrize("suffix", ["png", "pdf", "JPG"])

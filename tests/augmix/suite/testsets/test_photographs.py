@@ -160,6 +160,21 @@ def test_published_files_need_no_record(data: Path, tmp_path: Path) -> None:
         sequences.check(["rotate"])
 
 
+def test_severities_may_be_named_by_their_levels(data: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / "contrast"
+    theirs.mkdir()
+    (theirs / ".DS_Store").touch()
+    for severity, level in enumerate(("2.35", "3.20", "9", "10.00", "10.25"), 1):
+        (theirs / level).symlink_to(data.with_name("imagenet-C") / "contrast" / str(severity))
+    testset = ShiftPhotographs(tmp_path, None, datasets.read(data, "test"))
+    testset.check(["contrast"])
+    assert np.array_equal(testset.read("contrast").images[:], opened(data, "C").read("contrast").images[:])
+    (theirs / "9").unlink()
+    complaint = r"contrast should hold five severities, .* not 2\.35, 3\.20, 10\.00, 10\.25"
+    with pytest.raises(UserError, match=complaint):
+        testset.check(["contrast"])
+
+
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:300])
 
