@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from augmix.checks import check_choice, check_integer, check_number
+from augmix.graphs import replayed
 from augmix.losses import cross_entropy
 from augmix.methods import Method, uniform, unmixed
 
@@ -45,17 +46,21 @@ def attack(
     mode: str,
 ) -> list[Tensor]:
     """Ascend the loss by `steps` signed gradients, within `epsilon` of the images and [0, 255]: float32."""
-    pixels = images.to(torch.float32)
-    lowest, highest = (pixels - 255 * epsilon).clamp_(min=0), (pixels + 255 * epsilon).clamp_(max=255)
-    noise = 2 * uniform(images.shape, rng, images.device) - 1
-    perturbed = torch.clamp(pixels + 255 * epsilon * noise, lowest, highest)
-    with _attacked(net, mode):
+
+    def ascend(images: Tensor, labels: Tensor, start: Tensor) -> tuple[Tensor]:
+        pixels = images.to(torch.float32)
+        lowest, highest = (pixels - 255 * epsilon).clamp_(min=0), (pixels + 255 * epsilon).clamp_(max=255)
+        perturbed = torch.clamp(pixels + 255 * epsilon * (2 * start - 1), lowest, highest)
         for _ in range(steps):
             perturbed.requires_grad_()
             loss = F.cross_entropy(net(perturbed), labels, reduction="sum")
             (gradient,) = torch.autograd.grad(loss, perturbed)
             perturbed = torch.clamp(perturbed.detach() + 255 * step * gradient.sign_(), lowest, highest)
-    return [perturbed]
+        return (perturbed,)
+
+    start = uniform(images.shape, rng, images.device)
+    with _attacked(net, mode):
+        return list(replayed((net, epsilon, step, steps, mode), ascend, images, labels, start))
 
 
 @contextmanager

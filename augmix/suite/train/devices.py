@@ -13,8 +13,10 @@ from typing import Any
 import torch
 
 from augmix.errors import RunError, UserError
+from augmix.graphs import CudaCapture, Graphs
 from augmix.suite.io.locks import locked
 from augmix.suite.io.processes import joined
+from augmix.suite.train.checkpoints import tell
 
 _chosen: dict[str, torch.device] = {}
 """The devices that this process has set up: it evaluates where it has trained."""
@@ -89,6 +91,11 @@ def _claim() -> torch.device:
     device = torch.device("cuda", index)
     torch.cuda.set_device(device)
     return device
+
+
+def graphs(device: torch.device) -> Graphs | None:
+    """What records and replays steps on the device; None where they are just taken."""
+    return Graphs(CudaCapture(device), tell) if device.type == "cuda" else None
 
 
 def describe(device: torch.device) -> str:

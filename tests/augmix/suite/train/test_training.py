@@ -21,7 +21,7 @@ from augmix.suite.config.experiment import Experiment
 from augmix.suite.data import datasets
 from augmix.suite.evaluate.evaluation import load_net
 from augmix.suite.io.locks import locked
-from augmix.suite.train import batches, training
+from augmix.suite.train import batches, optimizers, training
 from augmix.suite.train.checkpoints import Interrupted
 from augmix.suite.train.settings import TrainSettings
 
@@ -84,7 +84,7 @@ def test_interrupted_anywhere_it_ends_in_the_same_bits(
     calls = 0
     step = training.training_step
 
-    def interrupting(*arguments: Any) -> tuple[float, float]:
+    def interrupting(*arguments: Any) -> tuple[torch.Tensor, torch.Tensor]:
         nonlocal calls
         calls += 1
         if calls == stop:
@@ -219,12 +219,12 @@ def test_learning_rate_is_a_cosine() -> None:
     recipe = {
         "learning_rate": 0.1, "minimum_learning_rate": 1e-6, "schedule": "cosine", "epochs": 10, "warmup_epochs": 0,
     }  # fmt: skip
-    rates = [training.learning_rate(recipe, step, 100) for step in range(101)]
+    rates = [optimizers.learning_rate(recipe, step, 100) for step in range(101)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[50] == pytest.approx((0.1 + 1e-6) / 2)
     assert rates[100] == pytest.approx(1e-6)
     assert all(a > b for a, b in pairwise(rates))
-    warm = [training.learning_rate({**recipe, "warmup_epochs": 2}, step, 100) for step in range(101)]
+    warm = [optimizers.learning_rate({**recipe, "warmup_epochs": 2}, step, 100) for step in range(101)]
     assert warm[0] == pytest.approx(0.005)
     assert warm[19] == warm[20] == pytest.approx(0.1)
     assert warm[60] == pytest.approx((0.1 + 1e-6) / 2)
@@ -236,7 +236,7 @@ def test_learning_rate_falls_in_steps_at_the_milestones() -> None:
         "learning_rate": 0.4, "minimum_learning_rate": 1e-6, "schedule": "steps", "epochs": 9, "warmup_epochs": 1,
         "milestones": [3, 6, 8],
     }  # fmt: skip
-    rates = [training.learning_rate(recipe, step, 90) for step in range(90)]
+    rates = [optimizers.learning_rate(recipe, step, 90) for step in range(90)]
     assert rates[:10] == pytest.approx(np.arange(1, 11) * 0.04)
     assert rates[10:30] == pytest.approx([0.4] * 20)
     assert rates[30:60] == pytest.approx([0.04] * 30)
