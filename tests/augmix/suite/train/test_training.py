@@ -17,6 +17,7 @@ import yaml
 
 from augmix import crops
 from augmix.errors import RunError, UserError
+from augmix.operations.transfer import to_device
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.data import datasets
 from augmix.suite.evaluate.evaluation import load_net
@@ -213,6 +214,24 @@ def test_crop_and_flip_shift_whole_images_and_mirror_half() -> None:
     assert np.array_equal(cropped[:, 0], cropped[:, 2])
     unflipped = crops.crop_and_flip(images[:500], np.random.default_rng(0), flip=False).numpy()
     assert not any(windows[image.tobytes()] for image in unflipped[:, 0])
+
+
+def test_a_few_bytes_an_image_say_where_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+
+    def watched(device: torch.device, array: np.ndarray) -> torch.Tensor:
+        sent.append(array.nbytes)
+        return to_device(device, array)
+
+    monkeypatch.setattr(crops, "to_device", watched)
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (162, 3, 7, 9), np.uint8))
+    every = np.array([(top, left, flip) for top in range(9) for left in range(9) for flip in (0, 1)])
+    cut = crops.shift(images, every).numpy()
+    padded = np.pad(images.numpy(), ((0, 0), (0, 0), (crops.PAD, crops.PAD), (crops.PAD, crops.PAD)))
+    for image, shifted, (top, left, flip) in zip(padded, cut, every, strict=True):
+        window = image[:, top : top + 7, left : left + 9]
+        assert np.array_equal(shifted, window[:, :, ::-1] if flip else window)
+    assert sent == [3 * 162]
 
 
 def test_learning_rate_is_a_cosine() -> None:
