@@ -243,6 +243,16 @@ def _provenance(results: Results) -> Table:
         },
         "platform": done["platform"],
         "device": done["device"],
+        **{
+            title: [str(p[key]) for p in recorded if p.get(key)]
+            for title, key in (
+                ("precision", "precision"),
+                ("CPU", "cpu"),
+                ("driver", "driver"),
+                ("CUDA", "cuda"),
+                ("cuDNN", "cudnn"),
+            )
+        },
         "threads": [f"{threads:g}" for threads in done["threads"].dropna()],
     }
     rows = [Row((name,), "", name, [tally]) for name, values in facts.items() if (tally := _tally(list(values)))]

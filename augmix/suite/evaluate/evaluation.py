@@ -40,7 +40,7 @@ def evaluate(settings: EvaluateSettings, folder: Path) -> None:
         noted = datasets.record(Path(settings.data))
         net = load_net(folder / "model.pt", run["architecture"], noted, device)
         write_predictions(net, missing, Path(settings.data), folder / settings.output, device)
-        described = {"device": devices.describe(device)}
+        described = devices.noted(device)
     stamps.finish(settings, folder, described, time.time() - started if missing else None)
 
 

@@ -34,6 +34,8 @@ ROOTS = {
     "report": ("reports.make",),
 }
 """The modules whose code decides what these stages write."""
+NO_GPU = ("cpu", "mps")
+"""The devices on which training is in single precision unless bfloat16 is asked for."""
 SMALL_MODEL = 32 * 2**20
 """Bytes; the weights of larger nets are not read at every start."""
 KEPT = "kept.json"
@@ -178,7 +180,7 @@ def changes_of_run(experiment: Experiment, run: Run) -> list[Change]:
         return [Change("train", run.path, target, "unknown", ("it does not say what it was made with",), run.path)]
     noted = read_mapping(folder / "provenance.json", {})
     config = read_mapping(folder / "config.yaml", {})
-    differing = _settings(_decisive(config), json.loads(json.dumps(run.training.decisive())))
+    differing = _settings(*_recipes(config, noted, run))
     data = Path(run.training.data)
     if (
         not differing
@@ -259,6 +261,22 @@ def _decisive(config: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
+def _recipes(config: Mapping[str, Any], noted: Mapping[str, Any], run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings that a run was trained with and those asked for now; precisions are the ones that `auto` stands for.
+
+    `noted` is the run's provenance: where it was trained, decides.
+    """
+    before, now = _decisive(config), json.loads(json.dumps(run.training.decisive()))
+    trained, asked = (settings.get("training") or {} for settings in (before, now))
+    said = trained.get("precision")
+    used = noted.get("precision", said)
+    if asked.get("precision") == "auto":
+        asked["precision"] = used if said == "auto" else "float32" if noted.get("device") in NO_GPU else "bfloat16"
+    if used is not None:
+        trained["precision"] = used
+    return before, now
+
+
 def _settings(before: Any, now: Any, prefix: str = "") -> list[str]:
     """The settings that differ, for people: `training.epochs 12 → 13`."""
     if isinstance(before, Mapping) and isinstance(now, Mapping):
@@ -272,8 +290,9 @@ def _settings(before: Any, now: Any, prefix: str = "") -> list[str]:
 
 def compare_settings(path: Path, run: Run) -> None:
     """Refuse a run whose recorded settings differ from the requested ones (its folder was copied, say)."""
-    differing = _settings(_decisive(read_mapping(path, {})), json.loads(json.dumps(run.training.decisive())))
-    if differing:
+    described = path.with_name("provenance.json")
+    noted = read_mapping(described, {}) if described.exists() else {}
+    if differing := _settings(*_recipes(read_mapping(path, {}), noted, run)):
         raise UserError(
             f"{path} was trained with other settings ({'; '.join(differing)}); start the experiment again to have it "
             "trained anew"

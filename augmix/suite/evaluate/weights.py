@@ -85,7 +85,7 @@ def evaluate_checkpoint(checkpoint: Path, architecture: str, data: Path, output:
     write_predictions(net, stamped, data, output / "predictions", place)
     rows = list(run_metrics(output / "predictions", present))
     write_csv(output / "metrics.csv", COLUMNS, [(data.name, architecture, checkpoint.stem, "", *row) for row in rows])
-    described = {**provenance.describe(), "device": devices.describe(place), "weights": str(checkpoint), **weights}
+    described = {**provenance.describe(), **devices.noted(place), "weights": str(checkpoint), **weights}
     write_json(output / "predictions.json", {**described, "started": started, "seconds": time.time() - started})
     return [found for testset in testsets for found in headlines(testset, rows)]
 

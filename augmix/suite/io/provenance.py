@@ -8,6 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from augmix.suite.io import machine
+
 PACKAGES = ("torch", "torchvision", "numpy", "numba", "pillow", "opencv-python-headless", "scipy", "snakemake")
 
 
@@ -50,5 +52,6 @@ def describe() -> Mapping[str, Any]:
         "dirty": dirty,
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "cpu": machine.cpu(),
         "packages": versions(),
     }

@@ -149,6 +149,7 @@ def _net(key: Key, recipe: Mapping[str, Any], attacked: bool, budget: float, dev
     from augmix.suite.train.training import make_net, training_step
 
     name, side = key
+    recipe = {**recipe, "precision": devices.precision(recipe["precision"], device)}
     net = make_net(name, CLASSES, NORMALISED, recipe, device)
     recorder = devices.graphs(device)
     optimizer = make_optimizer(net, recipe, replayed=recorder is not None)

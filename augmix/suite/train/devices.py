@@ -14,6 +14,7 @@ import torch
 
 from augmix.errors import RunError, UserError
 from augmix.graphs import CudaCapture, Graphs
+from augmix.suite.io import machine
 from augmix.suite.io.locks import locked
 from augmix.suite.io.processes import joined
 from augmix.suite.train.checkpoints import tell
@@ -98,6 +99,23 @@ def graphs(device: torch.device) -> Graphs | None:
     return Graphs(CudaCapture(device), tell) if device.type == "cuda" else None
 
 
+def precision(name: str, device: torch.device) -> str:
+    """The precision of training that `name` or `auto` means on the device: bfloat16 on a GPU that has it."""
+    if name != "auto":
+        return name
+    low = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if low else "float32"
+
+
 def describe(device: torch.device) -> str:
     """What the device is, for people."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def noted(device: torch.device) -> dict[str, Any]:
+    """What a result notes of the device that made it: its name and, of a GPU, the versions of what drives it."""
+    found: dict[str, Any] = {"device": describe(device)}
+    if device.type == "cuda":
+        cuda = {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
+        found |= {"driver": machine.driver(), **cuda}
+    return found

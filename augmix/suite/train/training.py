@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,20 +87,22 @@ class Trainer:
     """One run's net, optimiser and data, and where it stands: everything but the position is set up once."""
 
     def __init__(self, settings: TrainSettings, folder: Path, device: torch.device, group: distributed.Group) -> None:
-        self.settings, self.recipe, self.folder = settings, settings.training, folder
-        self.device, self.group = device, group
+        self.settings, self.folder, self.device, self.group = settings, folder, device, group
+        precision = devices.precision(settings.training["precision"], device)
+        self.recipe = {**settings.training, "precision": precision}
         data = Path(settings.data)
         record = datasets.record(data)
         code = digests.code_of(settings.roots())
         self.fingerprint = digests.json_digest(
-            [settings.decisive(), record["sha256"], code.digest, device.type], length=64
+            [replace(settings, training=self.recipe).decisive(), record["sha256"], code.digest, device.type], length=64
         )
         self.provenance = {
             **provenance.describe(),
             "fingerprint": self.fingerprint,
             "code": code.as_json(),
             "preparation": {key: record.get(key) for key in PREPARED},
-            "device": devices.describe(device),
+            **devices.noted(device),
+            "precision": precision,
             "processes": group.processes,
             "threads": self.recipe["threads"],
             "seed": settings.seed,

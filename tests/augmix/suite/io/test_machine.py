@@ -32,6 +32,19 @@ def test_what_cuda_would_see_is_counted(
     assert machine.gpus() == count
 
 
+def test_the_drivers_version_and_the_processor_are_named(
+    driver: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver.write_text('#!/bin/sh\necho "$1" | grep -q driver_version && printf "580.65\\n580.65\\n"\n')
+    assert machine.driver() == "580.65"
+    driver.write_text("#!/bin/sh\nexit 9\n")
+    assert machine.driver() == ""
+    monkeypatch.setattr(machine, "CPUS", tmp_path / "cpuinfo")
+    assert machine.cpu() != ""
+    machine.CPUS.write_text("processor\t: 0\nmodel name\t: Intel(R) Xeon(R) @ 2.1GHz\nmodel name\t: other\n")
+    assert machine.cpu() == "Intel(R) Xeon(R) @ 2.1GHz"
+
+
 def test_no_driver_or_a_broken_one_means_none(driver: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     driver.write_text("#!/bin/sh\nexit 9\n")
     assert machine.gpus() == 0

@@ -64,6 +64,25 @@ def test_more_processes_than_gpus_are_refused(two_gpus: list[torch.device], monk
         devices.choose("cuda")
 
 
+@pytest.mark.parametrize(("has_it", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_is_bfloat16_on_a_gpu_that_has_it(has_it: bool, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has_it)
+    gpu = torch.device("cuda", 0)
+    assert devices.precision("auto", gpu) == expected
+    assert [devices.precision(name, gpu) for name in ("float32", "bfloat16")] == ["float32", "bfloat16"]
+    for other in ("cpu", "mps"):
+        assert devices.precision("auto", torch.device(other)) == "float32"
+
+
+def test_a_gpu_is_noted_with_what_drives_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert devices.noted(torch.device("cpu")) == {"device": "cpu"}
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H100")
+    monkeypatch.setattr(devices.machine, "driver", lambda: "580.65")  # type: ignore[attr-defined]
+    noted = devices.noted(torch.device("cuda", 0))
+    assert (noted["device"], noted["driver"]) == ("NVIDIA H100", "580.65")
+    assert set(noted) == {"device", "driver", "cuda", "cudnn"}
+
+
 def test_an_absent_accelerator_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)

@@ -24,9 +24,11 @@ from augmix.suite.evaluate.evaluation import load_net
 from augmix.suite.io.locks import locked
 from augmix.suite.train import batches, optimizers, training
 from augmix.suite.train.checkpoints import Interrupted
+from augmix.suite.train.distributed import Group
 from augmix.suite.train.settings import TrainSettings
 
 MakeExperiment = Callable[..., Experiment]
+CPU = torch.device("cpu")
 
 
 def digest(path: Path) -> str:
@@ -70,6 +72,8 @@ def test_a_run_writes_everything_and_repeats_to_the_bit(small_experiment: MakeEx
     assert noted["seed"] == 0
     assert noted["threads"] == 1
     assert noted["parameters"] == 95_394
+    assert noted["precision"] == "float32"
+    assert noted["cpu"]
     assert noted["data_sha256"]["train_images"]
     assert json.loads((one / "progress.json").read_text())["epoch"] == 2
     assert not [path for path in one.iterdir() if path.name.endswith(".tmp")]
@@ -175,6 +179,16 @@ def test_divergence_is_recorded_and_not_repeated(
             training.train(huge, run)
     training.train(run_settings(small_experiment), run)
     assert not (run / "diverged.json").exists()
+
+
+def test_on_a_cpu_auto_is_the_run_of_single_precision(small_experiment: MakeExperiment, tmp_path: Path) -> None:
+    fingerprints = [
+        training.Trainer(
+            run_settings(small_experiment, training={"epochs": 2, "precision": precision}), tmp_path, CPU, Group()
+        ).fingerprint
+        for precision in ("auto", "float32", "bfloat16")
+    ]
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2]
 
 
 def test_a_second_process_does_not_write_beside_the_first(small_experiment: MakeExperiment, tmp_path: Path) -> None:
