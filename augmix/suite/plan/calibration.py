@@ -195,6 +195,8 @@ def _method(settings: Mapping[str, Any], side: int, request: Request, device: "t
     from torch import nn
 
     from augmix import methods
+    from augmix.graphs import recording
+    from augmix.suite.train import devices
 
     class Counter(nn.Module):
         """Logits from the mean colours; counts the images whose gradient is asked for."""
@@ -224,7 +226,9 @@ def _method(settings: Mapping[str, Any], side: int, request: Request, device: "t
     net.attacks = 0
     make()
     count, attacks = sum(len(view) for view in views), net.attacks
-    return MethodCost(count / batch, attacks / batch, _median(make) / batch if request.nets else 0.0)
+    with recording(devices.graphs(device)):
+        taken = _median(make) if request.nets else 0.0
+    return MethodCost(count / batch, attacks / batch, taken / batch)
 
 
 def _here(settings: Mapping[str, Any], packages: Sequence[str]) -> Mapping[str, Any]:
