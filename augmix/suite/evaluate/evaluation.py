@@ -107,6 +107,7 @@ def numbers(
     return out
 
 
+@devices.enough_memory("the net does not fit; lower what else uses the device")
 def load_net(path: Path, architecture: str, noted: Mapping[str, Any], device: torch.device) -> models.Normalised:
     """The trained net of a `model.pt`, for the data set with this record.
 
