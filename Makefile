@@ -1,6 +1,6 @@
 # Two commands do everything: `make reproduce` and `make test`. Each sets up .venv first, once.
 PYTHON ?= python3
-EXPERIMENT ?= digits
+EXPERIMENT ?= fashion
 CORES ?= all
 PORT ?= 5000
 VENV := .venv
@@ -11,7 +11,7 @@ CONFIG := config/$(EXPERIMENT).yaml
 .DEFAULT_GOAL := help
 
 help: ## show this list
-	@echo "make TARGET [EXPERIMENT=digits] [CORES=all] [PROFILE=slurm]"
+	@echo "make TARGET [EXPERIMENT=fashion] [CORES=all] [PROFILE=slurm]"
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 	@echo "experiments: $$(ls config | sed -n 's/\.yaml$$//p' | tr '\n' ' ')"
 

@@ -3,6 +3,8 @@
 At three times the step of standard training it shows what consistency is worth by itself.
 """
 
+from functools import partial
+
 import numpy as np
 from torch import Tensor, nn
 
@@ -19,8 +21,11 @@ def method(*, views: int = 2, weight: float = 12.0, flip: bool = False) -> Metho
     """
     check_integer("views", views, 1)
     check_flag("flip", flip)
+    return consistent(partial(crops, count=views, flip=flip), weight)
 
-    def crops(images: Tensor, labels: Tensor, net: nn.Module, rng: np.random.Generator) -> list[Tensor]:
-        return [crop_and_flip(images, rng, flip) for _ in range(views)]
 
-    return consistent(crops, weight)
+def crops(
+    images: Tensor, labels: Tensor, net: nn.Module, rng: np.random.Generator, *, count: int, flip: bool
+) -> list[Tensor]:
+    """The `count` further crops of each image."""
+    return [crop_and_flip(images, rng, flip) for _ in range(count)]

@@ -5,19 +5,22 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = [
-    "AugMix", "AugMixViews", "corruptions", "losses", "methods", "metrics", "mixing", "models", "operations",
-    "perturbations",
+    "AugMix", "AugMixViews", "corruptions", "evaluate", "losses", "methods", "metrics", "mixing", "models",
+    "operations", "perturbations",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
     from augmix import corruptions, losses, methods, metrics, mixing, models, operations, perturbations
     from augmix.mixing import AugMix, AugMixViews
+    from augmix.scoring import evaluate
 
 
 def __getattr__(name: str) -> Any:
     """Import `augmix.AugMix` and the modules on first use: `import augmix` alone stays free of torch."""
     if name in ("AugMix", "AugMixViews"):
         return getattr(import_module("augmix.mixing"), name)
+    if name == "evaluate":
+        return import_module("augmix.scoring").evaluate
     if name in __all__:
         return import_module(f"augmix.{name}")
     raise AttributeError(f"module 'augmix' has no attribute {name!r}")

@@ -1,5 +1,7 @@
 """The metrics of -C, -P and calibration, as fractions, from four numbers an image and no model.
 
+What they take are fractions too: values outside [0, 1], such as per cents, are a ValueError that names the argument.
+
 Definitions: Hendrycks & Dietterich, "Benchmarking Neural Network Robustness", ICLR 2019, Section 4; calibration:
 Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure", ICLR 2019, and AugMix, Section 4.
 """
@@ -28,18 +30,22 @@ def corruption_error(errors: Mapping[str, ArrayLike], reference: Mapping[str, fl
     """
     if empty := [name for name, values in errors.items() if not np.size(values)]:
         raise ValueError(f"errors of {', '.join(empty)} are empty")
+    for name, values in errors.items():
+        _check_fractions(f"errors of {name}", values)
     mean = {name: float(np.mean(np.asarray(values))) for name, values in errors.items()}
     if reference is None:
         return mean
     if missing := sorted(set(mean) - set(reference)):
         raise ValueError(f"reference has no error for {', '.join(missing)}")
+    _check_fractions("reference", [reference[name] for name in mean])
     return {name: value / reference[name] for name, value in mean.items()}
 
 
 def mean_corruption_error(errors: Mapping[str, ArrayLike], reference: Mapping[str, float] | None = None) -> float:
     """mCE: the mean over corruptions of their `corruption_error`; arguments and errors as there.
 
-    Every corruption has as many errors. Raises ValueError also where they have not, or there is none.
+    Every corruption has as many errors; without a `reference` they may be any measure's values, in any unit.
+    Raises ValueError also where corruptions have unequally many, or there is none.
     """
     if not errors:
         raise ValueError("errors is empty; give at least one corruption's errors")
@@ -67,6 +73,7 @@ def mean_flip_probability(flips: Mapping[str, float]) -> float:
     """mFP: the mean over perturbations of their `flip_probability`, by name. Raises ValueError when there are none."""
     if not flips:
         raise ValueError("flips is empty; give at least one perturbation's flip probability")
+    _check_fractions("flips", list(flips.values()))
     return float(np.mean(list(flips.values())))
 
 
@@ -77,6 +84,8 @@ def brier_score(true_probability: ArrayLike, squared_sum: ArrayLike) -> float:
     Raises ValueError when the shapes differ or nothing is in them.
     """
     true, squared = _pair("true_probability", true_probability, "squared_sum", squared_sum)
+    _check_fractions("true_probability", true)
+    _check_fractions("squared_sum", squared)
     return float(np.mean(squared.astype(float) - 2 * true.astype(float) + 1))
 
 
@@ -89,6 +98,7 @@ def negative_log_likelihood(true_probability: ArrayLike) -> float:
     true = np.asarray(true_probability, dtype=float)
     if not true.size:
         raise ValueError("true_probability is empty; at least one example is needed")
+    _check_fractions("true_probability", true)
     return float(-np.log(np.maximum(true, 2.0**-149)).mean())
 
 
@@ -101,9 +111,7 @@ def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: 
     """
     if bins < 1:
         raise ValueError(f"bins is {bins}; at least 1 is accepted")
-    confidence, correct = (
-        values.astype(float).ravel() for values in _pair("confidence", confidence, "correct", correct)
-    )
+    confidence, correct = _confidences(confidence, correct)
     index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
     gaps = np.bincount(index, confidence - correct, minlength=bins)
     return float(np.abs(gaps).sum() / confidence.size)
@@ -119,14 +127,28 @@ def rms_calibration_error(confidence: ArrayLike, correct: ArrayLike, bin_size: i
     """
     if bin_size < 1:
         raise ValueError(f"bin_size is {bin_size}; at least 1 is accepted")
-    confidence, correct = (
-        values.astype(float).ravel() for values in _pair("confidence", confidence, "correct", correct)
-    )
+    confidence, correct = _confidences(confidence, correct)
     order = np.argsort(confidence, kind="stable")
     starts = np.arange(max(confidence.size // bin_size, 1)) * bin_size
     sizes = np.diff(np.append(starts, confidence.size))
     gap = np.add.reduceat(confidence[order] - correct[order], starts) / sizes
     return float(np.sqrt(np.average(gap**2, weights=sizes)))
+
+
+def _confidences(confidence: ArrayLike, correct: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Both as flat float arrays; ValueError where they are no fractions, or do not match."""
+    for name, values in (("confidence", confidence), ("correct", correct)):
+        _check_fractions(name, values)
+    one, other = (values.astype(float).ravel() for values in _pair("confidence", confidence, "correct", correct))
+    return one, other
+
+
+def _check_fractions(name: str, values: ArrayLike) -> None:
+    """Raise ValueError unless all are in [0, 1], but for what single precision rounds a sum of probabilities to."""
+    array = np.asarray(values)
+    outside = array[~((array >= -1e-5) & (array <= 1 + 1e-5))]
+    if outside.size:
+        raise ValueError(f"{name} holds {outside.flat[0]:g}; fractions in [0, 1] are accepted, not per cents")
 
 
 def _pair(first: str, one: ArrayLike, second: str, other: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numba import njit
 from PIL import Image
 from torchvision import tv_tensors
 from torchvision.transforms import v2
@@ -12,6 +11,8 @@ from torchvision.transforms.v2 import functional
 
 from augmix import operations
 from augmix.checks import check_flag, check_integer, check_number
+from augmix.compilation import njit
+from augmix.operations.executors import eager
 
 _compiled = njit(cache=True, error_model="numpy")
 
@@ -21,26 +22,36 @@ class Plan(NamedTuple):
 
     `operations` (N, K, D): ids, `operations.IDENTITY` beyond a chain's depth. `parameters` (N, K, D): what
     `operations.apply` takes. `weights` (N, K): the chains' convex weights. `m` (N,): the weight of the chains
-    together against the image itself.
+    together against the image itself. `size`: the images' (height, width), of which translations are fractions.
     """
 
     operations: np.ndarray
     parameters: np.ndarray
     weights: np.ndarray
     m: np.ndarray
+    size: tuple[int, int]
 
 
+@eager
 def apply(images: torch.Tensor, plan: Plan) -> torch.Tensor:
     """Return (1 − m)·x + m·Σ wᵢ·chainᵢ(x) for uint8 images (N, C, H, W): float32 in [0, 255], not rounded."""
+    _check_size(images, plan)
     if plan.weights.ndim != 2 or plan.m.shape != plan.weights.shape[:1]:
         raise ValueError(f"weights must be (N, K) and m (N,), got shapes {plan.weights.shape} and {plan.m.shape}")
     weights = _with_image(plan.weights, plan.m)
     return operations.mix(images, plan.operations, plan.parameters, weights)
 
 
+@eager
 def apply_chain(images: torch.Tensor, plan: Plan) -> torch.Tensor:
     """Return each image's first chain alone, without mixing: uint8 (N, C, H, W)."""
+    _check_size(images, plan)
     return operations.chain(images, plan.operations[:, 0], plan.parameters[:, 0])
+
+
+def _check_size(images: torch.Tensor, plan: Plan) -> None:
+    if tuple(images.shape[-2:]) != tuple(plan.size):
+        raise ValueError(f"the plan is for images of {plan.size}, got {tuple(images.shape[-2:])}: sample one for them")
 
 
 @_compiled
@@ -102,6 +113,7 @@ class AugMix(v2.Transform):
         self.severity = severity
         self.all_ops = all_ops
 
+    @eager
     def sample(self, batch: int, size: tuple[int, int], rng: np.random.Generator) -> Plan:
         """Draw the plan of a batch of images of `size` (height, width)."""
         available = operations.ALL if self.all_ops else operations.AUGMIX
@@ -117,7 +129,12 @@ class AugMix(v2.Transform):
             weights = rng.standard_gamma(self.alpha, shape[:2])
         _finish(ids, available, depths, weights)
         parameters = operations.parameters(ids, levels, signs, size)
-        return Plan(ids, parameters, weights, rng.beta(self.alpha, self.alpha, batch))
+        return Plan(ids, parameters, weights, rng.beta(self.alpha, self.alpha, batch), size)
+
+    @eager
+    def forward(self, *inputs: Any) -> Any:
+        """Augment the images of a sample; also within `torch.compile`, which goes on behind it."""
+        return super().forward(*inputs)
 
     def check_inputs(self, flat_inputs: list[Any]) -> None:
         """Raise TypeError unless the sample holds an image and nothing that would have to move with it."""
@@ -157,6 +174,11 @@ class AugMixViews(v2.Transform):
         self.n = n
         self.augmix = AugMix(**parameters)
 
+    @eager
+    def forward(self, *inputs: Any) -> Any:
+        """Augment the images of a sample; also within `torch.compile`, which goes on behind it."""
+        return super().forward(*inputs)
+
     def check_inputs(self, flat_inputs: list[Any]) -> None:
         """Raise TypeError unless the sample holds an image and nothing that would have to move with it."""
         _check_sample(flat_inputs)
@@ -186,5 +208,12 @@ def _check_sample(flat_inputs: list[Any]) -> None:
 
 def _check_mode(image: Image.Image) -> Image.Image:
     if image.mode not in ("L", "RGB"):
-        raise ValueError(f"image must have mode L or RGB, got {image.mode}: use image.convert('RGB')")
+        # Pillow cuts these off at 255, so that a photograph of 16 bits would turn white.
+        if image.mode.startswith("I;16"):
+            help = "take its upper eight bits, Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))"
+        elif image.mode in ("I", "F"):
+            help = "scale its values to [0, 255], and give Image.fromarray(values.astype(np.uint8))"
+        else:
+            help = "use image.convert('RGB')"
+        raise ValueError(f"image must have mode L or RGB, got {image.mode}: {help}")
     return image

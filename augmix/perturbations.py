@@ -8,11 +8,10 @@ import math
 from collections.abc import Callable
 from functools import lru_cache
 
-import cv2
 import numpy as np
-from numba import njit
 
 from augmix.checks import PRESETS, check_choice, check_images, check_integer, choose_preset
+from augmix.compilation import njit
 from augmix.corruptions import filters, noise
 
 _COMMON = (
@@ -128,6 +127,8 @@ def _spatter(
     *flow: float,
 ) -> np.ndarray:
     """One layer of water, which flows down: each frame convolves its columns with `flow`."""
+    import cv2
+
     noisy = mean + deviation * noise.normals(keys[:1], image.shape[:2])
     layer = filters.gaussian_blur(noisy, sigma)[0]
     layer[layer < threshold] = 0
@@ -198,6 +199,8 @@ def _tilt(image: np.ndarray, frames: int, step: float) -> np.ndarray:
 
     On CIFAR's images the two differ by up to 7 grey levels, by more than 2 in 1 % of the values.
     """
+    import cv2
+
     height, width = image.shape[:2]
     matrices = _tilt_matrices(height, width, frames, step)
     return np.stack([cv2.warpPerspective(image, matrix, (width, height)) for matrix in matrices])
@@ -334,7 +337,7 @@ def perturb(
         check_integer("crop", crop, 8, min(images.shape[1:3]))
         if name not in GEOMETRIC_PERTURBATIONS:
             images = _crop(images, crop)
-    images = np.ascontiguousarray(images)
+    images = np.require(images, requirements=["C", "W"])  # for read-only ones the kernels would be compiled once more
     count, height, width, _ = images.shape
     frames, constants = frame_count(name, preset), _CONSTANTS[name][preset]
     sequences = np.empty((count, frames, crop or height, crop or width, 3), np.uint8)

@@ -26,6 +26,7 @@ from augmix.losses import cross_entropy
 from augmix.methods import Method, unmixed
 from augmix.registry import nearest
 from augmix.suite.io.configuration import Position, place, read
+from augmix.suite.io.files import expanded
 
 POLICIES = Path(__file__).parent / "policies"
 REMOVED = ("color", "contrast", "brightness", "sharpness", "cutout")
@@ -130,7 +131,7 @@ def read_policy(policy: str, full: bool = False, magnitudes: str | None = None) 
     `magnitudes` names the scale to read the file's numbers on, if that is another than the file says.
     """
     known = [file.stem for file in POLICIES.glob("*.yaml")]
-    path = POLICIES / f"{policy}.yaml" if policy in known else Path(str(policy)).expanduser()
+    path = POLICIES / f"{policy}.yaml" if policy in known else expanded(str(policy))
     if not path.is_file():
         raise ValueError(f"policy must be {', '.join(sorted(known))} or a YAML file, and there is no file {policy!r}")
     settings, lines = read(path)

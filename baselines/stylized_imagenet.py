@@ -16,16 +16,17 @@ from augmix.errors import UserError
 from augmix.losses import cross_entropy
 from augmix.methods import Method, unmixed
 from augmix.suite.data.loaders.image_folder import decode, listing
+from augmix.suite.io.files import expanded
 
 
 def method(*, folder: str, probability: float = 0.5) -> Method:
     """Each image is replaced with the given probability by a random one of `<folder>/train/<class>/*`.
 
-    Labels number the class folders in the order of their names. Images are decoded when they are drawn; the shorter
-    side is scaled to the batch's, the centre is cut out, and nothing else is done to them.
+    Labels number the class folders in the order that `image_folder` gives them. Images are decoded when they are
+    drawn; the shorter side is scaled to the batch's, the centre is cut out, and nothing else is done to them.
     """
     check_number("probability", probability, 0, 1)
-    return Method(Stylised(Path(folder).expanduser() / "train", probability), unmixed, cross_entropy)
+    return Method(Stylised(expanded(folder) / "train", probability), unmixed, cross_entropy)
 
 
 class Stylised:

@@ -1,6 +1,7 @@
 """The content of the typeset report, as data for report.typ: set-up, sentences, tables, figures, provenance."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from augmix.suite.data.datasets import read_images
 from augmix.suite.evaluate.measures import MEASURES, measures_of
 from augmix.suite.io.files import read_json
 from augmix.suite.testsets.base import TestSet
+from reports.findings import limits, of_methods, significant
 from reports.layout import Column, Row, Table, as_data, flattened, framed
 from reports.loaded import Results, majority, records
 from reports.names import PrintedMethod, architecture_title, headline_phrase, spaced
@@ -22,7 +24,7 @@ from reports.significance import statistics_in_words
 from reports.style import Drawing
 from reports.tables import main_table, method_columns, printed_runs, wall_time
 from reports.verdict import judge
-from reports.words import count_word, enumerated, sentence
+from reports.words import count_word, enumerated, sentence, setting_in_print
 
 FEW_IMAGES = 2000
 MOST_DIGESTS = 4
@@ -50,8 +52,8 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
         "tables": {
             table.name: as_data(table)
             for table in (
-                *(printed_runs(table) if table.name == "runs" else table for table in tables),
-                main_table(results),
+                *(_printed(results, table) for table in tables),
+                _main(results),
                 _datasets(results, data),
                 _testsets(results),
                 _provenance(results),
@@ -60,7 +62,7 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
         },
         "questions": [{**a._asdict(), "tables": [table.name for table in a.tables]} for a in answers(results)],
         "recipe": [
-            [spaced(key), _setting(value)]
+            [spaced(key), setting_in_print(value)]
             for key, value in results.config["training"].items()
             if (key, value) not in UNSAID
         ],
@@ -86,6 +88,7 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
             if any(source.startswith("generated") for source in results.sources.get((dataset, testset.name), ()))
         ],
         "few_images": list(_few_images(results)),
+        "limits": list(limits(results)),
         "held_out": sorted(
             {
                 spaced(shift)
@@ -96,6 +99,24 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
             }
         ),
     }
+
+
+def _main(results: Results) -> Table:
+    """The main table, whose caption says what it shows in the first of its figures."""
+    table = main_table(results)
+    for family, quantity in results.judged[:1]:
+        for dataset, testset in list(family.members.items())[:1]:
+            what = f"{headline_phrase(testset)} on {testset.title_on(results.dataset_title(dataset))}"
+            if finding := of_methods(results, dataset, quantity, what):
+                return replace(table, caption=f"{table.caption}. {finding.removesuffix('.')}")
+    return table
+
+
+def _printed(results: Results, table: Table) -> Table:
+    """A table as the report prints it."""
+    if table.name == "differences" and (finding := significant(results)):
+        return replace(table, caption=f"{table.caption}. {finding}")
+    return printed_runs(table) if table.name == "runs" else table
 
 
 def _day(timestamp: float) -> str:
@@ -201,28 +222,10 @@ def _recipe_changes(results: Results) -> list[str]:
     entries = [(architecture_title(e["name"]), e) for e in results.config["architectures"]]
     entries += [(titles[e["name"]], e) for e in results.config["methods"]]
     return [
-        f"{title}: " + ", ".join(f"{spaced(key)} {_setting(value)}" for key, value in entry["training"].items())
+        f"{title}: " + ", ".join(f"{spaced(key)} {setting_in_print(value)}" for key, value in entry["training"].items())
         for title, entry in entries
         if entry.get("training")
     ]
-
-
-def _setting(value: Any) -> str:
-    if isinstance(value, float):
-        factor, power, exponent = f"{value:g}".partition("e")
-        if not power:
-            return factor
-        return f"{factor}·10{exponent_of(exponent)}".removeprefix("1·")
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return enumerated([str(item) for item in value]) if value else "none"
-    return str(value)
-
-
-def exponent_of(text: str) -> str:
-    """`-06` as ⁻⁶."""
-    return str(int(text)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _provenance(results: Results) -> Table:
@@ -233,7 +236,7 @@ def _provenance(results: Results) -> Table:
     facts: dict[str, Iterable[str]] = {
         "augmix": [str(p.get("augmix", "")) for p in recorded],
         "commit": done["commit"].str[:12],
-        "uncommitted changes": done["dirty"].str.lower().replace({"true": "yes", "false": "no"}),
+        "uncommitted changes": done["dirty"].str.lower().replace({"true": "yes", "false": "no", "": "unknown"}),
         "code": _code(done["code"].str[:16]),
         "Python": done["python"],
         "torch": done["torch"],
@@ -242,6 +245,7 @@ def _provenance(results: Results) -> Table:
             for name in sorted({key for p in packages for key in p} - {"torch"})
         },
         "platform": done["platform"],
+        "processor": [str(p.get("cpu", "")) for p in recorded],
         "device": done["device"],
         **{
             title: [str(p[key]) for p in recorded if p.get(key)]

@@ -9,8 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from augmix.errors import UserError
-from augmix.suite.config.parse import build_testset, origin_of
-from augmix.suite.config.sweeps import HELD_OUT
+from augmix.suite.config.parse import held_out
 from augmix.suite.evaluate import predictions
 from augmix.suite.evaluate.measures import Measure, measures_of
 from augmix.suite.evaluate.predictions import OutdatedError
@@ -267,10 +266,7 @@ def _testset(results: Results, dataset: str, quantity: Quantity) -> TestSet | No
     if quantity == VALIDATION:
         key = ("validation", dataset)
         if key not in results.memory:
-            entry = {"kind": "corruptions", "shifts": list(HELD_OUT), "published": None, "resize": False}
-            results.memory[key] = build_testset(
-                "C", {**entry, "images": None, "seed": 0}, origin_of(results.config, dataset)
-            )
+            results.memory[key] = held_out(results.config, dataset)
         found: TestSet = results.memory[key]
         return found
     return next((known for known in results.testsets(dataset) if known.name == quantity.testset), None)

@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from augmix.suite.evaluate.measures import MEASURES, measures_of
+from reports.findings import extremes, of_methods, of_severities, of_shifts
 from reports.loaded import Family, Results, records
 from reports.names import architecture_title, spaced
 from reports.quantities import CLEAN_ERROR, MEAN, POOLED, Cell, Place, Quantity, overall
@@ -70,7 +71,9 @@ def _shift_bars(results: Results, folder: Path, dataset: str, architecture: str,
         _method_legend(results, figure, results.across(dataset, architecture, quantities[shifts[0]]))
     over = ": means over seeds, whiskers ± one standard deviation." if len(results.config["seeds"]) > 1 else "."
     where = f"{testset.title_on(results.dataset_title(dataset))} with {architecture_title(architecture)}"
-    yield Drawing(kind, name, f"{measure.title} per {testset.noun} on {where}{over}")
+    each = {shift: quantities[shift] for shift in results.shifts(dataset, testset)}
+    finding = of_shifts(results, (dataset, architecture), each)
+    yield Drawing(kind, name, f"{measure.title} per {testset.noun} on {where}{over} {finding}".rstrip())
 
 
 def panels_of(shifts: list[str], methods: int) -> list[list[str]]:
@@ -149,7 +152,8 @@ def _severity(results: Results, folder: Path, dataset: str, family: Family) -> I
             _label_ends(results, ax, data.set_index("method")[["label", "value"]], height)
     where = testset.title_on(results.dataset_title(dataset))
     over = f"averaged over the {testset.noun}s and seeds"
-    yield Drawing(kind, name, f"{measure.title} on {where} against severity, {over}.")
+    finding = of_severities(results, dataset, (quantities[0], quantities[max(quantities)]))
+    yield Drawing(kind, name, f"{measure.title} on {where} against severity, {over}. {finding}".rstrip())
 
 
 def _height(results: Results) -> float:
@@ -234,8 +238,10 @@ def _training(results: Results, folder: Path, dataset: str, architecture: str) -
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         logarithmic = _stretch(error, data["test_error"])
         _label_ends(results, error, means.reset_index("epoch")[["epoch", "test_error"]], height)
+    last = means["test_error"].groupby(level="method", sort=False).last().to_dict()
     said = [
         f"Training on {results.dataset_title(dataset)} with {architecture_title(architecture)}.",
+        extremes(last, "test error after the last epoch", MEASURES["error"]),
         "Thin: single runs, also those that diverged; thick: the mean over seeds." if runs.max() > 1 else "",
         "The loss is the one that each method minimises, so its level does not compare across methods.",
         "The error's scale is logarithmic from the lowest error up, and linear below." if logarithmic else "",
@@ -295,4 +301,6 @@ def _calibration(results: Results, folder: Path, dataset: str) -> Iterator[Drawi
             figure.legend(handles=patches, loc="outside upper center", ncols=min(4, len(shown)))
     spread_out = ": means over seeds, whiskers ± one standard deviation." if len(results.config["seeds"]) > 1 else "."
     title = f"{CONFIDENCE.title} on {enumerated(list(shown))} images of {results.dataset_title(dataset)}{spread_out}"
-    yield Drawing("calibration", name, title)
+    label, quantity = list(shown.items())[-1]
+    finding = of_methods(results, dataset, quantity, f"on {label} images")
+    yield Drawing("calibration", name, f"{title} {finding}".rstrip())

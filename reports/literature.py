@@ -1,15 +1,16 @@
 """Our figures beside the literature's, those of paper_results.yaml, where data set, net and method match."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import pandas as pd
 
 from augmix.registry import method_parts
 from augmix.suite.evaluate.paper import normalised_mce, paper_results
 from reports.loaded import Results
-from reports.names import PrintedMethod, spaced
+from reports.names import PrintedMethod
 from reports.quantities import CLEAN_ERROR, MCE, MFP, Cell, Place, Quantity, summarise
+from reports.recipes import differences
 
 PAPER = "AugMix paper"
 ABLATIONS = {  # Table 4's names in ours
@@ -18,20 +19,7 @@ ABLATIONS = {  # Table 4's names in ours
     "augmix_no_jsd": "no_jsd",
 }
 MAXBLUR = ("resnet50_maxblur", "standard")  # Table 2's maxblur_pool: an architecture of ours
-EPOCHS = {"allconv": 100, "wideresnet": 100, "densenet": 200, "resnext": 200}
-LONG_EPOCHS = ("augmix", "augmix_stylized", "autoaugment")  # on ImageNet 180, not 90
-PARAMETERS: dict[str, dict[str, dict[str, Any]]] = {  # where the paper's are not the methods' defaults
-    "imagenet": {
-        "augmix": {"severity": 1},
-        "augmix_stylized": {"severity": 1},
-        "autoaugment": {"policy": "imagenet"},
-        "random_autoaugment": {"severity": 1},
-    },
-    "cifar100": {"cutout": {"size": 0.25}},
-}
 STYLIZED = ["stylized_imagenet", "augmix"]  # the views of augmix_stylized
-MEASURED_ON = {"clean error": CLEAN_ERROR.testset, "mCE": MCE.testset, "mFR": MFP.testset}
-"""The test set of each measure, by the beginning of its name."""
 
 
 class PublishedFigure(NamedTuple):
@@ -66,21 +54,18 @@ def comparisons(results: Results) -> Iterator[Comparison]:
                     if figure[:3] == (entry["loader"], architecture, theirs):
                         ours = _ours(results, place, figure.measure)
                         if ours is not None:
-                            yield Comparison(place, figure, ours, _differs(results, place, figure))
+                            differs = differences(results, place, figure.method, figure.measure)
+                            yield Comparison(place, figure, ours, differs)
 
 
 def _their_name(results: Results, method: PrintedMethod) -> str | None:
     """The paper's name for one of our methods; None where it has no such method."""
     if method.preset is not None:
         return method.preset if method == results.method(method.preset) else None
-    parts = _parts(results, method.name)
+    [entry] = [entry for entry in results.config["methods"] if entry["name"] == method.name]
+    parts = method_parts(entry)
     views, [(loss, _)] = [source for source, _ in parts["views"]], parts["loss"]
     return "augmix_stylized" if (views, loss) == (STYLIZED, "augmix") else None
-
-
-def _parts(results: Results, name: str) -> dict[str, list[tuple[str, Mapping[str, Any]]]]:
-    [entry] = [entry for entry in results.config["methods"] if entry["name"] == name]
-    return method_parts(entry)
 
 
 def _published() -> Iterator[PublishedFigure]:
@@ -88,7 +73,7 @@ def _published() -> Iterator[PublishedFigure]:
     tables = paper["augmix_iclr2020"]
     for loader in ("cifar10", "cifar100"):
         table = tables[f"table1_{loader}c"]
-        for architecture in EPOCHS:
+        for architecture in ("allconv", "densenet", "wideresnet", "resnext"):
             for method, value in zip(table["columns"], table[architecture], strict=True):
                 yield PublishedFigure(loader, architecture, method, "mCE", value, f"{PAPER}, Table 1")
         for name, ours in ABLATIONS.items():
@@ -148,38 +133,3 @@ def normalised(results: Results, place: Place, measure: str) -> Cell | None:
     cell = results.cell(place, next(iter(quantities.values())))
     found = 100 * pd.Series(values, dtype=float)
     return summarise(found, cell.asked, over.measure, cell.word or "missing")
-
-
-def _differs(results: Results, place: Place, figure: PublishedFigure) -> str:
-    """The settings of our run that are not those of the published one, as far as the configuration shows."""
-    entry = results.datasets[place.dataset]
-    said = []
-    name = next(name for measure, name in MEASURED_ON.items() if figure.measure.startswith(measure))
-    testset = results.testset(place.dataset, name)
-    if testset is not None and figure.measure != "clean error":
-        if any(source.startswith("generated") for source in results.sources.get((place.dataset, name), [])):
-            said.append(f"generated {testset.title}")
-        size, whole = results.size(place.dataset, testset), results.test_images[place.dataset]
-        if size is not None and size != whole:
-            said.append(f"{testset.title} of {size:,} images")
-    subset = entry.get("subset") or {}
-    if subset.get("train"):
-        said.append(f"{subset['train']:,} training images")
-    if subset.get("test"):
-        said.append(f"{subset['test']:,} test images")
-    theirs = EPOCHS.get(place.architecture)
-    if figure.loader == "imagenet":
-        theirs = 180 if figure.method in LONG_EPOCHS else 90
-    ours = sorted(results.runs_at(place)["epochs"].dropna().astype(int).unique())
-    if theirs is not None and ours and ours != [theirs]:
-        said.append(f"{'/'.join(map(str, ours))} epochs, not {theirs}")
-    _, given = _parts(results, place.method)["views"][-1]
-    parameters = {key: value for key, value in given.items() if key != "folder"}
-    wanted = PARAMETERS.get(figure.loader, {}).get(figure.method, {})
-    if parameters != wanted:
-        said.append(f"{_settings(parameters)}, not {_settings(wanted)}")
-    return "; ".join(said) or "–"
-
-
-def _settings(parameters: Mapping[str, Any]) -> str:
-    return ", ".join(f"{spaced(key)} {value}" for key, value in parameters.items()) or "the default parameters"

@@ -15,8 +15,8 @@ from augmix.suite.config.parse import USUAL, build_testset, origin_of
 from augmix.suite.data.datasets import read_images
 from augmix.suite.evaluate.measures import MEASURES, measures_of
 from augmix.suite.evaluate.results import COLUMNS, RUN_COLUMNS
-from augmix.suite.evaluate.stages import KEPT
-from augmix.suite.io.files import read_json, read_mapping
+from augmix.suite.evaluate.stages import KEPT, read_kept
+from augmix.suite.io.files import read_json
 from augmix.suite.testsets.base import TestSet
 from reports.names import PrintedMethod, methods_of
 from reports.quantities import MCE, MEAN, POOLED, VALIDATION, Cell, Place, Quantity, headline_of, summarise
@@ -257,7 +257,7 @@ def load(folder: Path, data: Path) -> Results:
     testsets = {dataset: _testsets(config, dataset, data) for dataset in config["datasets"]}
     metrics = metrics[~_few_bins(metrics, testsets, images)]
     chosen = _chosen(folder / "chosen.csv", config)
-    return Results(folder, config, runs, metrics, chosen, images, testsets, _kept(folder / KEPT))
+    return Results(folder, config, runs, metrics, chosen, images, testsets, read_kept(folder / KEPT))
 
 
 def _testsets(config: Mapping[str, Any], dataset: str, data: Path) -> list[TestSet]:
@@ -313,15 +313,6 @@ def _line(row: Any) -> int:
 
 def _run(row: Any) -> str:
     return f"{row.dataset}/{row.arch}/{row.method}, seed {row.seed}"
-
-
-def _kept(path: Path) -> dict[str, Mapping[str, Any]]:
-    """The results that were accepted as they are."""
-    found = read_mapping(path, {}) if path.is_file() else {}
-    for name, said in found.items():
-        if not isinstance(said, dict) or not isinstance(said.get("details"), list) or "why" not in said:
-            raise UserError(f"{path} does not say why '{name}' was kept; delete it, and keep the results again")
-    return found
 
 
 def _chosen(path: Path, config: Mapping[str, Any]) -> dict[tuple[str, str, str], str] | None:

@@ -1,7 +1,10 @@
 """Make the report of an experiment: tables/, figures/ and report.pdf in its results folder."""
 
+import contextlib
 import json
+import re
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -15,6 +18,8 @@ from reports.samples import draw_samples
 from reports.tables import all_tables
 
 HERE = Path(__file__).parent
+FOREIGN = re.compile("[\u0590-\u1cff\u2e80-\ud7ff\uf900-\ufaff\U0001f000-\U0003ffff]")
+"""Scripts beyond Latin, Greek and Cyrillic, which Typst's own fonts lack."""
 
 
 def build_report(experiment_folder: Path, data_folder: Path) -> Path:
@@ -48,10 +53,27 @@ def build_report(experiment_folder: Path, data_folder: Path) -> Path:
 
 
 def typeset(root: Path, timestamp: int) -> bytes:
-    """Compile `root`/report.typ, which reads report.json beside it, with Typst's own fonts."""
+    """Compile `root`/report.typ, which reads report.json beside it, with Typst's own fonts.
+
+    Only where a title is in another script do the system's fonts count, and with them other machines may differ.
+    """
     import typst
 
+    foreign = set(FOREIGN.findall((root / "report.json").read_text(encoding="utf-8")))
+    if missing := foreign and _unknown(foreign):
+        print(f"no font on this machine has {' '.join(sorted(missing))}: the report shows boxes there", file=sys.stderr)
     try:
-        return bytes(typst.compile(root / "report.typ", root=root, ignore_system_fonts=True, timestamp=timestamp))
+        compiled = typst.compile(root / "report.typ", root=root, ignore_system_fonts=not foreign, timestamp=timestamp)
     except typst.TypstError as error:
         raise UserError(f"the report cannot be typeset: {' '.join(str(error).split())}") from error
+    return bytes(compiled)
+
+
+def _unknown(letters: set[str]) -> set[str]:
+    """Those of the letters that no font of the system has."""
+    from matplotlib import font_manager, ft2font
+
+    for path in font_manager.findSystemFonts():
+        with contextlib.suppress(RuntimeError, OSError):  # a damaged font
+            letters = {letter for letter in letters if ord(letter) not in ft2font.FT2Font(path).get_charmap()}
+    return letters

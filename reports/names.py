@@ -3,6 +3,8 @@
 import ast
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
 from inspect import Parameter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,24 +13,10 @@ from augmix.errors import UserError
 from augmix.registry import find_package, method_module, method_parameters, method_parts
 from augmix.suite.evaluate.measures import MEASURES, measures_of
 from augmix.suite.testsets.base import TestSet
+from reports.quantities import MEAN
 
 LONGEST_TITLE = 24
 """Characters; a longer title would not fit a table's column."""
-
-ARCHITECTURES = {
-    "smallnet": "SmallNet",
-    "smallnet_thin": "SmallNet, thin",
-    "allconv": "AllConvNet",
-    "densenet": "DenseNet",
-    "densenet40": "DenseNet-40",
-    "wideresnet": "WideResNet",
-    "resnext": "ResNeXt",
-    "resnet50": "ResNet-50",
-    "resnet50_maxblur": "ResNet-50 MaxBlur",
-    "vit": "ViT",
-    "vit_b16": "ViT-B/16",
-    "mean": "Mean",
-}
 
 # Shifts whose names are too long for the head of a column.
 SHIFTS = {
@@ -79,9 +67,13 @@ def spaced(name: str) -> str:
     return name.replace("_", " ")
 
 
+@cache
 def architecture_title(name: str) -> str:
-    """An architecture's name in print."""
-    return ARCHITECTURES.get(name, spaced(name))
+    """An architecture's title from its module, such as `ResNet-50`; of the mean over all, `Mean`."""
+    if name == MEAN:
+        return name.title()
+    line = _first_line("augmix.models", name)
+    return (_parsed(line)[0] if line else None) or spaced(name)
 
 
 def shift_title(shift: str) -> str:
@@ -123,41 +115,44 @@ def _method(entry: Mapping[str, Any], packages: Sequence[str]) -> PrintedMethod:
         return PrintedMethod(name, titled(name), f"A composition: {said}.", None, settings=settings)
     [(preset, parameters)] = parts["views"]
     title, description, source = _docstring(preset, packages)
-    if not parameters:
+    if name == preset or not parameters:
         return PrintedMethod(name, title if name == preset else titled(name), description, preset, source, settings)
     said = _settings(parameters)
-    if name == preset:
-        return PrintedMethod(name, title, f"{description} With {said}.".lstrip(), preset, source, settings)
     title_here = f"{title}, {said}" if entry.get("sweeps") else titled(name)
     return PrintedMethod(name, title_here, f"{title} with {said}.", None, source, settings)
 
 
 def hyperparameters(entry: Mapping[str, Any], packages: Sequence[str]) -> str:
     """A configured method's parameters with their values, defaults too; of a composition by the method they are of."""
-    parts = {source: given for sources in method_parts(entry).values() for source, given in sources}
-    said = {source: _values(source, given, packages) for source, given in parts.items()}
+    said = {
+        source: ", ".join(filter(None, (value_in_print(key, value) for key, value in parameters.items())))
+        for source, parameters in parameters_of(entry, packages).items()
+    }
     if "preset" in entry:
         return next(iter(said.values()))
     return "; ".join(f"{titled(source)}: {values}" for source, values in said.items() if values)
 
 
-def _values(preset: str, given: Mapping[str, Any], packages: Sequence[str]) -> str:
+def parameters_of(entry: Mapping[str, Any], packages: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The parameters of a configured method, given and by default, by the method that each part of it is of."""
+    given: dict[str, dict[str, Any]] = {}
+    for source, parameters in (pair for sources in method_parts(entry).values() for pair in sources):
+        given.setdefault(source, {}).update(parameters)
+    return {source: {**_defaults(source, packages), **parameters} for source, parameters in given.items()}
+
+
+def _defaults(preset: str, packages: Sequence[str]) -> dict[str, Any]:
     try:
         defaults = method_parameters(preset, packages)
     except (UserError, OSError):
-        defaults = {}  # The results may come from another checkout: what the configuration says is printed.
-    values = {key: given.get(key, default) for key, default in {**defaults, **given}.items() if key not in UNSAID}
-    return ", ".join(
-        said
-        for key, value in values.items()
-        if value is not Parameter.empty and value is not None and (said := _value(key, value))
-    )
+        return {}  # The results may come from another checkout: what the configuration says is printed.
+    return {key: value for key, value in defaults.items() if value is not Parameter.empty}
 
 
-def _value(key: str, value: Any) -> str:
-    """One parameter in print; empty for a switch that is off, or what was not given."""
+def value_in_print(key: str, value: Any) -> str:
+    """One parameter in print; empty for a switch that is off, what was not given, and what goes without saying."""
     name = SYMBOLS.get(key, spaced(key))
-    if value is None:
+    if value is None or key in UNSAID:
         return ""
     if isinstance(value, bool):
         return name if value else ""
@@ -179,26 +174,36 @@ def _settings(parameters: Mapping[str, Any]) -> str:
 
 
 def _docstring(preset: str, packages: Sequence[str]) -> tuple[str, str, str]:
-    """Title, description and source from the first line of the method's module docstring, without importing it.
-
-    `Cutout (DeVries & Taylor, 2017): one square hole per image.` is titled "Cutout".
-    """
-    text = None
+    """Title, description and source of a method, from the first line of its module's docstring."""
     try:
         package, _, name = method_module(preset, packages).rpartition(".")
-        spec = find_package(package)
-        for folder in (spec.submodule_search_locations or ()) if spec else ():
-            file = Path(folder) / f"{name}.py"
-            file = file if file.is_file() else Path(folder) / name / "__init__.py"
-            text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
-    except (UserError, OSError, SyntaxError):
-        pass  # The results may come from another checkout: the report is made all the same.
-    if not text:
+    except (UserError, OSError):
+        return titled(preset), "", ""  # The results may come from another checkout.
+    line = _first_line(package, name)
+    if not line:
         return titled(preset), "", ""
-    line = text.splitlines()[0].strip()
+    title, rest, source = _parsed(line)
+    return (title, rest[:1].upper() + rest[1:], source) if title else (titled(preset), line, "")
+
+
+def _first_line(package: str, name: str) -> str | None:
+    """The first line of a module's docstring, without importing it; None where there is none."""
+    text = None
+    spec = find_package(package)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        file = Path(folder) / f"{name}.py"
+        file = file if file.is_file() else Path(folder) / name / "__init__.py"
+        with suppress(OSError, SyntaxError):
+            text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+    return text.splitlines()[0].strip() if text else None
+
+
+def _parsed(line: str) -> tuple[str | None, str, str]:
+    """Title, description and source: `Cutout (DeVries & Taylor, 2017): one square hole per image.` is titled "Cutout".
+
+    There is no title where it would not fit a table's column.
+    """
     head, colon, rest = line.partition(": ")
     found = re.search(r"\s*\(([^)]*)\)", head)
     title = head.replace(found[0], "") if found else head
-    if not colon or len(title) > LONGEST_TITLE:
-        return titled(preset), line, ""
-    return title, rest[:1].upper() + rest[1:], found[1] if found else ""
+    return title if colon and len(title) <= LONGEST_TITLE else None, rest, found[1] if found else ""

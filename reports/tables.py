@@ -14,6 +14,7 @@ from reports.loaded import BINS, Family, Results, records
 from reports.names import architecture_title, headline_title, shift_title
 from reports.quantities import MCE, MEAN, POOLED, Cell, Place, Quantity, overall, summarise
 from reports.questions import question_tables
+from reports.recipes import recipe_of
 from reports.tuning import sweep_table
 from reports.words import enumerated, sentence
 
@@ -343,6 +344,7 @@ def _alexnet(results: Results) -> Table:
 
 def _published(results: Results) -> Table:
     titles = {method.name: method.title for method in results.methods}
+    found = list(comparisons(results))
     rows = [
         Row(
             (*place, figure.measure),
@@ -356,13 +358,15 @@ def _published(results: Results) -> Table:
                 differs,
             ],
         )
-        for place, figure, ours, differs in comparisons(results)
+        for place, figure, ours, differs in found
     ]
     heads = {"reproduced": "Ours", "published": "Published", "difference": "Difference", "source": "Published in"}
     columns = [Column("", title, name) for name, title in {**heads, "differs": "Ours differs in"}.items()]
     cells = framed(["dataset", "architecture", "method", "measure"], columns, rows)
-    notes = (UNCHECKED,) if any("mFR" in row.label for row in rows) else ()
-    return Table("published", "Reproduced against published (%)", cells, notes=notes)
+    notes = [UNCHECKED] if any("mFR" in row.label for row in rows) else []
+    if unprinted := list(dict.fromkeys(text for c in found for text in recipe_of(*c.published[:3]).unprinted)):
+        notes.append(f"The sources do not print, and so it is not compared: {'; '.join(unprinted)}.")
+    return Table("published", "Reproduced against published (%)", cells, notes=tuple(notes))
 
 
 def _runs(results: Results) -> Table:

@@ -1,6 +1,7 @@
 """Figures and differences in words, none of which says more than the seeds and the test images do."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from augmix.suite.evaluate.measures import Measure
 from reports.evidence import Compared, between
@@ -29,6 +30,25 @@ def sentence(text: str) -> str:
 def enumerated(names: Sequence[str]) -> str:
     """`a, b and c`."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def setting_in_print(value: Any) -> str:
+    """The value of a recipe's setting: `1.5·10⁻⁶`, `yes`, `30, 60 and 80`."""
+    if isinstance(value, float):
+        factor, power, exponent = f"{value:g}".partition("e")
+        if not power:
+            return factor
+        return f"{factor}·10{exponent_of(exponent)}".removeprefix("1·")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return enumerated([str(item) for item in value]) if value else "none"
+    return str(value)
+
+
+def exponent_of(text: str) -> str:
+    """`-06` as ⁻⁶."""
+    return str(int(text)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def stated(cell: Cell) -> str:

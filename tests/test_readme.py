@@ -35,6 +35,12 @@ def test_the_library_in_brief(images: np.ndarray) -> None:
     assert given["sequence"].shape[::2] == (4, 32, 3)
 
 
+def test_any_net_is_scored(images: np.ndarray, capsys: pytest.CaptureFixture[str]) -> None:
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3072, 4))
+    exec(block("python", "augmix.evaluate"), {"augmix": augmix, "net": net, "images": images, "labels": range(4)})
+    assert "mFP" in capsys.readouterr().out
+
+
 def test_a_compose(images: np.ndarray) -> None:
     given: dict[str, Any] = {"augmix": augmix}
     exec(block("python", "v2.Compose"), given)

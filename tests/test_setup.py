@@ -101,3 +101,34 @@ def test_every_room_is_described() -> None:
     readme = (ROOT / "README.md").read_text()
     for room in (*ALLOWED, "config", "workflow", "tests"):
         assert f"`{room}/`" in readme
+
+
+def test_the_library_imports_where_there_is_no_unix() -> None:
+    code = """
+import os, pkgutil, signal, sys, tempfile  # before what follows is missing to them
+import cv2, numba, numpy, torch, torchvision.transforms.v2
+
+class Absent:
+    def find_spec(self, name, *_):
+        if name in ("fcntl", "grp", "pwd", "resource", "syslog", "termios", "tty"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+for name in ("fcntl", "grp", "pwd", "resource", "syslog", "termios", "tty"):
+    sys.modules.pop(name, None)
+for name in ("fork", "geteuid", "getuid", "sched_getaffinity", "register_at_fork"):
+    delattr(os, name)
+for name in ("SIGHUP", "SIGKILL", "SIGUSR1"):
+    delattr(signal, name)
+import augmix
+for package in ("augmix", "augmix.corruptions", "augmix.methods", "augmix.models", "augmix.operations"):
+    for module in pkgutil.iter_modules(__import__(package, fromlist=["x"]).__path__, f"{package}."):
+        if module.name not in ("augmix.suite", "augmix.operations.fused", "augmix.operations.launch"):  # the GPU's
+            __import__(module.name)
+assert augmix.compilation.folders()[0]
+from augmix.suite.cli import main
+main(["--version"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("augmix ")

@@ -10,8 +10,12 @@ from typing import Any
 import numpy as np
 
 from augmix.checks import check_choice, check_images, check_integer, choose_preset
-from augmix.corruptions import blur, digital, noise, weather
 from augmix.corruptions.constants import PARAMETERS
+
+try:
+    from augmix.corruptions import blur, digital, noise, weather
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(f"{error}; run `pip install 'augmix[corruptions]'`", name=error.name) from None
 
 __all__ = ["CORRUPTIONS", "EXTRA_CORRUPTIONS", "corrupt"]
 

@@ -1,12 +1,11 @@
 """The blurs: defocus, glass, motion, zoom and Gaussian; each is (images, keys, parameters) -> images."""
 
 from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
-from numba import njit
 
+from augmix.compilation import njit
 from augmix.corruptions import filters
 from augmix.corruptions.noise import draw, uniforms
 
@@ -71,35 +70,51 @@ def motion_blur(images: np.ndarray, keys: np.ndarray, parameters: tuple[int, flo
 
 
 @lru_cache(8)
-def _zoom_operator(height: int, width: int, step: float, count: int) -> Any:
-    """Return the mean of the image and its zooms as one sparse matrix over the pixels."""
-    from scipy import sparse
-
-    def axis(size: int, factor: float) -> Any:
-        index, fraction = filters.zoom_taps(size, factor)
-        rows = np.arange(size)
-        entries = (
-            np.concatenate([1 - fraction, fraction]),
-            (np.tile(rows, 2), np.concatenate([index, index + 1])),
-        )
-        return sparse.csr_matrix(entries, shape=(size, size))
-
-    total = sparse.identity(height * width, format="csr")
+def _zoom_taps(size: int, step: float, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return how the zooms by 1, 1 + step, … read one axis: indices and fractions (count, size)."""
     # Not 1 + step·k: the published script's `arange` gives 1.25 + 2e-16, which rounds 32 pixels to 33.
-    for factor in np.arange(1, 1 + step * (count - 0.5), step):
-        total = total + sparse.kron(axis(height, factor), axis(width, factor), format="csr")
-    return total / (count + 1)
+    taps = [filters.zoom_taps(size, factor) for factor in np.arange(1, 1 + step * (count - 0.5), step)]
+    return np.stack([index for index, _ in taps]), np.stack([fraction for _, fraction in taps])
+
+
+@njit(nogil=True, cache=True)
+def _zoom(
+    images: np.ndarray,
+    rows: tuple[np.ndarray, np.ndarray],
+    columns: tuple[np.ndarray, np.ndarray],
+    out: np.ndarray,
+) -> None:
+    """Average each image (H, W · C), given by its rows, and its zooms, row by row."""
+    count, height, length = images.shape
+    zooms, width = columns[0].shape
+    channels = length // width
+    line, total = np.empty(length), np.empty(length)
+    for n in range(count):
+        for y in range(height):
+            for i in range(length):
+                total[i] = images[n, y, i]
+            for zoom in range(zooms):
+                top = rows[0][zoom, y]
+                down, above, below = rows[1][zoom, y], images[n, top], images[n, top + 1]
+                for i in range(columns[0][zoom, 0] * channels, (columns[0][zoom, width - 1] + 2) * channels):
+                    line[i] = above[i] + (np.float64(below[i]) - above[i]) * down
+                for x in range(width):
+                    left, right = columns[0][zoom, x] * channels, columns[1][zoom, x]
+                    for c in range(channels):
+                        value = line[left + c]
+                        total[x * channels + c] += value + (line[left + channels + c] - value) * right
+            for i in range(length):
+                # The margin is rounding's: an even area keeps its value.
+                out[n, y, i] = int(total[i] / (zooms + 1) + 1e-9)
 
 
 def zoom_blur(images: np.ndarray, keys: np.ndarray, parameters: tuple[float, int]) -> np.ndarray:
     """Average the image and its zooms by 1, 1 + step, … (step, how many); the image counts twice."""
     count, height, width, channels = images.shape
-    operator = _zoom_operator(height, width, *parameters)
-    pixels = images.reshape(count, height * width, channels).transpose(1, 0, 2)
-    blurred = operator @ pixels.reshape(height * width, -1).astype(np.float64)
-    # The margin is rounding's: an even area keeps its value.
-    result = (blurred + 1e-9).astype(np.uint8).reshape(pixels.shape)
-    return result.transpose(1, 0, 2).reshape(images.shape)
+    out = np.empty((count, height, width * channels), np.uint8)
+    taps = _zoom_taps(height, *parameters), _zoom_taps(width, *parameters)
+    _zoom(images.reshape(out.shape), *taps, out)
+    return out.reshape(images.shape)
 
 
 def gaussian_blur(images: np.ndarray, keys: np.ndarray, sigma: float) -> np.ndarray:

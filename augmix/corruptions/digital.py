@@ -4,8 +4,8 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from numba import njit
 
+from augmix.compilation import njit
 from augmix.corruptions import filters
 from augmix.corruptions.noise import draw_uniform
 

@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
-from numba import njit
 
+from augmix.compilation import njit
 from augmix.corruptions.noise import fill_normal
 
 
@@ -243,5 +243,5 @@ def adjust_hsv(
     """
     pixels = np.require(images, np.uint8, ["C", "W"]).reshape(-1, 3)
     out = np.empty_like(pixels)
-    _adjust_hsv(pixels, saturation_scale, saturation_shift, value_shift, out)
+    _adjust_hsv(pixels, float(saturation_scale), float(saturation_shift), float(value_shift), out)
     return out.reshape(images.shape)

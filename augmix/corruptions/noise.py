@@ -9,7 +9,8 @@ from functools import lru_cache
 from hashlib import blake2b
 
 import numpy as np
-from numba import njit
+
+from augmix.compilation import njit
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _LAST_24_BITS = 2**24

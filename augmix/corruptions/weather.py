@@ -6,8 +6,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numba import njit
 
+from augmix.compilation import njit
 from augmix.corruptions import filters
 from augmix.corruptions.noise import draw_uniform, normals, uniforms
 from augmix.errors import UserError
@@ -35,12 +35,12 @@ def snow(
 @lru_cache(8)
 def _frost_photographs(scale: float, height: int, width: int) -> list[np.ndarray]:
     """Read the photographs as RGB, scaled, and enlarged where an image of this size would not fit."""
-    package = find_spec("imagecorruptions")
-    folders = (package.submodule_search_locations or []) if package else []
-    folder = Path(folders[0] if folders else "", "frost")
+    packages = (find_spec("imagecorruptions"), find_spec("imagenet_c"))  # neither is imported
+    folders = [Path(folder, "frost") for spec in packages if spec for folder in spec.submodule_search_locations or []]
     photographs = []
     for name in _FROST_FILES:
-        photograph = cv2.imread(str(folder / name)) if (folder / name).is_file() else None
+        file = next((folder / name for folder in folders if (folder / name).is_file()), None)
+        photograph = cv2.imread(str(file)) if file else None
         if photograph is None:
             raise UserError(
                 f"the photograph {name} that frost needs is not installed: "
@@ -70,7 +70,7 @@ def frost(images: np.ndarray, keys: np.ndarray, parameters: tuple[float, float, 
         left = int(right * (photograph.shape[1] - width))
         crop[:] = photograph[top : top + height, left : left + width]
     out = np.empty_like(images)
-    _blend(images.reshape(-1), weight, crops.reshape(-1), frost_weight, out.reshape(-1))
+    _blend(images.reshape(-1), float(weight), crops.reshape(-1), frost_weight, out.reshape(-1))
     return out
 
 
@@ -127,7 +127,8 @@ def _fog(images: np.ndarray, keys: np.ndarray, amount: float, decay: float, out:
 def fog(images: np.ndarray, keys: np.ndarray, parameters: tuple[float, float]) -> np.ndarray:
     """Add a plasma fractal and darken to the old range (amount, decay of the wobble per halving)."""
     out = np.empty_like(images)
-    _fog(images, keys, *parameters, out)
+    amount, decay = map(float, parameters)
+    _fog(images, keys, amount, decay, out)
     return out
 
 

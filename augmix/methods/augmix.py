@@ -37,18 +37,32 @@ def augmented(count: int, render: Callable[[Tensor, Plan], Tensor] = apply, **pa
     `parameters` are AugMix's; `render` makes images of a plan: its mixed chains, or its first chain alone.
     """
     check_integer("views", count, 1)
-    augmix = AugMix(**parameters)
+    return partial(_augmented, augmix=AugMix(**parameters), count=count, render=render)
 
-    def views(images: Tensor, labels: Tensor, net: nn.Module, rng: np.random.Generator) -> list[Tensor]:
-        batch, _, height, width = images.shape
-        return [render(images, augmix.sample(batch, (height, width), rng)) for _ in range(count)]
 
-    return views
+def _augmented(
+    images: Tensor,
+    labels: Tensor,
+    net: nn.Module,
+    rng: np.random.Generator,
+    *,
+    augmix: AugMix,
+    count: int,
+    render: Callable[[Tensor, Plan], Tensor],
+) -> list[Tensor]:
+    batch, _, height, width = images.shape
+    return [render(images, augmix.sample(batch, (height, width), rng)) for _ in range(count)]
 
 
 def with_clean(others: Views) -> Views:
     """Views that are the clean images and the `others`."""
-    return lambda images, labels, net, rng: [images, *others(images, labels, net, rng)]
+    return partial(_with_clean, others=others)
+
+
+def _with_clean(
+    images: Tensor, labels: Tensor, net: nn.Module, rng: np.random.Generator, *, others: Views
+) -> list[Tensor]:
+    return [images, *others(images, labels, net, rng)]
 
 
 def consistent(

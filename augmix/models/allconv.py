@@ -1,4 +1,4 @@
-"""The All Convolutional Net (Springenberg et al., 2015) as the AugMix paper used it: 1,409,674 parameters."""
+"""AllConvNet (Springenberg et al., 2015): as the AugMix paper used the net, 1,409,674 parameters."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""DenseNet-BC of 100 layers and growth rate 12 (Huang et al., CVPR 2017): 769,162 parameters at ten classes."""
+"""DenseNet (Huang et al., CVPR 2017): BC, 100 layers, growth rate 12; 769,162 parameters at ten classes."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""The DenseNet of the AugMix authors' released script: 40 layers, no bottlenecks; 1,059,298 parameters.
+"""DenseNet-40: the net of the AugMix authors' released script, 40 layers, no bottlenecks; 1,059,298 parameters.
 
 The paper's own is `densenet`; the script builds this one under the same name.
 """

@@ -1,4 +1,4 @@
-"""ResNet-50 (He et al., CVPR 2016) as torchvision builds it: 25,557,032 parameters at a thousand classes."""
+"""ResNet-50 (He et al., CVPR 2016): as torchvision builds it, 25,557,032 parameters at a thousand classes."""
 
 from torch import nn
 from torchvision.models import resnet50

@@ -1,4 +1,4 @@
-"""ResNet-50 with MaxBlur pooling (Zhang, ICML 2019), as its author released it, with the bin-5 filter.
+"""ResNet-50 MaxBlur (Zhang, ICML 2019): MaxBlur pooling, as its author released it, with the bin-5 filter.
 
 The stem's convolution keeps its stride of 2, at which a blur would cost most, and a 2×2 max-pool at stride 1 follows
 it. Every later subsampling runs at stride 1 and is then blurred: the max-pool, the strided convolutions and the

@@ -1,4 +1,4 @@
-"""ResNeXt-29 of cardinality 4 and base width 32 (Xie et al., CVPR 2017): 6,807,882 parameters at ten classes."""
+"""ResNeXt (Xie et al., CVPR 2017): 29 layers, cardinality 4, base width 32; 6,807,882 parameters at ten classes."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""A small convolutional net for CPUs: 4 convolutions, about 0.1 million parameters, seconds an epoch."""
+"""SmallNet: a small convolutional net for CPUs, 4 convolutions, about 0.1 million parameters, seconds an epoch."""
 
 from torch import Tensor, nn
 

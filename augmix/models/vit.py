@@ -1,4 +1,4 @@
-"""A small vision transformer (Dosovitskiy et al., ICLR 2021): 4×4 patches, about a quarter of a million parameters.
+"""ViT (Dosovitskiy et al., ICLR 2021): a small one, 4×4 patches, about a quarter of a million parameters.
 
 Plain but for two simplifications of Beyer et al. (2022): fixed sine and cosine positions, so that any image whose
 sides are multiples of 4 fits, and the mean over patches in place of a class token. It wants another recipe than the

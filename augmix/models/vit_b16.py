@@ -1,4 +1,4 @@
-"""ViT-B/16 (Dosovitskiy et al., ICLR 2021) as torchvision builds it: 86,567,656 parameters at a thousand classes."""
+"""ViT-B/16 (Dosovitskiy et al., ICLR 2021): as torchvision builds it, 86,567,656 parameters at a thousand classes."""
 
 from torch import nn
 from torchvision.models import vit_b_16

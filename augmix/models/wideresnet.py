@@ -1,4 +1,4 @@
-"""WideResNet 40-2 (Zagoruyko & Komodakis, BMVC 2016): 2,243,546 parameters at ten classes."""
+"""WideResNet (Zagoruyko & Komodakis, BMVC 2016): depth 40, width 2; 2,243,546 parameters at ten classes."""
 
 from collections import OrderedDict
 

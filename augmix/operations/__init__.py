@@ -11,7 +11,7 @@ import torch
 
 from augmix.checks import check_integer
 from augmix.operations import kernels
-from augmix.operations.executors import choose
+from augmix.operations.executors import choose, eager
 from augmix.operations.table import ALL, AUGMIX, IDENTITY, IDS, OPERATIONS, ids, parameters
 
 __all__ = ["ALL", "AUGMIX", "IDENTITY", "IDS", "OPERATIONS", "apply", "chain", "ids", "mix", "parameters"]
@@ -29,6 +29,7 @@ def check_images(images: torch.Tensor) -> None:
         )
 
 
+@eager
 def apply(name: str, images: torch.Tensor, parameter: Any = 0.0, fill: int = 0) -> torch.Tensor:
     """Apply one operation to uint8 images (N, C, H, W), C = 1 or 3, and return as many of the same shape.
 
@@ -53,6 +54,7 @@ def apply(name: str, images: torch.Tensor, parameter: Any = 0.0, fill: int = 0) 
     return chain(images, operations[:, None], np.broadcast_to(values, len(images))[:, None], fill)
 
 
+@eager
 def chain(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, fill: int = 0) -> torch.Tensor:
     """Apply to each uint8 image (N, C, H, W) its own operations one after another.
 
@@ -64,6 +66,7 @@ def chain(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, 
     return choose(images, mix=False).chain(images, operations, parameters, fill)
 
 
+@eager
 def mix(images: torch.Tensor, operations: np.ndarray, parameters: np.ndarray, weights: np.ndarray) -> torch.Tensor:
     """Return weights[:, 0] · images + Σ weights[:, k] · chain_k as float32 (N, C, H, W), not rounded.
 

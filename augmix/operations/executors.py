@@ -2,18 +2,25 @@
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
 
 from augmix.operations import compiled, table
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
 TOLERANCE = 255e-6
 """How far two mixes may be apart."""
+
+
+def eager(function: _Function) -> _Function:
+    """The function as `torch.compile` leaves it alone: it would trace Numba's dispatchers, and fails at that."""
+    return cast(_Function, torch.compiler.disable(function))
 
 
 def choose(images: torch.Tensor, mix: bool) -> Any:

@@ -9,8 +9,8 @@ import math
 from typing import TypeAlias
 
 import numpy as np
-from numba import njit
 
+from augmix.compilation import njit
 from augmix.operations import table
 
 _compiled = njit(nogil=True, cache=True, error_model="numpy")

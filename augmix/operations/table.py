@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from augmix.checks import check_choice
+from augmix.compilation import njit
 
 # The compiled kernels hold these ids as constants, also in numba's cache: add new ones, never renumber.
 IDENTITY: Final = 0

@@ -1,6 +1,7 @@
 """The interface of the corruptions: seeding, chunks, sizes, severities and bad input."""
 
 import importlib
+import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -146,3 +147,13 @@ def test_missing_frost_photographs_are_the_users_to_mend(monkeypatch: pytest.Mon
 
 def test_it_is_reached_through_the_package() -> None:
     assert importlib.import_module("augmix").corruptions.corrupt is corrupt
+
+
+def test_zoom_blur_of_a_photograph_needs_little_memory() -> None:
+    image = np.zeros((1, 540, 960, 3), np.uint8)
+    corrupt(image[:, :64, :64], "zoom_blur", 2, preset="imagenet")  # compiled
+    tracemalloc.start()
+    corrupt(image, "zoom_blur", 2)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * image.nbytes

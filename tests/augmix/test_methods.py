@@ -1,5 +1,6 @@
 """Methods: every preset makes a training step; any views, mix and loss combine; faults name the parameter."""
 
+import pickle
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -54,6 +55,19 @@ def test_every_preset_takes_a_step(
     assert loss.isfinite()
     assert 0 <= wrong <= 8
     assert any(not torch.equal(old, new) for old, new in zip(before, net.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("name", method_names(PACKAGES))
+def test_every_preset_pickles(
+    name: str, batch: tuple[torch.Tensor, torch.Tensor], needed: dict[str, dict[str, Any]]
+) -> None:
+    net = models.Normalised(models.build("smallnet", 4)).eval()
+    method = preset(name, **needed.get(name, {}))
+    results = []
+    for one in (method, pickle.loads(pickle.dumps(method))):
+        rng = np.random.default_rng(0)
+        results.append(one.mix(one.views(*batch, net, rng), torch.eye(4)[batch[1]], rng)[0])
+    assert all(torch.equal(view, copy) for view, copy in zip(*results, strict=True))
 
 
 def test_augmix_views_are_the_clean_images_and_independent_mixes(batch: tuple[torch.Tensor, torch.Tensor]) -> None:

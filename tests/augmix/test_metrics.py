@@ -103,3 +103,28 @@ def test_means_over_nothing_are_refused() -> None:
         metrics.flip_probability(np.ones((0, 5)))
     with pytest.raises(ValueError, match="bin_size is 0"):
         metrics.rms_calibration_error([0.5], [True], bin_size=0)
+
+
+@pytest.mark.parametrize("value", [60.0, -0.1, math.nan])
+def test_per_cents_are_refused(value: float) -> None:
+    for call, name in (
+        (lambda: metrics.corruption_error({"fog": [0.3, value]}), "errors of fog"),
+        (lambda: metrics.corruption_error({"fog": [0.3]}, {"fog": value}), "reference"),
+        (lambda: metrics.mean_corruption_error({"fog": [0.3, value]}, {"fog": 0.8}), "errors of fog"),
+        (lambda: metrics.mean_corruption_error({"fog": [0.3]}, {"fog": value}), "reference"),
+        (lambda: metrics.mean_flip_probability({"tilt": value}), "flips"),
+        (lambda: metrics.brier_score([value], [0.5]), "true_probability"),
+        (lambda: metrics.brier_score([0.5], [value]), "squared_sum"),
+        (lambda: metrics.negative_log_likelihood([0.5, value]), "true_probability"),
+        (lambda: metrics.expected_calibration_error([value], [True]), "confidence"),
+        (lambda: metrics.rms_calibration_error([value], [True]), "confidence"),
+        (lambda: metrics.rms_calibration_error([0.5], [value]), "correct"),
+    ):
+        with pytest.raises(ValueError, match=rf"{name} holds {value:g}; fractions in \[0, 1\] are accepted"):
+            call()
+
+
+def test_a_sum_of_probabilities_in_single_precision_is_accepted() -> None:
+    above = np.nextafter(np.float32(1), np.float32(2))
+    assert metrics.rms_calibration_error([above], [True]) == pytest.approx(0, abs=1e-6)
+    assert metrics.brier_score([above], [above]) == pytest.approx(0, abs=1e-6)

@@ -2,6 +2,8 @@
 
 import math
 import pickle
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -91,6 +93,11 @@ def test_refuses_a_plan_for_another_batch() -> None:
         apply(random_images(5), plan)
     with pytest.raises(ValueError, match=r"weights must be \(N, K\) and m \(N,\), got shapes \(4, 3\) and \(3,\)"):
         apply(random_images(4), plan._replace(m=plan.m[:3]))
+    for render in (apply, apply_chain):
+        with pytest.raises(
+            ValueError, match=r"the plan is for images of \(32, 32\), got \(32, 24\): sample one for them"
+        ):
+            render(random_images(4, size=(32, 24)), plan)
 
 
 @pytest.mark.parametrize(("all_ops", "count"), [(False, 9), (True, 13)])
@@ -216,6 +223,16 @@ def test_takes_and_returns_a_pil_image(mode: str) -> None:
     torch.manual_seed(0)
     expected = AugMix()(v2.functional.pil_to_tensor(image))
     assert torch.equal(v2.functional.pil_to_tensor(result), expected)
+
+
+def test_what_is_advised_for_16_bits_keeps_the_image() -> None:
+    grey = np.arange(40 * 56, dtype=np.uint16).reshape(40, 56) * 29
+    image = Image.fromarray(grey)
+    with pytest.raises(ValueError, match="upper eight bits") as caught:
+        AugMix()(image)
+    advised = eval(str(caught.value).split("bits, ")[1], {"image": image, "np": np, "Image": Image})
+    assert advised.mode == "L"
+    np.testing.assert_array_equal(np.asarray(advised), grey // 256)
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28), (5, 3, 24, 20)])
@@ -361,7 +378,11 @@ def test_refuses_a_bad_number_of_views() -> None:
         (random_images(1)[0].numpy(), TypeError, "image must be a PIL image, .* got ndarray"),
         ("photo.jpg", TypeError, "image must be a PIL image, .* got str"),
         (photograph("RGBA"), ValueError, "mode L or RGB, got RGBA"),
-        (photograph("P"), ValueError, "mode L or RGB, got P"),
+        (photograph("P"), ValueError, "mode L or RGB, got P: use image.convert"),
+        (photograph("I;16"), ValueError, r"got I;16: take its upper eight bits, .*\(image\) >> 8"),
+        (Image.new("I;16B", (9, 9)), ValueError, "got I;16B: take its upper eight bits"),
+        (photograph("I"), ValueError, r"got I: scale its values to \[0, 255\]"),
+        (photograph("F"), ValueError, r"got F: scale its values to \[0, 255\]"),
         ((photograph(), tv_tensors.Mask(torch.zeros(40, 56))), TypeError, "the sample holds Mask"),
         (tv_tensors.Video(torch.zeros(2, 3, 8, 8, dtype=torch.uint8)), TypeError, "the sample holds Video"),
     ],
@@ -372,3 +393,25 @@ def test_refuses_what_it_cannot_augment(
 ) -> None:
     with pytest.raises(error, match=message):
         transform(image)
+
+
+def test_torch_compile_goes_round_it() -> None:
+    """In a process that has not called the kernels yet, dynamo would trace Numba's compiler."""
+    code = """
+import numpy as np, torch
+from augmix import AugMix, AugMixViews, mixing, operations
+
+images = torch.randint(0, 256, (2, 3, 8, 8), dtype=torch.uint8)
+plan_of = lambda: AugMix().sample(2, (8, 8), np.random.default_rng(0))
+for function in (
+    AugMix(),
+    lambda images: AugMixViews(n=1)(images)[1].float() / 255 + 1,
+    lambda images: mixing.apply(images, plan_of()) + mixing.apply_chain(images, plan_of()),
+    lambda images: operations.apply("invert", images) / 2 + operations.apply("rotate", images, 9.0),
+):
+    torch.manual_seed(1)
+    compiled = torch.compile(function, backend="eager")(images)
+    torch.manual_seed(1)
+    assert torch.equal(compiled, function(images))
+"""
+    subprocess.run([sys.executable, "-W", "error::UserWarning", "-c", code], check=True)

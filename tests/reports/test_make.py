@@ -1,6 +1,7 @@
 """The whole report: from a results folder to a PDF that says what the metrics say."""
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 from augmix.errors import UserError
 from reports.loaded import load
-from reports.make import build_report
+from reports.make import build_report, typeset
 from reports.tables import all_tables
 from tests.reports.synthetic import NATURAL, Synthetic
 
@@ -31,6 +32,27 @@ def digests(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+@pytest.mark.parametrize(("title", "fonts", "boxes"), [("Ziffern σ", 0, ""), ("Թվեր", 1, ""), ("数学 Թ", 1, "学 数")])
+def test_a_title_in_another_script_is_typeset_or_said_to_be_missing(
+    title: str,
+    fonts: int,
+    boxes: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import matplotlib as mpl
+    from matplotlib import font_manager
+
+    known = [f"{mpl.get_data_path()}/fonts/ttf/DejaVuSans.ttf"][:fonts]  # it has Armenian
+    monkeypatch.setattr(font_manager, "findSystemFonts", lambda: known)
+    (tmp_path / "report.json").write_text(json.dumps({"title": title}, ensure_ascii=False), encoding="utf-8")
+    (tmp_path / "report.typ").write_text('#json("report.json").title')
+    assert typeset(tmp_path, 0).startswith(b"%PDF")
+    said = f"no font on this machine has {boxes}: the report shows boxes there\n" if boxes else ""
+    assert capsys.readouterr().err == said
 
 
 @needs_pdftotext

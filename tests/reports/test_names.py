@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from reports.names import PrintedMethod, hyperparameters, methods_of, shift_title, titled
+from augmix.registry import module_names
+from reports.names import PrintedMethod, architecture_title, hyperparameters, methods_of, shift_title, titled
 
 FILES = {
     "cutout": '"""Cutout (DeVries & Taylor, 2017): one square hole per image."""\nraise SystemExit\n',
@@ -67,9 +68,7 @@ def test_a_changed_preset_is_not_the_method_itself(package: str) -> None:
 
 def test_a_preset_with_parameters_under_its_own_name_is_that_method(package: str) -> None:
     (method,) = named(package, {"name": "cutout", "preset": "cutout", "parameters": {"side": 4}})
-    assert method == PrintedMethod(
-        "cutout", "Cutout", "One square hole per image. With side 4.", "cutout", method.source, "side 4"
-    )
+    assert method == PrintedMethod("cutout", "Cutout", "One square hole per image.", "cutout", method.source, "side 4")
 
 
 @pytest.mark.parametrize(
@@ -120,3 +119,13 @@ def test_titled(name: str, title: str) -> None:
 @pytest.mark.parametrize(("name", "title"), [("jpeg_compression", "JPEG"), ("tilt", "Tilt"), ("my_own", "My own")])
 def test_shifts_at_the_head_of_a_column(name: str, title: str) -> None:
     assert shift_title(name) == title
+
+
+def test_an_architecture_is_titled_by_its_own_file() -> None:
+    titles = {name: architecture_title(name) for name in module_names("augmix.models")}
+    assert titles["resnet50_maxblur"] == "ResNet-50 MaxBlur"
+    assert titles["smallnet_thin"] == "SmallNet, thin"
+    assert all(title != name.replace("_", " ") for name, title in titles.items())
+    assert len(set(titles.values())) == len(titles)
+    assert architecture_title("mean") == "Mean"
+    assert architecture_title("from_elsewhere") == "from elsewhere"

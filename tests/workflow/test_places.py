@@ -47,7 +47,7 @@ def planned(done: subprocess.CompletedProcess[str]) -> set[str]:
 
 @pytest.fixture
 def config(tmp_path: Path) -> str:
-    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({**TINY, "title": "A {title} in {wildcards.braces}"}))
     return str(tmp_path / "tiny.yaml")
 
 

@@ -2,12 +2,13 @@ import base64
 import json
 import re
 import shlex
+import shutil
 
 import pytest
 
 from augmix.suite.cli.parser import build_parser
 from augmix.suite.config.experiment import load
-from tests.checkout import Checkout
+from tests.checkout import TINY, Checkout
 
 pytestmark = pytest.mark.slow
 
@@ -97,6 +98,30 @@ def test_every_training_takes_its_gpus(finished: Checkout) -> None:
     assert gpus("train", *limit, device="cpu") == {"0"}
     assert gpus("train", device="cuda", processes=2) == {"2"}
     assert gpus("evaluate", device="cuda", processes=2) == {"1"}
+
+
+def test_a_new_test_set_trains_nothing_again(finished: Checkout) -> None:
+    testsets = {**TINY["testsets"], "more": {"kind": "corruptions", "shifts": ["fog"]}}
+    plan = jobs(planned(finished, finished.write("more_testsets", experiment="tiny", testsets=testsets)))
+    assert plan.keys() - {"default", "total"} == {"generate_digits_more_1", "evaluate", "collect", "report", "track"}
+
+
+def test_without_snakemakes_records_the_stamps_tell_what_is_outdated(copied: Checkout) -> None:
+    shutil.rmtree(copied.folder / ".snakemake")
+    assert "Nothing to be done" in planned(copied, "config/tiny.yaml")
+    config = copied.write("other", experiment="tiny", training={"epochs": 2, "batch_size": 32})
+    plan = planned(copied, config)
+    assert re.search(r"^2 runs train again, about .*: training.epochs 1 → 2$", plan, re.MULTILINE)
+    made = {"train": 2, "evaluate": 2, "collect": 1, "report": 1}
+    assert jobs(plan) == {**made, "track": 1, "default": 1, "total": 8}
+    one = copied.snakemake("-n", "results/tiny/report.pdf", "--configfile", config)
+    assert jobs(one.stdout + one.stderr) == {**made, "total": 6}
+    (copied.folder / "Snakefile").write_text(
+        f"configfile: {config!r}\n\nmodule inner:\n    snakefile: 'workflow/Snakefile'\n    config: config\n\n"
+        "use rule * from inner as inner_*\n"
+    )
+    module = copied.snakemake("-n", "results/tiny/report.pdf")
+    assert jobs(module.stdout + module.stderr) == {**{f"inner_{rule}": n for rule, n in made.items()}, "total": 6}
 
 
 def test_every_training_takes_the_experiments_memory(finished: Checkout) -> None:

@@ -1,19 +1,19 @@
 # Names that every rule file uses.
 #
 # `augmix reproduce` decides by the stamps in the files whether a result is made again, not by their times, which copies
-# and clocks change: inputs are `ancient`, but for those that it found to be made again. Bare Snakemake goes by times and
-# the rules' params: behind an `ancient` input it would see neither.
+# and clocks change: inputs are `ancient`, but for those that it found to be made again. Bare Snakemake makes the same
+# ones again, and goes by times and the rules' params as well: behind an `ancient` input it would see neither.
 import json
 import os
 import re
+import sys
 from functools import cache
 
 from augmix.suite.config.parse import VALIDATION
-from augmix.suite.config.runs import code_of_evaluation
 from augmix.suite.evaluate.choosing import to_test
 from augmix.suite.evaluate import stages
 from augmix.suite.evaluate.stages import FINISHED_ONLY, run_state
-from augmix.suite.io.digests import code_of, json_digest
+from augmix.suite.run import outdated
 
 DATA = str(experiment.data)
 RESULTS = str(experiment.folder)
@@ -53,6 +53,25 @@ def settled(path):
     return str(path) if AGAIN is None or str(path) in AGAIN else ancient(str(path))
 
 
+@cache
+def judged():
+    """The files that the stamps have made again; what it says is said once."""
+    targets, lines = outdated.targets(experiment, dry_run=True)
+    for line in lines:
+        print(line, file=sys.stderr)
+    return set(map(str, targets))
+
+
+def again(wildcards):
+    """No input, but outdated results are made again: Snakemake's own records may be gone, or others', and know no code.
+
+    Every plan has a data set's job. Only the process that plans asks: jobs read this file again.
+    """
+    if AGAIN is None and workflow.is_main_process:
+        workflow.dag.forcefiles |= judged()
+    return []
+
+
 def data_to_train_on(wildcards):
     """A run's data set; nothing where the weights stay as they are, for its data may be gone then."""
     run = run_of(wildcards)
@@ -70,18 +89,6 @@ def weights_of(wildcards):
 def test_set_files(testsets):
     """The files by which the jobs that make these test sets are known."""
     return [settled(making.marker) for testset in testsets for making in testset.jobs()]
-
-
-@cache
-def code(*roots):
-    """The digest of a stage's code; a rule whose code changes runs again."""
-    return code_of(roots).digest
-
-
-def code_of_testsets(run, testsets):
-    """The digest of the code that decides predictions: that of the weights, of the evaluation and of the images."""
-    evaluation = [code_of_evaluation(run.architecture, testset).digest for testset in testsets]
-    return json_digest([code(*run.training.roots()), *evaluation, *(code(*testset.roots()) for testset in testsets)])
 
 
 def gpus(processes=None):

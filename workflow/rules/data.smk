@@ -2,6 +2,8 @@
 
 
 rule prepare:
+    input:
+        again,
     output:
         f"{DATA}/{{folder}}/dataset.json",
     log:
@@ -11,7 +13,6 @@ rule prepare:
         ENVIRONMENT
     params:
         settings=lambda wildcards: as_json(experiment.preparation(wildcards.folder).made_of()),
-        code=lambda wildcards: code(*experiment.preparation(wildcards.folder).roots()),
         folder=lambda wildcards, output: Path(output[0]).parent,
     shell:
         "augmix prepare --settings {params.settings:q} --output {params.folder:q} --log {log:q}"
@@ -38,7 +39,8 @@ for making in experiment.makings():
         resources:
             in_turn=1,
         params:
-            settings=as_json(making.settings()),
-            code=code(*making.testset.roots()),
+            settings=lambda wildcards, making=making: as_json(
+                {**making.settings(), "shifts": stages.to_make(experiment, making)}
+            ),
         shell:
             "augmix generate --settings {params.settings:q} --log {log:q}"

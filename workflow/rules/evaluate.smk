@@ -18,7 +18,6 @@ rule evaluate:
         mem_mb=MEMORY,
     params:
         settings=lambda wildcards: as_json(run_of(wildcards).evaluation.as_json()),
-        code=lambda wildcards: code_of_testsets(run_of(wildcards), experiment.testsets(wildcards.dataset)),
         folder=lambda wildcards, input: Path(input[0]).parent,
     shell:
         "augmix evaluate --settings {params.settings:q} --output {params.folder:q} --log {log:q}"
@@ -43,9 +42,6 @@ if experiment.validation is not None:
             mem_mb=MEMORY,
         params:
             settings=lambda wildcards: as_json(run_of(wildcards).validation.as_json()),
-            code=lambda wildcards: code_of_testsets(
-                run_of(wildcards), experiment.validation_testsets(wildcards.dataset)
-            ),
             folder=lambda wildcards, input: Path(input[0]).parent,
         shell:
             "augmix evaluate --settings {params.settings:q} --output {params.folder:q} --log {log:q}"
@@ -61,7 +57,7 @@ if experiment.validation is not None:
         conda:
             ENVIRONMENT
         params:
-            settings=as_json(experiment.config),
+            settings=lambda wildcards: as_json(experiment.config),
         shell:
             "augmix choose --settings {params.settings:q} --log {log:q}"
 

@@ -1,5 +1,6 @@
 # From predictions to metrics.csv, the report and MLflow's mirror.
 
+# Settings are handed over by functions: Snakemake would take {a} in a title for a wildcard.
 SETTINGS = as_json(experiment.config)
 
 
@@ -14,8 +15,7 @@ rule collect:
     conda:
         ENVIRONMENT
     params:
-        settings=SETTINGS,
-        code=code(*stages.roots_of(experiment, "collect")),
+        settings=lambda wildcards: SETTINGS,
     shell:
         "augmix collect --settings {params.settings:q} --log {log:q}"
 
@@ -33,8 +33,7 @@ rule report:
     conda:
         ENVIRONMENT
     params:
-        settings=SETTINGS,
-        code=code(*stages.roots_of(experiment, "report")),
+        settings=lambda wildcards: SETTINGS,
     shell:
         "augmix report --settings {params.settings:q} --log {log:q}"
 
@@ -50,6 +49,6 @@ rule track:
     conda:
         ENVIRONMENT
     params:
-        settings=SETTINGS,
+        settings=lambda wildcards: SETTINGS,
     shell:
         "augmix track sync --settings {params.settings:q} --log {log:q}"

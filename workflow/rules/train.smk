@@ -17,10 +17,12 @@ rule train:
         mem_mb=MEMORY,
     params:
         settings=lambda wildcards: as_json(run_of(wildcards).training.as_json()),
-        code=lambda wildcards: code(*run_of(wildcards).training.roots()),
         folder=lambda wildcards, output: Path(output[0]).parent,
         # Where the test sets are there, a training evaluates its net as well: starting a process for it takes longer.
-        evaluation=lambda wildcards: as_json((run_of(wildcards).validation or run_of(wildcards).evaluation).as_json()),
+        # They are no reason to train again: Snakemake does not compare what is derived from `output`.
+        evaluation=lambda wildcards, output: as_json(
+            (run_of(wildcards).validation or run_of(wildcards).evaluation).as_json()
+        ),
     shell:
         "augmix train --settings {params.settings:q} --evaluation {params.evaluation:q} --output {params.folder:q}"
         " --log {log:q}"

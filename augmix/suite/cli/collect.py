@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from augmix.suite.cli.command import add_command, add_config, experiment_of
+from augmix.suite.io import times
 
 
 def add(commands: Any) -> None:
@@ -13,7 +14,7 @@ def add(commands: Any) -> None:
         "collect",
         run,
         "compute every metric into metrics.csv",
-        "augmix collect --config config/digits.yaml",
+        "augmix collect --config config/fashion.yaml",
     )
     add_config(command)
 
@@ -22,7 +23,8 @@ def run(args: argparse.Namespace) -> int:
     from augmix.suite.evaluate.results import collect
 
     experiment = experiment_of(args)
-    missing = collect(experiment)
+    with times.spent("collection"):
+        missing = collect(experiment)
     if missing:
         print(f"{experiment.folder}: no result from {', '.join(missing)}", file=sys.stderr)
     return 0

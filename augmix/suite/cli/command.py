@@ -11,7 +11,7 @@ from augmix.errors import UserError
 if TYPE_CHECKING:
     from augmix.suite.config.experiment import Experiment
 
-DEFAULT_CONFIG = "config/digits.yaml"
+DEFAULT_CONFIG = "config/fashion.yaml"
 
 
 def add_command(
@@ -73,7 +73,10 @@ def run_settings(args: argparse.Namespace, stage: str, kind: Any) -> tuple[Any, 
         raise UserError(
             f"which run? for example: augmix {args.command} {experiment.runs[0].path} --config {args.config}"
         )
+    from augmix.suite.evaluate.stages import refuse_other_files
+
     run = experiment.run(args.path)
+    refuse_other_files(experiment, run, with_testsets=stage == "evaluation")
     return getattr(run, stage), experiment.folder / run.path
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from augmix.errors import UserError
 from augmix.suite.cli.command import add_command, add_config, run_settings
+from augmix.suite.io import times
 
 GENERATORS = {"C": "corrupt", "P": "perturb"}
 """The commands that generate the test sets beside a data set, by their names."""
@@ -23,10 +24,21 @@ def add(commands: Any) -> None:
     command.add_argument("path", nargs="?", metavar="RUN", help="<data set>/<architecture>/<method>/seed<k>")
     command.add_argument("--output", metavar="FOLDER", help="the run's folder, with --settings; with --checkpoint, any")
     command.add_argument("--checkpoint", metavar="FILE", help="weights from anywhere, in place of a run: a state dict")
-    command.add_argument("--arch", metavar="NAME", help="the checkpoint's architecture")
+    command.add_argument(
+        "--arch", metavar="NAME", help="the checkpoint's architecture: ours, timm's, or package.module:function"
+    )
     command.add_argument(
         "--dataset-folder", metavar="FOLDER", help="prepared data; the -C and -P beside it are used as far as they go"
     )
+    constants: dict[str, Any] = {
+        "type": float,
+        "nargs": "+",
+        "metavar": "X",
+        "help": "the net's normalisation, of values in [0, 1]",
+    }
+    command.add_argument("--mean", **constants)
+    command.add_argument("--std", **constants)
+    command.add_argument("--preset", metavar="NAME", help="... by name: none, half, cifar10, cifar100, imagenet")
     command.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="with --checkpoint")
 
 
@@ -44,17 +56,22 @@ def run(args: argparse.Namespace) -> None:
         return
     from augmix.suite.evaluate.evaluation import evaluate
 
-    evaluate(settings, folder)
+    with times.spent("evaluation"):
+        evaluate(settings, folder)
 
 
 def _evaluate_checkpoint(args: argparse.Namespace) -> None:
     for option in ("arch", "dataset_folder", "output"):
         if not getattr(args, option):
             raise UserError(f"--checkpoint needs --{option.replace('_', '-')}")
-    from augmix.suite.evaluate.weights import evaluate_checkpoint
+    from augmix.suite.evaluate.checkpoint import evaluate_checkpoint
 
     data, output = Path(args.dataset_folder), Path(args.output)
-    for title, value, testset in evaluate_checkpoint(Path(args.checkpoint), args.arch, data, output, args.device):
+    used, found = evaluate_checkpoint(
+        Path(args.checkpoint), args.arch, data, output, args.device, args.mean, args.std, args.preset
+    )
+    print(f"{'normalisation':<15}{used}")
+    for title, value, testset in found:
         if value is None:
             needed = f"the {len(testset.entering)} {testset.noun}s in {testset.folder}"
             print(f"{title:<15}needs {needed}: augmix {GENERATORS[testset.name]} {data}")

@@ -5,6 +5,7 @@ from typing import Any
 
 from augmix.errors import UserError
 from augmix.suite.cli.command import add_command, add_config, experiment_of, settings_of
+from augmix.suite.io import times
 
 
 def add(commands: Any) -> None:
@@ -13,7 +14,7 @@ def add(commands: Any) -> None:
         "generate",
         run,
         "make an experiment's test sets: generate -C and -P, check published files, prepare natural ones",
-        "augmix generate --config config/digits.yaml --testset C",
+        "augmix generate --config config/fashion.yaml --testset C",
     )
     add_config(command)
     command.add_argument("--testset", metavar="NAME", help="only this one of the configured test sets")
@@ -26,7 +27,8 @@ def run(args: argparse.Namespace) -> None:
 
     if args.settings:
         settings = settings_of(args, "testset", "shifts", "number")
-        make(kinds.of_settings(settings["testset"]), settings["shifts"], settings["number"])
+        with times.spent("generation"):
+            make(kinds.of_settings(settings["testset"]), settings["shifts"], settings["number"])
         return
     experiment = experiment_of(args)
     makings = experiment.makings()

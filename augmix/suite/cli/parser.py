@@ -5,12 +5,12 @@ Each command imports what it needs only when it runs, so that `augmix --help` is
 
 import argparse
 import contextlib
-import os
+import errno
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, TextIO
+from typing import NoReturn
 
 from augmix import __version__
 from augmix.errors import RunError, UserError
@@ -29,14 +29,25 @@ from augmix.suite.cli import (
     status,
     track,
     train,
+    warm_up,
 )  # fmt: skip
+from augmix.suite.io import times
 from augmix.suite.io.processes import joined
+from augmix.suite.io.streams import Steady, settle
 
 COMMANDS = (
     reproduce, plan, status, prepare, generate, corrupt, perturb, train, evaluate, choose, collect, report, track,
+    warm_up,
 )  # fmt: skip
 """Every command's module, in the order of `augmix --help`."""
 FIRST_PARTY = ("augmix", "baselines", "ablations", "reports")
+OF_THE_MACHINE = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ELOOP,
+    errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG,
+)  # fmt: skip
+"""Errors of files and folders that are no fault in the code: a line says all there is to say."""
+LONGEST = 1000
+"""The characters of an error that a line shows, at most."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,8 +56,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args.arguments = sys.argv[1:] if arguments is None else arguments
     with _log(args.log):
         exit_status, line = _run(args)
+        if (lost := settle(sys.stdout)) and exit_status == 0:
+            # The reader (head, less) may have gone; nothing is left to tell it.
+            gone = isinstance(lost, BrokenPipeError)
+            exit_status, line = (141, "") if gone else (2, f"error: cannot write what it says: {lost.strerror}")
         if line:
             print(f"augmix {args.command}: {line}", file=sys.stderr)
+        if args.log and not joined():
+            times.write(Path(args.log))
+    settle(sys.stderr)
     return exit_status
 
 
@@ -55,14 +73,12 @@ def _run(args: argparse.Namespace) -> tuple[int, str]:
     try:
         return args.run(args) or 0, ""
     except UserError as error:
-        return 2, f"error: {' '.join(str(error).splitlines())}"
+        return 2, f"error: {_one_line(error)}"
     except RunError as error:
         return 1, f"error: {error}"
     except KeyboardInterrupt:
         return 130, "interrupted"
     except BrokenPipeError:
-        # The reader (head, less) has gone; nothing is left to tell it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141, ""
     except MemoryError:
         return 1, "error: out of memory; lower the batch size or the number of jobs side by side"
@@ -74,8 +90,16 @@ def _run(args: argparse.Namespace) -> tuple[int, str]:
                 128 + number,
                 f"interrupted by {error}; the next start continues from the checkpoint",
             )
+        if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+            return 2, f"error: {f'{error.filename}: ' if error.filename else ''}{error.strerror}"
         traceback.print_exc()
-        return 1, f"error: {type(error).__name__}: {error}"
+        return 1, f"error: {type(error).__name__}: {_one_line(error)}"
+
+
+def _one_line(error: Exception) -> str:
+    """An error's words in one line, the last one of a job's log: CUDA's and compilers' errors have many."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
 
 
 def _absent(error: ModuleNotFoundError) -> str | None:
@@ -84,27 +108,11 @@ def _absent(error: ModuleNotFoundError) -> str | None:
     return package if package and package not in FIRST_PARTY and find_package(package) is None else None
 
 
-class _Tee:
-    """Standard error that also goes to the log, without the lines that redraw themselves (progress bars)."""
-
-    def __init__(self, stream: TextIO, log: BinaryIO) -> None:
-        self.stream, self.log = stream, log
-
-    def write(self, text: str) -> int:
-        # A disk that is full is the work's to report, not the log's.
-        with contextlib.suppress(OSError):
-            if "\r" not in text:
-                self.log.write(text.encode())
-        return self.stream.write(text)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
-
-
 @contextlib.contextmanager
 def _log(path: str | None) -> Iterator[None]:
     if path is None:
-        yield
+        with contextlib.redirect_stderr(Steady(sys.stderr)):
+            yield
         return
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +123,7 @@ def _log(path: str | None) -> Iterator[None]:
     except OSError as error:
         print(f"augmix: error: cannot write the log {path}: {error.strerror}", file=sys.stderr)
         sys.exit(2)
-    with log, contextlib.redirect_stderr(_Tee(sys.stderr, log)):
+    with log, contextlib.redirect_stderr(Steady(sys.stderr, log)):
         yield
 
 
@@ -132,7 +140,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="augmix",
         description="AugMix: prepare data, train, evaluate on -C and -P, and report. "
         "`augmix reproduce` does it all; the other commands are its steps.",
-        epilog="example: augmix reproduce --config config/digits.yaml --cores 2",
+        epilog="example: augmix reproduce --config config/fashion.yaml --cores 2",
     )
     parser.add_argument("--version", action="version", version=f"augmix {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")

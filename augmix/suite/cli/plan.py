@@ -34,13 +34,14 @@ def add(commands: Any) -> None:
     )
     command.add_argument("--cores", type=int, metavar="N", help="CPU cores to use (default: all)")
     command.add_argument("--devices", type=int, metavar="N", help="jobs side by side, such as one on each of N GPUs")
-    command.add_argument("--actual", action="store_true", help="compare the last plan with what the runs took")
+    command.add_argument("--actual", action="store_true", help="say where the time went, beside the last plan")
 
 
 def run(args: argparse.Namespace) -> None:
     from augmix.suite.plan import calibration
     from augmix.suite.plan import forecast as plan
     from augmix.suite.plan import tables as plan_tables
+    from augmix.suite.run import outdated
 
     experiment = experiment_of(args)
     if args.actual:
@@ -57,6 +58,8 @@ def run(args: argparse.Namespace) -> None:
     made = plan.Plan(experiment, calibration.calibrate(request, processes), throughput)
     made.save(side_by_side)
     print(plan_tables.forecast(made, side_by_side))
+    for line in outdated.targets(experiment, dry_run=True)[1]:
+        print(line)
     if request.nets and absent:
         print(f"There is no {absent} here, which the experiment asks for: state what one trains with --throughput.")
     if (request.nets or request.shifts) and (load := os.getloadavg()[0] - processes * request.threads) > 1:
@@ -81,6 +84,6 @@ def _jobs(request: "Request", cores: int | None, devices: int | None) -> tuple[i
 
     if find(request.device) != "cpu":
         return devices or max(machine.gpus(), 1), 1
-    here = max((os.cpu_count() or 1) // request.threads, 1)
+    here = max(machine.cpus() // request.threads, 1)
     jobs = devices or (max(cores // request.threads, 1) if cores else here)
     return jobs, min(jobs, here, MOST_PROCESSES) if request.nets else 1

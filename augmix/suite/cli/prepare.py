@@ -6,6 +6,7 @@ from typing import Any
 
 from augmix.errors import UserError
 from augmix.suite.cli.command import add_command, add_config, experiment_of, required, settings_of
+from augmix.suite.io import times
 
 
 def add(commands: Any) -> None:
@@ -14,7 +15,7 @@ def add(commands: Any) -> None:
         "prepare",
         run,
         "turn data sets into arrays, downloading them where the configuration says so",
-        "augmix prepare --config config/digits.yaml --dataset digits",
+        "augmix prepare --config config/fashion.yaml --dataset fashion",
     )
     add_config(command)
     command.add_argument("--dataset", metavar="NAME", help="only this one of the configured data sets")
@@ -33,7 +34,8 @@ def run(args: argparse.Namespace) -> None:
         return
     if args.settings:
         settings = of_json(datasets.Preparation, settings_of(args), optional=("validation", "source"))
-        datasets.prepare(settings, Path(required(args, "output")))
+        with times.spent("preparation"):
+            datasets.prepare(settings, Path(required(args, "output")))
         return
     experiment = experiment_of(args)
     if args.dataset and args.dataset not in experiment.datasets:

@@ -1,10 +1,13 @@
 """The command `augmix reproduce`."""
 
 import argparse
+import contextlib
+import sys
 from pathlib import Path
 from typing import Any
 
 from augmix.suite.cli.command import add_command, add_config
+from augmix.suite.io.streams import Steady, settle
 
 
 def add(commands: Any) -> None:
@@ -13,7 +16,7 @@ def add(commands: Any) -> None:
         "reproduce",
         run,
         "run a whole experiment: data, training, evaluation, report",
-        "augmix reproduce --config config/digits.yaml --cores 2",
+        "augmix reproduce --config config/fashion.yaml --cores 2",
     )
     add_config(command, settings=False)
     command.add_argument("--cores", default="all", help="CPU cores to use (default: all)")
@@ -30,4 +33,8 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     from augmix.suite.run.front import reproduce
 
-    return reproduce(Path(args.config), args.cores, args.profile, args.dry_run, args.keep, args.retrain)
+    # What it says at the end decides nothing: the results are in files.
+    with contextlib.redirect_stdout(Steady(sys.stdout)):
+        status = reproduce(Path(args.config), args.cores, args.profile, args.dry_run, args.keep, args.retrain)
+    settle(sys.stdout)
+    return status

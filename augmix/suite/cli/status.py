@@ -12,7 +12,7 @@ def add(commands: Any) -> None:
         "status",
         run,
         "show which runs are done, running, failed or pending",
-        "augmix status --config config/digits.yaml",
+        "augmix status --config config/fashion.yaml",
     )
     add_config(command, settings=False)
 

@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from augmix.suite.cli.command import add_command, add_config, experiment_of
+from augmix.suite.io import times
 
 
 def add(commands: Any) -> None:
@@ -12,7 +13,7 @@ def add(commands: Any) -> None:
         "track",
         run,
         "bring MLflow up to date with the results (sync), or open its page (ui)",
-        "augmix track sync --config config/digits.yaml",
+        "augmix track sync --config config/fashion.yaml",
     )
     add_config(command)
     command.add_argument("action", choices=("sync", "ui"))
@@ -24,6 +25,7 @@ def run(args: argparse.Namespace) -> None:
 
     experiment = experiment_of(args)
     if args.action == "sync":
-        tracking.sync(experiment.folder)
+        with times.spent("MLflow"):
+            tracking.sync(experiment.folder)
     else:
         tracking.serve(experiment.results, args.port)

@@ -8,6 +8,7 @@ from typing import Any
 
 from augmix.errors import UserError
 from augmix.suite.cli.command import add_command, add_config, run_settings
+from augmix.suite.io import times
 from augmix.suite.io.processes import joined
 
 
@@ -17,7 +18,7 @@ def add(commands: Any) -> None:
         "train",
         run,
         "train one run, or go on with it",
-        "augmix train digits/smallnet/augmix/seed0 --config config/digits.yaml",
+        "augmix train fashion/smallnet_thin/augmix/seed0 --config config/fashion.yaml",
     )
     add_config(command)
     command.add_argument("path", nargs="?", metavar="RUN", help="<data set>/<architecture>/<method>/seed<k>")
@@ -34,11 +35,13 @@ def run(args: argparse.Namespace) -> None:
     if (processes := settings.training["processes"]) > 1 and not joined():
         from augmix.suite.train.launcher import launch
 
-        launch(processes, args.arguments)
+        with times.spent("training"):
+            launch(processes, args.arguments)
         return
     from augmix.suite.train.training import train
 
-    train(settings, folder)
+    with times.spent("training"):
+        train(settings, folder)
     if args.evaluation and not joined():
         _evaluate(args.evaluation, folder)
 
@@ -52,4 +55,5 @@ def _evaluate(text: str, folder: Path) -> None:
     with contextlib.suppress(UserError):
         settings = EvaluateSettings.of_json(json.loads(text))
         if stamps.are_made(settings):
-            evaluate(settings, folder)
+            with times.spent("evaluation"):
+                evaluate(settings, folder)

@@ -7,11 +7,11 @@ from typing import Any
 
 from augmix.errors import UserError
 from augmix.registry import nearest
-from augmix.suite.config.parse import VALIDATION, build_testset, origin_of, resolve
+from augmix.suite.config.parse import VALIDATION, build_testset, held_out, origin_of, resolve
 from augmix.suite.config.runs import EvaluateSettings, Run
-from augmix.suite.config.sweeps import HELD_OUT
 from augmix.suite.data.datasets import Preparation, source_digest
 from augmix.suite.io.configuration import Lines, merge, read
+from augmix.suite.io.files import expanded
 from augmix.suite.testsets.base import Making, TestSet
 from augmix.suite.train.settings import TrainSettings, files_named
 
@@ -38,11 +38,11 @@ class Experiment:
 
     @property
     def results(self) -> Path:
-        return Path(self.config["folders"]["results"]).expanduser()
+        return expanded(self.config["folders"]["results"])
 
     @property
     def data(self) -> Path:
-        return Path(self.config["folders"]["data"]).expanduser()
+        return expanded(self.config["folders"]["data"])
 
     @property
     def datasets(self) -> dict[str, dict[str, Any]]:
@@ -102,17 +102,17 @@ class Experiment:
 
     def validation_testsets(self, dataset: str) -> list[TestSet]:
         """The test sets of the validation split: the clean images, and the corruptions to choose by."""
-        origin = origin_of(self.config, dataset, self.prepared(dataset))
-        configured = self.datasets[dataset]["testsets"]["C"] or {}
-        chosen_by = {"kind": "corruptions", "shifts": list(HELD_OUT), "published": None, "resize": False}
-        corrupted = {**chosen_by, "images": configured.get("images"), "seed": configured.get("seed", 0)}
-        return [build_testset("clean", {"kind": "clean"}, origin), build_testset("C", corrupted, origin)]
+        folder = self.prepared(dataset)
+        clean = build_testset("clean", {"kind": "clean"}, origin_of(self.config, dataset, folder))
+        return [clean, held_out(self.config, dataset, folder)]
 
-    def all_testsets(self) -> list[TestSet]:
-        """Every test set of the experiment, those of validation splits among them."""
-        found = [testset for dataset in self.datasets for testset in self.testsets(dataset)]
-        if self.validation is not None:
-            found += [testset for dataset in self.datasets for testset in self.validation_testsets(dataset)]
+    def all_testsets(self, *datasets: str) -> list[TestSet]:
+        """Every test set of the experiment, or of some of its data sets, those of validation splits among them."""
+        found = []
+        for dataset in datasets or self.datasets:
+            found += self.testsets(dataset)
+            if self.validation is not None:
+                found += self.validation_testsets(dataset)
         return found
 
     def makings(self) -> list[Making]:
@@ -155,7 +155,7 @@ class Experiment:
         """The configuration with every test set's shifts named: what `experiment.yaml` says and the report reads."""
         recorded: dict[str, Any] = merge(self.config, {})
         for dataset in self.datasets:
-            named = {t.name: {"shifts": list(t.shifts)} for t in self._testsets[dataset] if hasattr(t, "names")}
+            named = {t.name: {"shifts": list(t.shifts)} for t in self._testsets[dataset] if "shifts" in t.schema}
             recorded = merge(recorded, {"datasets": {dataset: {"testsets": named}}})
         return recorded
 

@@ -2,16 +2,16 @@
 
 import inspect
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import Any
 
 from augmix.checks import nearest_preset
 from augmix.errors import UserError
 from augmix.registry import find_package, method_names, method_parameters, method_parts, module_names, nearest
 from augmix.suite.config.schema import fill, schema, validate
-from augmix.suite.config.sweeps import expand
+from augmix.suite.config.sweeps import HELD_OUT, expand
 from augmix.suite.data import datasets
 from augmix.suite.io.configuration import Lines, Position, merge, place
+from augmix.suite.io.files import expanded
 from augmix.suite.testsets import kinds
 from augmix.suite.testsets.base import Origin, TestSet
 
@@ -29,6 +29,12 @@ def resolve(config: Mapping[str, Any], lines: Lines) -> dict[str, Any]:
     spelled = expand(_spell_out(config))
     validate(spelled, schema(), lines)
     resolved: dict[str, Any] = fill(spelled, schema(), schema())
+    for key, folder in resolved["folders"].items():
+        if {"{", "}"} & set(folder):
+            where = place(("folders", key), lines)
+            raise UserError(
+                f"{where}: the folder {folder} has braces, which Snakemake takes for wildcards; name another"
+            )
     _check_packages(resolved, lines)
     _check_loaders(resolved, lines)
     for dataset, entry in resolved["datasets"].items():
@@ -46,7 +52,7 @@ def resolve(config: Mapping[str, Any], lines: Lines) -> dict[str, Any]:
 
 def origin_of(config: Mapping[str, Any], dataset: str, folder: str | None = None) -> Origin:
     """The data set as test sets are made of it, prepared in `<data>/<folder>`, its own name unless given."""
-    entry, root = config["datasets"][dataset], Path(config["folders"]["data"]).expanduser()
+    entry, root = config["datasets"][dataset], expanded(config["folders"]["data"])
     preset = entry["preset"]
     if preset is None:
         preset = nearest_preset(datasets.loader_module(entry["loader"]).side(**entry["options"]))
@@ -57,6 +63,14 @@ def build_testset(name: str, entry: Mapping[str, Any], origin: Origin) -> TestSe
     """A test set of a resolved entry."""
     testset: TestSet = kinds.kind(entry["kind"]).of_entry(name, entry, origin)
     return testset
+
+
+def held_out(config: Mapping[str, Any], dataset: str, folder: str | None = None) -> TestSet:
+    """The corruptions that sweeps choose by, of the images prepared in `<data>/<folder>`."""
+    configured = config["datasets"][dataset]["testsets"]["C"] or {}
+    entry = {"kind": "corruptions", "shifts": list(HELD_OUT), "published": None, "resize": False}
+    entry |= {"images": configured.get("images"), "seed": configured.get("seed", 0)}
+    return build_testset("C", entry, origin_of(config, dataset, folder))
 
 
 def _spell_out(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,7 +103,7 @@ def _check_packages(config: Mapping[str, Any], lines: Lines) -> None:
 
 
 def _check_loaders(config: dict[str, Any], lines: Lines) -> None:
-    downloads = Path(config["folders"]["data"]).expanduser() / "downloads"
+    downloads = expanded(config["folders"]["data"]) / "downloads"
     for dataset, entry in config["datasets"].items():
         position: Position = ("datasets", dataset)
         _refuse(place((*position, "loader"), lines), "data set loader", entry["loader"], datasets.loader_names())

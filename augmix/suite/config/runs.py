@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from typing import Any, Self
 
 from augmix.suite.io import digests
@@ -42,17 +41,12 @@ class EvaluateSettings:
 
 def code_of_evaluation(architecture: str, testset: TestSet) -> digests.Code:
     """The code that decides a net's predictions on a test set, given its files."""
-    return _code_of_evaluation(architecture, testset.kind)
-
-
-@cache
-def _code_of_evaluation(architecture: str, kind: str) -> digests.Code:
     roots = (
         "augmix.suite.evaluate.evaluation",
         f"augmix.models.{architecture}",
-        f"augmix.suite.testsets.kinds.{kind}",
+        f"augmix.suite.testsets.kinds.{testset.kind}",
     )
-    return digests.code_of(roots, neutral=(*digests.NEUTRAL, *READING))
+    return digests.code(roots, (*digests.NEUTRAL, *READING))
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ A module defines `load(**options) -> Arrays`, `side(**options) -> int` (the imag
 that raises `UserError`. None of them imports torch. A module with `DOWNLOADS = True` fetches what is absent to its
 option `folder`, which experiments set to `<data>/downloads` unless they name another; one with `STREAMED = True` leaves
 the images in their files. `digest(**options)`, where there is one, tells whether the source has changed since it was
-prepared; it is None where the source is gone. `NORMALISATION` is the mean and the standard deviation that nets see its
-images with, `NORMALISED` where a module has none.
+prepared; it is None where the source is gone. `classes(**options)` gives the classes' names where they are known before
+any job, and otherwise None. `limits(**options)`, where there is one, lists in words what limits the figures on its
+images. `NORMALISATION` is the mean and the standard deviation that nets see its images with, `NORMALISED` where a module
+has none.
 """
 
 import hashlib
@@ -22,6 +24,7 @@ import numpy as np
 
 from augmix.errors import UserError
 from augmix.registry import module_names, nearest
+from augmix.suite.data import photographs
 from augmix.suite.data.photographs import Photographs
 from augmix.suite.io import digests
 from augmix.suite.io.files import read_array, read_json, write_array, write_json
@@ -89,6 +92,13 @@ def with_downloads(loader: str, options: Mapping[str, Any], downloads: Path) -> 
     return {"folder": str(downloads), **options} if wanted else dict(options)
 
 
+def classes(loader: str, options: Mapping[str, Any]) -> list[str] | None:
+    """The names of a data set's classes, where they are known without loading it."""
+    known = getattr(loader_module(loader), "classes", None)
+    found: list[str] | None = known(**options) if known else None
+    return found
+
+
 def check_options(loader: str, options: Mapping[str, Any]) -> None:
     """Refuse options that a loader does not take, of another type, or missing; the error names the option first."""
     parameters = inspect.signature(loader_module(loader).load).parameters
@@ -150,6 +160,11 @@ def prepare(settings: Preparation, folder: Path) -> None:
     data: Arrays = module.load(**settings.options)
     if settings.validation is not None:
         data = split_validation(data, settings.validation)
+    chosen = {"train": evenly(len(data.train_labels), settings.subset["train"])}
+    chosen["test"] = evenly(len(data.test_labels), settings.subset["test"])
+    if data.streamed is not None:
+        for split, images in (("train", data.train_images), ("test", data.test_images)):
+            photographs.verify(Path(data.streamed["root"]), images["name"][chosen[split]])
     # Where the source was downloaded or unpacked just now, there was no digest to ask for.
     settings = replace(settings, source=settings.source or source_digest(settings.loader, settings.options))
     normalisation = getattr(module, "NORMALISATION", NORMALISED)
@@ -165,10 +180,9 @@ def prepare(settings: Preparation, folder: Path) -> None:
         ("train", data.train_images, data.train_labels),
         ("test", data.test_images, data.test_labels),
     ):
-        chosen = evenly(len(images), settings.subset[split])
         for kind, array in (
-            ("images", np.ascontiguousarray(images[chosen])),
-            ("labels", labels[chosen].astype(np.int64)),
+            ("images", np.ascontiguousarray(images[chosen[split]])),
+            ("labels", labels[chosen[split]].astype(np.int64)),
         ):
             write_array(folder / f"{split}_{kind}.npy", array)
             record["sha256"][f"{split}_{kind}"] = hashlib.sha256(array.tobytes()).hexdigest()

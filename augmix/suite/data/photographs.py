@@ -1,7 +1,8 @@
 """Photographs of any size as the square images that nets take; decoded by OpenCV, scaled by Pillow.
 
-OpenCV gives Pillow's pixels (both decode with libjpeg-turbo) in three quarters of the time, and scaling is Pillow's
-own, so images are to the bit those of torchvision's transforms on Pillow's.
+OpenCV gives Pillow's pixels of grey and RGB (both decode with libjpeg-turbo) in less time, and scaling is Pillow's own,
+so images are to the bit those of torchvision's transforms on Pillow's. It also reads much that is damaged, without a
+word: `verify` is as strict as Pillow.
 """
 
 import math
@@ -9,22 +10,27 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from augmix.errors import UserError
 from augmix.suite.data.streaming import Streamed
+from augmix.suite.io.progress import bar
 
 SCALE = (0.08, 1.0)
 """The share of the photograph's area that a training image shows: RandomResizedCrop's."""
 RATIO = (3 / 4, 4 / 3)
 """Its width over its height."""
 TRIES = 10
+CHUNK = 256
+"""How many photographs a thread verifies at a time."""
 FAULTS = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, NotImplementedError,
     struct.error, zlib.error, Image.DecompressionBombError,
@@ -38,13 +44,40 @@ def read(file: Path) -> np.ndarray:
     Raises `UserError` naming the file when it is missing, damaged or not an image.
     """
     with decoding(file):
-        encoded = np.frombuffer(file.read_bytes(), np.uint8)
-        flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-        image: np.ndarray | None = cv2.imdecode(encoded, flags) if _is_plain(encoded) else None
-        if image is None:
-            with Image.open(file) as opened:
-                image = np.asarray(as_rgb(opened))
-    return image
+        encoded = file.read_bytes()
+        with Image.open(BytesIO(encoded)) as opened:  # reads its header
+            image: np.ndarray | None = None
+            if _is_plain(opened, encoded):
+                flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+                image = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags)
+            return np.asarray(as_rgb(opened)) if image is None else image
+
+
+def verify(root: Path, names: np.ndarray) -> None:
+    """Refuse photographs, `names` (N,) as bytes of files below `root`, that Pillow would: a `UserError` names one.
+
+    They are decoded to an eighth of their size, which finds the same faults in a quarter of the time.
+    """
+
+    def decode(some: np.ndarray) -> int:
+        for name in some:
+            file = root / os.fsdecode(name)
+            with decoding(file), Image.open(file) as opened:
+                opened.draft("L", (1, 1))
+                opened.load()
+        return len(some)
+
+    parts = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
+    with (
+        ThreadPoolExecutor(min(8, os.cpu_count() or 1), thread_name_prefix="verify") as pool,
+        bar(desc="verifying photographs", total=len(names), unit="image") as shown,
+    ):
+        try:
+            for count in pool.map(decode, parts):
+                shown.update(count)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 @contextmanager
@@ -73,9 +106,12 @@ def as_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _is_plain(encoded: np.ndarray) -> bool:
-    """Whether the bytes begin and end as a JPEG file does: OpenCV would fill a file cut short with grey."""
-    return bytes(encoded[:2]) == b"\xff\xd8" and b"\xff\xd9" in bytes(encoded[-64:])
+def _is_plain(opened: Image.Image, encoded: bytes) -> bool:
+    """Whether it is a JPEG file that OpenCV decodes as Pillow does.
+
+    Of CMYK the two make other colours, and OpenCV would fill a file cut short with grey.
+    """
+    return isinstance(opened, JpegImageFile) and opened.mode in ("L", "RGB") and b"\xff\xd9" in encoded[-64:]
 
 
 def resized(image: np.ndarray, shorter: int) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import av
 import numpy as np
 
 from augmix.errors import UserError
@@ -12,6 +11,8 @@ RATE = 25
 
 def write(path: Path, frames: np.ndarray, grain: bool = False) -> None:
     """Write uint8 frames (T, H, W, 3) as an MP4 file, coded as ImageNet-P: `grain` is the tuning for its noises."""
+    import av
+
     options = {"preset": "veryslow", **({"tune": "grain"} if grain else {"crf": "20"})}
     with av.open(str(path), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=RATE, options=options)
@@ -29,6 +30,8 @@ def read(path: Path, frames: int, side: int) -> np.ndarray:
 
     Raises `UserError` naming the file when it is missing, damaged, or not of so many frames of that size.
     """
+    import av
+
     out = np.empty((frames, side, side, 3), np.uint8)
     count = 0
     try:

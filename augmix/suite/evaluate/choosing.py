@@ -11,7 +11,7 @@ import numpy as np
 
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
-from augmix.suite.evaluate import predictions, stages
+from augmix.suite.evaluate import predictions, summaries
 from augmix.suite.io.files import write_csv
 
 COLUMNS = ("dataset", "arch", "sweep", "method", "value", "validation_error", "chosen")
@@ -46,7 +46,7 @@ def choose(experiment: Experiment) -> list[dict[str, Any]]:
                 rows += [{**row, "chosen": row is best} for row in group]
     cells = [["" if row[column] is None else row[column] for column in COLUMNS] for row in rows]
     write_csv(experiment.folder / "chosen.csv", COLUMNS, cells)
-    stages.note(experiment, "choose")
+    summaries.note(experiment, "choose")
     return rows
 
 

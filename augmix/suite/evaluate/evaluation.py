@@ -1,7 +1,7 @@
 """Evaluate a trained net on test sets: four numbers an image, enough for every measure."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,9 @@ def write_predictions(
             found = {}
             for shift_name in testset.shifts:
                 shift = opened.read(shift_name)
-                found[shift_name] = numbers(net, shift.images, shift.labels, device, shift.classes).reshape(shift.shape)
+                testset.verify(shift_name)
+                seen = numbers(net, shift.images, shift.labels, device, shift.classes, shift.attack)
+                found[shift_name] = seen.reshape(shift.shape)
                 shown.update()
             predictions.write(output / f"{name}.npz", Predictions(found, opened.labels, opened.source), stamp)
 
@@ -78,10 +80,12 @@ def numbers(
     labels: np.ndarray,
     device: torch.device,
     classes: np.ndarray | None = None,
+    attack: Callable[[Tensor, Tensor, nn.Module], Tensor] | None = None,
 ) -> np.ndarray:
     """The four numbers of each uint8 (N, H, W, 3) image, as a `NUMBERS` array (N,).
 
-    Where `classes` are given, int64, the net predicts among those alone: the others' logits are left out.
+    Where `classes` are given, int64, the net predicts among those alone: the others' logits are left out. An `attack`
+    makes the images that it is shown.
     """
 
     def predict(batch: Tensor, truth: Tensor, *among: Tensor) -> tuple[Tensor, ...]:
@@ -99,6 +103,9 @@ def numbers(
     found: list[tuple[Tensor, ...]] = []
     for batch in in_order(images, device):
         now, truth = truth[: len(batch)], truth[len(batch) :]
+        if attack is not None:
+            with torch.inference_mode(False):  # it takes gradients, which tensors made in that mode cannot have
+                batch = attack(batch.clone(), now.clone(), net)
         # They stay on the device until the end: nothing waits for it meanwhile.
         found.append(replayed(net, predict, batch, now, *among))
     out = np.empty(len(images), NUMBERS)

@@ -53,6 +53,12 @@ class Measure:
         """Its title with its unit, as on an axis."""
         return f"{self.title} ({self.unit})"
 
+    @property
+    def remark(self) -> str:
+        """What a value of metrics.csv is, for those who see it alone: its unit, its direction and its definition."""
+        unit = f"in {self.unit}" if self.scale == 1 else "a fraction"
+        return f"{unit}; {'lower' if self.lower_is_better else 'higher'} is better; {self.meaning}"
+
 
 def _correct(numbers: np.ndarray, labels: np.ndarray) -> np.ndarray:
     correct: np.ndarray = numbers["prediction"] == labels

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ import yaml
 from augmix import metrics
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
-from augmix.suite.evaluate import predictions, stages
+from augmix.suite.evaluate import predictions, stages, summaries
 from augmix.suite.evaluate.choosing import to_test
 from augmix.suite.evaluate.measures import MEASURES, Measure, flips, measures_of
 from augmix.suite.evaluate.predictions import OutdatedError, Predictions
 from augmix.suite.evaluate.stages import FINISHED_ONLY, State, run_state
-from augmix.suite.io.files import read_mapping, write_csv, write_text
+from augmix.suite.io.files import read_csv, read_mapping, write_csv, write_text
 from augmix.suite.testsets.base import TestSet
 
 Row = tuple[str, str, str, int | str, str, float]
@@ -56,11 +57,13 @@ def collect(experiment: Experiment) -> list[str]:
                 found, new = State("failed", str(error)), []
         rows += new
         records.append(dict(zip(RUN_COLUMNS, key, strict=False)) | _record(folder, experiment.output, found))
+    if stages.kept(experiment):  # some of them may have been made again since, beside others that had to be
+        stages.prune(experiment, stages.changes(experiment))
     folder = experiment.folder
     write_text(folder / "experiment.yaml", yaml.safe_dump(experiment.record(), sort_keys=False, allow_unicode=True))
     write_csv(folder / "metrics.csv", COLUMNS, rows)
     write_csv(folder / "runs.csv", RUN_COLUMNS, [[r.get(c, "") for c in RUN_COLUMNS] for r in records])
-    stages.note(experiment, "collect")
+    summaries.note(experiment, "collect")
     return [run.path for run, record in zip(experiment.runs, records, strict=True) if record["status"] != "done"]
 
 
@@ -161,18 +164,39 @@ def _record(folder: Path, output: str, found: State) -> dict[str, Any]:
         **{key: noted.get(key, "") for key in RUN_COLUMNS[4:]},
         "status": "done",
         "message": found.message,
-        "epochs": _epochs(folder / "history.csv"),
+        "epochs": _epochs(folder),
         "evaluate_seconds": evaluated["seconds"],
         "code": (noted.get("code") or {}).get("digest", ""),
         "torch": noted["packages"].get("torch", ""),
     }
 
 
-def _epochs(path: Path) -> int:
-    """How many epochs a history has."""
+def _epochs(folder: Path) -> int:
+    """How many epochs a run's history has; one that is lost or damaged is written again from the checkpoint."""
+    path = folder / "history.csv"
     try:
-        return len(path.read_text(encoding="utf-8").strip().splitlines()) - 1
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path} is missing or damaged ({error}); delete {path.parent} to have it made again"
-        ) from error
+        return len(read_csv(path, ("epoch",)))
+    except UserError as error:
+        if not _restore_history(folder):
+            raise UserError(
+                f"{error}, and no checkpoint here holds this run's history; delete {folder} to have it made again"
+            ) from error
+        return len(read_csv(path, ("epoch",)))
+
+
+def _restore_history(folder: Path) -> bool:
+    """Write a finished run's history again from its checkpoint; False where none holds the whole of it."""
+    # This imports torch, which takes seconds.
+    from augmix.suite.train.checkpoints import DAMAGED, Checkpoints, load, tell, write_history
+
+    fingerprint = read_mapping(folder / "provenance.json", {"fingerprint": str})["fingerprint"]
+    epochs = read_mapping(folder / "config.yaml", {"training": dict})["training"].get("epochs")
+    known = Checkpoints(folder, fingerprint)
+    for path in (known.newest, known.previous):
+        with suppress(*DAMAGED):
+            state = load(path)
+            if state["fingerprint"] == fingerprint and len(state["history"]) == epochs:
+                write_history(folder / "history.csv", state["history"])
+                tell(f"{folder / 'history.csv'} was lost or damaged: it is written again from {path.name}")
+                return True
+    return False

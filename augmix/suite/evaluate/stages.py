@@ -4,36 +4,30 @@ Every result carries a stamp of the settings, the code and the data that it was 
 the experiment asks for now. `reproduce`, `status` and `plan` all judge by this, whatever Snakemake's own records say.
 """
 
-import ast
 import json
-import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from augmix.errors import UserError
-from augmix.registry import method_file, method_parts
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.config.runs import EvaluateSettings, Run, code_of_evaluation
 from augmix.suite.data import datasets
-from augmix.suite.evaluate import predictions, stamps
+from augmix.suite.evaluate import predictions
 from augmix.suite.io import digests
-from augmix.suite.io.digests import Code
+from augmix.suite.io.changes import Difference, difference, differing
+from augmix.suite.io.digests import code
 from augmix.suite.io.files import read_mapping, write_json
 from augmix.suite.io.locks import is_locked
-from augmix.suite.testsets.base import Making, TestSet
+from augmix.suite.testsets import base
+from augmix.suite.testsets.base import MISSING, Making, TestSet
 
 FINISHED_ONLY = "AUGMIX_FINISHED_ONLY"
 """The environment variable that has the workflow report on the finished runs alone."""
 AGAIN = "AUGMIX_AGAIN"
 """The environment variable with the path of a file that lists the results which are made again in this start."""
-ROOTS = {
-    "choose": ("augmix.suite.evaluate.choosing",),
-    "collect": ("augmix.suite.evaluate.results",),
-    "report": ("reports.make",),
-}
-"""The modules whose code decides what these stages write."""
 NO_GPU = ("cpu", "mps")
 """The devices on which training is in single precision unless bfloat16 is asked for."""
 SMALL_MODEL = 32 * 2**20
@@ -59,31 +53,22 @@ class Change(NamedTuple):
     """The result, for people: `digits`, `digits-C fog`, a run's path."""
     target: Path
     """The file by which the workflow knows it."""
-    why: str
-    """code, settings, data, or unknown where the result does not say what it was made with."""
-    details: tuple[str, ...]
-    """The sources, packages or settings that differ."""
+    difference: Difference
     run: str = ""
     """The run's path, of the stages train and evaluate."""
-    now: str = ""
-    """The digest of the code that would make it now."""
+
+    @property
+    def why(self) -> str:
+        return self.difference.why
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        return self.difference.details
 
     @property
     def key(self) -> str:
         """A name by which it is remembered as accepted."""
         return f"{self.stage} {self.name}"
-
-
-@cache
-def code(roots: tuple[str, ...]) -> Code:
-    """The code of a stage, read once in a process: an experiment has many runs of the same."""
-    return digests.code_of(roots)
-
-
-def roots_of(experiment: Experiment, stage: str) -> tuple[str, ...]:
-    """The modules whose code decides what `choose`, `collect` or `report` writes of an experiment."""
-    kinds = {f"augmix.suite.testsets.kinds.{testset.kind}" for testset in experiment.all_testsets()}
-    return (*ROOTS[stage], *sorted(kinds))
 
 
 def run_state(experiment: Experiment, run: Run) -> State:
@@ -127,130 +112,128 @@ def last_error(log: Path) -> str:
 def changes(experiment: Experiment) -> list[Change]:
     """Every result that is there and was made with something else, accepted ones among them; see `unkept`."""
     found = [change for folder in experiment.folders for change in _changes_of_data(experiment, folder)]
-    found += [change for making in experiment.makings() for change in _changes_of_making(making)]
+    found += changes_of_testsets(experiment)
     for run in experiment.runs:
         found += changes_of_run(experiment, run)
     return found
 
 
+def changes_of_testsets(experiment: Experiment) -> list[Change]:
+    """The shifts whose files were made with something else."""
+    return [change for making in experiment.makings() for change in _changes_of_making(making)]
+
+
+def refuse_other_files(experiment: Experiment, run: Run, with_testsets: bool) -> None:
+    """Refuse a run's data set, and its test sets, where they were made with other settings than it asks for.
+
+    The workflow makes them again before it trains or evaluates; a command that somebody calls would trust them.
+    """
+    data = run.evaluation.data if with_testsets else run.training.data
+    found = [*_changes_of_data(experiment, Path(data).name)]
+    for testset in run.testsets if with_testsets else ():
+        found += [change for making in testset.jobs() for change in _changes_of_making(making)]
+    for change in found:
+        if change.why in ("settings", "data"):
+            raise UserError(
+                f"{change.target.parent}: {change.name} is not what the experiment asks for "
+                f"({', '.join(change.details)}); make it again with `augmix {change.stage}`"
+            )
+
+
 def _changes_of_data(experiment: Experiment, folder: str) -> Iterator[Change]:
-    path = experiment.data / folder
-    if not (path / "dataset.json").exists():
+    target, wanted = experiment.data / folder / "dataset.json", experiment.preparation(folder)
+    if not target.exists():
         return
-    target, wanted = path / "dataset.json", experiment.preparation(folder)
-    if missing := [file.name for file in datasets.files_of(path) if not file.exists()]:
-        yield Change("prepare", folder, target, "data", (f"{missing[0]} is missing",))
+    if missing := [file.name for file in datasets.files_of(target.parent) if not file.exists()]:
+        yield Change("prepare", folder, target, Difference("data", (f"{missing[0]} is missing",)))
         return
-    noted = datasets.record(path)
-    made = wanted.made_of()
-    differing = _settings({key: noted.get(key) for key in made}, made)
-    yield from _change("prepare", folder, target, differing, noted.get("code"), code(wanted.roots()))
+    noted, made = datasets.record(target.parent), wanted.made_of()
+    settings = differing({key: noted.get(key) for key in made}, made)
+    if found := difference(settings, noted.get("code"), code(wanted.roots())):
+        yield Change("prepare", folder, target, found)
 
 
 def _changes_of_making(making: Making) -> Iterator[Change]:
-    testset = making.testset
-    own = Path(testset.data)
     for shift in making.shifts:
-        path = testset.stamp(shift)
-        files = testset.files(shift)
-        if not path.exists():
-            if files and all(file.exists() for file in files):
-                # Files of before stamps are only made again where somebody says so or they are not ours to judge.
-                details = ("it does not say what it was made with",)
-                yield Change("generate", f"{making.folder.name} {shift}", making.marker, "unknown", details)
-            continue
-        if missing := [file.name for file in files if not file.exists()]:
-            yield Change("generate", making.folder.name, making.marker, "data", (f"{missing[0]} is missing",))
-            continue
-        noted = read_mapping(path, {"settings": dict, "data": str})
-        differing = _settings(noted["settings"], testset.made_of(shift))
-        if not differing and (own / "dataset.json").exists() and noted["data"] != testset.data_digest():
-            differing = ["other images of the data set"]
-        name = f"{making.folder.name} {shift}"
-        yield from _change("generate", name, making.marker, differing, noted.get("code"), code(testset.roots()))
+        found = base.difference(making.testset, shift)
+        # Where nothing says that they were there, missing files are no result that changed.
+        if found and (found.why != MISSING or making.marker.exists() or making.testset.stamp(shift).exists()):
+            yield Change("generate", f"{making.folder.name} {shift}", making.marker, found)
+
+
+def to_make(experiment: Experiment, making: Making) -> list[str]:
+    """The shifts that a job has to have made as they are asked for: but for those that were accepted as they are."""
+    if not kept(experiment):
+        return list(making.shifts)
+    found = list(_changes_of_making(making))
+    still = unkept(experiment, found)
+    accepted = {change.name for change in found if change not in still}
+    return [shift for shift in making.shifts if f"{making.folder.name} {shift}" not in accepted]
 
 
 def changes_of_run(experiment: Experiment, run: Run) -> list[Change]:
     """What a run's weights and predictions were made with that is not what is asked for now."""
     folder = experiment.folder / run.path
-    if not (folder / "model.pt").exists():
-        return []
     target = folder / "model.pt"
+    if not target.exists():
+        return []
     if not (folder / "provenance.json").exists() or not (folder / "config.yaml").exists():
-        return [Change("train", run.path, target, "unknown", ("it does not say what it was made with",), run.path)]
+        unknown = Difference("unknown", ("it does not say what it was made with",))
+        return [Change("train", run.path, target, unknown, run.path)]
     noted = read_mapping(folder / "provenance.json", {})
-    config = read_mapping(folder / "config.yaml", {})
-    differing = _settings(*_recipes(config, noted, run))
-    data = Path(run.training.data)
-    if (
-        not differing
-        and (data / "dataset.json").exists()
-        and noted.get("data_sha256") != datasets.record(data)["sha256"]
-    ):
-        differing = ["other training or test images"]
-    if not differing and isinstance(noted.get("preparation"), dict):
-        # The data may be gone: what they were prepared with still shows.
-        wanted = json.loads(json.dumps(experiment.preparation(data.name).made_of()))
-        kept_out = ("source",) if wanted["source"] is None else ()
-        before, after = (
-            {k: v for k, v in made.items() if k not in kept_out} for made in (noted["preparation"], wanted)
-        )
-        differing = _settings(before, after)
-    if not differing and "model_sha256" in noted and target.stat().st_size <= SMALL_MODEL:
-        differing = ["other weights than it noted"] if digests.file_digest(target) != noted["model_sha256"] else []
-    now = code(run.training.roots())
-    found = list(_change("train", run.path, target, differing, noted.get("code"), now, run.path))
-    for settings in (run.evaluation, run.validation):
-        if settings is not None and "fingerprint" in noted:
-            found += _changes_of_evaluation(folder, run, settings, str(noted["fingerprint"]))
+    settings = differing(*_recipes(read_mapping(folder / "config.yaml", {}), noted, run))
+    settings = settings or _other_data(experiment, run, noted)
+    if not settings and "model_sha256" in noted and target.stat().st_size <= SMALL_MODEL:
+        settings = ["other weights than it noted"] if digests.file_digest(target) != noted["model_sha256"] else []
+    found = []
+    if trained := difference(settings, noted.get("code"), code(run.training.roots())):
+        found.append(Change("train", run.path, target, trained, run.path))
+    for evaluation in (run.evaluation, run.validation):
+        if evaluation is not None and "fingerprint" in noted:
+            found += _changes_of_evaluation(folder, run, evaluation, str(noted["fingerprint"]))
     return found
+
+
+def _other_data(experiment: Experiment, run: Run, noted: Mapping[str, Any]) -> list[str]:
+    """How the data that a run noted differ from those that it asks for."""
+    data = Path(run.training.data)
+    if (data / "dataset.json").exists() and noted.get("data_sha256") != datasets.record(data)["sha256"]:
+        return ["other training or test images"]
+    if not isinstance(noted.get("preparation"), dict):
+        return []
+    # The data may be gone: what they were prepared with still shows.
+    wanted = experiment.preparation(data.name).made_of()
+    if wanted["source"] is None:
+        wanted["source"] = noted["preparation"].get("source")
+    return differing(noted["preparation"], wanted)
 
 
 def _changes_of_evaluation(folder: Path, run: Run, settings: EvaluateSettings, fingerprint: str) -> Iterator[Change]:
     target = folder / f"{settings.output}.json"
     for testset in settings.opened():
         path = predictions.path_of(folder, settings.output, testset.name)
-        if not path.exists():
-            if target.exists():
-                yield Change(
-                    "evaluate", f"{run.path} on {testset.name}", target, "settings", (f"no {path.name}",), run.path
-                )
-            continue
-        name = f"{run.path} on {testset.name}"
-        try:
-            stamp = predictions.read_stamp(path, testset.shifts)
-        except predictions.OutdatedError as error:  # nobody can read it: it cannot be kept as it is
-            yield Change("evaluate", name, target, "data", (error.fault,), run.path)
-            continue
-        try:
-            wanted = stamps.of_evaluation(run.architecture, fingerprint, testset)
-        except UserError:
-            # The images are gone; the numbers are not, and settings and code can still be compared.
-            wanted = {**stamp, "settings": testset.evaluated_with(), "run": fingerprint}
-            wanted["code"] = code_of_evaluation(run.architecture, testset).as_json()
-        differing = _settings(stamp.get("settings", {}), json.loads(json.dumps(wanted["settings"])))
-        if not differing and stamp.get("run") != wanted["run"]:
-            differing = ["other weights"]
-        if not differing and stamp.get("images") != wanted["images"]:
-            differing = ["other images"]
-        now = Code.from_json(wanted["code"])
-        assert now is not None
-        yield from _change("evaluate", name, target, differing, stamp.get("code"), now, run.path)
+        if found := _of_predictions(path, target, run.architecture, testset, fingerprint):
+            yield Change("evaluate", f"{run.path} on {testset.name}", target, found, run.path)
 
 
-def _change(
-    stage: str, name: str, target: Path, differing: list[str], before: object, now: Code, run: str = ""
-) -> Iterator[Change]:
-    """The change of one result: its settings or data first, then its code."""
-    noted = Code.from_json(before)
-    if differing:
-        yield Change(
-            stage, name, target, "data" if differing[0].startswith("other ") else "settings", tuple(differing), run
-        )
-    elif noted is None:
-        yield Change(stage, name, target, "unknown", ("it does not say which code made it",), run, now.digest)
-    elif noted.digest != now.digest:
-        yield Change(stage, name, target, "code", tuple(digests.differences(noted, now)), run, now.digest)
+def _of_predictions(
+    path: Path, target: Path, architecture: str, testset: TestSet, fingerprint: str
+) -> Difference | None:
+    if not path.exists():
+        return Difference("settings", (f"no {path.name}",)) if target.exists() else None
+    try:
+        stamp = predictions.read_stamp(path, testset.shifts)
+    except predictions.OutdatedError as error:  # nobody can read it: it cannot be kept as it is
+        return Difference("data", (error.fault,))
+    now = code_of_evaluation(architecture, testset)
+    other = differing(stamp.get("settings", {}), testset.evaluated_with())
+    if not other and stamp.get("run") != fingerprint:
+        other = ["other weights"]
+    if not other:
+        # The images may be gone; the numbers are not, and all else can still be compared.
+        with suppress(UserError):
+            other = ["other images"] if stamp.get("images") != testset.identity() else []
+    return difference(other, stamp.get("code"), now)
 
 
 def _decisive(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -277,24 +260,13 @@ def _recipes(config: Mapping[str, Any], noted: Mapping[str, Any], run: Run) -> t
     return before, now
 
 
-def _settings(before: Any, now: Any, prefix: str = "") -> list[str]:
-    """The settings that differ, for people: `training.epochs 12 → 13`."""
-    if isinstance(before, Mapping) and isinstance(now, Mapping):
-        keys = dict.fromkeys((*now, *before))
-        return [
-            line for key in keys for line in _settings(before.get(key), now.get(key), f"{prefix}.{key}".lstrip("."))
-        ]
-    before, now = (list(value) if isinstance(value, tuple) else value for value in (before, now))
-    return [] if before == now else [f"{prefix} {before} → {now}"]
-
-
 def compare_settings(path: Path, run: Run) -> None:
     """Refuse a run whose recorded settings differ from the requested ones (its folder was copied, say)."""
     described = path.with_name("provenance.json")
     noted = read_mapping(described, {}) if described.exists() else {}
-    if differing := _settings(*_recipes(read_mapping(path, {}), noted, run)):
+    if settings := differing(*_recipes(read_mapping(path, {}), noted, run)):
         raise UserError(
-            f"{path} was trained with other settings ({'; '.join(differing)}); start the experiment again to have it "
+            f"{path} was trained with other settings ({'; '.join(settings)}); start the experiment again to have it "
             "trained anew"
         )
 
@@ -329,61 +301,26 @@ def prune(experiment: Experiment, found: list[Change]) -> None:
 
 
 def _accepted(change: Change) -> dict[str, Any]:
-    return {"why": change.why, "details": list(change.details), "code": change.now}
+    return {"why": change.why, "details": list(change.details), "code": change.difference.now}
 
 
 @cache
 def _kept(path: Path) -> Mapping[str, Any]:
-    return read_mapping(path, {}) if path.exists() else {}
+    return read_kept(path)
 
 
-def note(experiment: Experiment, stage: str) -> None:
-    """Note what `collect` or `report` has been made of."""
-    write_json(experiment.folder / f".{stage}.json", _inputs(experiment, stage))
-
-
-def is_current(experiment: Experiment, stage: str) -> bool:
-    """Whether what `collect` or `report` wrote was made of what is there now."""
-    path = experiment.folder / f".{stage}.json"
-    try:
-        return bool(json.loads(path.read_text(encoding="utf-8")) == _inputs(experiment, stage))
-    except (OSError, ValueError):
-        return False
-
-
-def _inputs(experiment: Experiment, stage: str) -> dict[str, Any]:
-    folder = experiment.folder
-    files: dict[str, Any]
-    if stage != "report":
-        names = ("validation.json",) if stage == "choose" else ("predictions.json", "validation.json", "diverged.json")
-        read = [folder / run.path / name for run in experiment.runs for name in names]
-        made: dict[str, Any] = {"settings": digests.json_digest(experiment.record())}
-        read += [folder / "chosen.csv"] if stage == "collect" else []
-        files = {str(path.relative_to(folder)): _glance(path) for path in read}
-    else:
-        # The report names methods as their docstrings do, which are no code.
-        named = {
-            name for run in experiment.runs for parts in method_parts(run.training.method).values() for name, _ in parts
-        }
-        packages = experiment.config["method_packages"]
-        made = {"methods": digests.json_digest([_docstring(method_file(name, packages)) for name in sorted(named)])}
-        files = {
-            name: digests.file_digest(folder / name) if (folder / name).exists() else None
-            for name in ("metrics.csv", "runs.csv", "experiment.yaml", "chosen.csv", KEPT)
-        }
-    return {**made, "code": code(roots_of(experiment, stage)).digest, "files": digests.json_digest(files)}
-
-
-def _docstring(file: Path) -> str | None:
-    try:
-        return ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, SyntaxError) as error:
-        raise UserError(f"{file}: not valid Python: {error}") from error
-
-
-def _glance(path: Path) -> list[int] | None:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return [found.st_size, found.st_mtime_ns]
+def read_kept(path: Path) -> dict[str, Any]:
+    """What `kept.json` says, by `Change.key`; nothing where it is missing. Raises `UserError` where it is damaged."""
+    if not path.exists():
+        return {}
+    with suppress(UserError):
+        found = read_mapping(path, {})
+        if all(
+            isinstance(said, dict) and isinstance(said.get("details"), list) and "why" in said
+            for said in found.values()
+        ):
+            return found
+    raise UserError(
+        f"{path} is damaged: it names the results that `--keep` accepted; delete it, and they are made again unless "
+        "`--keep` accepts them once more"
+    )

@@ -1,8 +1,10 @@
-"""Weights trained anywhere: read from a file, fitted to an architecture, and evaluated on every test set there is."""
+"""Weights trained anywhere: read from a file, and fitted to one of our architectures, timm's or anybody's."""
 
-import time
+import importlib
+import inspect
+import sys
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,26 +14,30 @@ from torch import Tensor, nn
 
 from augmix import models
 from augmix.errors import UserError
-from augmix.metrics import mean_corruption_error
 from augmix.registry import module_names, nearest
-from augmix.suite.data import datasets
-from augmix.suite.evaluate.evaluation import write_predictions
-from augmix.suite.evaluate.measures import MEASURES, measures_of
-from augmix.suite.evaluate.paper import paper_results
-from augmix.suite.evaluate.results import COLUMNS, Row, run_metrics
-from augmix.suite.io import digests, provenance
-from augmix.suite.io.files import write_csv, write_json
-from augmix.suite.testsets.base import TestSet
-from augmix.suite.testsets.folder import beside
-from augmix.suite.train import devices
 from augmix.suite.train.checkpoints import DAMAGED
 
-PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
-"""The names under which training code wraps a net."""
-CONTAINERS = ("state_dict", "model_state_dict", "model", "net")
-"""The keys under which training code saves weights."""
-CONSTANTS = ("mean", "std", "mu", "sigma")
-"""The constants of a normalisation that some save with the net; ours is part of `models.Normalised`."""
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "backbone.", "network.", "1.")
+"""The names under which training code wraps a net; `1.` is a net behind a normalisation in `nn.Sequential`."""
+CONTAINERS = (
+    "state_dict", "model_state_dict", "model_state", "model", "net", "params", "weights", "checkpoint",
+    "state_dict_ema",
+)  # fmt: skip
+"""The keys under which training code saves weights, the first of them where a file has several."""
+MEANS, STDS = ("mean", "mu", "new_mean"), ("std", "sigma", "new_std")
+"""The names under which training code saves a normalisation's constants beside the net's weights."""
+COPIES = ("attacker.",)
+"""The names under which adversarial training code saves a second copy of the net."""
+COUNTERS = ("num_batches_tracked", "n_averaged")
+"""Names of counters, which decide nothing in evaluation."""
+PRESETS = {
+    "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "cifar10": ((0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)),
+    "cifar100": ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
+"""Normalisations that nets are commonly trained with: mean and standard deviation of each channel in [0, 1]."""
 
 _SCALAR = np.float64(0).__reduce__()[0]
 HARMLESS = [
@@ -43,14 +49,17 @@ HARMLESS = [
 """The types that training scripts keep beside the weights: their options, and NumPy's numbers, such as an accuracy."""
 
 
-class Headline(NamedTuple):
-    """A figure that a paper prints of a test set."""
+class Normalisation(NamedTuple):
+    """Constants of each channel, of values in [0, 1], that a net's images are normalised with."""
 
-    title: str
-    """Its name in print: clean error, mCE."""
-    value: float | None
-    """A fraction; None where a shift is missing that enters it."""
-    testset: TestSet
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    origin: str
+    """Where they come from, for people."""
+
+    def __str__(self) -> str:
+        mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (self.mean, self.std))
+        return f"mean {mean}, std {std} ({self.origin})"
 
 
 class Fit(NamedTuple):
@@ -64,49 +73,6 @@ class Fit(NamedTuple):
     @property
     def faults(self) -> int:
         return len(self.missing) + len(self.unexpected) + len(self.shapes)
-
-
-def evaluate_checkpoint(checkpoint: Path, architecture: str, data: Path, output: Path, device: str) -> list[Headline]:
-    """Evaluate the weights in `checkpoint` on the prepared data set `data` and on the test sets in folders beside it.
-
-    Writes `<output>/predictions/<test set>.npz`, `predictions.json` and `metrics.csv`; returns the headlines. Raises
-    `UserError` for weights of another architecture or class count.
-    """
-    started = time.time()
-    place = devices.set_up({"threads": torch.get_num_threads(), "device": device})
-    noted, testsets = datasets.record(data), beside(data)
-    net = models.Normalised(
-        fit(read(checkpoint), architecture, len(noted["classes"]), checkpoint), *noted["normalisation"]
-    )
-    net.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    weights = {"architecture": architecture, "checkpoint": digests.file_digest(checkpoint)}
-    present = [testset for testset in testsets if testset.shifts]
-    stamped = {testset.name: (testset, {"settings": testset.evaluated_with(), **weights}) for testset in present}
-    write_predictions(net, stamped, data, output / "predictions", place)
-    rows = list(run_metrics(output / "predictions", present))
-    write_csv(output / "metrics.csv", COLUMNS, [(data.name, architecture, checkpoint.stem, "", *row) for row in rows])
-    described = {**provenance.describe(), **devices.noted(place), "weights": str(checkpoint), **weights}
-    write_json(output / "predictions.json", {**described, "started": started, "seconds": time.time() - started})
-    return [found for testset in testsets for found in headlines(testset, rows)]
-
-
-def headlines(testset: TestSet, rows: Sequence[Row]) -> Iterator[Headline]:
-    """The figures of a test set, from a run's rows; of ImageNet-C also the mCE in units of AlexNet's errors."""
-    headline = measures_of(testset)[0]
-    values = {
-        shift: value
-        for name, _, shift, severity, metric, value in rows
-        if (name, severity, metric) == (testset.name, "", headline)
-    }
-    if not testset.entering:
-        for shift in testset.shifts:
-            yield Headline(f"{shift} {MEASURES[headline].title.lower()}", values[shift], testset)
-        return
-    yield Headline(testset.mean, values.get(testset.mean), testset)
-    reference = paper_results()["alexnet_imagenetc_error"]
-    if getattr(testset, "preset", "") == "imagenet" and set(testset.entering) <= set(reference) & set(values):
-        errors = {name: values[name] for name in testset.entering}
-        yield Headline(f"{testset.mean} / AlexNet", mean_corruption_error(errors, reference), testset)
 
 
 def read(path: Path) -> dict[str, Tensor]:
@@ -124,22 +90,125 @@ def read(path: Path) -> dict[str, Tensor]:
         if "weights_only" in reason.lower():
             reason = "it holds more than tensors; save the net's state_dict() alone"
         raise UserError(f"{path} is not a file of weights: {reason[:200]}") from error
-    for key in CONTAINERS:
-        if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
-            found = found[key]
+    constants: dict[str, Tensor] = {}
+    while isinstance(found, Mapping):
+        constants |= {key: torch.as_tensor(found[key]) for key in (*MEANS, *STDS) if _is_constant(found.get(key))}
+        inner = next((found[key] for key in CONTAINERS if isinstance(found.get(key), Mapping)), None)
+        if inner is None:
+            break
+        found = inner
     if not isinstance(found, Mapping):
         raise UserError(f"{path} holds a {type(found).__name__}; a state dict is expected")
     weights = {name: value for name, value in found.items() if isinstance(value, Tensor)}
+    for name, value in weights.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise UserError(f"{path}: {name} has values that are not finite; the net diverged, or the file is damaged")
     if not weights:
         raise UserError(f"{path} holds no weights; its keys are {', '.join(map(str, list(found)[:5]))}")
-    return weights
+    return {**constants, **weights}
+
+
+def normalisation(
+    weights: Mapping[str, Tensor],
+    net: nn.Module,
+    path: Path,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    preset: str | None = None,
+) -> Normalisation | None:
+    """The normalisation for a net with the weights of a file: the given one, or else the one that the file holds.
+
+    A net that has constants itself is given values in [0, 1]. Constants above 1 are taken to be of values in 0 … 255.
+    None where nothing is known. Raises `UserError` where constants cannot be meant.
+    """
+    if preset is not None:
+        if mean is not None or std is not None:
+            raise UserError("--preset and --mean with --std exclude each other")
+        if preset not in PRESETS:
+            raise UserError(f"unknown preset '{preset}'; {nearest(preset, PRESETS)}")
+        return Normalisation(*PRESETS[preset], f"preset {preset}")
+    if (mean is None) != (std is None):
+        raise UserError("--mean and --std go together")
+    if mean is not None and std is not None:
+        return _normalisation(mean, std, "as given")
+    own, itself = net.state_dict(), False
+    found: dict[str, dict[bool, tuple[float, ...]]] = {}
+    for name, value in weights.items():
+        prefix, _, last = name.rpartition(".")
+        if last in (*MEANS, *STDS) and _is_constant(value):
+            if _unwrapped(name, own) in own:
+                itself = True
+            else:
+                found.setdefault(prefix, {})[last in STDS] = tuple(value.flatten().tolist())
+    pairs = set()
+    for prefix, parts in found.items():
+        if set(parts) != {False, True}:
+            what = f"{path} holds half of a normalisation" + f" ({prefix})" * bool(prefix)
+            raise UserError(f"{what}; give both parts by --mean and --std")
+        pairs.add((parts[False], parts[True]))
+    if len(pairs) > 1:
+        raise UserError(f"{path} holds several normalisations; say which is right by --mean and --std")
+    if pairs:
+        return _normalisation(*pairs.pop(), "stored in the file")
+    return Normalisation(*PRESETS["none"], "the net has its own") if itself else None
+
+
+def _normalisation(mean: Sequence[float], std: Sequence[float], origin: str) -> Normalisation:
+    scale = 255 if max(*mean, *std) > 1 else 1
+    means, stds = (tuple(value / scale for value in values) * (3 if len(values) == 1 else 1) for values in (mean, std))
+    if len(means) != 3 or len(stds) != 3 or min(stds) <= 0 or min(means) < 0:
+        raise UserError(
+            f"no normalisation: mean {means}, std {stds} ({origin}); one or three numbers each, std above 0"
+        )
+    return Normalisation(means, stds, origin)
+
+
+def _is_constant(value: object) -> bool:
+    """Whether it can be a constant of a normalisation: one or three numbers."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return len(value) in (1, 3) and all(isinstance(one, int | float) for one in value)
+    return isinstance(value, Tensor) and value.numel() in (1, 3) and value.is_floating_point()
+
+
+def build(architecture: str, classes: int) -> nn.Module:
+    """A net by the name of one of our architectures, `package.module:function`, or a name of timm's.
+
+    The function is called with the number of classes. Raises `UserError` for a name that leads to none.
+    """
+    known = module_names("augmix.models")
+    if architecture in known:
+        return models.build(architecture, classes)
+    module, colon, function = architecture.partition(":")
+    if colon:
+        sys.path.insert(0, "")  # a module in the current folder, as with `python -m`
+        try:
+            made = getattr(importlib.import_module(module), function)
+            inspect.signature(made).bind(classes)
+            net = made(classes)
+        except (ImportError, AttributeError, TypeError, ValueError) as error:
+            raise UserError(
+                f"'{architecture}' is no function that builds a net of {classes} classes: {error}"
+            ) from error
+        finally:
+            sys.path.remove("")
+        if not isinstance(net, nn.Module):
+            raise UserError(f"'{architecture}' gives a {type(net).__name__}; a torch.nn.Module is expected")
+        return net
+    try:
+        import timm
+    except ImportError:
+        more = "timm's are known where timm is installed"
+    else:
+        if timm.is_model(architecture):
+            theirs: nn.Module = timm.create_model(architecture, num_classes=classes)
+            return theirs
+        more = "timm has none of that name"
+    raise UserError(f"unknown architecture '{architecture}'; {nearest(architecture, known)} ({more})")
 
 
 def fit(weights: Mapping[str, Tensor], architecture: str, classes: int, path: Path) -> nn.Module:
     """The architecture with these weights; raises `UserError`, naming what does not match, unless all of them fit."""
-    if architecture not in (known := module_names("augmix.models")):
-        raise UserError(f"unknown architecture '{architecture}'; {nearest(architecture, known)}")
-    net = models.build(architecture, classes)
+    net = build(architecture, classes)
     weights = _renamed(weights, net)
     found = compare(weights, net)
     if found.faults:
@@ -153,7 +222,7 @@ def compare(weights: Mapping[str, Tensor], net: nn.Module) -> Fit:
     """Name the parameters and buffers that are missing, unexpected, or of another shape."""
     own = net.state_dict()
     return Fit(
-        [name for name in own if name not in weights and not name.endswith("num_batches_tracked")],
+        [name for name in own if name not in weights and not name.endswith(COUNTERS)],
         [name for name in weights if name not in own],
         [
             f"{name}: {_shape(weights[name])} in the file, {_shape(own[name])} in the net"
@@ -167,12 +236,20 @@ def _renamed(weights: Mapping[str, Tensor], net: nn.Module) -> dict[str, Tensor]
     """The weights without the prefixes of what the net was wrapped in, and without a normalisation's constants."""
     own = net.state_dict()
     renamed = {}
-    for name, value in weights.items():
-        while name not in own and name.startswith(PREFIXES):
-            name = name.partition(".")[2]
-        if name in own or name.rpartition(".")[2] not in CONSTANTS:
+    for wrapped, value in weights.items():
+        name = _unwrapped(wrapped, own)
+        last = name.rpartition(".")[2]
+        constant = last in (*MEANS, *STDS) and _is_constant(value)
+        if name in own or not (constant or last in COUNTERS or name.startswith(COPIES)):
             renamed[name] = value
     return renamed
+
+
+def _unwrapped(name: str, own: Mapping[str, Tensor]) -> str:
+    """A weight's name without the prefixes of what the net was wrapped in."""
+    while name not in own and name.startswith(PREFIXES):
+        name = name.partition(".")[2]
+    return name
 
 
 def _explain(found: Fit, weights: Mapping[str, Tensor], net: nn.Module) -> str:

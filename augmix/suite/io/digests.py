@@ -6,14 +6,12 @@ name at run time (a method, an architecture, a data set's loader) are imported b
 names them as roots as well.
 """
 
-import ast
 import hashlib
 import json
 import os
-import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import BYTECODE_SUFFIXES, EXTENSION_SUFFIXES
 from importlib.metadata import PackageNotFoundError, version
@@ -22,6 +20,7 @@ from typing import Any, NamedTuple
 
 from augmix.errors import UserError
 from augmix.registry import find_package
+from augmix.suite.io.sources import Import, Source, once, read_source, unreadable
 
 PROJECT = ("augmix", "baselines", "ablations", "reports")
 """The packages that imports are followed through, beside those of the roots."""
@@ -31,8 +30,10 @@ PROJECT = ("augmix", "baselines", "ablations", "reports")
 # shared among several, `files` reads and writes every array, and `checkpoints` holds the state that a run goes on from.
 NEUTRAL = (
     "augmix.errors",  # exceptions, and what they say
-    "augmix.suite.io.contents",  # what these two hold tells whether to compute, not what
+    "augmix.suite.io.changes",  # what these four hold tells whether to compute, not what
+    "augmix.suite.io.contents",
     "augmix.suite.io.digests",
+    "augmix.suite.io.sources",
     "augmix.suite.io.locks",  # who may write, not what
     "augmix.suite.io.machine",  # how many jobs there is room for, and what a run notes about its machine
     "augmix.suite.io.progress",  # bars, and durations in words
@@ -114,6 +115,12 @@ def code_of(roots: Sequence[str], *, neutral: Collection[str] = NEUTRAL, path: S
     return Code(dict(sorted(closure.files.items())), versions)
 
 
+@cache
+def code(roots: tuple[str, ...], neutral: tuple[str, ...] = NEUTRAL) -> Code:
+    """`code_of`, asked once in a process: an experiment has many results of the same code."""
+    return code_of(roots, neutral=neutral)
+
+
 def differences(before: Code, now: Code) -> list[str]:
     """What has changed, for people: `augmix/mixing.py`, `baselines/fmix.py (new)`, `torch 2.13.0 → 2.14.1`."""
     changes = []
@@ -143,11 +150,10 @@ def file_digest(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
-def _unreadable(path: Path, error: OSError) -> UserError:
-    return UserError(f"{path} cannot be read: {error.strerror or error}; check that it is there and yours to read")
+_content = once(file_digest)
 
 
 @cache
@@ -156,181 +162,6 @@ def _version(distribution: str) -> str | None:
         return version(distribution)
     except PackageNotFoundError:
         return None
-
-
-class _Import(NamedTuple):
-    """One name of an import statement."""
-
-    level: int
-    """How many dots a relative import begins with."""
-    module: str
-    name: str | None
-    """What is imported from the module; None for the module itself."""
-    bound: str
-    """What the importing file calls it."""
-    means: str = ""
-    """The dotted name of that, where the import has no `from`."""
-
-
-@dataclass(frozen=True)
-class _Source:
-    """What a file of Python says, apart from comments."""
-
-    digest: str
-    text: str
-    """Its code in `ast.unparse`'s layout."""
-    imports: tuple[_Import, ...]
-    lazy: Mapping[str, _Import]
-    """The names that a module's `__getattr__` imports on first use: it declares them to type checkers."""
-    exported: tuple[str, ...]
-    """Its `__all__`, where it has one."""
-    sought: tuple[str, ...]
-    """The modules that it looks for by a name spelt out, such as the package whose folder has photographs."""
-    searches: dict[str, list[str]] = field(default_factory=dict)
-
-    def attributes(self, name: str) -> list[str]:
-        """What the code reads of the name: `["kernels", "table.IDS"]` for `operations`."""
-        if name not in self.searches:
-            found = re.findall(rf"(?<![\w.]){re.escape(name)}((?:\.\w+)+)", self.text)
-            self.searches[name] = sorted({attribute[1:] for attribute in found})
-        return self.searches[name]
-
-    def names(self, file: str) -> bool:
-        """Whether a string of the code is the name of this file or folder, or a path through it."""
-        # `unparse` writes strings in quotes of either kind; a slash is a path's, also in an f-string.
-        return file in self.text and re.search(rf"""['"/]{re.escape(file)}['"/]""", self.text) is not None
-
-
-_sources: dict[str, tuple[tuple[int, int], _Source]] = {}
-_contents: dict[str, tuple[tuple[int, int], str]] = {}
-
-
-def _state(path: Path) -> tuple[int, int]:
-    """What tells whether a file has changed since it was read."""
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    return found.st_mtime_ns, found.st_size
-
-
-def _content(path: Path) -> str:
-    """The digest of a data file, read once in a process unless it changes."""
-    state = _state(path)
-    if (known := _contents.get(str(path))) is None or known[0] != state:
-        known = _contents[str(path)] = (state, file_digest(path)[:12])
-    return known[1]
-
-
-def _source(path: Path) -> _Source:
-    """What a file says, read once in a process unless it changes."""
-    state = _state(path)
-    if (known := _sources.get(str(path))) is None or known[0] != state:
-        known = _sources[str(path)] = (state, _read(path))
-    return known[1]
-
-
-def _read(path: Path) -> _Source:
-    try:
-        source = path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    try:
-        return _digested(ast.parse(source, str(path)))
-    except (SyntaxError, ValueError) as error:
-        raise UserError(f"{path}: not valid Python: {' '.join(str(error).split())}; mend it, or remove it") from error
-    except (RecursionError, MemoryError) as error:
-        raise UserError(f"{path}: not valid Python: nested too deeply; take its long expressions apart") from error
-
-
-def _digested(tree: ast.Module) -> _Source:
-    imports: list[_Import] = []
-    declared: list[_Import] = []
-    tree.body = _stripped(tree.body, imports, declared, top=True)
-    # `ast.dump` would name every field of every node, and Python's versions differ in which there are and whether empty
-    # ones are shown; what `ast.unparse` writes is Python, laid out in one way.
-    text = ast.unparse(tree)
-    lazy = any(isinstance(node, ast.FunctionDef) and node.name == "__getattr__" for node in tree.body)
-    return _Source(
-        hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12],
-        text,
-        tuple(dict.fromkeys(imports)),
-        {entry.bound: entry for entry in declared} if lazy else {},
-        _exported(tree.body),
-        tuple(re.findall(r"(?:find_spec|import_module)\('(\w+)", text)),
-    )
-
-
-def _stripped(
-    body: list[ast.stmt], imports: list[_Import], declared: list[_Import], *, top: bool = False
-) -> list[ast.stmt]:
-    """Statements without what decides nothing, changed in place; notes their imports, and those for type checkers."""
-    kept: list[ast.stmt] = []
-    for node in body:
-        match node:
-            case ast.Expr(value=ast.Constant(value=str())):  # a docstring, of whatever stands above it
-                continue
-            case ast.Assign(targets=[ast.Name(id="__version__")]) if top:  # a release alone changes no result
-                continue
-            case ast.If(test=test) if (checking := _type_checking(test)) is not None:
-                seen, other = (node.body, node.orelse) if checking else (node.orelse, node.body)
-                _stripped(seen, declared, declared)
-                kept += _stripped(other, imports, declared)
-                continue
-            case ast.Import():
-                imports += _of_import(node)
-            case ast.ImportFrom():
-                for alias in node.names:
-                    imports.append(_Import(node.level, node.module or "", alias.name, alias.asname or alias.name))
-            case _:
-                for inner in _bodies(node):
-                    inner[:] = _stripped(inner, imports, declared)
-        kept.append(node)
-    # A body of nothing but a docstring does what `pass` does; an empty file stays one.
-    return kept or ([] if top or not body else [ast.Pass()])
-
-
-def _of_import(node: ast.Import) -> Iterator[_Import]:
-    for alias in node.names:
-        first = alias.name.partition(".")[0]
-        yield _Import(0, alias.name, None, alias.asname or first, alias.name if alias.asname else first)
-
-
-def _bodies(node: ast.stmt) -> Iterator[list[ast.stmt]]:
-    """The lists of statements inside of a statement."""
-    for part in (node, *getattr(node, "handlers", ()), *getattr(node, "cases", ())):
-        for name in ("body", "orelse", "finalbody"):
-            inner = getattr(part, name, None)
-            if isinstance(inner, list):
-                yield inner
-
-
-def _type_checking(test: ast.expr) -> bool | None:
-    """True where a condition holds for type checkers only, False where it holds but for them, or else None."""
-    match test:
-        case ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING"):
-            return True
-        case ast.UnaryOp(op=ast.Not(), operand=inner) if _type_checking(inner):
-            return False
-    return None
-
-
-def _exported(body: Iterable[ast.stmt]) -> tuple[str, ...]:
-    """The strings of `__all__`, however it is put together."""
-    names: list[str] = []
-    for node in body:
-        match node:
-            case (
-                ast.Assign(targets=[ast.Name(id="__all__")], value=value)
-                | ast.AnnAssign(target=ast.Name(id="__all__"), value=value)
-                | ast.AugAssign(target=ast.Name(id="__all__"), value=value)
-            ) if value is not None:
-                names += [
-                    part.value
-                    for part in ast.walk(value)
-                    if isinstance(part, ast.Constant) and isinstance(part.value, str)
-                ]
-    return tuple(names)
 
 
 class _Module(NamedTuple):
@@ -356,7 +187,7 @@ class _Closure:
         self._found: dict[str, _Module | None] = {}
         self._attributes: dict[str, str | None] = {}
         self._listings: dict[str, frozenset[str]] = {}
-        self._read: dict[Path, _Source] = {}
+        self._read: dict[Path, Source] = {}
         self._reached: set[str] = set()
         self._waiting: list[tuple[str, _Module]] = []
         for root in roots:
@@ -389,13 +220,13 @@ class _Closure:
                     for attribute in source.attributes(entry.bound) if self._opens(value) else ():
                         self._descend(value, attribute.split("."))
 
-    def _source(self, file: Path) -> _Source:
+    def _source(self, file: Path) -> Source:
         """What a file says; it is looked at once, as it stands now."""
         if file not in self._read:
-            self._read[file] = _source(file)
+            self._read[file] = read_source(file)
         return self._read[file]
 
-    def _source_of(self, name: str) -> _Source | None:
+    def _source_of(self, name: str) -> Source | None:
         """What a module says, or None where it is neutral or has no source."""
         module = None if self._is_neutral(name) else self._find(name)
         return self._source(module.file) if module and module.file and module.file.suffix == ".py" else None
@@ -426,7 +257,7 @@ class _Closure:
         self._reached.add(name)
         self._waiting.append((name, module))
 
-    def _import(self, entry: _Import, name: str, module: _Module | None) -> str | None:
+    def _import(self, entry: Import, name: str, module: _Module | None) -> str | None:
         """Reach what an import of module `name` takes; the dotted name of what it binds, where that is a module."""
         base = entry.module
         if entry.level:
@@ -489,7 +320,7 @@ class _Closure:
                 return
             base = inner
 
-    def _note_data(self, file: Path, key: str, source: _Source) -> None:
+    def _note_data(self, file: Path, key: str, source: Source) -> None:
         """Add the data that lies beside a module and that it names.
 
         Any string counts, so names have to be telling: a file's has a suffix, and a folder's is a folder of data in a
@@ -504,7 +335,7 @@ class _Closure:
                 if key and "__init__.py" not in self._list(str(there)):
                     self._add_folder(there, f"{key}/{entry}")
             elif there.suffix:
-                self.files[f"{key}/{entry}".lstrip("/")] = _content(there)
+                self.files[f"{key}/{entry}".lstrip("/")] = _content(there)[:12]
 
     def _add_folder(self, folder: Path, key: str) -> None:
         for entry in self._list(str(folder)):
@@ -515,7 +346,7 @@ class _Closure:
                 if not there.is_symlink():
                     self._add_folder(there, inner)
             elif inner not in self.files:
-                self.files[inner] = self._source(there).digest if there.suffix == ".py" else _content(there)
+                self.files[inner] = self._source(there).digest if there.suffix == ".py" else _content(there)[:12]
 
     def _list(self, folder: str) -> frozenset[str]:
         """The names in a folder; none where it cannot be read, as Python has it."""

@@ -15,6 +15,14 @@ import yaml
 from augmix.errors import UserError
 
 
+def expanded(path: Path | str) -> Path:
+    """The path with a leading `~` replaced by the home folder; a `UserError` where there is none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UserError(f"{path}: there is no home folder for the '~'; set HOME, or write the whole path") from None
+
+
 def _sync(path: Path) -> None:
     """Flush a file, or a folder's list of names, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)

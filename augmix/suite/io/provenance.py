@@ -1,5 +1,6 @@
 """The provenance of a result: commit, versions, machine."""
 
+import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -11,6 +12,9 @@ from typing import Any
 from augmix.suite.io import machine
 
 PACKAGES = ("torch", "torchvision", "numpy", "numba", "pillow", "opencv-python-headless", "scipy", "snakemake")
+CHECKOUT = Path(__file__).resolve().parents[3]
+ROOMS = ("augmix", "baselines", "ablations", "reports", "workflow", "Snakefile")
+"""The parts of the checkout that decide results."""
 
 
 def versions() -> dict[str, str]:
@@ -25,22 +29,27 @@ def versions() -> dict[str, str]:
 
 
 @cache
-def commit() -> tuple[str, bool]:
-    """The checkout's commit and whether its tree differs from it; ("unknown", False) outside of git.
+def commit() -> tuple[str, bool | None]:
+    """The checkout's commit and whether its tree differs from it; ("unknown", None) outside of git.
 
-    Configurations do not count: each run's is beside its results.
+    Of the tree, what is imported or run counts: neither configurations, for each run's is beside its results, nor logs.
     """
-    folder = Path(__file__).resolve().parent
+    # Who runs this code trusts the checkout, whoever owns it; a repository that git's hooks name is another one.
+    git = ["git", "-C", str(CHECKOUT), "-c", f"safe.directory={CHECKOUT}"]
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
 
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=20
-        ).stdout.strip()
+    def ask(*arguments: str) -> str:
+        done = subprocess.run([*git, *arguments], capture_output=True, text=True, check=True, timeout=20, env=ours)
+        return done.stdout.strip()
 
     try:
-        return git("rev-parse", "HEAD"), bool(git("status", "--porcelain", "--", ":/", ":(top,exclude)config"))
+        # An unpacked archive may lie inside another repository, which knows nothing of it.
+        ask("ls-files", "--error-unmatch", str(Path(__file__).resolve()))
+        changed = ask("status", "--porcelain", "--untracked-files=no", "--", *ROOMS)
+        new = ask("ls-files", "--others", "--exclude-standard", "--", *(f":(glob){room}/**/*.py" for room in ROOMS))
+        return ask("rev-parse", "HEAD"), bool(changed or new)
     except (OSError, subprocess.SubprocessError):
-        return "unknown", False
+        return "unknown", None
 
 
 def describe() -> Mapping[str, Any]:
@@ -52,6 +61,6 @@ def describe() -> Mapping[str, Any]:
         "dirty": dirty,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "cpu": machine.cpu(),
+        "cpu": machine.processor(),
         "packages": versions(),
     }

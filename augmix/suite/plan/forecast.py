@@ -13,6 +13,7 @@ from augmix.suite.config.experiment import Experiment
 from augmix.suite.config.parse import VALIDATION
 from augmix.suite.config.runs import Run
 from augmix.suite.data.datasets import loader_module
+from augmix.suite.evaluate import stages
 from augmix.suite.evaluate.predictions import NUMBERS
 from augmix.suite.evaluate.stages import run_state
 from augmix.suite.io.files import read_csv, read_json, write_json
@@ -234,6 +235,7 @@ def _sizes(loader: str, options: tuple[tuple[str, object], ...]) -> tuple[int, i
 
 def shifts(experiment: Experiment) -> Iterator[Shift]:
     """Every shift of every test set that the experiment evaluates on."""
+    outdated = {change.name for change in stages.unkept(experiment, stages.changes_of_testsets(experiment))}
     for dataset, entry in experiment.datasets.items():
         pixels, files = side(experiment, dataset), streamed(entry)
         testsets = [(dataset, testset) for testset in experiment.testsets(dataset)]
@@ -241,7 +243,8 @@ def shifts(experiment: Experiment) -> Iterator[Shift]:
             split = experiment.prepared(dataset)
             testsets += [(split, testset) for testset in experiment.validation_testsets(dataset)]
         for folder, testset in testsets:
-            for part in testset.parts(sizes(experiment, folder)[1]):
+            again = [shift for shift in testset.shifts if f"{testset.folder.name} {shift}" in outdated]
+            for part in testset.parts(sizes(experiment, folder)[1], again):
                 yield Shift(folder, testset, part, pixels, files)
 
 

@@ -4,8 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from augmix.suite.config.experiment import Experiment
+from augmix.suite.evaluate import durations
 from augmix.suite.io.progress import duration
 from augmix.suite.io.text import table
+from augmix.suite.io.times import Times
 from augmix.suite.plan import forecast as plan
 from augmix.suite.plan.calibration import CLASSES
 
@@ -86,7 +88,30 @@ def _parameters(architecture: str) -> int:
 
 
 def actual(experiment: Experiment) -> str:
-    """The table of predicted against actual seconds, of the runs that are done."""
+    """Where the time went, and predicted against actual seconds of the runs that are done, where there is a plan."""
+    found = durations.jobs(experiment)
+    parts = [_spent(found)] if found else []
+    if not parts or (experiment.folder / "plan.json").exists():
+        parts.append(_compared(experiment))
+    return "\n\n".join(parts)
+
+
+def _spent(jobs: Sequence[Times]) -> str:
+    spent, elapsed = durations.spent(jobs), durations.elapsed(jobs)
+    total = sum(spent.values())
+    rows = [(name, duration(seconds), f"{100 * seconds / total:.1f} %") for name, seconds in spent.items()]
+    rows.append(("all", duration(total), ""))
+    return "\n".join(
+        [
+            table(("of the time of all jobs", "took", "share"), rows, numbers=True),
+            "",
+            f"{len(jobs)} jobs in {duration(elapsed)}, {total / elapsed:.1f} at a time; of a job that was started more "
+            "than once, the last start. Start-up is the start of its process and what it imports.",
+        ]
+    )
+
+
+def _compared(experiment: Experiment) -> str:
     compared = plan.compare(experiment)
     rows = []
     for name, count, seconds in [*compared, plan.total(compared)]:

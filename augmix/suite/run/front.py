@@ -26,18 +26,14 @@ from augmix.suite.io.files import read_csv, write_text
 from augmix.suite.io.locks import holder, is_locked, locked
 from augmix.suite.io.progress import duration
 from augmix.suite.io.text import table
-from augmix.suite.run import outdated, preflight, slurm
+from augmix.suite.run import claims, outdated, preflight, slurm, surroundings
 from augmix.suite.run.watch import Display
 from augmix.suite.run.workflow_log import Job, WorkflowLog
+from augmix.suite.track import mirror, store
 
 REPORT_RULES = ("collect", "report", "track")
 LOG, LOG_OF_FINISHED = "snakemake.log", "snakemake-finished.log"
 LOG_TAIL = 12
-# Options of another Snakemake, a place among another launcher's processes, and another repository, as in git's hooks.
-_FOREIGN = re.compile(
-    rf"SNAKEMAKE_.*|TORCHELASTIC_.*|(LOCAL_|GROUP_|ROLE_)?RANK|((LOCAL|GROUP|ROLE)_)?WORLD_SIZE|MASTER_(ADDR|PORT)"
-    rf"|GIT_(DIR|WORK_TREE|INDEX_FILE)|{FINISHED_ONLY}|{AGAIN}"
-)
 
 
 def reproduce(
@@ -58,13 +54,16 @@ def reproduce(
         raise UserError(f"{Path.cwd()} has no workflow/Snakefile: experiments run in a checkout of the repository")
     preflight.check_cores(cores)
     experiment = load(config)
+    preflight.check_folders(experiment)
+    for line in surroundings.check(experiment, profile):
+        tell(line)
     preflight.check(experiment, profile)
     options = _options(config, cores, profile)
     if dry_run:
         with TemporaryDirectory() as folder:
             again = _again(experiment, Path(folder) / "again", keep, retrain, dry_run=True)
             return _dry_run(options, experiment, again)
-    with _lock(experiment) as lock:
+    with _lock(experiment) as lock, claims.claimed(experiment):
         queue = slurm.Queue(experiment.folder / "logs" / LOG) if preflight.executor(profile) == "slurm" else None
         if queue is not None:
             _wait_for_queue(queue)
@@ -83,7 +82,7 @@ def _options(config: Path, cores: str, profile: str | None) -> list[str]:
     options += ["--workflow-profile", str(preflight.profiles().get(profile or "default", "none"))]
     if profile is None or cores != "all":
         # Elsewhere --cores would cut the jobs' threads down to what this machine has.
-        options += ["--cores", cores]
+        options += ["--cores", str(machine.cpus()) if cores == "all" else cores]
     if profile is None:
         # No more jobs side by side than fit. A training takes one GPU or more, so that no two share one.
         there = machine.gpus()
@@ -96,12 +95,16 @@ def _options(config: Path, cores: str, profile: str | None) -> list[str]:
 def _command(events: Path, options: list[str]) -> list[str]:
     """The command that is Snakemake and writes a file of events."""
     events.unlink(missing_ok=True)
-    return [sys.executable, "-m", "augmix.suite.run.events", str(events), *options]
+    records = surroundings.records(events.parent)
+    return [sys.executable, "-m", "augmix.suite.run.events", str(events), str(records), *options]
 
 
 def _again(experiment: Experiment, path: Path, keep: bool, retrain: Sequence[str], dry_run: bool = False) -> Path:
     """Write to `path` the files that are there and have to be made again; says which and why."""
     found, lines = outdated.targets(experiment, keep, retrain, dry_run)
+    if (sent := experiment.folder / "mlflow.synced").exists() and mirror.is_elsewhere(experiment.folder):
+        found.append(sent)
+        lines.append(f"the results are sent to {store.shown(store.address(experiment.results))} as well")
     for line in lines:
         tell(line)
     write_text(path, "".join(f"{target}\n" for target in found))
@@ -114,16 +117,9 @@ def _forced(again: Path) -> list[str]:
     return ["--forcerun", *listed] if listed else []
 
 
-def environment() -> dict[str, str]:
-    """The environment of Snakemake and its jobs: the user's own without what would change silently what they do."""
-    kept = {name: value for name, value in os.environ.items() if not _FOREIGN.fullmatch(name)}
-    # Figures are drawn into files, where there may be no display.
-    return {**kept, "PATH": preflight.tool_path(), "MPLBACKEND": "Agg"}
-
-
 def _dry_run(options: list[str], experiment: Experiment, again: Path) -> int:
     log = WorkflowLog()
-    ours = {**environment(), AGAIN: str(again)}
+    ours = {**surroundings.environment(), AGAIN: str(again)}
     with TemporaryDirectory() as folder:
         command = _command(events := Path(folder) / "events.jsonl", [*options, *_forced(again), "--dry-run"])
         done = subprocess.run(command, env=ours, capture_output=True, text=True, check=False)
@@ -238,7 +234,8 @@ class Front:
             return 128 + self._signal
         if failed:
             about = f"{self._experiment.folder / 'report.pdf'} is about those" if reported else "there is no new report"
-            tell("\n".join([*(f"\n{explain(job)}" for job in failed), f"\n{finished}, and {about}"]))
+            said = [f"\n{explain(job, self._logs / LOG)}" for job in failed]
+            tell("\n".join([*said, f"\n{finished}, and {about}"]))
             return 2 if all(job.exit_status == 2 for job in failed) else 1
         if status:
             raise RunError(self._broken(status))
@@ -262,7 +259,7 @@ class Front:
         with path.open("wb") as file, contextlib.closing(Display(self._experiment, log)) as display:
             process = subprocess.Popen(
                 command,
-                env={**environment(), **switches},
+                env={**surroundings.environment(), **switches},
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,
@@ -302,13 +299,16 @@ class Front:
 
 @contextlib.contextmanager
 def _guard(group: int) -> Iterator[None]:
-    """Interrupt the process group when this process dies without a chance to: the pipe to a shell breaks then."""
+    """Interrupt the process group when this process dies, or errs: the pipe to a shell breaks then without a word."""
     script = 'read -r line || kill -s INT -- "-$1"'
     guard = subprocess.Popen(["sh", "-c", script, "guard", str(group)], stdin=subprocess.PIPE, process_group=0)
     try:
         yield
-    finally:
         guard.communicate(b"done\n")
+    except BaseException:
+        guard.communicate()
+        _wait_for_group(group)
+        raise
 
 
 def _signal_group(group: int, number: int) -> bool:
@@ -331,14 +331,19 @@ def tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def explain(job: Job) -> str:
-    """A failed job's name, the error it ended with, the place of its log and its last lines."""
+def explain(job: Job, workflow_log: Path) -> str:
+    """A failed job's name, the error it ended with, the place of its log and its last lines.
+
+    What a job said that ended before it had a log, for a broken installation say, is in `workflow_log`.
+    """
     what = " ".join([job.rule, "/".join(f"seed{v}" if k == "seed" else v for k, v in job.wildcards.items())])
-    log = Path(job.log)
-    error = last_error(log)
+    log = Path(job.log) if Path(job.log).is_file() or job.cluster_log else workflow_log
+    error = last_error(Path(job.log))
     if not error:
         killed = job.exit_status == 128 + signal.SIGKILL or job.cluster_status == "OUT_OF_MEMORY"
         error = "killed, most likely for want of memory" if killed else "ended without a result"
+        if (number := (job.exit_status or 0) - 128) in set(signal.Signals) - {signal.SIGKILL}:
+            error = f"ended by {signal.Signals(number).name}"
         error += f" (SLURM: {job.cluster_status})" if job.cluster_status else ""
     lines = [f"failed: {what}", f"  error: {error}", f"  log:   {log}"]
     lines += [f"  SLURM: {job.cluster_log}"] if job.cluster_log else []

@@ -9,7 +9,7 @@ from pathlib import Path
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.config.runs import Run
-from augmix.suite.evaluate import stages
+from augmix.suite.evaluate import stages, summaries
 from augmix.suite.evaluate.stages import Change
 from augmix.suite.io.files import read_mapping, write_text
 from augmix.suite.io.progress import duration
@@ -53,8 +53,10 @@ def targets(
         lines.append("(`--keep` goes on with the results that are there)")
     forced = {change.target for change in found} | {experiment.folder / run.path / "model.pt" for run in again}
     forced |= set(_downstream(experiment, forced))
-    forced |= {experiment.folder / name for stage, name in OUTPUTS.items() if _is_stale(experiment, stage, name)}
-    return sorted(forced), lines
+    stale = [experiment.folder / name for stage, name in OUTPUTS.items() if _is_stale(experiment, stage, name)]
+    if stale and not forced:
+        lines.append(f"made again of what is there now: {listed([path.name for path in stale])}")
+    return sorted(forced | set(stale)), lines
 
 
 OUTPUTS = {"choose": "chosen.csv", "collect": "metrics.csv", "report": "report.pdf"}
@@ -62,7 +64,7 @@ OUTPUTS = {"choose": "chosen.csv", "collect": "metrics.csv", "report": "report.p
 
 
 def _is_stale(experiment: Experiment, stage: str, name: str) -> bool:
-    return (experiment.folder / name).exists() and not stages.is_current(experiment, stage)
+    return (experiment.folder / name).exists() and not summaries.is_current(experiment, stage)
 
 
 def _downstream(experiment: Experiment, forced: set[Path]) -> Iterator[Path]:
@@ -80,8 +82,11 @@ def _downstream(experiment: Experiment, forced: set[Path]) -> Iterator[Path]:
         if trains and Path(run.training.data) in data:
             yield folder / "model.pt"
         for settings in (run.evaluation, run.validation):
-            if settings is not None and (trains or settings.data in changed):
-                yield folder / f"{settings.output}.json"
+            # One that is missing may never be asked for: only chosen runs are evaluated on the test sets.
+            if settings is None or not (path := folder / f"{settings.output}.json").exists():
+                continue
+            if trains or settings.data in changed:
+                yield path
 
 
 def _forget(folder: Path) -> None:

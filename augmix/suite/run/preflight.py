@@ -19,6 +19,7 @@ from augmix.suite.data import datasets
 from augmix.suite.io import machine
 from augmix.suite.io.files import read_mapping
 from augmix.suite.run import slurm
+from augmix.suite.track import store
 
 PROFILES = Path("workflow/profiles")
 
@@ -30,6 +31,7 @@ def check(experiment: Experiment, profile: str | None = None) -> None:
     if executor(profile) == "slurm":
         slurm.check()
     check_folders(experiment)
+    store.check(experiment.results)
     check_data(experiment)
     check_methods(experiment)
     if profile is None:
@@ -111,8 +113,12 @@ def check_data(experiment: Experiment) -> None:
     for name, entry in experiment.datasets.items():
         if not all(_prepared(experiment, folder) for folder in {name, experiment.prepared(name)}):
             datasets.loader_module(entry["loader"]).check(**entry["options"])
-    for testset in experiment.all_testsets():
-        testset.check()
+            experiment.preparation(name)  # its sources can be read
+        classes = datasets.classes(entry["loader"], entry["options"])
+        if classes is None and (experiment.data / name / "dataset.json").exists():
+            classes = datasets.record(experiment.data / name)["classes"]
+        for testset in experiment.all_testsets(name):
+            testset.check(classes)
 
 
 def _prepared(experiment: Experiment, folder: str) -> bool:

@@ -10,13 +10,14 @@ from augmix.suite.evaluate.stages import run_state
 from augmix.suite.io.files import read_mapping
 from augmix.suite.io.progress import duration
 from augmix.suite.io.text import table
+from augmix.suite.run import outdated
 from augmix.suite.run.watch import training_seconds_left
 
 _POSITION = dict.fromkeys(("epoch", "epochs", "step", "steps", "seconds_per_epoch", "updated"), (int, float))
 
 
 def print_status(experiment: Experiment) -> None:
-    """Print a table of all runs, how many are in which state, and where the report is."""
+    """Print a table of all runs, how many are in which state, what is outdated, and where the report is."""
     rows = []
     counts: Counter[str] = Counter()
     for run in experiment.runs:
@@ -33,6 +34,8 @@ def print_status(experiment: Experiment) -> None:
     print(table(("run", "state", "epoch", ""), rows))
     print(f"\n{experiment.name}: {counts['done']} of {len(experiment.runs)} runs done", end="")
     print("".join(f", {count} {status}" for status, count in counts.items() if status != "done"))
+    for line in outdated.targets(experiment, dry_run=True)[1]:
+        print(line)
     print(_report(experiment, complete=counts["done"] == len(experiment.runs)))
 
 

@@ -5,6 +5,7 @@ import re
 import signal
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,8 @@ class WorkflowLog:
             text, newline, _ = file.read().rpartition(b"\n")
         self._read += len(text) + len(newline)
         for line in text.splitlines():
-            self.take(json.loads(line))
+            with suppress(ValueError):  # a full disk may have cost a part of it
+                self.take(json.loads(line))
 
     def take(self, event: dict[str, Any]) -> None:
         """Take in one event, as `events.LogHandler` writes it."""

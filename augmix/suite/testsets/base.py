@@ -5,10 +5,9 @@ called `KIND`. Everything else in the suite loops over an experiment's test sets
 imports torch.
 """
 
-import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -18,8 +17,12 @@ import numpy as np
 from augmix.suite.data import datasets
 from augmix.suite.data.datasets import Split
 from augmix.suite.data.streaming import Streamed
-from augmix.suite.io import digests
+from augmix.suite.io import changes, digests
+from augmix.suite.io.changes import Difference
 from augmix.suite.io.files import read_mapping, write_json
+
+MISSING = "missing"
+"""Why files have to be made that are not there."""
 
 
 class Shift(NamedTuple):
@@ -33,6 +36,8 @@ class Shift(NamedTuple):
     """The shape of the predictions: (N,), (levels, N), or (N, frames) of a sequence."""
     classes: np.ndarray | None = None
     """The classes among which a net predicts, int64, where these are not all of them."""
+    attack: Callable[[Any, Any, Any], Any] | None = None
+    """(images (B, C, H, W) uint8, labels (B,), net) -> what that net is shown in their place, of torch."""
 
 
 class Images(ABC):
@@ -206,15 +211,23 @@ class TestSet(ABC):
         """A digest of its images as they are now; raises `UserError` where they are missing."""
         return datasets.test_images_digest(Path(self.data))
 
+    def verify(self, shift: str) -> None:
+        """Refuse a shift whose files are not what their stamp says, as far as an instant tells; raises `UserError`."""
+        folder = Path(self.data)
+        datasets.verify(folder, datasets.record(folder), "test")
+
     def roots(self) -> tuple[str, ...]:
         """The modules whose code decides what `make` writes."""
         return (f"augmix.suite.testsets.kinds.{self.kind}",)
 
-    def check(self) -> None:  # noqa: B027 - most kinds have nothing to check
-        """Look before any job whether what it is read from is there; raises `UserError`."""
+    def check(self, classes: Sequence[str] | None = None) -> None:  # noqa: B027 - most kinds have nothing to check
+        """Look before any job whether what it is read from is there, and fits; raises `UserError`.
 
-    def parts(self, count: int) -> Iterator[Part]:
-        """Count its images, for a data set of `count` test images."""
+        `classes` are the data set's, where they are known.
+        """
+
+    def parts(self, count: int, again: Collection[str] = ()) -> Iterator[Part]:
+        """Count its images, for a data set of `count` test images; the shifts `again` are made although they exist."""
         for shift in self.shifts:
             yield Part(shift, count, False, 0.0)
 
@@ -281,14 +294,21 @@ def make(testset: TestSet, shifts: Sequence[str], number: int) -> None:
 
 def is_made(testset: TestSet, shift: str) -> bool:
     """Whether a shift's files are there, made with the settings, code and data of now."""
-    path = testset.stamp(shift)
-    if not path.exists() or not all(file.exists() for file in testset.files(shift)):
-        return False
-    noted = read_mapping(path, {"settings": dict, "data": str})
-    code = digests.Code.from_json(noted.get("code"))
-    return (
-        noted["settings"] == json.loads(json.dumps(testset.made_of(shift)))
-        and noted["data"] == testset.data_digest()
-        and code is not None
-        and code.digest == digests.code_of(testset.roots()).digest
-    )
+    return difference(testset, shift) is None
+
+
+def difference(testset: TestSet, shift: str) -> Difference | None:
+    """What a shift's files lack, or were made with, that is not what is asked for now; None where all is right."""
+    stamp, files = testset.stamp(shift), testset.files(shift)
+    if missing := [file for file in files or [stamp] if not file.exists()]:
+        return Difference(MISSING, (f"{missing[0].name} is missing",))
+    code = digests.code(testset.roots())
+    if not stamp.exists():
+        asked = digests.json_digest([testset.made_of(shift), code.digest])
+        return Difference("unknown", ("it does not say what it was made with",), asked)
+    noted = read_mapping(stamp, {"settings": dict, "data": str})
+    differing = changes.differing(noted["settings"], testset.made_of(shift))
+    # The data set may be gone, and its test sets still be there.
+    if not differing and (Path(testset.data) / "dataset.json").exists() and noted["data"] != testset.data_digest():
+        differing = ["other images of the data set"]
+    return changes.difference(differing, noted.get("code"), code)

@@ -1,8 +1,10 @@
 """Test sets made of a data set's own test images: generated here, or published and checked."""
 
+import os
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -14,11 +16,13 @@ from augmix.suite.data import datasets
 from augmix.suite.data.datasets import Split
 from augmix.suite.data.photographs import Photographs
 from augmix.suite.io import contents, digests
-from augmix.suite.io.files import read_array, read_mapping, write_json
+from augmix.suite.io.files import expanded, read_array, read_mapping, write_json
 from augmix.suite.testsets import published
 from augmix.suite.testsets.base import Images, Making, Origin, Part, TestSet
 
 DOWNLOAD = "download"
+ENDS = 2**16
+"""How many bytes at the beginning and at the end of a published file tell whether it has changed."""
 ARRAY_JOBS = 3
 """Jobs that share the shifts of one test set of arrays."""
 
@@ -88,7 +92,7 @@ class Shifted(TestSet):
                 raise UserError(f"only {valid} can be downloaded; name a folder with the files")
             where = origin.downloads / cls.downloads[origin.loader]
         elif entry["published"] is not None:
-            where = Path(entry["published"]).expanduser()
+            where = expanded(entry["published"])
         names = cls.default(origin.preset) if entry["shifts"] is None else tuple(entry["shifts"])
         return cls(
             name=name,
@@ -169,7 +173,25 @@ class Shifted(TestSet):
         for shift in shifts:
             self.stamp(shift).unlink(missing_ok=True)
             self.write(shift, test)
-            write_json(self.stamp(shift), {"settings": self.made_of(shift), "data": images, "code": code})
+            noted = {"settings": self.made_of(shift), "data": images, "code": code, "content": self._content(shift)}
+            write_json(self.stamp(shift), noted)
+
+    def _content(self, shift: str) -> str:
+        """A digest of a shift's arrays; photographs and videos are known by the list of them."""
+        return contents.glimpsed(path for path in self.files(shift) if path.suffix == ".npy")
+
+    def verify(self, shift: str) -> None:
+        stamp = self.stamp(shift)
+        if self.published is not None and stamp.exists():
+            noted = read_mapping(stamp, {"settings": dict})["settings"].get("files")
+            if noted not in (None, self._published_content):
+                raise UserError(f"{self.folder} holds other files than were checked; run `augmix generate` again")
+        elif self.published is None:
+            # Some have no stamp: they were made before there were any, or elsewhere.
+            noted = read_mapping(stamp, {}).get("content") if stamp.exists() else None
+            if noted not in (None, self._content(shift)):
+                path = self.folder / f"{shift}.npy"
+                raise UserError(f"{path} is not as it was made; delete {stamp} to have it made again")
 
     def _check_published(self, shifts: Sequence[str]) -> None:
         images, record = self.data_digest(), datasets.record(Path(self.data))
@@ -180,12 +202,13 @@ class Shifted(TestSet):
         code = digests.code_of(self.roots()).as_json()
         write_json(
             self.stamp(""),
-            {"source": opened.source, "settings": self.made_of(""), "data": images, "code": code},
+            # The files as they are by now: perhaps they were downloaded just before.
+            {"source": opened.source, "settings": replace(self).made_of(""), "data": images, "code": code},
         )
 
     def made_of(self, shift: str) -> dict[str, Any]:
         if self.published is not None:
-            files = self._published_content()
+            files = self._published_content
             return {"published": self.folder.name, "shifts": list(self.names), "resize": self.resize, "files": files}
         return {"shift": shift, "images": self.images, "preset": self.preset, "seed": self.seed}
 
@@ -208,22 +231,33 @@ class Shifted(TestSet):
         return [self.folder / name for name in (f"{shift}.npy", *beside)]
 
     def identity(self) -> str:
-        stamps = {
-            str(path): read_mapping(path, {"settings": dict, "data": str, "code": dict})
-            for path in map(self.stamp, self.names)
-        }
+        if self.published is None:
+            return digests.json_digest([self._made_with(shift) for shift in self.names])
         # The code that checks published files does not decide what is in them.
-        made = [[noted["code"].get("digest")] if self.published is None else [] for noted in stamps.values()]
-        return digests.json_digest(
-            [[noted["settings"], noted["data"], *code] for noted, code in zip(stamps.values(), made, strict=True)]
-        )
+        noted = read_mapping(self.stamp(""), {"settings": dict, "data": str})
+        return digests.json_digest([[noted["settings"], noted["data"]]])
 
+    def _made_with(self, shift: str) -> list[Any]:
+        """What tells a shift's files from others; those that do not say what they were made with may be kept."""
+        stamp = self.stamp(shift)
+        if not stamp.exists() and all(path.exists() for path in self.files(shift)):
+            return ["unknown", self._content(shift)]
+        noted = read_mapping(stamp, {"settings": dict, "data": str})
+        return [noted["settings"], noted["data"], (noted.get("code") or {}).get("digest")]
+
+    @cached_property
     def _published_content(self) -> str | None:
-        """A digest of the published arrays, by sizes and both ends; None of photographs, and where none is there."""
-        if self.streamed or not self.folder.is_dir():
-            return None
+        """A digest of the published files, by sizes and both ends; once they are gone, the one that the stamp notes."""
+        if not self.folder.is_dir():
+            noted = read_mapping(self.stamp(""), {"settings": dict}) if self.stamp("").exists() else {"settings": {}}
+            found: str | None = noted["settings"].get("files")
+            return found
+        if self.streamed:
+            places = sorted(place for shift in self.names for place, _, files in os.walk(self.folder / shift) if files)
+            folders = [os.path.relpath(place, self.folder) for place in places]
+            return contents.digest(self.folder, folders, lambda name: not name.startswith("."), ends=ENDS)
         names = {f"{shift}.npy" for shift in (*self.names, "labels")}
-        return contents.digest(self.folder.parent, [self.folder.name], names.__contains__, ends=2**16)
+        return contents.digest(self.folder.parent, [self.folder.name], names.__contains__, ends=ENDS)
 
     def evaluated_with(self) -> dict[str, Any]:
         # It has to show without the images that others are asked for: they may be gone.
@@ -235,14 +269,15 @@ class Shifted(TestSet):
             return ("augmix.suite.testsets.published",)
         return super().roots()
 
-    def check(self) -> None:
+    def check(self, classes: Sequence[str] | None = None) -> None:
         if self.published not in (None, DOWNLOAD):
             published.check(self.folder, self.names, "-C" if not self.sequence else "-P", self.streamed, self.sequence)
 
-    def parts(self, count: int) -> Iterator[Part]:
+    def parts(self, count: int, again: Collection[str] = ()) -> Iterator[Part]:
         used = min(self.images or count, count)
         for shift in self.names:
-            made = self.published is None and not all(path.exists() for path in self.files(shift))
+            there = shift not in again and all(path.exists() for path in self.files(shift))
+            made = self.published is None and not there
             pixel = self.bytes_a_pixel if self.streamed else 3.0
             yield Part(shift, used * self.repeats(shift), made, pixel)
 

@@ -16,16 +16,19 @@ from typing import TYPE_CHECKING, NamedTuple
 from tqdm import tqdm
 
 from augmix.errors import UserError
+from augmix.suite.io.files import read_mapping, write_json
 from augmix.suite.io.locks import locked
 from augmix.suite.io.progress import bar
 from augmix.suite.track.records import CURVES, REPORT, Record, Scores, checksum, read_metrics, read_record, read_report
-from augmix.suite.track.store import ARTIFACTS, DATABASE, database_path, open_store, shown
+from augmix.suite.track.store import ARTIFACTS, address, database_path, open_store, shown
 from augmix.suite.track.store import serve as serve
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+SENT = ".track.json"
+"""The file of an experiment that says which store its results were sent to."""
 # These are MLflow's limits on one call.
 _METRICS_PER_CALL, _PARAMETERS_PER_CALL = 900, 100
 
@@ -56,7 +59,7 @@ def sync(experiment_folder: Path, tracking_uri: str | None = None) -> Summary:
     runs = sorted(path for path in folder.glob("*/*/*/seed*") if path.is_dir())
     if not runs:
         raise UserError(f"{experiment_folder} holds no runs: give a folder results/<experiment>")
-    uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{folder.parent / DATABASE}"
+    uri = tracking_uri or address(folder.parent)
     outcomes: Counter[str] = Counter()
     skipped = []
     with locked(folder / ".track.lock", f"the mirror of {folder}", wait=True):
@@ -76,7 +79,16 @@ def sync(experiment_folder: Path, tracking_uri: str | None = None) -> Summary:
             report = read_report(folder)
             if report.artifacts:
                 _mirror(client, experiment, report, known.get(REPORT))
+        write_json(folder / SENT, {"uri": shown(uri)})
     return Summary(shown(uri), outcomes["created"], outcomes["updated"], outcomes["unchanged"], skipped)
+
+
+def is_elsewhere(folder: Path) -> bool:
+    """Whether the results in `folder` were last sent to another store than the one that is asked for now."""
+    try:
+        return bool(read_mapping(folder / SENT, {"uri": str})["uri"] != shown(address(folder.parent)))
+    except UserError:
+        return False
 
 
 def _experiment(client: "MlflowClient", name: str, uri: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from augmix.errors import UserError
+from augmix.suite.evaluate.measures import MEASURES
 from augmix.suite.io.files import read_csv, read_mapping
 from augmix.suite.testsets import kinds
 
@@ -106,6 +107,7 @@ def read_record(folder: Path, path: str, scores: Scores, scored: float) -> Recor
     # Scores from before the last epoch belong to an earlier training of the same run.
     if status == "FINISHED" and epochs and scored * 1000 >= epochs[-1][-1].timestamp:
         tags |= {f"source.{testset}": "; ".join(sources) for testset, sources in scores.sources.items()}
+        tags |= {f"measure.{measure.name}": measure.remark for measure in MEASURES.values()}
     else:
         scores = Scores({}, {})
     parameters = _flatten(config, "", _PARAMETER_LENGTH)

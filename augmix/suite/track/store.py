@@ -12,11 +12,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from augmix.errors import RunError, UserError
 from augmix.suite.io.files import atomic
@@ -37,6 +37,41 @@ _ENVIRONMENT = {
 }
 _TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 _SECONDS_TO_ANSWER, _SECONDS_TO_WRITE = "3", "30"
+_SECONDS_LOCKED = 120
+"""The time that another process may hold a SQLite database for itself: a backup, say."""
+
+
+def address(results: Path) -> str:
+    """The store of these results: the one that MLFLOW_TRACKING_URI names, or else a database beside them."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{Path(os.path.abspath(results)) / DATABASE}"
+
+
+def check(results: Path) -> None:
+    """Refuse a store of these results that could not be written, before it has anything to hold.
+
+    Whether a server answers is not asked: it may be up by then.
+    """
+    if (database := database_path(_supported(address(results)))) is None:
+        return
+    folder = next(path for path in database.parents if path.exists())
+    for path in (folder, database, database.with_name(f".{database.name}.lock")):
+        if path.exists() and not os.access(path, os.W_OK):
+            raise UserError(f"MLflow's database {database} cannot be written: no permission to write {path}")
+
+
+def _supported(uri: str) -> str:
+    if database_path(uri) is None and not uri.startswith(("http://", "https://")):
+        raise UserError(
+            f"the tracking URI {shown(uri)} is not supported: give http://…, https://… or sqlite:///FILE "
+            "(put `mlflow server --backend-store-uri …` in front of any other store)"
+        )
+    return uri
+
+
+def _sqlite(database: Path) -> str:
+    """The database's address for MLflow, which takes what follows a `?` for options."""
+    name = f"file:{quote(str(database))}?uri=true&" if "?" in str(database) else f"{database}?"
+    return f"sqlite:///{name}timeout={_SECONDS_LOCKED}"
 
 
 @contextmanager
@@ -46,12 +81,7 @@ def open_store(uri: str) -> Iterator["MlflowClient"]:
     A SQLite database is created when it is missing. Raises `UserError` too for any other kind of `uri`, for a
     damaged database, and for a server that does not answer within three seconds.
     """
-    database = database_path(uri)
-    if database is None and not uri.startswith(("http://", "https://")):
-        raise UserError(
-            f"the tracking URI {shown(uri)} is not supported: give http://…, https://… or sqlite:///FILE "
-            "(put `mlflow server --backend-store-uri …` in front of any other store)"
-        )
+    database = database_path(_supported(uri))
     with _environment() as limit_is_ours:
         if database is not None:
             uri = f"sqlite:///{database}"
@@ -59,7 +89,7 @@ def open_store(uri: str) -> Iterator["MlflowClient"]:
         with _readable_errors(uri):
             from mlflow import MlflowClient
 
-            client = MlflowClient(tracking_uri=uri)
+            client = MlflowClient(tracking_uri=_sqlite(database) if database else uri)
             client.search_experiments(max_results=1)
             if limit_is_ours:  # it answers; a batch may take a busy server longer
                 os.environ[_TIMEOUT] = _SECONDS_TO_WRITE
@@ -109,6 +139,8 @@ def _readable_errors(uri: str) -> Iterator[None]:
                 f"the MLflow server at {shown(uri)} does not answer ({type(cause).__name__}): "
                 "start it and run `augmix track sync` again"
             ) from error
+        if "database is locked" in str(error) and (database := database_path(uri)):
+            raise _locked(database) from error
         reason = (str(error).splitlines() or [type(error).__name__])[0].replace(uri, shown(uri))[:300]
         raise UserError(
             f"MLflow at {shown(uri)} fails: {reason}; mend that and run `augmix track sync` again "
@@ -124,6 +156,7 @@ def _prepare_database(database: Path) -> None:
     """
     with locked(database.with_name(f".{database.name}.lock"), f"the database {database}", wait=True):
         if database.exists() and database.stat().st_size > 0:
+            _wait_for(database)
             _relocate_artifacts(database)
             return
         for leftover in database.parent.glob(f".{database.name}.*.tmp*"):
@@ -132,7 +165,46 @@ def _prepare_database(database: Path) -> None:
 
         with atomic(database) as temporary, _readable_errors(f"sqlite:///{database}"):
             artifacts = database.with_name(ARTIFACTS).as_uri()
-            SqlAlchemyStore(f"sqlite:///{temporary}", artifacts).engine.dispose()
+            SqlAlchemyStore(_sqlite(temporary), artifacts).engine.dispose()
+
+
+def _wait_for(database: Path) -> None:
+    """Wait, with a word, while another process holds the database for itself; a damaged one is not judged here."""
+    deadline, told = time.monotonic() + _SECONDS_LOCKED, False
+    while True:
+        try:
+            with closing(sqlite3.connect(database, timeout=1)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.Error as error:
+            if "readonly" in str(error):
+                raise UserError(f"MLflow's database {database} cannot be written: {error}") from error
+            if "locked" not in str(error):
+                return
+        if time.monotonic() > deadline:
+            raise _locked(database)
+        if not told:
+            told = True
+            print(f"waiting: {database} is locked by {_users(database)}", file=sys.stderr, flush=True)
+
+
+def _locked(database: Path) -> UserError:
+    return UserError(
+        f"MLflow's database {database} is locked by {_users(database)}: end that, and run `augmix track sync` again "
+        "(the results are whole, MLflow only mirrors them)"
+    )
+
+
+def _users(database: Path) -> str:
+    """The other processes that have the file open, as far as this one may know: `process 12 (python)`."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter(["pid", "name"]):
+        with suppress(psutil.Error, OSError):
+            if process.pid != os.getpid() and any(Path(file.path) == database for file in process.open_files()):
+                found.append(f"process {process.pid} ({process.info['name']})")
+    return ", ".join(found) or "a process that this one cannot see"
 
 
 def _relocate_artifacts(database: Path) -> None:
@@ -162,16 +234,19 @@ def _relocate_artifacts(database: Path) -> None:
 def serve(results: Path, port: int = 5000) -> None:
     """Serve the MLflow UI of `results` on 127.0.0.1 until Ctrl-C, SIGTERM or SIGHUP.
 
-    Prints its address once it answers. Raises `UserError` where there is no database yet or the port is
-    taken, `RunError` when the server ends by itself.
+    Prints its address once it answers; where the results are sent to a server, that one's. Raises `UserError` where
+    there is no database yet or the port is taken, `RunError` when the server ends by itself.
     """
-    database = Path(os.path.abspath(results)) / DATABASE
+    database = database_path(uri := _supported(address(results)))
+    if database is None:
+        print(f"MLflow UI: {shown(uri)}, the server that MLFLOW_TRACKING_URI names")
+        return
     if not database.is_file():
-        raise UserError(f"{results / DATABASE} does not exist yet: run `augmix track sync` first")
+        raise UserError(f"{os.path.relpath(database)} does not exist yet: run `augmix track sync` first")
     _check_port(port)
     _prepare_database(database)
     command = [sys.executable, "-m", "mlflow", "server", "--host", _HOST, "--port", str(port)]
-    command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{database}"]
+    command += ["--workers", "1", "--backend-store-uri", _sqlite(database)]
     command += ["--artifacts-destination", database.with_name(ARTIFACTS).as_uri()]
     # Without job execution the server starts in half the time and needs no helper processes.
     switches = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}

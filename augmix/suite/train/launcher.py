@@ -32,6 +32,8 @@ def launch(processes: int, arguments: Sequence[str]) -> None:
         run_id="augmix",
         rdzv_backend="c10d",
         rdzv_endpoint=endpoint,
+        rdzv_configs={"timeout": 60},
+        local_addr="127.0.0.1",  # not by this machine's name, which may lead nowhere
         max_restarts=0,
         monitor_interval=0.2,
     )

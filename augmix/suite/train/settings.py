@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Self
 
 from augmix.registry import method_module, method_parts
 from augmix.suite.io import digests
+from augmix.suite.io.files import expanded
 from augmix.suite.io.settings import of_json
 
 
@@ -62,5 +62,5 @@ def files_named(method: Mapping[str, Any]) -> dict[str, str] | None:
     sources = [parameters for parts in method_parts(method).values() for _, parameters in parts]
     values = [value for parameters in sources for value in parameters.values() if isinstance(value, str)]
     names = {value for value in values if value.endswith(SETTINGS_FILES)}
-    found = {name: digests.file_digest(path) for name in sorted(names) if (path := Path(name).expanduser()).is_file()}
+    found = {name: digests.file_digest(path) for name in sorted(names) if (path := expanded(name)).is_file()}
     return found or None

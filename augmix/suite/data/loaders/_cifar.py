@@ -13,6 +13,7 @@ from augmix.errors import UserError
 from augmix.suite.data.datasets import Arrays
 from augmix.suite.data.download import Source, obtain
 from augmix.suite.data.loaders import image_folder
+from augmix.suite.io.files import expanded
 
 SIDE = 32
 OTHERWISE = ", or the images as files, train/<class>/* and test/<class>/*"
@@ -73,6 +74,14 @@ def sizes(layout: Layout, folder: str) -> tuple[int, int]:
     return image_folder.sizes(folder, SIDE) if _as_images(layout, folder) else (50_000, 10_000)
 
 
+def classes(layout: Layout, folder: str) -> list[str] | None:
+    """The classes' names; None where the files are yet to be downloaded."""
+    if _as_images(layout, folder):
+        return image_folder.classes(folder, SIDE)
+    names = _root(layout, folder) / layout.names
+    return list(_read(names, layout.md5[layout.names])[layout.names_key]) if names.is_file() else None
+
+
 def digest(layout: Layout, folder: str) -> str | None:
     """By what changes of images as files show; the pickles are compared with their checksums."""
     return image_folder.digest(folder, SIDE) if _as_images(layout, folder) else None
@@ -86,7 +95,7 @@ def _as_images(layout: Layout, folder: str) -> bool:
 
 def _root(layout: Layout, folder: str) -> Path:
     """The folder of the files themselves, whether it or the one above was given."""
-    path = Path(folder).expanduser()
+    path = expanded(folder)
     return path if path.name == layout.folder else path / layout.folder
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from augmix.errors import UserError
+from augmix.suite.io.files import expanded
 from augmix.suite.io.progress import bar
 
 ARCHIVES = {"train": "ILSVRC2012_img_train.tar", "val": "ILSVRC2012_img_val.tar"}
@@ -108,7 +109,7 @@ def _classes_of_val(root: Path, val_labels: str | None) -> list[str] | dict[str,
     """The class of each validation image, in order or by file name."""
     if val_labels is None:
         return _read_devkit(root / DEVKIT)
-    path = Path(val_labels).expanduser()
+    path = expanded(val_labels)
     try:
         lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:

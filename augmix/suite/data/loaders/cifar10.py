@@ -50,6 +50,11 @@ def sizes(folder: str) -> tuple[int, int]:
     return _cifar.sizes(LAYOUT, folder)
 
 
+def classes(folder: str) -> list[str] | None:
+    """The classes' names, where the files are there."""
+    return _cifar.classes(LAYOUT, folder)
+
+
 def digest(folder: str) -> str | None:
     """By what changes of images as files show."""
     return _cifar.digest(LAYOUT, folder)

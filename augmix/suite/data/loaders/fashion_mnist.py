@@ -15,6 +15,7 @@ import numpy as np
 from augmix.errors import UserError
 from augmix.suite.data.datasets import Arrays, padded
 from augmix.suite.data.download import Source, fetch
+from augmix.suite.io.files import expanded
 
 DOWNLOADS = True
 HOST = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
@@ -37,14 +38,20 @@ SOURCES = {
         ("t10k-labels-idx1-ubyte", 5_148, "bb300cfdad3c16e7a12a480ee83cd310"),
     )
 }
+SMALL = "the originals are grey and have 28×28 pixels, padded with black"
 OTHERWISE = ", or install Debian's package dataset-fashion-mnist"
 
 
 def check(folder: str) -> None:
     """Refuse a file where a folder is expected; when all four files are absent, they are downloaded."""
-    root = Path(folder).expanduser()
+    root = expanded(folder)
     if root.exists() and not root.is_dir():
         raise UserError(f"{root} is not a folder; the files of Fashion-MNIST are expected in it")
+
+
+def limits(folder: str = "") -> list[str]:
+    """What limits the figures on these images, in words."""
+    return [SMALL]
 
 
 def side(folder: str) -> int:
@@ -57,10 +64,15 @@ def sizes(folder: str) -> tuple[int, int]:
     return 60_000, 10_000
 
 
+def classes(folder: str) -> list[str]:
+    """The classes' names."""
+    return CLASSES
+
+
 def load(folder: str) -> Arrays:
     """All 70,000 images, in the order of the files."""
     check(folder)
-    root = Path(folder).expanduser()
+    root = expanded(folder)
     train_images, train_labels, test_images, test_labels = (_array(_find(root, name), name) for name in MD5)
     return Arrays(
         padded(train_images),

@@ -14,7 +14,7 @@ import numpy as np
 
 from augmix.errors import UserError
 from augmix.suite.data.datasets import Arrays, padded
-from augmix.suite.data.loaders.fashion_mnist import CLASSES
+from augmix.suite.data.loaders.fashion_mnist import CLASSES, SMALL
 
 FILE = resources.files("augmix.suite.data.loaders") / "fashion_small.xz"
 SHA256 = "c1ba5fc58e43b2a6f1bcdd214e71b96e6876a032fb05ff5796aba02be7ec2180"
@@ -27,6 +27,11 @@ def check() -> None:
     _packed()
 
 
+def limits() -> list[str]:
+    """What limits the figures on these images, in words."""
+    return [SMALL]
+
+
 def side() -> int:
     """The images' side in pixels."""
     return 32
@@ -35,6 +40,11 @@ def side() -> int:
 def sizes() -> tuple[int, int]:
     """How many training and test images there are."""
     return len(CLASSES) * TRAIN, len(CLASSES) * TEST
+
+
+def classes() -> list[str]:
+    """The classes' names."""
+    return CLASSES
 
 
 def load() -> Arrays:

@@ -1,10 +1,13 @@
 """Your own images: `<folder>/train/<class>/*` and `<folder>/test/<class>/*`, in any format that Pillow reads.
 
 Each image is scaled so that its shorter side is `side` pixels, and its centre is cut out; an image of that size
-is taken as it is. Classes are numbered in the order of their names, and images keep the order of theirs.
+is taken as it is. Classes are numbered in the order of their names, `2` before `10` where all names are whole numbers,
+and images keep the order of theirs. Hidden files, `Thumbs.db` and the like are left out with a word.
 """
 
 import os
+import sys
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,23 +18,27 @@ from augmix.errors import UserError
 from augmix.suite.data.datasets import SPLITS, Arrays
 from augmix.suite.data.photographs import as_rgb, decoding
 from augmix.suite.io import contents
+from augmix.suite.io.files import expanded
 from augmix.suite.io.progress import bar
+
+LEFT = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir")
+"""What Windows, macOS and network drives leave in folders of images, beside hidden files."""
 
 
 def check(folder: str, side: int = 32) -> None:
     """Refuse a folder that is missing, empty, of one class, or whose splits disagree about the classes."""
     if not isinstance(side, int) or isinstance(side, bool) or not 8 <= side <= 1024:
         raise UserError(f"image_folder: side is {side!r}; 8 to 1024 pixels are accepted")
-    root = Path(folder).expanduser()
+    root = expanded(folder)
     if not root.is_dir():
         what = "is not a folder" if root.exists() else "does not exist"
         raise UserError(f"image folder {root} {what}; it should hold train/<class>/* and test/<class>/*")
-    classes = {split: _classes(root, split) for split in SPLITS}
+    found = {split: _classes(root, split) for split in SPLITS}
     for one, other in (("train", "test"), ("test", "train")):
-        if odd := sorted(set(classes[one]) - set(classes[other])):
+        if odd := sorted(set(found[one]) - set(found[other])):
             raise UserError(f"{root}: class '{odd[0]}' is in {one}/ but not in {other}/; both need the same classes")
-    if len(classes["train"]) < 2:
-        raise UserError(f"{root}: only one class ('{classes['train'][0]}'); at least two are needed")
+    if len(found["train"]) < 2:
+        raise UserError(f"{root}: only one class ('{found['train'][0]}'); at least two are needed")
 
 
 def _classes(root: Path, split: str) -> list[str]:
@@ -39,6 +46,8 @@ def _classes(root: Path, split: str) -> list[str]:
         raise UserError(f"{root / split} does not exist; put its images at {root / split}/<class>/*")
     names = listing(root / split)
     for name in names:
+        if name.encode(errors="ignore").decode() != name:  # class names are written into files
+            raise UserError(f"the name of the class folder {str(root / split / name)!r} is not UTF-8; rename it")
         if not (root / split / name).is_dir():
             raise UserError(f"{root / split / name} is not a class folder; images go to {root / split}/<class>/")
         if not listing(root / split / name):
@@ -49,11 +58,24 @@ def _classes(root: Path, split: str) -> list[str]:
 
 
 def listing(folder: Path) -> list[str]:
-    """What lies in a folder, in order, but for hidden files such as .DS_Store."""
+    """What lies in a folder but for what systems leave there; in the order of names, or of numbers if all are such."""
     try:
-        return sorted(name for name in os.listdir(folder) if not name.startswith("."))
+        names = sorted(filter(is_wanted, os.listdir(folder)))
     except OSError as error:
         raise UserError(f"cannot read {folder}: {error.strerror}") from error
+    return sorted(names, key=int) if all(name.isdecimal() for name in names) else names
+
+
+def is_wanted(name: str) -> bool:
+    """Whether a name is not that of a hidden file or of another that a system leaves among images."""
+    return not name.startswith(".") and name.lower() not in LEFT
+
+
+def tell_skipped(folders: Sequence[Path], wanted: Callable[[str], bool] = is_wanted) -> None:
+    """Say how many files of these folders are not read."""
+    skipped = [folder / name for folder in folders for name in os.listdir(folder) if not wanted(name)]
+    if skipped:
+        print(f"left out {len(skipped)} files that are no images, such as {min(skipped)}", file=sys.stderr)
 
 
 def side(folder: str, side: int = 32) -> int:
@@ -64,24 +86,30 @@ def side(folder: str, side: int = 32) -> int:
 def sizes(folder: str, side: int = 32) -> tuple[int, int]:
     """How many training and test images there are."""
     check(folder, side)
-    root = Path(folder).expanduser()
+    root = expanded(folder)
     train, test = (sum(len(listing(root / split / name)) for name in _classes(root, split)) for split in SPLITS)
     return train, test
 
 
+def classes(folder: str, side: int = 32) -> list[str] | None:
+    """The classes' names; None where the images are gone."""
+    root = Path(folder).expanduser()
+    return _classes(root, "train") if (root / "train").is_dir() else None
+
+
 def digest(folder: str, side: int = 32) -> str | None:
     """A digest of the images' names and contents, by which changes show; None where they are gone."""
-    root = Path(folder).expanduser()
+    root = expanded(folder)
     if not all((root / split).is_dir() for split in SPLITS):
         return None
     classes = [f"{split}/{name}" for split in SPLITS for name in _classes(root, split)]
-    return contents.digest(root, classes, lambda name: not name.startswith("."))
+    return contents.digest(root, classes, is_wanted)
 
 
 def load(folder: str, side: int = 32) -> Arrays:
     """Decode every image; the first that cannot be decoded is a `UserError` that names it."""
     check(folder, side)
-    root = Path(folder).expanduser()
+    root = expanded(folder)
     classes = _classes(root, "train")
     (train_images, train_labels), (test_images, test_labels) = (_load(root, s, classes, side) for s in SPLITS)
     return Arrays(train_images, train_labels, test_images, test_labels, classes)
@@ -93,6 +121,7 @@ def _load(root: Path, split: str, classes: list[str], side: int) -> tuple[np.nda
         for label, name in enumerate(classes)
         for file in listing(root / split / name)
     ]
+    tell_skipped([root / split, *(root / split / name for name in classes)])
     images = np.empty((len(files), side, side, 3), np.uint8)
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         decoded = pool.map(lambda entry: decode(entry[0], side), files)

@@ -3,8 +3,9 @@
 Where the folder holds the original archives instead, they are unpacked there once: `ILSVRC2012_img_train.tar`,
 `ILSVRC2012_img_val.tar`, and for the validation images' classes `ILSVRC2012_devkit_t12.tar.gz` or a text file
 `val_labels` with a class a line (or a file name and a class). ImageNet is not downloaded: its licence asks everybody
-to register at image-net.org. Classes are numbered in the order of their names; the published validation images are
-the test images.
+to register at image-net.org. Classes are numbered in the order of their names, or of their numbers where all are such;
+the published validation images are the test images. Each photograph is decoded once when they are prepared, so that
+damage is found and named then.
 """
 
 import os
@@ -16,8 +17,9 @@ import numpy as np
 from augmix.errors import UserError
 from augmix.suite.data.datasets import Arrays, files
 from augmix.suite.data.loaders import _ilsvrc
-from augmix.suite.data.loaders.image_folder import listing
+from augmix.suite.data.loaders.image_folder import is_wanted, listing, tell_skipped
 from augmix.suite.io import contents
+from augmix.suite.io.files import expanded
 from augmix.suite.io.progress import bar
 
 STREAMED = True
@@ -33,7 +35,7 @@ def check(folder: str, val_labels: str | None = None, side: int = 224) -> None:
     """Refuse a folder without the class folders or the archives they come from, or with other classes in each split."""
     if not isinstance(side, int) or isinstance(side, bool) or not 32 <= side <= 1024:
         raise UserError(f"imagenet: side is {side!r}; 32 to 1024 pixels are accepted")
-    root = Path(folder).expanduser()
+    root = expanded(folder)
     if not root.is_dir():
         raise UserError(f"ImageNet's folder {root} does not exist; it should hold train/<class>/* and val/<class>/*")
     for name in FOLDERS.values():
@@ -58,16 +60,22 @@ def side(folder: str, val_labels: str | None = None, side: int = 224) -> int:
 
 def sizes(folder: str, val_labels: str | None = None, side: int = 224) -> tuple[int, int]:
     """How many training and test images there are; ImageNet's own numbers while the archives are packed."""
-    root = Path(folder).expanduser()
+    root = expanded(folder)
     if not all((root / name).is_dir() for name in FOLDERS.values()):
         return 1_281_167, 50_000
     train, test = (sum(len(listing(root / name / c)) for c in _classes(root / name)) for name in FOLDERS.values())
     return train, test
 
 
+def classes(folder: str, val_labels: str | None = None, side: int = 224) -> list[str] | None:
+    """The classes' names; None where the photographs are packed or gone."""
+    root = Path(folder).expanduser()
+    return _classes(root / "train") if (root / "train").is_dir() else None
+
+
 def digest(folder: str, val_labels: str | None = None, side: int = 224) -> str | None:
     """A digest of the photographs' names, sizes and both ends of their contents; None where they are packed or gone."""
-    root = Path(folder).expanduser()
+    root = expanded(folder)
     if not all((root / name).is_dir() for name in FOLDERS.values()):
         return None
     classes = [f"{split}/{name}" for split in FOLDERS.values() for name in _classes(root / split)]
@@ -77,7 +85,7 @@ def digest(folder: str, val_labels: str | None = None, side: int = 224) -> str |
 def load(folder: str, val_labels: str | None = None, side: int = 224) -> Arrays:
     """List the photographs, after unpacking the archives if need be; none is decoded here."""
     check(folder, val_labels, side)
-    root = Path(folder).expanduser().absolute()
+    root = expanded(folder).absolute()
     for name in FOLDERS.values():
         if not (root / name).is_dir():
             _ilsvrc.unpack(root, name, val_labels)
@@ -95,7 +103,7 @@ def _classes(folder: Path) -> list[str]:
 
 
 def _is_image(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+    return name.lower().endswith(SUFFIXES) and is_wanted(name)
 
 
 def _files(root: Path, split: str, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -113,4 +121,5 @@ def _files(root: Path, split: str, classes: list[str]) -> tuple[np.ndarray, np.n
         names += [os.fsencode(f"{split}/{name}/{file}") for file in found]
         labels += [label] * len(found)
         sizes += [(folder / file).stat().st_size for file in found]
+    tell_skipped([root / split / name for name in classes], _is_image)
     return files(names, sizes), np.array(labels, np.int64)

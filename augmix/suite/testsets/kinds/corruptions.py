@@ -1,7 +1,7 @@
 """-C: every corruption at severities 1 to 5 (Hendrycks & Dietterich, ICLR 2019), generated or published."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -61,8 +61,8 @@ class Corruptions(Shifted):
             photographs.encode(image, io.BytesIO())
         return len(made)
 
-    def check(self) -> None:
-        super().check()
+    def check(self, classes: Sequence[str] | None = None) -> None:
+        super().check(classes)
         missing = self.published is None and not (self.folder / "frost.npy").exists()
         if "frost" in self.names and missing:
             # Frost is made with photographs of a package of their own, which may not be installed.

@@ -5,7 +5,7 @@ which of the data set's; where some of the data set's classes are not among them
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -14,7 +14,7 @@ import numpy as np
 
 from augmix.errors import UserError
 from augmix.registry import nearest
-from augmix.suite.data import datasets
+from augmix.suite.data import datasets, photographs
 from augmix.suite.data.datasets import Arrays, Split, evenly, loader_module
 from augmix.suite.data.photographs import Photographs
 from augmix.suite.io import digests
@@ -134,6 +134,8 @@ class Natural(TestSet):
             raise UserError(f"{self.name}: none of its images is of a class of the map")
         images, labels = np.ascontiguousarray(images[kept]), labels[kept].astype(np.int64)
         self._refuse_training_images(images)
+        if loaded.streamed is not None:
+            photographs.verify(Path(loaded.streamed["root"]), images["name"])
         self.stamp(self.name).unlink(missing_ok=True)  # it must not stand beside half of the new arrays
         write_array(self.folder / "test_images.npy", images)
         write_array(self.folder / "test_labels.npy", labels)
@@ -202,28 +204,34 @@ class Natural(TestSet):
         return self.folder / "dataset.json"
 
     def files(self, shift: str) -> list[Path]:
-        return [self.folder / name for name in ("test_images.npy", "test_labels.npy")]
+        return [self.folder / name for name in ("test_images.npy", "test_labels.npy", "dataset.json")]
 
     def identity(self) -> str:
         noted = read_mapping(self.stamp(self.name), {"sha256": dict, "classes": list})
         return digests.json_digest([noted["sha256"], noted["classes"]])
 
+    def verify(self, shift: str) -> None:
+        datasets.verify(self.folder, read_mapping(self.stamp(shift), {"sha256": dict}), "test")
+
     def roots(self) -> tuple[str, ...]:
         return (*super().roots(), f"augmix.suite.data.loaders.{self.loader}")
 
-    def check(self) -> None:
+    def check(self, classes: Sequence[str] | None = None) -> None:
         if not all(path.exists() for path in self.files(self.name)):
             loader_module(self.loader).check(**self.options)
+        theirs = datasets.classes(self.loader, self.options)
+        if theirs is not None and classes is not None:
+            self._mapped(theirs, classes)
 
     def open(self, test: Split, classes: Sequence[str]) -> Images:
         return NaturalImages(self, test)
 
-    def parts(self, count: int) -> Any:
+    def parts(self, count: int, again: Collection[str] = ()) -> Any:
         try:
             there = loader_module(self.loader).sizes(**self.options)[self.split == "test"]
         except UserError:  # the source is gone, and the images are prepared
             there = count
-        made = not all(path.exists() for path in self.files(self.name))
+        made = self.name in again or not all(path.exists() for path in self.files(self.name))
         streamed = getattr(loader_module(self.loader), "STREAMED", False)
         yield Part(self.name, min(self.images or there, there), made, 0.0 if streamed else 3.0)
 

@@ -1,7 +1,10 @@
 """The command line: help with an example everywhere, one line and a telling status on bad input, and logs."""
 
 import argparse
+import errno
 import io
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +22,7 @@ from augmix.suite.cli import collect, main, report
 from augmix.suite.cli.parser import build_parser
 from augmix.suite.io.progress import bar
 from augmix.suite.train.checkpoints import Interrupted, tell
+from tests.checkout import BIN, ROOT
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:
@@ -66,6 +70,8 @@ def test_bad_calls_exit_2_with_one_line(arguments: list[str], line: str, capsys:
         (Interrupted(signal.SIGTERM), 143, "augmix collect: interrupted by SIGTERM; the next start continues"),
         (MemoryError(), 1, "augmix collect: error: out of memory"),
         (ZeroDivisionError("a bug"), 1, "augmix collect: error: ZeroDivisionError: a bug"),
+        (ZeroDivisionError("CUDA error\n\nTry this.\n"), 1, "augmix collect: error: ZeroDivisionError: CUDA error Try"),
+        (PermissionError(errno.EACCES, "Permission denied", "a/b"), 2, "augmix collect: error: a/b: Permission denied"),
     ],
 )
 def test_every_ending_has_its_status_and_line(
@@ -88,10 +94,35 @@ def test_every_ending_has_its_status_and_line(
     assert ("Traceback" in log.read_text()) == isinstance(error, ZeroDivisionError)
 
 
+@pytest.mark.parametrize(
+    ("call", "status", "said"),
+    [
+        ("augmix status >/dev/full", 2, r"augmix status: error: .*No space left on device\n"),
+        ("{ sleep 1; augmix status; echo $? >&3; } | true", 141, ""),
+        ("augmix corrupt nowhere 2>/dev/full", 2, ""),
+        ("augmix corrupt nowhere 2>&-", 2, ""),
+        ("{ { sleep 1; augmix corrupt nowhere; echo $? >&3; } 2>&1; } | true", 2, ""),
+    ],
+)
+def test_streams_that_fail(call: str, status: int, said: str) -> None:
+    """A lost standard output is told in a line, or by the status after `head`; a lost standard error is nothing."""
+    script = call if ">&3" in call else f"{call}; echo $? >&3"
+    path = f"{BIN}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", f"exec 3>&1; {script}"],
+        cwd=ROOT,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert int(done.stdout) == status
+    assert re.fullmatch(said, done.stderr)
+
+
 def test_the_order_of_the_commands() -> None:
     assert list(commands()) == [
         "reproduce", "plan", "status", "prepare", "generate", "corrupt", "perturb", "train", "evaluate", "choose",
-        "collect", "report", "track",
+        "collect", "report", "track", "warm-up",
     ]  # fmt: skip
 
 
@@ -141,11 +172,11 @@ def test_reports_are_made_from_a_checkout(monkeypatch: pytest.MonkeyPatch, capsy
         (["prepare", "--settings", '{"loader": 1, "options": 1, "subset": 1}'], "--settings needs --output"),
         (["train", "--settings", "[]", "--output", "x"], "--settings is not a JSON object"),
         (["train", "--settings", "{}", "--output", "{out}"], "--settings lacks 'dataset'"),
-        (["train"], "which run? for example: augmix train digits/smallnet/standard/seed0"),
+        (["train"], "which run? for example: augmix train fashion/smallnet_thin/standard/seed0"),
         (["evaluate", "digits/smallnet/standrd/seed0"], "has no run 'digits/smallnet/standrd/seed0'; did you mean"),
         (["evaluate", "--checkpoint", "w.pt", "--arch", "smallnet"], "--checkpoint needs --dataset-folder"),
         (["prepare", "--config", "config/digit.yaml"], "configuration config/digit.yaml does not exist"),
-        (["prepare", "--dataset", "digit"], "unknown data set 'digit'; did you mean 'digits'?"),
+        (["prepare", "--dataset", "fashon"], "unknown data set 'fashon'; did you mean 'fashion'?"),
         (["corrupt", "nowhere"], "nowhere/test_images.npy is missing"),
         (["corrupt", "{digits}", "--corruption", "frog"], "unknown corruption 'frog'; did you mean 'fog'?"),
         (["corrupt", "{digits}", "--images", "0"], "--images is 0; at least 1 is needed"),

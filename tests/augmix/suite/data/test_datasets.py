@@ -3,6 +3,7 @@
 import hashlib
 import tarfile
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.datasets import load_digits
 from augmix.errors import UserError
 from augmix.suite.data import datasets, photographs
 from augmix.suite.data.datasets import Preparation
-from augmix.suite.data.loaders import cifar10, digits, image_folder
+from augmix.suite.data.loaders import cifar10, digits, image_folder, imagenet
 from tests.conftest import SHARED
 
 ALL = {"train": None, "test": None}
@@ -112,6 +113,34 @@ def test_image_folder_reads_every_format(folder: Path) -> None:
     assert np.array_equal(data.train_images[3], exact)
     # Others are scaled by their shorter side and cut out at the centre: the mean colour stays.
     assert abs(int(data.train_images[4].mean()) - 150) < 8
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_classes_that_are_numbers_are_their_labels(tmp_path: Path, width: int) -> None:
+    for split, number in product(("train", "test"), range(12)):
+        folder = tmp_path / split / f"{number:0{width}}"
+        folder.mkdir(parents=True)
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(folder / "a.png")
+    (tmp_path / "train" / "Thumbs.db").write_text("")
+    data = image_folder.load(str(tmp_path), 8)
+    assert data.classes == [f"{number:0{width}}" for number in range(12)]
+    assert data.test_images[:, 0, 0, 0].tolist() == data.test_labels.tolist() == list(range(12))
+    assert np.array_equal(imagenet._files(tmp_path, "train", imagenet._classes(tmp_path / "train"))[1], np.arange(12))
+
+
+def test_what_systems_leave_among_images_is_left_out_with_a_word(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, images = image_folder.digest(str(folder)), image_folder.load(str(folder)).train_images
+    assert capsys.readouterr().err.startswith(f"left out 1 files that are no images, such as {folder}/train/cat/.DS_")
+    for name in ("Thumbs.db", "cat/Thumbs.db", "dog/desktop.ini", "dog/ehthumbs.db", "dog/._a.png"):
+        (folder / "train" / name).write_bytes(b"junk")
+    (folder / "train" / "dog" / "@eaDir").mkdir()
+    (folder / "train" / "__MACOSX").mkdir()
+    assert image_folder.digest(str(folder)) == before
+    assert image_folder.sizes(str(folder)) == (8, 8)
+    assert np.array_equal(image_folder.load(str(folder)).train_images, images)
+    assert capsys.readouterr().err.startswith("left out 8 files")
 
 
 def test_grey_levels_of_32_bits_are_refused(tmp_path: Path) -> None:

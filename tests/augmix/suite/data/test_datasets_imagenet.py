@@ -87,6 +87,19 @@ def test_subset_and_validation_split_choose_files(imagenet_sample: Path, tmp_pat
     assert all(np.array_equal(np.bincount(split.labels), np.full(64, 1)) for split in splits)
 
 
+def test_a_damaged_photograph_is_named_when_it_is_prepared(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for split, name in (("train", "a"), ("train", "b"), ("val", "a"), ("val", "b")):
+        (tmp_path / split / name).mkdir(parents=True)
+        Image.fromarray(rng.integers(0, 256, (40, 40, 3), np.uint8)).save(tmp_path / split / name / "1.JPEG")
+    path = tmp_path / "train" / "b" / "1.JPEG"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] + b"\xff\xd8" + whole[len(whole) // 2 + 2 :])
+    with pytest.raises(UserError, match=r"train/b/1\.JPEG is damaged"):
+        datasets.prepare(Preparation("imagenet", {"folder": str(tmp_path), "side": 32}, ALL), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_archives_are_unpacked_once(archives: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepared(archives, tmp_path / "imagenet", side=32)
     assert sorted(path.name for path in (archives / "train").iterdir()) == WNIDS

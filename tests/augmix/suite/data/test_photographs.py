@@ -105,6 +105,30 @@ def test_other_formats_and_damage(tmp_path: Path, pictures: list[Path]) -> None:
             photographs.read(tmp_path / f"{name}.JPEG")
 
 
+@pytest.mark.parametrize(
+    ("mode", "options"), [("CMYK", {}), ("CMYK", {"progressive": True}), ("RGB", {"keep_rgb": True}), ("L", {})]
+)
+def test_every_kind_of_jpeg_decodes_as_pillow_does(
+    tmp_path: Path, pictures: list[Path], mode: str, options: dict[str, Any]
+) -> None:
+    path = tmp_path / "other.JPEG"
+    Image.open(pictures[0]).convert(mode).save(path, **options)
+    with Image.open(path) as opened:
+        assert opened.mode == mode
+        assert np.array_equal(photographs.read(path), np.asarray(opened.convert("RGB")))
+
+
+def test_damage_in_the_middle_is_found(tmp_path: Path, pictures: list[Path]) -> None:
+    names = np.array([path.name.encode() for path in pictures])
+    photographs.verify(tmp_path, names)
+    whole = pictures[1].read_bytes()
+    # A second beginning in the middle: OpenCV fills the rest with grey, without a word.
+    pictures[1].write_bytes(whole[: len(whole) // 2] + b"\xff\xd8" + whole[len(whole) // 2 + 2 :])
+    assert photographs.read(pictures[1]).shape == (500, 375, 3)
+    with pytest.raises(UserError, match=rf"{pictures[1].name} is damaged"):
+        photographs.verify(tmp_path, names)
+
+
 class Counted:
     """Decodes item i as frames of the value i, and counts."""
 

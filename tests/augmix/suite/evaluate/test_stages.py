@@ -12,13 +12,16 @@ import pytest
 import yaml
 
 from augmix.errors import UserError
-from augmix.suite.config import runs
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.data import datasets
 from augmix.suite.data.datasets import Preparation
-from augmix.suite.evaluate import evaluation, predictions, results, stages, stamps
-from augmix.suite.evaluate.stages import changes, is_current, keep, kept, prune, run_state, unkept
+from augmix.suite.evaluate import evaluation, predictions, results, stages, stamps, summaries
+from augmix.suite.evaluate.stages import changes, keep, kept, prune, run_state, unkept
+from augmix.suite.evaluate.summaries import is_current
 from augmix.suite.io import digests
+from augmix.suite.plan import forecast
+from augmix.suite.run import outdated
+from augmix.suite.run.status import print_status
 from augmix.suite.testsets import base
 from augmix.suite.train import training
 from tests.checkout import ROOT
@@ -75,7 +78,7 @@ def finish(experiment: Experiment) -> None:
             training.train(run.training, folder)
         evaluation.evaluate(run.evaluation, folder)
     assert results.collect(experiment) == []
-    stages.note(experiment, "report")
+    summaries.note(experiment, "report")
 
 
 @pytest.fixture
@@ -86,7 +89,7 @@ def experiment(original: Experiment, tmp_path: Path) -> Experiment:
     folders = {name: str(tmp_path / name) for name in ("data", "results")}
     found = Experiment({**original.config, "folders": folders})
     assert results.collect(found) == []  # it says where it lies
-    stages.note(found, "report")
+    summaries.note(found, "report")
     return found
 
 
@@ -111,8 +114,7 @@ def code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
 
 def forget() -> None:
     """Digests are taken once in a process."""
-    stages.code.cache_clear()
-    runs._code_of_evaluation.cache_clear()
+    digests.code.cache_clear()
 
 
 def named(experiment: Experiment) -> set[tuple[str, str]]:
@@ -186,7 +188,7 @@ def test_code_of_the_report_makes_the_report_alone(experiment: Experiment, code:
     code("reports/tables.py")
     assert is_current(experiment, "collect")
     assert not is_current(experiment, "report")
-    stages.note(experiment, "report")
+    summaries.note(experiment, "report")
     assert is_current(experiment, "report")
 
 
@@ -312,6 +314,51 @@ def test_data_of_other_settings_are_seen_by_all_that_was_made_of_them(experiment
     # Prepared again as it was, to the bit, everything is right as it is.
     datasets.prepare(experiment.preparation("digits"), experiment.data / "digits")
     assert changes(experiment) == []
+
+
+def test_by_hand_data_and_test_sets_of_other_settings_are_refused(experiment: Experiment) -> None:
+    run = experiment.runs[0]
+    stages.refuse_other_files(experiment, run, with_testsets=True)
+    after = changed(experiment, testsets__C__seed=1, datasets__digits__testsets__C__seed=1)
+    stages.refuse_other_files(after, after.runs[0], with_testsets=False)
+    line = r"digits-C fog is not what the experiment asks for \(seed 0 → 1\); make it again with `augmix generate`"
+    with pytest.raises(UserError, match=line):
+        stages.refuse_other_files(after, after.runs[0], with_testsets=True)
+    other = Preparation("digits", {"split": "unseen_writers"}, {"train": 64, "test": 20})
+    datasets.prepare(other, experiment.data / "digits")
+    with pytest.raises(UserError, match=r"digits is not what .* \(options\.split unseen_writers → seen_writers\)"):
+        stages.refuse_other_files(experiment, run, with_testsets=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("C", "digits-C/fog.npy"), ("C", "digits-C/labels.npy"), ("P", "digits-P/tilt.npy"),
+     ("clean", "digits/test_images.npy"), ("writers", "digits-writers/test_labels.npy")],
+)  # fmt: skip
+def test_arrays_that_are_not_what_their_stamp_says_are_not_evaluated_on(
+    experiment: Experiment, name: str, file: str
+) -> None:
+    run, path = experiment.runs[0], experiment.data / file
+    np.save(path, np.load(path)[::-1])
+    predictions.path_of(experiment.folder / run.path, "predictions", name).unlink()
+    with pytest.raises(UserError, match=r"npy is not as it was (made|prepared); delete .*\.json to have it made again"):
+        evaluation.evaluate(run.evaluation, experiment.folder / run.path)
+
+
+def test_status_and_plan_judge_files_as_a_start_does(
+    experiment: Experiment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seed = {"testsets__C__seed": 1, "datasets__digits__testsets__C__seed": 1}
+    after = changed(experiment, datasets__digits__subset={"train": 48, "test": 20}, **seed)
+    _, lines = outdated.targets(after, dry_run=True)
+    assert [line.partition(" (")[0] for line in lines[:2]] == [
+        "1 data set is prepared again: subset.train 64 → 48", "2 files of digits-C are made again: seed 0 → 1",
+    ]  # fmt: skip
+    print_status(after)
+    assert "\n".join(lines) in capsys.readouterr().out
+    assert {shift.part.shift for shift in forecast.shifts(after) if shift.part.made} == {"fog", "pixelate"}
+    keep(after, changes(after))
+    assert not any(shift.part.made for shift in forecast.shifts(after))
 
 
 def test_test_sets_made_anew_are_evaluated_anew(experiment: Experiment) -> None:
@@ -441,6 +488,18 @@ def test_results_that_are_kept_stay_until_something_else_changes(
     assert {change.name for change in unkept(after, changes(after)) if change.stage == "train"} == BOTH
 
 
+def test_predictions_that_are_made_again_beside_others_are_kept_no_more(
+    experiment: Experiment, code: Callable[..., None]
+) -> None:
+    code("augmix/suite/evaluate/evaluation.py")
+    keep(experiment, changes(experiment))
+    run = experiment.runs[1]
+    predictions.path_of(experiment.folder / run.path, "predictions", "C").unlink()
+    evaluation.evaluate(run.evaluation, experiment.folder / run.path)
+    assert results.collect(experiment) == []
+    assert set(kept(experiment)) == {f"evaluate {STANDARD} on {name}" for name in ("clean", "C", "P", "writers")}
+
+
 def test_a_damaged_file_of_a_test_set_is_made_again(experiment: Experiment) -> None:
     folder = experiment.data / "digits-C"
     for name in ("fog.npy", "source.json", "labels.npy"):
@@ -456,14 +515,6 @@ def test_a_damaged_file_of_a_test_set_is_made_again(experiment: Experiment) -> N
         assert changes(experiment) == []
 
 
-def test_generated_files_without_a_stamp_may_be_anything(experiment: Experiment) -> None:
-    [_, testset, *_] = experiment.testsets("digits")
-    testset.stamp("fog").unlink()
-    [found] = changes(experiment)
-    assert (found.why, found.details) == ("unknown", ("it does not say what it was made with",))
-    assert not base.is_made(testset, "fog")
-
-
 def test_data_that_are_gone_leave_finished_results(experiment: Experiment) -> None:
     shutil.rmtree(experiment.data)
     assert changes(experiment) == []
@@ -475,3 +526,67 @@ def test_a_missing_array_is_prepared_again(experiment: Experiment) -> None:
     (experiment.data / "digits" / "train_labels.npy").unlink()
     [found] = changes(experiment)
     assert (found.stage, found.why, found.details) == ("prepare", "data", ("train_labels.npy is missing",))
+
+
+def test_kept_files_without_a_stamp_are_gone_on_with(experiment: Experiment) -> None:
+    [_, testset, *_] = experiment.testsets("digits")
+    testset.stamp("fog").unlink()
+    [found] = [change for change in changes(experiment) if change.stage == "generate"]
+    assert (found.name, found.why) == ("digits-C fog", "unknown")
+    assert found.details == ("it does not say what it was made with",)
+    assert not base.is_made(testset, "fog")
+    making = next(job for job in testset.jobs() if "fog" in job.shifts)
+    assert stages.to_make(experiment, making) == ["fog"]
+    keep(experiment, [found])
+    assert stages.to_make(experiment, making) == []
+    base.make(testset, stages.to_make(experiment, making), making.number)
+    for run in experiment.runs:
+        evaluation.evaluate(run.evaluation, experiment.folder / run.path)
+    assert unkept(experiment, changes(experiment)) == []
+    assert results.collect(experiment) == []
+    assert not testset.stamp("fog").exists()
+    # With other settings it is another one that was accepted.
+    after = changed(experiment, testsets__C__seed=1, datasets__digits__testsets__C__seed=1)
+    assert "digits-C fog" in {change.name for change in unkept(after, changes(after))}
+    # Other files in their place are other images.
+    path = testset.files("fog")[0]
+    np.save(path, np.load(path)[::-1])
+    assert {change.details for change in unkept(experiment, changes(experiment))} == {("other images",)}
+
+
+def test_a_stamp_that_is_lost_with_its_files_or_cannot_be_done_without_is_made_again(experiment: Experiment) -> None:
+    for path in (experiment.data / "digits-C" / "fog.json", experiment.data / "digits-C" / "fog.npy"):
+        path.unlink()
+    (experiment.data / "digits-writers" / "dataset.json").unlink()
+    found = [change for change in changes(experiment) if change.stage == "generate"]
+    assert [(change.name, change.details) for change in found] == [
+        ("digits-C fog", ("fog.npy is missing",)), ("digits-writers writers", ("dataset.json is missing",)),
+    ]  # fmt: skip
+    keep(experiment, [])
+    finish(experiment)
+    assert changes(experiment) == []
+
+
+@pytest.mark.parametrize("text", [None, "", "epoch,step", "epoch,step\n1\n", "\0"])
+def test_a_history_that_is_lost_or_damaged_is_written_again_from_the_checkpoint(
+    experiment: Experiment, text: str | None
+) -> None:
+    path = experiment.folder / AUGMIX / "history.csv"
+    whole = path.read_text()
+    path.unlink()
+    if text is not None:
+        path.write_text(text)
+    assert results.collect(experiment) == []
+    assert path.read_text() == whole
+    path.unlink()
+    for checkpoint in path.parent.glob("checkpoint*.pt"):
+        checkpoint.write_bytes(checkpoint.read_bytes()[:-9])
+    with pytest.raises(UserError, match=r"history\.csv is missing, and no checkpoint here .*; delete .* to have"):
+        results.collect(experiment)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"train a": 1}', '{"train a": {"why": "code"}}'])
+def test_a_damaged_list_of_kept_results_says_what_deleting_it_means(experiment: Experiment, text: str) -> None:
+    (experiment.folder / stages.KEPT).write_text(text)
+    with pytest.raises(UserError, match=r"kept\.json is damaged: .*; delete it, and they are made again unless"):
+        stages.read_kept(experiment.folder / stages.KEPT)

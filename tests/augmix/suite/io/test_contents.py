@@ -204,3 +204,21 @@ def test_names_that_are_no_text_and_many_files(root: Path, read: list[str]) -> N
     assert digest(root) == first
     assert read == []
     assert time.monotonic() - began < 5
+
+
+def test_a_glimpse_tells_other_files_apart(tmp_path: Path) -> None:
+    size = contents.BLOCKS * contents.BLOCK
+    for length in (0, 1, size, size + 1, 3 * size):
+        path = tmp_path / "array"
+        path.write_bytes(bytes(length))
+        first = contents.glimpsed([path])
+        path.write_bytes(bytes(length) + b"x")
+        assert contents.glimpsed([path]) != first
+        for place in (0, length - 1):
+            if length:
+                path.write_bytes(bytes(place) + b"x" + bytes(length - place - 1))
+                assert contents.glimpsed([path]) != first
+        path.write_bytes(bytes(length))
+        assert contents.glimpsed([path]) == first
+    with pytest.raises(UserError, match="absent cannot be read"):
+        contents.glimpsed([tmp_path / "absent"])

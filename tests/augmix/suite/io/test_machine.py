@@ -1,5 +1,6 @@
 """GPUs and memory are counted without torch, and limit how many trainings run side by side."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,19 @@ def driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tool
 
 
+def test_the_processor_has_a_name() -> None:
+    named = re.findall(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    assert machine.processor() == named[0] if named else machine.processor()
+
+
 @pytest.mark.parametrize(
-    ("visible", "count"), [(None, 2), ("0", 1), ("1,0", 2), ("", 0), ("-1", 0), ("GPU-b,-1,GPU-a", 1)]
-)
+    ("visible", "count"),
+    [
+        (None, 2), ("0", 1), ("1,0", 2), ("", 0), ("-1", 0), ("GPU-b,-1,GPU-a", 1),
+        ("0,5,1", 1), ("7", 0), ("0,0", 0), ("0, 1", 2), ("NoDevFiles", 0), ("GPU-", 0), ("GPU-c", 0), ("1gpu", 1),
+        ("GPU-a,GPU-a", 0),
+    ],
+)  # fmt: skip
 def test_what_cuda_would_see_is_counted(
     driver: Path, monkeypatch: pytest.MonkeyPatch, visible: str | None, count: int
 ) -> None:
@@ -32,17 +43,43 @@ def test_what_cuda_would_see_is_counted(
     assert machine.gpus() == count
 
 
-def test_the_drivers_version_and_the_processor_are_named(
-    driver: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_drivers_version_is_named(driver: Path) -> None:
     driver.write_text('#!/bin/sh\necho "$1" | grep -q driver_version && printf "580.65\\n580.65\\n"\n')
     assert machine.driver() == "580.65"
     driver.write_text("#!/bin/sh\nexit 9\n")
     assert machine.driver() == ""
-    monkeypatch.setattr(machine, "CPUS", tmp_path / "cpuinfo")
-    assert machine.cpu() != ""
-    machine.CPUS.write_text("processor\t: 0\nmodel name\t: Intel(R) Xeon(R) @ 2.1GHz\nmodel name\t: other\n")
-    assert machine.cpu() == "Intel(R) Xeon(R) @ 2.1GHz"
+
+
+@pytest.mark.parametrize(("visible", "count"), [(None, 1), ("0", 1), ("MIG-x,MIG-y", 1), ("MIG-z", 0), ("", 0)])
+def test_of_split_cards_a_job_sees_one_instance(
+    driver: Path, monkeypatch: pytest.MonkeyPatch, visible: str | None, count: int
+) -> None:
+    split = (
+        "GPU 0: NVIDIA H100 (UUID: GPU-a)\n"
+        "  MIG 1g.10gb     Device  0: (UUID: MIG-x)\n  MIG 1g.10gb     Device  1: (UUID: MIG-y)\n"
+    )
+    driver.write_text(f"#!/bin/sh\ncat <<E\n{split}E\n")
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert machine.gpus() == count
+
+
+@pytest.mark.parametrize(
+    ("quota", "period", "count"),
+    [("150000 100000", None, 2), ("50000 100000", None, 1), ("max 100000", None, 64), ("-1", "100000", 64),
+     ("300000", "100000", 3), ("nonsense", None, 64)],
+)  # fmt: skip
+def test_cpus_are_those_of_the_process_or_what_a_quota_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, period: str | None, count: int
+) -> None:
+    (tmp_path / "quota").write_text(f"{quota}\n")
+    (tmp_path / "period").write_text(f"{period}\n")
+    files = (tmp_path / "quota", tmp_path / "period" if period else None)
+    monkeypatch.setattr(machine, "QUOTAS", ((tmp_path / "absent", None), files))
+    monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: set(range(64)))  # type: ignore[attr-defined]
+    assert machine.cpus() == count
+    command = reproduce._options(Path("config/digits.yaml"), "all", None)
+    assert command[command.index("--cores") + 1] == str(count)
 
 
 def test_no_driver_or_a_broken_one_means_none(driver: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from augmix.suite.cli import main
 from augmix.suite.config.experiment import Experiment, load
 from augmix.suite.data.datasets import loader_module
 from augmix.suite.evaluate.stages import State
+from augmix.suite.io.digests import code_of
 from augmix.suite.plan import calibration
 from augmix.suite.plan import forecast as plan
 from augmix.suite.plan import tables as plan_tables
@@ -88,6 +89,10 @@ def test_files_that_are_there_are_not_made_again(write_config: WriteConfig, tmp_
     assert jobs() == [("digits-C 1", 2.02), ("digits-C 2", 2.02), *frames]
     for name in ("fog.npy", "labels.npy", "source.json"):
         (folder / name).write_bytes(b"")
+    assert jobs() == [("digits-C 1", 2.02), ("digits-C 2", 2.02), *frames], "nobody knows what they were made with"
+    testset = load(tmp_path / "small.yaml").testsets("digits")[1]
+    stamp = {"settings": testset.made_of("fog"), "data": "gone", "code": code_of(testset.roots()).as_json()}
+    testset.stamp("fog").write_text(json.dumps(stamp))
     assert jobs() == [("digits-C 1", 2.0), ("digits-C 2", 2.02), *frames]
     (folder / "made-1.json").write_text("{}")
     assert jobs() == [("digits-C 2", 2.02), *frames]

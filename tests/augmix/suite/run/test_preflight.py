@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -91,6 +92,21 @@ def test_a_faulty_image_folder_is_refused_before_any_job(
         path = tmp_path / "images" / name
         path.unlink() if path.is_file() else shutil.rmtree(path)
     with pytest.raises(UserError, match=complaint):
+        preflight.check(folder_experiment())
+
+
+def test_links_to_nowhere_and_names_that_are_no_utf8_are_refused(
+    folder_experiment: Callable[[], Experiment], tmp_path: Path
+) -> None:
+    (tmp_path / "images/train/cat/2.png").symlink_to("/nowhere/2.png")
+    with pytest.raises(UserError, match=r"images/train/cat/2\.png cannot be read: No such file or directory"):
+        preflight.check(folder_experiment())
+    (tmp_path / "images/train/cat/2.png").unlink()
+    for split in ("train", "test"):
+        (tmp_path / "images" / split / "cat").rename(
+            os.fsdecode(os.fsencode(tmp_path / f"images/{split}/caf") + b"\xe9")
+        )
+    with pytest.raises(UserError, match=r"name of the class folder '.*/train/caf\\udce9' is not UTF-8; rename it"):
         preflight.check(folder_experiment())
 
 

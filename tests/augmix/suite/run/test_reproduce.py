@@ -17,6 +17,7 @@ from augmix.errors import RunError, UserError
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.io.locks import locked
 from augmix.suite.run import front as reproduce
+from augmix.suite.run import surroundings
 from augmix.suite.run.front import results
 from augmix.suite.run.workflow_log import Job
 from tests.checkout import BIN, TINY, Checkout, wait_for
@@ -149,7 +150,7 @@ def test_the_users_environment_is_kept_without_what_is_foreign(monkeypatch: pyte
     kept = {"CUDA_VISIBLE_DEVICES": "1", "GIT_SSH": "ssh", "MLFLOW_TRACKING_URI": "http://x", "RANKING": "1"}
     for name, value in kept.items():
         monkeypatch.setenv(name, value)
-    found = reproduce.environment()
+    found = surroundings.environment()
     assert kept.items() <= found.items()
     assert {name: found[name] for name in FOREIGN if name in found} == {"MPLBACKEND": "Agg"}
     assert not [name for name in found if name.startswith("SNAKEMAKE_")]
@@ -170,6 +171,7 @@ def test_the_users_environment_changes_nothing(copied: Checkout, monkeypatch: py
     assert all(path.exists() for path in missing)
 
 
+@pytest.mark.slow
 def test_a_second_start_beside_the_first_is_refused(tiny: Checkout) -> None:
     config = Path(tiny.write("held"))
     with locked(Path("results/held/.lock"), "this test"), pytest.raises(RunError) as refused:
@@ -229,12 +231,49 @@ def test_a_job_that_was_killed_is_explained(tmp_path: Path) -> None:
     log = tmp_path / "train.log"
     log.write_text("resuming\n")
     job = Job("train", 0.0, {"dataset": "digits", "seed": "1"}, str(log), exit_status=137)
-    assert reproduce.explain(job).splitlines() == [
+    assert reproduce.explain(job, tmp_path / "snakemake.log").splitlines() == [
         "failed: train digits/seed1",
         "  error: killed, most likely for want of memory",
         f"  log:   {log}",
         "  | resuming",
     ]
+
+
+def test_a_job_without_a_log_is_explained_by_the_workflows(tmp_path: Path) -> None:
+    (tmp_path / "snakemake.log").write_text("No module named augmix\n")
+    job = Job("train", 0.0, {"seed": "1"}, str(tmp_path / "train.log"), exit_status=134)
+    assert reproduce.explain(job, tmp_path / "snakemake.log").splitlines()[1:] == [
+        "  error: ended by SIGABRT",
+        f"  log:   {tmp_path / 'snakemake.log'}",
+        "  | No module named augmix",
+    ]
+
+
+def test_the_guard_ends_the_jobs_when_the_front_errs() -> None:
+    jobs = psutil.Popen(["sleep", "60"], process_group=0)
+    with pytest.raises(OSError, match="nobody listens"), reproduce._guard(jobs.pid):
+        raise OSError("nobody listens")
+    assert jobs.wait(10) == -signal.SIGINT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stream", ["a pipe that nobody reads", "a full disk"])
+def test_nobody_has_to_listen(copied: Checkout, stream: str) -> None:
+    run, config = (
+        "digits/smallnet/standard/seed0",
+        copied.write("mute", methods=["standard"], training={"epochs": 5000, "batch_size": 32}),
+    )
+    reader, writer = os.pipe() if stream.startswith("a pipe") else (-1, os.open("/dev/full", os.O_WRONLY))
+    front = psutil.Popen(copied.reproduce_command(config), cwd=copied.folder, stdout=writer, stderr=writer)
+    os.close(writer)
+    wait_for((copied.folder / "results/mute" / run / "checkpoint.pt").exists)
+    helpers = front.children(recursive=True)
+    if reader != -1:
+        os.close(reader)
+    front.send_signal(signal.SIGINT)
+    assert front.wait(120) == 130
+    wait_for(lambda: not any(helper.is_running() for helper in helpers))
+    assert not (copied.folder / "results/mute" / run / "model.pt").exists()
 
 
 def test_results_are_summed_up_by_the_mean_over_seeds(experiment: Experiment) -> None:
@@ -252,7 +291,7 @@ def test_results_are_summed_up_by_the_mean_over_seeds(experiment: Experiment) ->
 
 def test_a_job_that_slurm_ended_is_explained(tmp_path: Path) -> None:
     job = Job("train", 0.0, {"seed": "1"}, str(tmp_path / "none.log"), cluster_status="TIMEOUT", cluster_log="7.log")
-    assert reproduce.explain(job).splitlines()[1:] == [
+    assert reproduce.explain(job, tmp_path / "snakemake.log").splitlines()[1:] == [
         "  error: ended without a result (SLURM: TIMEOUT)",
         f"  log:   {tmp_path / 'none.log'}",
         "  SLURM: 7.log",

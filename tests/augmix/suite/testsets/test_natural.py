@@ -21,6 +21,7 @@ from augmix.suite.data.loaders import digits
 from augmix.suite.evaluate import predictions
 from augmix.suite.evaluate.evaluation import write_predictions
 from augmix.suite.evaluate.results import scores
+from augmix.suite.run import preflight
 from augmix.suite.testsets import base
 from augmix.suite.testsets.base import TestSet
 
@@ -227,3 +228,35 @@ def test_photographs_stay_in_their_files(
     assert sum(path.stat().st_size for path in testset.folder.iterdir()) < 10_000
     [(name, shown)] = testset.samples(0, 4)
     assert (name, shown.shape) == ("mine", (4, 64, 64, 3))
+
+
+@pytest.mark.parametrize(
+    ("classes", "complaint"),
+    [
+        ({"bee": "bea"}, "mine: the class 'bea' is none of the data set's; did you mean 'bee'?"),
+        ({"be": "bee"}, "mine: 'classes' names 'be', which it has not; did you mean 'bee'?"),
+        (None, "mine: it lacks the class 'cat'; name the classes that it has by 'classes'"),
+    ],
+)
+def test_classes_that_are_known_are_compared_before_any_job(
+    write_config: WriteConfig, tmp_path: Path, classes: Any, complaint: str
+) -> None:
+    folders = [write_images(tmp_path / str(len(names)), names) for names in (("ant", "bee", "cat"), ("ant", "bee"))]
+    own, theirs = ({"loader": "image_folder", "options": {"folder": str(folder)}} for folder in folders)
+    mine = {"kind": "natural", **theirs, "classes": classes}
+    found = load(write_config(datasets={"own": own}, testsets={"C": None, "P": None, "mine": mine}))
+    with pytest.raises(UserError) as caught:
+        preflight.check_data(found)
+    assert str(caught.value) == complaint
+
+
+def test_a_loaders_classes_are_those_that_it_loads(tmp_path: Path) -> None:
+    folder = str(write_images(tmp_path / "pets", ("cat", "dog")))
+    for loader, options in (
+        ("digits", {}), ("digits", {"split": "seen_writers"}), ("fashion_small", {}),
+        ("image_folder", {"folder": folder}),
+        ("imagenet", {"folder": str(write_images(tmp_path / "many", ("cat", "dog"), splits=("train", "val")))}),
+    ):  # fmt: skip
+        assert datasets.classes(loader, options) == datasets.loader_module(loader).load(**options).classes
+    for loader in ("cifar10", "cifar100", "image_folder", "imagenet"):
+        assert datasets.classes(loader, {"folder": str(tmp_path / "absent")}) is None

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import shutil
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from augmix.suite.config.parse import origin_of
 from augmix.suite.data import datasets, download
 from augmix.suite.data.datasets import Preparation
 from augmix.suite.data.download import Source
-from augmix.suite.testsets import base, published
+from augmix.suite.testsets import base, kinds, published
 
 Write = Callable[..., Path]
 
@@ -228,3 +229,31 @@ def test_loaders_download_below_the_data_folder_unless_told(write_config: Write,
     assert experiment.preparation("cifar10").options == {"folder": str(tmp_path / "data" / "downloads")}
     assert experiment.preparation("mine").options == {"folder": "/mine"}
     assert origin_of(experiment.config, "cifar10").preset == "cifar"
+
+
+def test_published_photographs_count_by_their_content(tmp_path: Path) -> None:
+    image = tmp_path / "ImageNet-C" / "fog" / "1" / "n01440764" / "x.JPEG"
+
+    def content(*shifts: str) -> object:
+        settings = {"where": str(tmp_path / "ImageNet-C"), "published": str(tmp_path), "resize": False, "images": None}
+        own = {"preset": "imagenet", "seed": 0, "streamed": True, "names": shifts}
+        testset = kinds.kind("corruptions")(name="C", data=str(tmp_path / "photos"), **settings, **own)
+        return testset.made_of("fog")["files"]
+
+    assert content("fog") is None
+    image.parent.mkdir(parents=True)
+    image.write_text("fog")
+    first = content("fog")
+    assert first is not None
+    (tmp_path / "ImageNet-C" / "snow").mkdir()
+    (tmp_path / "ImageNet-C" / "snow" / "more").write_text("")
+    (image.parent / ".DS_Store").write_text("")
+    assert content("fog") == first
+    assert content("fog", "snow") != first
+    image.write_text("fig")
+    assert content("fog") not in (None, first)
+    # Once they are gone, what was checked still counts.
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "published-C.json").write_text(json.dumps({"settings": {"files": first}}))
+    shutil.rmtree(tmp_path / "ImageNet-C")
+    assert content("fog") == first

@@ -22,7 +22,8 @@ import pytest
 import yaml
 
 from augmix.errors import UserError
-from augmix.suite.track.mirror import serve, sync
+from augmix.suite.track import store
+from augmix.suite.track.mirror import is_elsewhere, serve, sync
 from augmix.suite.track.store import open_store
 
 STARTED = 1_700_000_000.25
@@ -196,6 +197,8 @@ def test_values_equal_the_files(experiment: Path, monkeypatch: pytest.MonkeyPatc
     }
     assert (tags["source.clean"], tags["source.C"]) == ("digits", GENERATED)
     assert tags["source.validation"] == f"validation split, digits; validation split, {GENERATED}"
+    assert tags["measure.error"].startswith("a fraction; lower is better; the share of images")
+    assert tags["measure.nll"].startswith("in nats; lower is better; ")
     assert not any("hunter2" in line for line in dump(experiment))
     assert (run.info.start_time, run.info.end_time) == (1_700_000_001_250 - 1500, 1_700_000_003_250)
 
@@ -401,6 +404,63 @@ def test_folders_and_addresses_that_cannot_be_used(tmp_path: Path, experiment: P
     (experiment.parent / "mlflow.db").write_bytes(b"this is no database" * 100)
     with pytest.raises(UserError, match="not a usable MLflow database"):
         mirror(experiment)
+
+
+def test_a_store_that_cannot_be_used_is_refused_before_any_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.check(tmp_path / "results")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://user:secret@host/db")
+    with pytest.raises(UserError, match=r"postgresql://host/db is not supported"):
+        store.check(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://nobody:5000")
+    store.check(tmp_path)
+    # /proc is what even root cannot write.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////proc/sys/mlflow.db")
+    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).startswith("/proc"))
+    with pytest.raises(UserError, match=r"/proc/sys/mlflow\.db cannot be written: no permission to write /proc/sys"):
+        store.check(tmp_path)
+
+
+def test_another_store_is_noticed(experiment: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    assert not is_elsewhere(experiment)
+    mirror(experiment)
+    assert not is_elsewhere(experiment)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@elsewhere")
+    assert is_elsewhere(experiment)
+    serve(experiment.parent)
+    assert capsys.readouterr().out == "MLflow UI: http://elsewhere, the server that MLFLOW_TRACKING_URI names\n"
+
+
+HOLD = "import sqlite3, sys, time; c = sqlite3.connect(sys.argv[1]); c.execute('BEGIN EXCLUSIVE'); print(flush=True); "
+
+
+def test_a_locked_database_is_waited_for(
+    experiment: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mirror(experiment)
+    database = experiment.parent / "mlflow.db"
+    for seconds, patience in ((3, 60), (60, 1)):
+        monkeypatch.setattr(store, "_SECONDS_LOCKED", patience)
+        command = [sys.executable, "-c", f"{HOLD} time.sleep({seconds})", str(database)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+            assert holder.stdout is not None
+            holder.stdout.readline()
+            locked = f"{database} is locked by process {holder.pid} (python"
+            if patience > seconds:
+                mirror(experiment)
+                assert capsys.readouterr().err.startswith(f"waiting: {locked}")
+                continue
+            with pytest.raises(UserError, match=re.escape(locked)):
+                mirror(experiment)
+            holder.kill()
+
+
+def test_results_below_any_name(experiment: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "it's a 100% #1 ü 数? {a}"
+    (moved / "results").mkdir(parents=True)
+    shutil.move(experiment, moved / "results/digits")
+    assert mirror(moved / "results/digits").created == 4
+    assert (moved / "results/mlflow.db").is_file()
+    assert mirror(moved / "results/digits").unchanged == 4
 
 
 def test_an_interrupted_sync_is_completed(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,110 @@
+"""Evaluate anybody's weights on every test set that lies beside a prepared data set."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from augmix import models
+from augmix.errors import UserError
+from augmix.metrics import mean_corruption_error
+from augmix.suite.data import datasets
+from augmix.suite.evaluate import weights
+from augmix.suite.evaluate.evaluation import write_predictions
+from augmix.suite.evaluate.measures import MEASURES, measures_of
+from augmix.suite.evaluate.paper import paper_results
+from augmix.suite.evaluate.results import COLUMNS, Row, run_metrics
+from augmix.suite.evaluate.weights import Normalisation
+from augmix.suite.io import digests, provenance
+from augmix.suite.io.files import write_csv, write_json
+from augmix.suite.testsets.base import TestSet
+from augmix.suite.testsets.folder import beside
+from augmix.suite.train import devices
+
+
+class Headline(NamedTuple):
+    """A figure that a paper prints of a test set."""
+
+    title: str
+    """Its name in print: clean error, mCE."""
+    value: float | None
+    """A fraction; None where a shift is missing that enters it."""
+    testset: TestSet
+
+
+def evaluate_checkpoint(
+    checkpoint: Path,
+    architecture: str,
+    data: Path,
+    output: Path,
+    device: str,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    preset: str | None = None,
+) -> tuple[Normalisation, list[Headline]]:
+    """Evaluate the weights in `checkpoint` on the prepared data set `data` and on the test sets in folders beside it.
+
+    Images are normalised as `mean` and `std` or a `preset` say, else with the constants that the file holds, else with
+    those of the data set. Writes `<output>/predictions/<test set>.npz`, `predictions.json` and `metrics.csv`; returns
+    the normalisation and the headlines. Raises `UserError` for weights of another architecture or class count, and for
+    a net that does not take the images or gives no numbers.
+    """
+    started = time.time()
+    place = devices.set_up({"threads": torch.get_num_threads(), "device": device})
+    noted, testsets = datasets.record(data), beside(data)
+    read = weights.read(checkpoint)
+    bare = weights.fit(read, architecture, len(noted["classes"]), checkpoint)
+    used = weights.normalisation(read, bare, checkpoint, mean, std, preset)
+    if used is None:
+        their_mean, their_std = (tuple(values) for values in noted["normalisation"])
+        used = Normalisation(their_mean, their_std, "the data set's; the file holds none")
+    net = models.Normalised(bare, used.mean, used.std)
+    net.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    _try_out(net, architecture, datasets.read_images(data, "test").shape[1], len(noted["classes"]), place)
+    described = {"architecture": architecture, "checkpoint": digests.file_digest(checkpoint)}
+    stamp = {**described, "normalisation": [used.mean, used.std]}
+    present = [testset for testset in testsets if testset.shifts]
+    stamped = {testset.name: (testset, {"settings": testset.evaluated_with(), **stamp}) for testset in present}
+    write_predictions(net, stamped, data, output / "predictions", place)
+    rows = list(run_metrics(output / "predictions", present))
+    write_csv(output / "metrics.csv", COLUMNS, [(data.name, architecture, checkpoint.stem, "", *row) for row in rows])
+    what = {**provenance.describe(), **devices.noted(place), "weights": str(checkpoint), **described}
+    what |= {"normalisation": used._asdict(), "started": started, "seconds": time.time() - started}
+    write_json(output / "predictions.json", what)
+    return used, [found for testset in testsets for found in headlines(testset, rows)]
+
+
+def _try_out(net: torch.nn.Module, architecture: str, side: int, classes: int, device: torch.device) -> None:
+    """Refuse a net that does not take the images, or does not predict their classes, by one black image."""
+    net.eval()
+    try:
+        with torch.inference_mode():
+            logits = net(torch.zeros((1, 3, side, side), dtype=torch.uint8, device=device))
+    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{architecture} does not take images of {side}×{side} pixels: {reason}") from error
+    if logits.shape != (1, classes):
+        raise UserError(f"{architecture} gives {tuple(logits.shape)} for one image; (1, {classes}) is expected")
+    if not logits.isfinite().all():
+        raise UserError(f"{architecture} with these weights gives logits that are not finite")
+
+
+def headlines(testset: TestSet, rows: Sequence[Row]) -> Iterator[Headline]:
+    """The figures of a test set, from a run's rows; of ImageNet-C also the mCE in units of AlexNet's errors."""
+    headline = measures_of(testset)[0]
+    values = {
+        shift: value
+        for name, _, shift, severity, metric, value in rows
+        if (name, severity, metric) == (testset.name, "", headline)
+    }
+    if not testset.entering:
+        for shift in testset.shifts:
+            yield Headline(f"{shift} {MEASURES[headline].title.lower()}", values[shift], testset)
+        return
+    yield Headline(testset.mean, values.get(testset.mean), testset)
+    reference = paper_results()["alexnet_imagenetc_error"]
+    if getattr(testset, "preset", "") == "imagenet" and set(testset.entering) <= set(reference) & set(values):
+        errors = {name: values[name] for name in testset.entering}
+        yield Headline(f"{testset.mean} / AlexNet", mean_corruption_error(errors, reference), testset)

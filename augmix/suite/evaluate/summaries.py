@@ -1,0 +1,80 @@
+"""Outputs of a whole experiment, `chosen.csv`, `metrics.csv` and the report: whether they are of what is there now."""
+
+import ast
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from augmix.errors import UserError
+from augmix.registry import method_file, method_parts
+from augmix.suite.config.experiment import Experiment
+from augmix.suite.evaluate.stages import KEPT
+from augmix.suite.io import digests
+from augmix.suite.io.digests import code
+from augmix.suite.io.files import write_json
+
+ROOTS = {
+    "choose": ("augmix.suite.evaluate.choosing",),
+    "collect": ("augmix.suite.evaluate.results",),
+    "report": ("reports.make",),
+}
+"""The modules whose code decides what these stages write."""
+
+
+def roots_of(experiment: Experiment, stage: str) -> tuple[str, ...]:
+    """The modules whose code decides what `choose`, `collect` or `report` writes of an experiment."""
+    kinds = {f"augmix.suite.testsets.kinds.{testset.kind}" for testset in experiment.all_testsets()}
+    return (*ROOTS[stage], *sorted(kinds))
+
+
+def note(experiment: Experiment, stage: str) -> None:
+    """Note what `collect` or `report` has been made of."""
+    write_json(experiment.folder / f".{stage}.json", _inputs(experiment, stage))
+
+
+def is_current(experiment: Experiment, stage: str) -> bool:
+    """Whether what `collect` or `report` wrote was made of what is there now."""
+    path = experiment.folder / f".{stage}.json"
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8")) == _inputs(experiment, stage))
+    except (OSError, ValueError):
+        return False
+
+
+def _inputs(experiment: Experiment, stage: str) -> dict[str, Any]:
+    folder = experiment.folder
+    files: dict[str, Any]
+    if stage != "report":
+        names = ("validation.json",) if stage == "choose" else ("predictions.json", "validation.json", "diverged.json")
+        read = [folder / run.path / name for run in experiment.runs for name in names]
+        made: dict[str, Any] = {"settings": digests.json_digest(experiment.record())}
+        read += [folder / "chosen.csv"] if stage == "collect" else []
+        files = {str(path.relative_to(folder)): _glance(path) for path in read}
+    else:
+        # The report names methods as their docstrings do, which are no code.
+        named = {
+            name for run in experiment.runs for parts in method_parts(run.training.method).values() for name, _ in parts
+        }
+        packages = experiment.config["method_packages"]
+        made = {"methods": digests.json_digest([_docstring(method_file(name, packages)) for name in sorted(named)])}
+        files = {
+            name: digests.file_digest(folder / name) if (folder / name).exists() else None
+            for name in ("metrics.csv", "runs.csv", "experiment.yaml", "chosen.csv", KEPT)
+        }
+    return {**made, "code": code(roots_of(experiment, stage)).digest, "files": digests.json_digest(files)}
+
+
+def _docstring(file: Path) -> str | None:
+    try:
+        return ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UserError(f"{file}: not valid Python: {error}") from error
+
+
+def _glance(path: Path) -> list[int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return [found.st_size, found.st_mtime_ns]

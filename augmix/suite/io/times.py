@@ -1,0 +1,66 @@
+"""Where a job's time went: each command that writes a log leaves a file of seconds beside it.
+
+What a job does is timed by `spent`; the rest of its time is its start: the process itself, and what it imports.
+"""
+
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from augmix.errors import UserError
+
+_spent: defaultdict[str, float] = defaultdict(float)
+
+
+class Times(NamedTuple):
+    """The time of one job."""
+
+    began: float
+    """The start of its process, in unix seconds."""
+    ended: float
+    spent: dict[str, float]
+    """Seconds by what they were spent on: `training`."""
+
+    @property
+    def start_up(self) -> float:
+        """The seconds that were spent on nothing that is named."""
+        return max(self.ended - self.began - sum(self.spent.values()), 0.0)
+
+
+@contextlib.contextmanager
+def spent(on: str) -> Iterator[None]:
+    """Count the time of the block, also of one that fails."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        _spent[on] += time.monotonic() - began
+
+
+def path_of(log: Path) -> Path:
+    """The file of the times of the job with this log."""
+    return log.with_suffix(".time.json")
+
+
+def write(log: Path) -> None:
+    """Note the times of this process beside its log; that none can be written stops nothing."""
+    import psutil
+
+    from augmix.suite.io.files import write_json  # it takes NumPy, which `--help` does without
+
+    with contextlib.suppress(OSError, UserError):
+        write_json(path_of(log), Times(psutil.Process().create_time(), time.time(), dict(_spent))._asdict())
+
+
+def read(log: Path) -> Times | None:
+    """The times of the job with this log; None where it left none that can be read."""
+    from augmix.suite.io.files import read_mapping
+
+    try:
+        found = read_mapping(path_of(log), {"began": (int, float), "ended": (int, float), "spent": dict})
+    except UserError:
+        return None
+    return Times(found["began"], found["ended"], {str(key): float(value) for key, value in found["spent"].items()})

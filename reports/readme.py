@@ -1,0 +1,211 @@
+"""Write the README's tables of results from the runs of record: `python -m reports.readme results/fashion`.
+
+The figures, with what is known of them and what they were made with, go to docs/results/<experiment>/. The table
+between the README's marks, `<!-- results: fashion -->` and `<!-- end of results -->`, is made of these files alone;
+without an argument, every table that has such files is made again.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from augmix.errors import UserError
+from augmix.suite.config.experiment import Experiment
+from augmix.suite.evaluate import durations
+from augmix.suite.io.files import read_csv, read_mapping, write_csv, write_json, write_text
+from augmix.suite.io.progress import duration
+from reports.document import latest
+from reports.evidence import between, compared_cells, control_names
+from reports.layout import CONFIDENCE, decimal
+from reports.loaded import Results, load, majority, records
+from reports.names import architecture_title, headline_title
+from reports.quantities import Place
+from reports.significance import overall_architecture
+from reports.words import count_word, enumerated, plural
+
+CHECKOUT = Path(__file__).parents[1]
+RECORDS = CHECKOUT / "docs" / "results"
+FIGURES, MADE = "figures.csv", "made.json"
+COLUMNS = (
+    "dataset", "architecture", "figure", "unit", "decimals", "method", "mean", "deviation", "seeds", "best",
+    "against", "difference", "low", "high", "interval_over", "significant",
+)  # fmt: skip
+END = "<!-- end of results -->"
+
+
+def record(results: Results, data: Path, folder: Path) -> None:
+    """Write the figures of record, in their measures' units, and what they were made with into `folder`.
+
+    `data` is the folder of all data.
+    """
+    write_csv(folder / FIGURES, COLUMNS, _figures(results))
+    write_json(folder / MADE, _made(results, data))
+
+
+def _figures(results: Results) -> Iterator[Sequence[Any]]:
+    control = next(iter(control_names(results)), None)
+    titles = {method.name: method.title for method in results.methods}
+    architecture = overall_architecture(results)
+    for family, quantity in ((family, quantity) for family, quantity in results.judged if family.usual):
+        for dataset, testset in family.members.items():
+            cells = compared_cells(results, dataset, architecture, quantity)
+            told_apart = any(cell.apart for cell in cells)
+            for method, cell in zip(results.methods, cells, strict=True):
+                if cell.mean is None:
+                    continue
+                place = Place(dataset, architecture, method.name)
+                found = None
+                if control is not None and control != method.name:
+                    found = between(results, place, place._replace(method=control), quantity)
+                low, high = ("", "") if found is None or found.interval is None else found.interval
+                best = told_apart and cell.apart is False
+                yield (
+                    *(results.dataset_title(dataset), architecture_title(architecture), headline_title(testset)),
+                    *(quantity.measure.unit, quantity.measure.decimals, method.title),
+                    *(_rounded(value) for value in (cell.mean, cell.deviation)),
+                    *(cell.finished, str(best).lower(), titles[control] if found is not None and control else ""),
+                    *(_rounded(value) for value in ("" if found is None else found.points, low, high)),
+                    "" if low == "" or found is None else "seeds and images" if found.over_images else "seeds",
+                    "" if found is None else str(found.significant).lower(),
+                )
+
+
+def _rounded(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else ""
+
+
+def _made(results: Results, data: Path) -> dict[str, Any]:
+    done = results.runs[results.runs["status"] == "done"]
+    machines = [results.provenance(run).get("cpu") or run["platform"] for run in records(done)]
+    folders = {"data": str(data), "results": str(results.folder.parent)}
+    jobs = durations.jobs(Experiment({**results.config, "folders": folders}))
+    last = latest(results)
+    return {
+        "experiment": results.config["experiment"],
+        "day": pd.Timestamp(last, unit="s").strftime("%Y-%m-%d") if last else None,
+        "runs": len(done),
+        "asked": len(results.runs),
+        "seeds": len(results.config["seeds"]),
+        "epochs": results.config["training"]["epochs"],
+        "parameters": majority(f"{count:,.0f}" for count in done["parameters"].dropna()),
+        "test_images": [count for count in results.test_images.values() if count],
+        "commit": majority(done["commit"].str[:12]),
+        "uncommitted_changes": bool(done["dirty"].str.lower().eq("true").any()),
+        "torch": majority(done["torch"]),
+        "machine": majority(machines),
+        "device": majority(done["device"]),
+        "threads": majority(f"{threads:g}" for threads in done["threads"].dropna()),
+        "seconds": round(durations.elapsed(jobs)) if jobs else None,
+        "at_a_time": round(sum(durations.spent(jobs).values()) / durations.elapsed(jobs), 1) if jobs else None,
+    }
+
+
+def printed(folder: Path) -> str:
+    """The README's tables, and the paragraph beneath them, of the files of record in `folder`."""
+    rows = pd.DataFrame(read_csv(folder / FIGURES, COLUMNS))
+    made = read_mapping(folder / MADE, {"experiment": str, "runs": int, "seeds": int, "machine": list})
+    parts = [_table(title, part) for title, part in rows.groupby("dataset", sort=False)]
+    return "\n\n".join([*parts, _beneath(rows, made)])
+
+
+def _table(title: Any, rows: pd.DataFrame) -> str:
+    """Methods down, and across each figure with its difference from the method that all are compared with."""
+    against = next((name for name in rows["against"] if name), "")
+    head, body = [str(title)], {method: [method] for method in dict.fromkeys(rows["method"])}
+    for figure, part in rows.groupby("figure", sort=False):
+        unit = part["unit"].iloc[0]
+        head += [f"{figure}, {unit}", *([f"minus {against}"] if against else [])]
+        by_method = {row["method"]: row for row in part.to_dict("records")}
+        for method, cells in body.items():
+            row = by_method.get(method)
+            cells.append("–" if row is None else _mean(row))
+            if against:
+                cells.append("" if row is None or not row["against"] else _difference(row))
+    lines = [head, ["---", *["--:"] * (len(head) - 1)], *body.values()]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _mean(row: dict[Any, Any]) -> str:
+    mean, decimals = float(row["mean"]), int(row["decimals"])
+    text = decimal(mean, mean, decimals)
+    text = f"**{text}**" if row["best"] == "true" else text
+    return f"{text} ± {decimal(float(row['deviation']), mean, decimals)}" if row["deviation"] else text
+
+
+def _difference(row: dict[Any, Any]) -> str:
+    points, decimals = float(row["difference"]), int(row["decimals"])
+    said = f"{'+' if points > 0 else ''}{decimal(points, points, decimals)}"
+    if row["low"]:
+        said += f" [{', '.join(decimal(float(row[end]), points, decimals) for end in ('low', 'high'))}]"
+    return said + (r"\*" if row["significant"] == "true" else "")
+
+
+def _beneath(rows: pd.DataFrame, made: dict[str, Any]) -> str:
+    seeds, several = made["seeds"], made["seeds"] > 1
+    said = [f"Means over {count_word(seeds)} seeds ± their standard deviation." if several else "Of one seed."]
+    if over := {row for row in rows["interval_over"] if row}:
+        images = " and other test images" if over == {"seeds and images"} else ""
+        said.append(
+            f"In brackets stands the {CONFIDENCE} interval of a difference over other seeds{images}, which holds for "
+            r"all methods at once in each figure; \*: the difference is significant."
+        )
+    if (rows["best"] == "true").any():
+        said.append("Bold are the figures that are not told apart from the best.")
+    finished = f"{made['runs']} runs" if made["runs"] == made["asked"] else f"{made['runs']} of {made['asked']} runs"
+    took = f", in {duration(made['seconds'])}, {made['at_a_time']:g} jobs at a time" if made["seconds"] else ""
+    nets = f", nets of {enumerated(made['parameters'])} parameters" if made["parameters"] else ""
+    tests = enumerated([f"{count:,}" for count in made["test_images"]]) if made["test_images"] else ""
+    dirty = " with uncommitted changes" if made["uncommitted_changes"] else ""
+    where = (
+        f"commit {enumerated(made['commit'])}{dirty}, torch {enumerated(made['torch'])}, {enumerated(made['machine'])}"
+    )
+    said.append(
+        f"They are {finished} of {plural(made['epochs'], 'epoch')}{nets}{f', {tests} test images' if tests else ''}; "
+        f"{made['day']}, {where}{took}. Another machine gives other bits, and figures that differ from these within "
+        "that spread: so may the order of methods that are not told apart. "
+        f"[All figures](docs/results/{made['experiment']}/{FIGURES})."
+    )
+    return " ".join(said)
+
+
+def write(readme: Path, recorded: Path) -> list[str]:
+    """Make the README's tables again; returns the experiments whose figures are in it.
+
+    Raises `UserError` where an experiment of `recorded` has no place in it.
+    """
+    text = readme.read_text(encoding="utf-8")
+    names = sorted(path.parent.name for path in recorded.glob(f"*/{FIGURES}"))
+    for name in names:
+        mark = f"<!-- results: {name} -->"
+        place = re.search(rf"{re.escape(mark)}\n(.*?){re.escape(END)}", text, re.DOTALL)
+        if place is None:
+            raise UserError(f"{readme} has no place for the figures of {name}: the lines `{mark}` and `{END}`")
+        text = f"{text[: place.start(1)]}{printed(recorded / name)}\n{text[place.end(1) :]}"
+    write_text(readme, text)
+    return names
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Record an experiment's figures and write the README's tables; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m reports.readme", description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", nargs="?", type=Path, help="results/<experiment>, to record its figures")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="the folder of all data (default: data)")
+    args = parser.parse_args(arguments)
+    try:
+        if args.folder is not None:
+            results = load(args.folder, args.data)
+            record(results, args.data, RECORDS / results.config["experiment"])
+        print(f"{CHECKOUT / 'README.md'}: the figures of {', '.join(write(CHECKOUT / 'README.md', RECORDS)) or 'none'}")
+    except UserError as error:
+        print(f"reports.readme: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

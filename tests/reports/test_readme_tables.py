@@ -1,0 +1,105 @@
+"""The README's tables are what the command writes from the figures of record."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from augmix.errors import UserError
+from reports import readme
+from reports.loaded import load
+from tests.reports.synthetic import Synthetic
+
+CHECKOUT = Path(__file__).parents[2]
+TEXT = "before\n<!-- results: trial -->\nold\n<!-- end of results -->\nafter\n"
+
+
+@pytest.fixture
+def recorded(synthetic: Synthetic, tmp_path: Path) -> Path:
+    """Figures of record of three methods on 60 images in three seeds."""
+    synthetic.images, synthetic.seeds = 60, (0, 1, 2)
+    synthetic.write()
+    readme.record(load(synthetic.folder, synthetic.data), synthetic.data, tmp_path / "records" / "trial")
+    return tmp_path / "records"
+
+
+def rows(recorded: Path, figure: str) -> dict[str, dict[str, str]]:
+    with (recorded / "trial" / readme.FIGURES).open(encoding="utf-8") as file:
+        return {row["method"]: row for row in csv.DictReader(file) if row["figure"] == figure}
+
+
+def test_the_recorded_figures_are_those_of_the_runs(synthetic: Synthetic, recorded: Path) -> None:
+    found = rows(recorded, "mCE")
+    mces = [100 * synthetic.value(method="standard", shift="mCE", seed=seed) for seed in (0, 1, 2)]
+    assert float(found["Standard training"]["mean"]) == pytest.approx(sum(mces) / 3, abs=1e-4)
+    assert found["AugMix"]["against"] == ""
+    row = found["Standard training"]
+    difference = float(row["mean"]) - float(found["AugMix"]["mean"])
+    assert float(row["difference"]) == pytest.approx(difference, abs=2e-4)
+    assert float(row["low"]) < difference < float(row["high"])
+    assert row["interval_over"] == "seeds and images"
+
+
+def test_a_table_has_the_figures_their_intervals_and_where_they_were_made(recorded: Path) -> None:
+    text = readme.printed(recorded / "trial")
+    head, _, *lines = text.splitlines()
+    assert head == "| Digits | mCE, % | minus AugMix | Clean error, % | minus AugMix | mFP, % | minus AugMix |"
+    cells = [cell.strip() for cell in lines[0].split("|")[1:-1]]
+    row = rows(recorded, "mCE")["Standard training"]
+    assert cells[0] == "Standard training"
+    assert cells[1] == f"{float(row['mean']):.1f} ± {float(row['deviation']):.1f}"
+    star = r"\*" if row["significant"] == "true" else ""
+    low, high, points = (float(row[key]) for key in ("low", "high", "difference"))
+    assert cells[2] == f"+{points:.1f} [{low:.1f}, {high:.1f}]{star}".replace("-", "−")
+    assert "Means over three seeds ± their standard deviation." in text
+    assert "over other seeds and other test images" in text
+    assert re.search(r"9 runs of four epochs, nets of 136,282 parameters.*torch 2\.9\.0, Linux-x86_64", text)
+    assert "Another machine gives other bits, and figures that differ from these within that spread" in text
+
+
+def test_bold_are_all_that_are_not_told_apart_from_the_best(recorded: Path) -> None:
+    bold = {method for method, row in rows(recorded, "mCE").items() if row["best"] == "true"}
+    assert "AugMix" in bold
+    assert "Standard training" not in bold
+    lines = readme.printed(recorded / "trial").splitlines()[2:5]
+    assert {line.split("|")[1].strip() for line in lines if line.split("|")[2].strip().startswith("**")} == bold
+
+
+def test_the_command_writes_between_the_marks_and_the_same_again(recorded: Path, tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text(TEXT, encoding="utf-8")
+    assert readme.write(page, recorded) == ["trial"]
+    first = page.read_text(encoding="utf-8")
+    assert first == TEXT.replace("old", readme.printed(recorded / "trial"))
+    readme.write(page, recorded)
+    assert page.read_text(encoding="utf-8") == first
+
+
+def test_a_page_without_the_marks_is_refused_and_left_as_it_is(recorded: Path, tmp_path: Path) -> None:
+    page = tmp_path / "README.md"
+    page.write_text("nothing\n", encoding="utf-8")
+    with pytest.raises(UserError, match="has no place for the figures of trial"):
+        readme.write(page, recorded)
+    assert page.read_text(encoding="utf-8") == "nothing\n"
+
+
+def test_one_seed_says_so(synthetic: Synthetic, tmp_path: Path) -> None:
+    synthetic.seeds = (0,)
+    synthetic.write()
+    readme.record(load(synthetic.folder, synthetic.data), synthetic.data, tmp_path / "one")
+    text = readme.printed(tmp_path / "one")
+    assert "Of one seed." in text
+    assert "±" not in text
+    assert "In brackets" not in text
+
+
+def test_the_readmes_tables_are_those_of_the_figures_of_record() -> None:
+    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    blocks = dict(re.findall(rf"<!-- results: (\S+) -->\n(.*?){re.escape(readme.END)}", text, re.DOTALL))
+    there = {path.parent.name for path in readme.RECORDS.glob(f"*/{readme.FIGURES}")}
+    assert {name for name, block in blocks.items() if block.strip()} == there
+    for name in there:
+        assert blocks[name] == readme.printed(readme.RECORDS / name) + "\n"
+        assert json.loads((readme.RECORDS / name / readme.MADE).read_text())["experiment"] == name
