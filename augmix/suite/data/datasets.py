@@ -7,8 +7,8 @@ option `folder`, which experiments set to `<data>/downloads` unless they name an
 the images in their files. `digest(**options)`, where there is one, tells whether the source has changed since it was
 prepared; it is None where the source is gone. `classes(**options)` gives the classes' names where they are known before
 any job, and otherwise None. `limits(**options)`, where there is one, lists in words what limits the figures on its
-images. `NORMALISATION` is the mean and the standard deviation that nets see its images with, `NORMALISED` where a module
-has none.
+images. `NORMALISATION` is the mean and the standard deviation that nets see its images with, `NORMALISED` where a
+module has none.
 """
 
 import hashlib

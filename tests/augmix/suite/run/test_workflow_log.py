@@ -142,7 +142,16 @@ rule bad:
 def test_snakemake_says_so(tmp_path: Path) -> None:
     """The events of a true run, with one job that fails twice; Snakemake's own log is as it always is."""
     (tmp_path / "Snakefile").write_text(SNAKEFILE)
-    command = [sys.executable, "-m", "augmix.suite.run.events", "events.jsonl", "--cores", "1", "--keep-going"]
+    command = [
+        sys.executable,
+        "-m",
+        "augmix.suite.run.events",
+        "events.jsonl",
+        ".snakemake",
+        "--cores",
+        "1",
+        "--keep-going",
+    ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
     assert "Finished jobid: " in done.stderr
