@@ -251,7 +251,6 @@ def _provenance(results: Results) -> Table:
             title: [str(p[key]) for p in recorded if p.get(key)]
             for title, key in (
                 ("precision", "precision"),
-                ("CPU", "cpu"),
                 ("driver", "driver"),
                 ("CUDA", "cuda"),
                 ("cuDNN", "cudnn"),
