@@ -35,19 +35,20 @@ def trained(
     recipe: dict[str, Any],
     side: int = 32,
     counts: Sequence[int] = (4, 4, 3, 4, 3),
+    device: str = "cpu",
 ) -> Any:
     """Take steps of so many images; the weights, momenta and figures."""
     torch.manual_seed(0)
-    net = models.Normalised(models.build(architecture, 4))
+    net = models.Normalised(models.build(architecture, 4)).to(device)
     optimizer = make_optimizer(net, recipe, replayed=True)
     made = methods.build({"name": method, "preset": method, "parameters": {}}, PACKAGES)
-    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (4, 3, side, side), np.uint8))
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (4, 3, side, side), np.uint8)).to(device)
     figures: list[Tensor] = []
     with recording(recorder):
         for step, count in enumerate(counts):
             torch.manual_seed(step)
             set_rate(optimizer, recipe["learning_rate"] / (step + 1))
-            batch, labels = images[:count], torch.arange(count)
+            batch, labels = images[:count], torch.arange(count, device=device)
             figures += training_step(net, made, optimizer, batch, labels, 4, np.random.default_rng(step))
     momenta = [value for state in optimizer.state.values() for value in state.values()]
     return [*net.state_dict().values(), *momenta, *figures]
@@ -286,3 +287,33 @@ def test_what_cuda_refuses_is_one_line(error: Exception, line: str, monkeypatch:
     assert "\n" not in str(caught.value)
     assert cuda.mode == "default"
     assert cuda.done[-2:] == ["new draws", "the current waits"]
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("recipe", [RECIPE, ADAMW], ids=["sgd", "adamw"])
+@pytest.mark.parametrize(
+    ("architecture", "method"), [("allconv", "augmix"), ("allconv", "adversarial"), ("vit", "mixup")]
+)
+def test_a_gpus_graphs_repeat_to_the_bit_and_do_what_plain_steps_do(
+    architecture: str, method: str, recipe: dict[str, Any]
+) -> None:
+    def replayed_on_gpu() -> Any:
+        recorder = Graphs(CudaCapture(torch.device("cuda", torch.cuda.current_device())), refuse)
+        return trained(recorder, architecture, method, recipe, device="cuda")
+
+    once, plain = replayed_on_gpu(), trained(None, architecture, method, recipe, device="cuda")
+    assert same(once, replayed_on_gpu())
+    for value, expected in zip(once, plain, strict=True):
+        torch.testing.assert_close(value, expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.cuda
+def test_a_gpu_that_is_waited_for_is_said_so() -> None:
+    said: list[str] = []
+    with recording(Graphs(CudaCapture(torch.device("cuda", torch.cuda.current_device())), said.append)):
+        for _ in range(2):
+            [found] = replayed("waits", lambda value: (value * value.sum().item(),), torch.ones(2, device="cuda"))
+            assert found.tolist() == [2, 2]
+            assert torch.rand(1, device="cuda").item() < 1  # random numbers are still to be had
+    [line] = said
+    assert "no graph of them can be recorded" in line
