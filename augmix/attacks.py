@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from augmix.graphs import replayed
 from augmix.methods import uniform
 
 
@@ -29,16 +30,21 @@ def pgd(
     range of pixel values. In mode "train" the net normalises by its own batch's statistics, and dropout is on; in mode
     "eval" it is attacked as it is evaluated. The net's parameters get no gradients, its running statistics stay.
     """
-    pixels = images.to(torch.float32)
-    lowest, highest = (pixels - 255 * epsilon).clamp_(min=0), (pixels + 255 * epsilon).clamp_(max=255)
-    noise = 2 * uniform(images.shape, rng, images.device) - 1
-    perturbed = torch.clamp(pixels + 255 * epsilon * noise, lowest, highest)
-    with _attacked(net, mode):
+
+    def ascend(images: Tensor, labels: Tensor, start: Tensor) -> tuple[Tensor]:
+        pixels = images.to(torch.float32)
+        lowest, highest = (pixels - 255 * epsilon).clamp_(min=0), (pixels + 255 * epsilon).clamp_(max=255)
+        perturbed = torch.clamp(pixels + 255 * epsilon * (2 * start - 1), lowest, highest)
         for _ in range(steps):
             perturbed.requires_grad_()
             loss = F.cross_entropy(net(perturbed), labels, reduction="sum")
             (gradient,) = torch.autograd.grad(loss, perturbed)
             perturbed = torch.clamp(perturbed.detach() + 255 * step * gradient.sign_(), lowest, highest)
+        return (perturbed,)
+
+    start = uniform(images.shape, rng, images.device)
+    with _attacked(net, mode):
+        [perturbed] = replayed((net, epsilon, step, steps, mode), ascend, images, labels, start)
     return perturbed
 
 

@@ -1,6 +1,7 @@
 """Random crops and flips of a batch: the usual augmentation of CIFAR, which every method's views begin with."""
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -24,9 +25,11 @@ def crop_and_flip(images: Tensor, rng: np.random.Generator, flip: bool) -> Tenso
 def shift(images: Tensor, shifts: np.ndarray) -> Tensor:
     """Shift and mirror each uint8 (B, C, H, W) image as its row of `draw_shifts` says."""
     batch, channels, height, width = images.shape
-    top, left, mirrored = shifts.T[..., None]
-    rows = top + np.arange(height)
-    columns = left + np.where(mirrored, np.arange(width)[::-1], np.arange(width))
-    places = to_device(images.device, rows[:, :, None] * (width + 2 * PAD) + columns[:, None])
+    # Three bytes an image reach the device; where each pixel comes from is worked out there.
+    top, left, mirrored = to_device(images.device, shifts.astype(np.uint8)).to(torch.int64).T[..., None]
+    across = torch.arange(width, device=images.device)
+    rows = top + torch.arange(height, device=images.device)
+    columns = left + torch.where(mirrored > 0, width - 1 - across, across)
+    places = rows[:, :, None] * (width + 2 * PAD) + columns[:, None]
     padded = F.pad(images, (PAD,) * 4).flatten(2)
     return padded.gather(2, places.view(batch, 1, -1).expand(-1, channels, -1)).view_as(images)

@@ -15,6 +15,7 @@ from augmix.checks import check_number
 from augmix.losses import cross_entropy
 from augmix.methods import Method, unmixed
 from augmix.models import Normalised
+from augmix.operations.transfer import to_device
 
 
 def method(*, size: float = 0.5) -> Method:
@@ -41,6 +42,6 @@ def squares(sides: np.ndarray, size: tuple[int, int], rng: np.random.Generator, 
         first = rng.integers(length, size=len(sides)) - sides // 2
         pixel = np.arange(length)
         inside = (pixel >= first[:, None]) & (pixel < (first + sides)[:, None])
-        within.append(torch.from_numpy(inside).to(device))
+        within.append(to_device(device, inside))
     rows, columns = within
     return rows[:, None, :, None] & columns[:, None, None, :]

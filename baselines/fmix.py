@@ -21,6 +21,7 @@ from torch import Tensor
 from augmix.checks import check_choice, check_number
 from augmix.losses import cross_entropy
 from augmix.methods import Method, clean, partners, soft_targets
+from augmix.operations.transfer import to_device
 
 Image = Callable[[tuple[int, int], float, np.random.Generator], np.ndarray]
 """((height, width), decay, generator) -> a random grey image, (height, width)."""
@@ -72,7 +73,7 @@ def join(
     """Every view where the mask is set, its partner elsewhere; targets by λ, within one pixel of the mask's area."""
     height, width = views[0].shape[-2:]
     share = rng.beta(alpha, alpha)
-    kept = torch.from_numpy(mask((height, width), share, decay, rng, image)).to(targets.device)
+    kept = to_device(targets.device, mask((height, width), share, decay, rng, image))
     partner = partners(len(targets), rng, targets.device)
     return [torch.where(kept, view, view[partner]) for view in views], soft_targets(targets, partner, share)
 

@@ -59,7 +59,7 @@ def batches(images: np.ndarray, labels: np.ndarray) -> Batches:
     return Batches(Split(images, labels), 0, BATCH, True, CPU)
 
 
-def steps(architecture: str, images: np.ndarray, labels: np.ndarray) -> Iterator[float]:
+def steps(architecture: str, images: np.ndarray, labels: np.ndarray) -> Iterator[torch.Tensor]:
     """Take one training step after another, without end."""
     net, optimizer = net_and_optimizer(architecture)
     drawn, epoch = batches(images, labels), 0
@@ -70,7 +70,7 @@ def steps(architecture: str, images: np.ndarray, labels: np.ndarray) -> Iterator
         epoch += 1
 
 
-def our_epoch(endless: Iterator[float], count: int) -> None:
+def our_epoch(endless: Iterator[torch.Tensor], count: int) -> None:
     for _ in range(-(-count // BATCH)):
         next(endless)
 

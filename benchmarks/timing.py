@@ -5,12 +5,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import psutil
+import torch
+from torch.profiler import ProfilerActivity, profile
 
 RESULTS = Path("results") / "benchmarks"
 DISTURBED = 0.1
 """A turn in which other processes used more than this share of one core is taken again."""
+LAUNCHES = ("cudaLaunchKernel", "cuLaunchKernel", "cudaMemcpyAsync", "cudaMemsetAsync", "cudaGraphLaunch")
+"""How the calls of CUDA begin that send the device something."""
 PATIENCE = 120.0
 """Seconds of taking turns again, after which the next one counts whatever disturbed it."""
 
@@ -54,3 +59,28 @@ def interleaved(
     if patience <= 0:
         print("Other processes kept this machine busy: these figures are disturbed.")
     return pd.DataFrame(taken)
+
+
+def waited_for(call: Callable[[], Any], device: torch.device, times: int) -> None:
+    """Call so often, then wait once: calls may overlap with the device's work, as they do in training."""
+    for _ in range(times):
+        call()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def launches(call: Callable[[], Any], device: torch.device) -> tuple[float, float]:
+    """What one call sends to the device: how many kernels, copies, fills and graphs, and the microseconds they take.
+
+    Both are unknown without a GPU.
+    """
+    if device.type != "cuda":
+        return np.nan, np.nan
+    calls = 5
+    waited_for(call, device, 1)
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiler:
+        waited_for(call, device, calls)
+    events = list(profiler.events() or ())
+    sent = sum(event.name.startswith(LAUNCHES) for event in events if event.device_type.name == "CPU")
+    busy = sum(event.time_range.elapsed_us() for event in events if event.device_type.name == "CUDA")
+    return sent / calls, busy / calls

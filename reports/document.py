@@ -247,6 +247,15 @@ def _provenance(results: Results) -> Table:
         "platform": done["platform"],
         "processor": [str(p.get("cpu", "")) for p in recorded],
         "device": done["device"],
+        **{
+            title: [str(p[key]) for p in recorded if p.get(key)]
+            for title, key in (
+                ("precision", "precision"),
+                ("driver", "driver"),
+                ("CUDA", "cuda"),
+                ("cuDNN", "cudnn"),
+            )
+        },
         "threads": [f"{threads:g}" for threads in done["threads"].dropna()],
     }
     rows = [Row((name,), "", name, [tally]) for name, values in facts.items() if (tally := _tally(list(values)))]

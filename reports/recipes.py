@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from augmix.suite.io.configuration import merge
-from reports.loaded import Results
+from reports.loaded import Results, records
 from reports.names import parameters_of, spaced, value_in_print
 from reports.quantities import CLEAN_ERROR, MCE, MFP, Place
 from reports.words import setting_in_print
@@ -60,6 +60,7 @@ def differences(results: Results, place: Place, theirs: str, measure: str) -> st
     training: Mapping[str, Any] = results.config["training"]
     for entry in (architectures[place.architecture], method):
         training = merge(training, entry.get("training") or {})
+    training = {**training, **_used(results, place)}
     given = parameters_of(method, results.config.get("method_packages") or [])
     said = [
         *_test_images(results, place.dataset, recipe, measure),
@@ -69,6 +70,14 @@ def differences(results: Results, place: Place, theirs: str, measure: str) -> st
         *recipe.departures,
     ]
     return "; ".join(said) or "–"
+
+
+def _used(results: Results, place: Place) -> dict[str, Any]:
+    """The precision that a run was trained in, which `auto` leaves open; nothing where no run says so."""
+    runs = results.runs
+    mine = (runs["dataset"] == place.dataset) & (runs["arch"] == place.architecture) & (runs["method"] == place.method)
+    used = (results.provenance(run).get("precision") for run in records(runs[mine & (runs["status"] == "done")]))
+    return {"precision": found} if (found := next(filter(None, used), None)) else {}
 
 
 def _test_images(results: Results, dataset: str, recipe: Recipe, measure: str) -> Iterator[str]:
@@ -107,7 +116,7 @@ def _training(ours: Mapping[str, Any], recipe: Recipe) -> Iterator[str]:
         theirs["learning_rate"] *= ours["batch_size"] / theirs["batch_size"]
     unread = {*UNREAD.get(ours.get("optimizer", ""), ()), *UNREAD.get(ours["schedule"], ())}
     for key, value in theirs.items():
-        if key not in ours or key in unread or _equal(ours[key], value):
+        if key not in ours or key in unread or ours[key] == "auto" or _equal(ours[key], value):
             continue
         if key == "nesterov":
             yield "Nesterov momentum" if ours[key] else "momentum without Nesterov"

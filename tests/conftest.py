@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,45 @@ from tests.checkout import Checkout, copy_checkout, make_finished
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SHARED = Path(__file__).parents[2] / "shared"
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+GIVEN = os.environ.get(VISIBLE)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are named by their argument: compressed ones hold the time, and xdist's workers would not agree."""
+    return argname if isinstance(val, bytes) else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs a GPU where there is none."""
+    import torch
+
+    marked = [item for item in items if item.get_closest_marker("cuda")]
+    if marked and not torch.cuda.is_available():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="no NVIDIA GPU"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def on_the_cpu() -> Iterator[Callable[[], bool]]:
+    """Have every test, and the processes that it starts, compute on the CPU, whatever GPU this machine has."""
+    import torch
+
+    is_available = torch.cuda.is_available
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VISIBLE, "-1")
+        patch.setattr(torch.cuda, "is_available", lambda: False)
+        yield is_available
+
+
+@pytest.fixture(autouse=True)
+def on_the_gpu(on_the_cpu: Callable[[], bool], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test that is marked `cuda` have the GPU all the same."""
+    if request.node.get_closest_marker("cuda"):
+        import torch
+
+        monkeypatch.setattr(torch.cuda, "is_available", on_the_cpu)
+        monkeypatch.delenv(VISIBLE) if GIVEN is None else monkeypatch.setenv(VISIBLE, GIVEN)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from augmix.errors import UserError
+from augmix.operations.transfer import to_device
 from augmix.registry import method_module, method_parts
 
 Views = Callable[[Tensor, Tensor, nn.Module, np.random.Generator], list[Tensor]]
@@ -38,7 +39,7 @@ def unmixed(views: list[Tensor], targets: Tensor, rng: np.random.Generator) -> t
 
 def partners(batch: int, rng: np.random.Generator, device: torch.device) -> Tensor:
     """A random permutation of the batch, int64 (B,): which image each image is mixed with."""
-    return torch.from_numpy(rng.permutation(batch)).to(device)
+    return to_device(device, rng.permutation(batch))
 
 
 def uniform(shape: Sequence[int], rng: np.random.Generator, device: torch.device) -> Tensor:

@@ -45,15 +45,17 @@ class VisionTransformer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         patches = self.embedding(x)
-        tokens = patches.flatten(2).transpose(1, 2) + positions(*patches.shape[1:]).to(patches)
+        width, rows, columns = patches.shape[1:]
+        place = positions(width, rows, columns, patches.device).to(patches.dtype)
+        tokens = patches.flatten(2).transpose(1, 2) + place
         logits: Tensor = self.classifier(self.norm(self.blocks(tokens)).mean(1))
         return logits
 
 
-def positions(width: int, rows: int, columns: int) -> Tensor:
+def positions(width: int, rows: int, columns: int, device: torch.device | None = None) -> Tensor:
     """Sines and cosines of a patch's row and column at `width` / 4 frequencies from 1 to 1/10,000: (patches, width)."""
-    frequency = 1e4 ** -torch.linspace(0, 1, width // 4)
-    angles = [torch.arange(count)[:, None] * frequency for count in (rows, columns)]
+    frequency = 1e4 ** -torch.linspace(0, 1, width // 4, device=device)
+    angles = [torch.arange(count, device=device)[:, None] * frequency for count in (rows, columns)]
     row, column = (torch.cat([angle.sin(), angle.cos()], 1) for angle in angles)
     half = width // 2
     grid = torch.cat([row[:, None].expand(-1, columns, half), column[None].expand(rows, -1, half)], 2)

@@ -180,14 +180,14 @@ def _rotate(x, y, cosine, sine, pixels, source, height, width, inside, resident:
 
 
 @triton.jit
-def _shear(x, y, along_x, slope, shift_by, pixels, source, height, width, inside, resident: tl.constexpr):
+def _shear(x, y, along_x, slope, way, pixels, source, height, width, inside, resident: tl.constexpr):
     """What `_rotate` gives where one coordinate stays: only two of the four neighbours have a weight."""
     moving, staying = tl.where(along_x, x, y), tl.where(along_x, y, x)
-    position = (_double(moving) + 0.5) + slope * (_double(staying) + 0.5) + shift_by
+    position = (_double(moving) + 0.5) + slope * (_double(staying) + 0.5) + way
     within = (position >= 0) & (position < tl.where(along_x, width, height).to(tl.float64))
     position -= 0.5
     before = tl.floor(position)
-    way = position - before
+    rest = position - before
     place = before.to(tl.int32)
     x_first, y_first = tl.where(along_x, place, x), tl.where(along_x, y, place)
     x_second, y_second = tl.where(along_x, place + 1, x), tl.where(along_x, y, place + 1)
@@ -195,7 +195,7 @@ def _shear(x, y, along_x, slope, shift_by, pixels, source, height, width, inside
     second = _at(x_second, y_second, pixels, source, height, width, inside, resident)
     found = tl.zeros_like(x)
     for shift in tl.static_range(0, 24, 8):
-        found |= _between((first >> shift) & 255, (second >> shift) & 255, way).to(tl.int32) << shift
+        found |= _between((first >> shift) & 255, (second >> shift) & 255, rest).to(tl.int32) << shift
     return found, within
 
 
@@ -232,22 +232,27 @@ def _operate(entry, x, y, fill, known, pixels, source, height, width, inside, pa
             lut = tl.load(known + tl.arange(0, 256))
         result = _look_up(pixels, lut)
     elif kind == table.POSTERIZE:
-        result = pixels & first.to(tl.int32)
+        result = pixels & ((256 - (1 << (8 - first.to(tl.int32)))) * 0x010101)
     elif kind == table.SOLARIZE:
-        result = _solarize(pixels, first.to(tl.int32))
+        result = _solarize(pixels, tl.ceil(tl.minimum(tl.maximum(first, 0.0), 256.0)).to(tl.int32))
     elif kind == table.INVERT:
         result = pixels ^ 0xFFFFFF
     elif kind == table.ROTATE:
         found, within = _rotate(x, y, first, second, pixels, source, height, width, inside, resident)
         result = tl.where(within, found, fill * 0x010101)
-    elif kind == table.SHEAR_X or kind == table.SHEAR_Y:
-        along_x = kind == table.SHEAR_X
-        found, within = _shear(x, y, along_x, first, second, pixels, source, height, width, inside, resident)
-        result = tl.where(within, found, fill * 0x010101)
-    elif kind == table.TRANSLATE_X:
-        x_in, y_in = x + first.to(tl.int32), y + second.to(tl.int32)
-        found = _at(x_in, y_in, pixels, source, height, width, inside, resident)
-        within = (x_in >= 0) & (x_in < width) & (y_in >= 0) & (y_in < height)
+    elif kind == table.SHEAR_X or kind == table.SHEAR_Y or kind == table.TRANSLATE_X or kind == table.TRANSLATE_Y:
+        # What moves everything out of the image is cut down to what just does so: places are 32-bit integers.
+        far = 4.0 * tl.maximum(height, width).to(tl.float64)
+        by = tl.minimum(tl.maximum(first, -far), far)
+        along_x = (kind == table.SHEAR_X) | (kind == table.TRANSLATE_X)
+        slope = tl.where(kind <= table.SHEAR_Y, by, 0.0)
+        way = by - slope
+        if slope == 0 and way == tl.floor(way):
+            x_in, y_in = x + tl.where(along_x, way, 0.0).to(tl.int32), y + tl.where(along_x, 0.0, way).to(tl.int32)
+            found = _at(x_in, y_in, pixels, source, height, width, inside, resident)
+            within = (x_in >= 0) & (x_in < width) & (y_in >= 0) & (y_in < height)
+        else:
+            found, within = _shear(x, y, along_x, slope, way, pixels, source, height, width, inside, resident)
         result = tl.where(within, found, fill * 0x010101)
     elif kind == table.SHARPNESS:
         result = _sharpness(x, y, first.to(tl.float32), pixels, source, height, width, inside, resident)

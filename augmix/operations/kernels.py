@@ -18,6 +18,10 @@ _compiled = njit(nogil=True, cache=True, error_model="numpy")
 _Matrix: TypeAlias = tuple[float, float, float, float, float, float]
 
 _OPERATIONS = len(table.OPERATIONS)
+_CIRCLE = 360
+_TURNS = np.array(
+    [[round(f(-math.radians(i % 360)), 15) for f in (math.cos, math.sin)] for i in range(-_CIRCLE, _CIRCLE + 1)]
+)  # what `_turn` gives for whole degrees
 _HIGH, _LOW = 1000000003768320.0, -3768320.0  # together 10¹⁵
 
 
@@ -93,13 +97,9 @@ def _equalize(pixels: np.ndarray, lut: np.ndarray) -> None:
 
 
 @_compiled
-def _first_inverted(threshold: float) -> np.int32:
-    return np.int32(math.ceil(min(max(threshold, 0.0), 256.0)))
-
-
-@_compiled
 def _solarize(pixels: np.ndarray, threshold: float) -> None:
-    values, first = pixels.view(np.uint8), _first_inverted(threshold)
+    values = pixels.view(np.uint8)
+    first = np.int32(math.ceil(min(max(threshold, 0.0), 256.0)))
     for i in range(values.size):
         values[i] = values[i] if np.int32(values[i]) < first else ~values[i]
 
@@ -339,62 +339,41 @@ def _operate(
 
 
 @_compiled
-def _prepare(operation: int, parameter: float, height: int, width: int) -> tuple[int, float, float]:
-    """Return what `fused` takes for an operation: an id, and two numbers that stand for the parameter.
-
-    A translation by integers is TRANSLATE_X by (x, y), any other is a shear by (0, parameter). What moves nothing is
-    IDENTITY; what moves everything out of the image is cut down, for the kernels compute places in 32 bits.
-    """
-    far = 4.0 * max(height, width)
-    if table.SHEAR_X <= operation <= table.TRANSLATE_Y:
-        parameter = min(max(parameter, -far), far)
-    if operation == table.ROTATE:
-        cosine, sine = _turn(parameter)
-        return table.IDENTITY if cosine == 1.0 and sine == 0.0 else operation, cosine, sine
-    if operation == table.TRANSLATE_X or operation == table.TRANSLATE_Y:
-        along_x = operation == table.TRANSLATE_X
-        if parameter != math.floor(parameter):
-            return table.SHEAR_X if along_x else table.SHEAR_Y, 0.0, parameter
-        if parameter == 0.0:
-            return table.IDENTITY, 0.0, 0.0
-        return (table.TRANSLATE_X, parameter, 0.0) if along_x else (table.TRANSLATE_X, 0.0, parameter)
-    if operation == table.POSTERIZE:
-        return operation, float((256 - (1 << (8 - int(parameter)))) * 0x010101), 0.0
-    if operation == table.SOLARIZE:
-        return operation, float(_first_inverted(parameter)), 0.0
-    return operation, parameter, 0.0
-
-
-@_compiled
 def pack(
     operations: np.ndarray,
     parameters: np.ndarray,
     weights: np.ndarray,
-    height: int,
-    width: int,
     rows: np.ndarray,
     start: int,
     stop: int,
 ) -> None:
     """Write to `rows` (N, (K + 1) + K·D·3) what `fused` reads: each image's weights, then three numbers an operation.
 
-    Of a chain (N, K, D) the operations come last, in their order, after as many IDENTITY as are left.
+    Those are the operation, its parameter and 0; of a rotation the cosine and the sine. The operations of a chain
+    (N, K, D) come last, in their order, without those that do nothing and after as many IDENTITY.
     """
     chains, depth = operations.shape[1:]
     for n in range(start, stop):
         row = rows[n]
+        row[:] = table.IDENTITY
         for k in range(chains + 1):
             row[k] = weights[n, k]
         for k in range(chains):
             place = chains + 1 + 3 * (k + 1) * depth
             for i in range(depth - 1, -1, -1):
-                if operations[n, k, i] == table.IDENTITY:
-                    continue
-                operation, first, second = _prepare(operations[n, k, i], parameters[n, k, i], height, width)
-                if operation != table.IDENTITY:
-                    place -= 3
-                    row[place], row[place + 1], row[place + 2] = operation, first, second
-            row[chains + 1 + 3 * k * depth : place] = table.IDENTITY
+                operation, first, second = operations[n, k, i], parameters[n, k, i], 0.0
+                # Next to nothing here is a branch: which one is taken a processor could not know. What is left out is
+                # written where the next operation goes, as IDENTITY.
+                moves = (operation >= table.ROTATE) & (operation <= table.TRANSLATE_Y) & (operation != table.SOLARIZE)
+                kept = (operation != table.IDENTITY) & ((not moves) | (first != 0))
+                turns = operation == table.ROTATE
+                known = turns & (first == np.rint(first)) & (abs(first) <= _CIRCLE)
+                turn = _TURNS[int(first if known else 0.0) + _CIRCLE]
+                first, second = turn[0] if known else first, turn[1] if known else 0.0
+                if turns and not known:
+                    first, second = _turn(first)
+                row[place - 3], row[place - 2], row[place - 1] = operation * kept, first, second
+                place -= 3 * kept
 
 
 @_compiled

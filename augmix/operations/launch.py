@@ -21,7 +21,7 @@ NOTED = 3 * 256 + 1
 """Numbers that are noted of a whole image for one operation."""
 MEMORY = 2**28
 """Pixels that larger images have between launches, at most, if a single image does with them: 1 GiB."""
-ROWS = 2048
+ROWS = 1024
 """Images whose operations one thread packs, at least: fewer do not pay for waking another."""
 
 
@@ -66,7 +66,7 @@ def _run(
     count, chains, depth = operations.shape
     height, width = images.shape[2:]
     rows = staging((count, chains + 1 + 3 * chains * depth), images.device)
-    in_pieces(kernels.pack, count, ROWS, operations, parameters, weights, height, width, rows.numpy())
+    in_pieces(kernels.pack, count, ROWS, operations, parameters, weights, rows.numpy())
     there = rows.to(images.device, non_blocking=True)
     result = torch.empty(images.shape, dtype=torch.float32 if mix else torch.uint8, device=images.device)
     block = variant(images, mix).block

@@ -276,7 +276,7 @@ class Kernel:
     def _do_setp(self, types: list[str], options: list[str], first: str, second: str) -> np.ndarray:
         compare = {
             "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater,
-            "ge": np.greater_equal,
+            "ge": np.greater_equal, "neu": np.not_equal,
         }[options[0]]  # fmt: skip
         found: np.ndarray = compare(self._read(first, types[0]), self._read(second, types[0]))
         return found
@@ -304,8 +304,8 @@ class Kernel:
         found = self._read(value, source)
         if not source.startswith("f"):
             return found.astype(source).astype(target)
-        if options == ["rmi"]:
-            return np.floor(found)
+        if options in (["rmi"], ["rpi"]):
+            return np.floor(found) if options == ["rmi"] else np.ceil(found)
         if options == ["rzi"]:
             limits = np.iinfo(target)
             return np.clip(np.trunc(found), limits.min, limits.max).astype(target)
@@ -324,6 +324,13 @@ class Kernel:
         else:
             raise NotImplementedError(f"shfl.{'.'.join(options)}")
         return self._read(value, types[0])[np.arange(self.threads) // _WARP * _WARP + other]
+
+    def _do_vote(self, types: list[str], options: list[str], flag: str, who: str) -> np.ndarray:
+        flags = self._read(flag, "?").reshape(-1, _WARP)
+        return np.repeat(np.packbits(flags, axis=1, bitorder="little").view("u4")[:, 0], _WARP)
+
+    def _do_popc(self, types: list[str], options: list[str], value: str) -> np.ndarray:
+        return np.bitwise_count(self._read(value, types[0])).astype("u4")
 
     def _do_redux(self, types: list[str], options: list[str], value: str, who: str) -> np.ndarray:
         combine = {"add": np.add, "min": np.minimum, "max": np.maximum}[options[1]]

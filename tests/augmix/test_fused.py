@@ -22,7 +22,6 @@ pytest.importorskip("triton", reason="Triton is not installed")
 from augmix.operations import launch
 from augmix.operations.launch import Variant
 
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no NVIDIA GPU")
 VARIANTS = [Variant(1024, True), Variant(1024, False), Variant(0, True)]
 
 
@@ -244,7 +243,6 @@ def test_a_device_without_a_kernel_takes_the_compiled_ones_with_a_word() -> None
 
 
 @pytest.mark.cuda
-@needs_gpu
 @pytest.mark.parametrize("name", operations.IDS)
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", [(8, 8), (32, 32), (37, 41), (64, 64), (224, 224), (1, 5)], ids="{0[0]}x{0[1]}".format)
@@ -256,7 +254,6 @@ def test_a_gpu_gives_the_same_bits(name: str, channels: int, size: tuple[int, in
 
 
 @pytest.mark.cuda
-@needs_gpu
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", [(32, 32), (37, 41), (64, 64), (224, 224)], ids="{0[0]}x{0[1]}".format)
 @pytest.mark.parametrize(("width", "depth"), [(3, -1), (1, 1), (4, 2), (2, 5)])
@@ -270,7 +267,6 @@ def test_a_gpu_mixes_alike(channels: int, size: tuple[int, int], width: int, dep
 
 
 @pytest.mark.cuda
-@needs_gpu
 def test_a_gpu_is_not_waited_for_and_the_kernels_are_its_own() -> None:
     images = torch.from_numpy(synthetic(64, 3, 32, 32)).cuda()
     plan = AugMix().sample(64, (32, 32), np.random.default_rng(0))
@@ -287,7 +283,6 @@ def test_a_gpu_is_not_waited_for_and_the_kernels_are_its_own() -> None:
 
 
 @pytest.mark.cuda
-@needs_gpu
 def test_a_gpu_gets_nothing_wrong_of_what_the_interpreter_tries() -> None:
     class There(SimpleNamespace):
         chain = staticmethod(lambda images, *rest: launch.chain(images.cuda(), *rest).cpu())

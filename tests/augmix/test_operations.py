@@ -170,6 +170,8 @@ def test_rotations_are_rounded_to_the_decimals_that_python_rounds_to() -> None:
     cosines, sines = (np.array([round(f(angle), 15) for angle in angles]) for f in (math.cos, math.sin))
     expected = [cosines, sines, -15 * cosines - 10 * sines + 15, -sines, cosines, 15 * sines - 10 * cosines + 10]
     np.testing.assert_array_equal(found, np.stack(expected, axis=1))
+    whole = [kernels._turn(float(angle)) for angle in range(-kernels._CIRCLE, kernels._CIRCLE + 1)]
+    np.testing.assert_array_equal(kernels._TURNS, whole)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 100])

@@ -11,7 +11,7 @@ from augmix.errors import UserError
 from augmix.models.resnet50_maxblur import Blur
 from augmix.suite.config.experiment import load
 from augmix.suite.evaluate import weights
-from augmix.suite.train.training import learning_rate
+from augmix.suite.train.optimizers import learning_rate
 
 NAMES = ["resnet50", "resnet50_maxblur"]
 

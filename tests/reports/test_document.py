@@ -117,6 +117,21 @@ def test_provenance_counts_the_runs_of_each_value(synthetic: Synthetic) -> None:
     assert facts["commit"] == ["f" * 12]
 
 
+def test_a_gpus_runs_are_told_with_their_precision_and_its_driver(synthetic: Synthetic) -> None:
+    synthetic.write()
+    assert "precision" not in rows_of(document_of(synthetic), "provenance")
+    noted = {"precision": "bfloat16", "driver": "580.65", "cuda": "13.0", "cudnn": 91002}
+    for path in synthetic.folder.rglob("provenance.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), **noted}))
+    facts = rows_of(document_of(synthetic), "provenance")
+    assert [facts[name] for name in ("precision", "driver", "CUDA", "cuDNN")] == [
+        ["bfloat16"],
+        ["580.65"],
+        ["13.0"],
+        ["91002"],
+    ]
+
+
 def test_wall_times_are_means_over_the_finished_seeds(synthetic: Synthetic) -> None:
     synthetic.status = {("augmix", 1): "diverged"}
     synthetic.run_changes = {0: {"train_seconds": 20.0}, 1: {"train_seconds": 30.0}, 2: {"train_seconds": 7200.0}}

@@ -1,5 +1,7 @@
 """The differences between our runs and the published ones are exactly those that there are."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,20 @@ def test_the_cifar_grids_have_the_papers_recipes(name: str, tmp_path: Path) -> N
 )
 def test_every_setting_of_a_recipe_is_compared(training: dict[str, Any], said: str, tmp_path: Path) -> None:
     assert differs(configured("cifar10", tmp_path, training=training), "augmix", "wideresnet") == said
+
+
+@pytest.mark.parametrize(
+    ("used", "said"), [("bfloat16", "precision bfloat16, not float32"), ("float32", "–"), (None, "–")]
+)
+def test_the_precision_is_the_one_that_a_run_was_trained_in(used: str | None, said: str, tmp_path: Path) -> None:
+    results = configured("cifar10", tmp_path)
+    run = {"dataset": "cifar10", "arch": "wideresnet", "method": "augmix", "seed": 0, "status": "done"}
+    results = replace(results, runs=pd.DataFrame([run], columns=list(RUN_COLUMNS)))
+    folder = results.run_folder(run)
+    folder.mkdir(parents=True)
+    (folder / "provenance.json").write_text(json.dumps({"precision": used} if used else {}))
+    assert results.config["training"]["precision"] == "auto"
+    assert differs(results, "augmix", "wideresnet") == said
 
 
 def test_an_architectures_and_a_methods_own_settings_are_theirs(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def evaluate_checkpoint(
     write_predictions(net, stamped, data, output / "predictions", place)
     rows = list(run_metrics(output / "predictions", present))
     write_csv(output / "metrics.csv", COLUMNS, [(data.name, architecture, checkpoint.stem, "", *row) for row in rows])
-    what = {**provenance.describe(), "device": devices.describe(place), "weights": str(checkpoint), **described}
+    what = {**provenance.describe(), **devices.noted(place), "weights": str(checkpoint), **described}
     what |= {"normalisation": used._asdict(), "started": started, "seconds": time.time() - started}
     write_json(output / "predictions.json", what)
     return used, [found for testset in testsets for found in headlines(testset, rows)]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from augmix import models
 from augmix.errors import UserError
+from augmix.graphs import recording, replayed
 from augmix.suite.config.runs import EvaluateSettings
 from augmix.suite.data import datasets
 from augmix.suite.data.streaming import Streamed
@@ -39,7 +40,7 @@ def evaluate(settings: EvaluateSettings, folder: Path) -> None:
         noted = datasets.record(Path(settings.data))
         net = load_net(folder / "model.pt", run["architecture"], noted, device)
         write_predictions(net, missing, Path(settings.data), folder / settings.output, device)
-        described = {"device": devices.describe(device)}
+        described = devices.noted(device)
     stamps.finish(settings, folder, described, time.time() - started if missing else None)
 
 
@@ -58,7 +59,8 @@ def write_predictions(
     test = datasets.read(data, "test", torch.get_num_threads())
     classes = datasets.record(data)["classes"]
     total = sum(len(testset.shifts) for testset, _ in testsets.values())
-    with bar(desc=f"evaluating {output.parent.parent.name}", total=total, unit="shift") as shown:
+    shown_as = f"evaluating {output.parent.parent.name}"
+    with bar(desc=shown_as, total=total, unit="shift") as shown, recording(devices.graphs(device)):
         for name, (testset, stamp) in testsets.items():
             opened = testset.open(test, classes)
             found = {}
@@ -85,29 +87,34 @@ def numbers(
     Where `classes` are given, int64, the net predicts among those alone: the others' logits are left out. An `attack`
     makes the images that it is shown.
     """
+
+    def predict(batch: Tensor, truth: Tensor, *among: Tensor) -> tuple[Tensor, ...]:
+        logits = net(batch)
+        for kept in among:
+            left_out = torch.full_like(logits, -torch.inf)
+            logits = left_out.index_copy(1, kept, logits[:, kept])
+        p = logits.softmax(1)
+        confidence, prediction = p.max(1)
+        return prediction, confidence, p.gather(1, truth[:, None])[:, 0], (p * p).sum(1)
+
     net.eval()
     truth = torch.from_numpy(labels.astype(np.int64)).to(device)
-    among = None if classes is None else torch.from_numpy(classes).to(device)
+    among = [] if classes is None else [torch.from_numpy(classes).to(device)]
     found: list[tuple[Tensor, ...]] = []
     for batch in in_order(images, device):
         now, truth = truth[: len(batch)], truth[len(batch) :]
         if attack is not None:
             with torch.inference_mode(False):  # it takes gradients, which tensors made in that mode cannot have
                 batch = attack(batch.clone(), now.clone(), net)
-        logits = net(batch)
-        if among is not None:
-            left_out = torch.full_like(logits, -torch.inf)
-            logits = left_out.index_copy(1, among, logits[:, among])
-        p = logits.softmax(1)
-        confidence, prediction = p.max(1)
         # They stay on the device until the end: nothing waits for it meanwhile.
-        found.append((prediction, confidence, p.gather(1, now[:, None])[:, 0], (p * p).sum(1)))
+        found.append(replayed(net, predict, batch, now, *among))
     out = np.empty(len(images), NUMBERS)
     for field, values in zip(NUMBERS.names or (), zip(*found, strict=True), strict=True):
         out[field] = torch.cat(values).cpu().numpy()
     return out
 
 
+@devices.enough_memory("the net does not fit; lower what else uses the device")
 def load_net(path: Path, architecture: str, noted: Mapping[str, Any], device: torch.device) -> models.Normalised:
     """The trained net of a `model.pt`, for the data set with this record.
 

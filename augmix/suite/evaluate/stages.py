@@ -28,6 +28,8 @@ FINISHED_ONLY = "AUGMIX_FINISHED_ONLY"
 """The environment variable that has the workflow report on the finished runs alone."""
 AGAIN = "AUGMIX_AGAIN"
 """The environment variable with the path of a file that lists the results which are made again in this start."""
+NO_GPU = ("cpu", "mps")
+"""The devices on which training is in single precision unless bfloat16 is asked for."""
 SMALL_MODEL = 32 * 2**20
 """Bytes; the weights of larger nets are not read at every start."""
 KEPT = "kept.json"
@@ -179,7 +181,7 @@ def changes_of_run(experiment: Experiment, run: Run) -> list[Change]:
         unknown = Difference("unknown", ("it does not say what it was made with",))
         return [Change("train", run.path, target, unknown, run.path)]
     noted = read_mapping(folder / "provenance.json", {})
-    settings = differing(_decisive(read_mapping(folder / "config.yaml", {})), _asked(run))
+    settings = differing(*_recipes(read_mapping(folder / "config.yaml", {}), noted, run))
     settings = settings or _other_data(experiment, run, noted)
     if not settings and "model_sha256" in noted and target.stat().st_size <= SMALL_MODEL:
         settings = ["other weights than it noted"] if digests.file_digest(target) != noted["model_sha256"] else []
@@ -242,15 +244,27 @@ def _decisive(config: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _asked(run: Run) -> dict[str, Any]:
-    """The settings that a run's `config.yaml` has to have, as it gives them back."""
-    asked: dict[str, Any] = json.loads(json.dumps(run.training.decisive()))
-    return asked
+def _recipes(config: Mapping[str, Any], noted: Mapping[str, Any], run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings that a run was trained with and those asked for now; precisions are the ones that `auto` stands for.
+
+    `noted` is the run's provenance: where it was trained, decides.
+    """
+    before, now = _decisive(config), json.loads(json.dumps(run.training.decisive()))
+    trained, asked = (settings.get("training") or {} for settings in (before, now))
+    said = trained.get("precision")
+    used = noted.get("precision", said)
+    if asked.get("precision") == "auto":
+        asked["precision"] = used if said == "auto" else "float32" if noted.get("device") in NO_GPU else "bfloat16"
+    if used is not None:
+        trained["precision"] = used
+    return before, now
 
 
 def compare_settings(path: Path, run: Run) -> None:
     """Refuse a run whose recorded settings differ from the requested ones (its folder was copied, say)."""
-    if settings := differing(_decisive(read_mapping(path, {})), _asked(run)):
+    described = path.with_name("provenance.json")
+    noted = read_mapping(described, {}) if described.exists() else {}
+    if settings := differing(*_recipes(read_mapping(path, {}), noted, run)):
         raise UserError(
             f"{path} was trained with other settings ({'; '.join(settings)}); start the experiment again to have it "
             "trained anew"

@@ -35,6 +35,7 @@ NEUTRAL = (
     "augmix.suite.io.digests",
     "augmix.suite.io.sources",
     "augmix.suite.io.locks",  # who may write, not what
+    "augmix.suite.io.machine",  # how many jobs there is room for, and what a run notes about its machine
     "augmix.suite.io.progress",  # bars, and durations in words
     "augmix.suite.io.provenance",  # what a run notes about itself, and whether two runs are the same
 )

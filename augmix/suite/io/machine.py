@@ -1,4 +1,4 @@
-"""The GPUs, CPUs and memory that this machine offers to jobs, found without torch, before any job runs."""
+"""What this machine offers to jobs, found without torch, before any runs; and what processor and driver it has."""
 
 import math
 import os
@@ -71,6 +71,16 @@ def processor() -> str:
         lines = []
     named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(named, "") or platform.processor() or platform.machine()
+
+
+def driver() -> str:
+    """The version of NVIDIA's driver, or an empty string."""
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return found.strip().partition("\n")[0]
 
 
 def memory_mb() -> int:

@@ -143,28 +143,37 @@ def _net(key: Key, recipe: Mapping[str, Any], attacked: bool, budget: float, dev
     import torch.nn.functional as F
 
     from augmix import losses, methods
-    from augmix.suite.train.training import make_net, make_optimizer, training_step
+    from augmix.graphs import recording, replayed
+    from augmix.suite.train import devices
+    from augmix.suite.train.optimizers import make_optimizer
+    from augmix.suite.train.training import make_net, training_step
 
     name, side = key
+    recipe = {**recipe, "precision": devices.precision(recipe["precision"], device)}
     net = make_net(name, CLASSES, NORMALISED, recipe, device)
-    optimizer = make_optimizer(net, recipe)
+    recorder = devices.graphs(device)
+    optimizer = make_optimizer(net, recipe, replayed=recorder is not None)
     method = methods.Method(methods.clean, methods.unmixed, losses.cross_entropy)
     rng = np.random.default_rng(0)
 
     def step(images: "torch.Tensor", labels: "torch.Tensor") -> None:
-        training_step(net, method, optimizer, images, labels, CLASSES, rng)
+        training_step(net, method, optimizer, images, labels, CLASSES, rng)[0].item()
+
+    def gradient(images: "torch.Tensor", labels: "torch.Tensor") -> "tuple[torch.Tensor]":
+        pixels = images.to(torch.float32).requires_grad_()
+        return (torch.autograd.grad(F.cross_entropy(net(pixels), labels), pixels)[0].sum(),)
 
     def attack(images: "torch.Tensor", labels: "torch.Tensor") -> None:
-        pixels = images.to(torch.float32).requires_grad_()
-        torch.autograd.grad(F.cross_entropy(net(pixels), labels), pixels)[0].sum().item()
+        replayed((net, "attack"), gradient, images, labels)[0].item()
 
     @torch.inference_mode()
     def infer(images: "torch.Tensor", labels: "torch.Tensor") -> None:
-        net(images).sum().item()
+        replayed((net, "infer"), lambda images: (net(images).sum(),), images)[0].item()
 
     def seconds(work: "Callable[[torch.Tensor, torch.Tensor], None]", size: int, share: float) -> float:
         images, labels = _images(size, side, device)
-        return _median(lambda: work(images, labels), share * budget)
+        with recording(recorder):  # as trainings do
+            return _median(lambda: work(images, labels), share * budget)
 
     rough = seconds(step, SMALLEST, 0.1) / SMALLEST
     size = min(recipe["batch_size"], max(SMALLEST, int(0.4 * budget / (PASSES * rough))))
@@ -174,9 +183,9 @@ def _net(key: Key, recipe: Mapping[str, Any], attacked: bool, budget: float, dev
         slope = (large - seconds(step, size // 4, 0.1)) / (size - size // 4)
         if 0 < slope < image:
             image, fixed = slope, large - size * slope
-    gradient = seconds(attack, size, 0.25) / size if attacked else 0.0
+    pixels = seconds(attack, size, 0.25) / size if attacked else 0.0
     net.eval()
-    return NetCost(fixed, image, gradient, seconds(infer, size, 0.15) / size)
+    return NetCost(fixed, image, pixels, seconds(infer, size, 0.15) / size)
 
 
 def _method(settings: Mapping[str, Any], side: int, request: Request, device: "torch.device") -> MethodCost:
@@ -186,6 +195,8 @@ def _method(settings: Mapping[str, Any], side: int, request: Request, device: "t
     from torch import nn
 
     from augmix import methods
+    from augmix.graphs import recording
+    from augmix.suite.train import devices
 
     class Counter(nn.Module):
         """Logits from the mean colours; counts the images whose gradient is asked for."""
@@ -215,7 +226,9 @@ def _method(settings: Mapping[str, Any], side: int, request: Request, device: "t
     net.attacks = 0
     make()
     count, attacks = sum(len(view) for view in views), net.attacks
-    return MethodCost(count / batch, attacks / batch, _median(make) / batch if request.nets else 0.0)
+    with recording(devices.graphs(device)):
+        taken = _median(make) if request.nets else 0.0
+    return MethodCost(count / batch, attacks / batch, taken / batch)
 
 
 def _here(settings: Mapping[str, Any], packages: Sequence[str]) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ from typing import Any
 import torch
 
 from augmix.errors import RunError, UserError
+from augmix.graphs import CudaCapture, Graphs
+from augmix.suite.io import machine
 from augmix.suite.io.locks import locked
 from augmix.suite.io.processes import joined
+from augmix.suite.train.checkpoints import tell
 
 _chosen: dict[str, torch.device] = {}
 """The devices that this process has set up: it evaluates where it has trained."""
@@ -25,7 +29,11 @@ _MALLOPT = {-1: 2**31 - 1, -2: 64 * 2**20, -3: 2**30}
 
 
 def set_up(recipe: Mapping[str, Any]) -> torch.device:
-    """The device of a training recipe, after setting the process's threads; raises `UserError` if it is absent."""
+    """The device of a training recipe, after setting the process's threads.
+
+    Raises `UserError` if it is absent, or a GPU that has no room for another process.
+    """
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"  # such as that kernels go by the CPU
     torch.set_num_threads(recipe["threads"])
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS's sums vary
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -38,7 +46,8 @@ def set_up(recipe: Mapping[str, Any]) -> torch.device:
             libc.mallopt(parameter, value)
     name = recipe["device"]
     if name not in _chosen:
-        _chosen[name] = choose(name)
+        with enough_memory("the GPU has no room for this process; lower what else uses it"):
+            _chosen[name] = choose(name)
     return _chosen[name]
 
 
@@ -57,17 +66,31 @@ def enough_memory(what: str) -> Iterator[None]:
 def choose(name: str) -> torch.device:
     """The device called `name`, or by `auto` an accelerator where there is one; of several GPUs, a free one."""
     kind = find(name)
-    return torch.device(kind) if kind != "cuda" else _claim()
+    if kind == "cuda":
+        return _claim()
+    if name == "auto" and (fault := _cuda()[1]):
+        tell(f"warning: no GPU is used: {fault}")
+    return torch.device(kind)
 
 
 def find(name: str) -> str:
     """The kind of device that `name` or `auto` means here; raises `UserError` if it is absent."""
-    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    has_cuda, fault = _cuda()
+    found = {"cuda": has_cuda, "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(kind for kind, there in found.items() if there)
     if not found[name]:
-        raise UserError(f"device '{name}' is not available here; set training.device to auto or cpu")
+        why = f" ({fault})" if name == "cuda" and fault else ""
+        raise UserError(f"device '{name}' is not available here{why}; set training.device to auto or cpu")
     return name
+
+
+def _cuda() -> tuple[bool, str]:
+    """Whether there is a GPU to compute on and, where there is one that cannot be used, why."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        found = torch.cuda.is_available()
+    return found, "" if found or not told else str(told[0].message).partition(". ")[0].partition(" (Trigger")[0]
 
 
 def _claim() -> torch.device:
@@ -91,6 +114,28 @@ def _claim() -> torch.device:
     return device
 
 
+def graphs(device: torch.device) -> Graphs | None:
+    """What records and replays steps on the device; None where they are just taken."""
+    return Graphs(CudaCapture(device), tell) if device.type == "cuda" else None
+
+
+def precision(name: str, device: torch.device) -> str:
+    """The precision of training that `name` or `auto` means on the device: bfloat16 on a GPU that has it."""
+    if name != "auto":
+        return name
+    low = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if low else "float32"
+
+
 def describe(device: torch.device) -> str:
     """What the device is, for people."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def noted(device: torch.device) -> dict[str, Any]:
+    """What a result notes of the device that made it: its name and, of a GPU, the versions of what drives it."""
+    found: dict[str, Any] = {"device": describe(device)}
+    if device.type == "cuda":
+        cuda = {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
+        found |= {"driver": machine.driver(), **cuda}
+    return found

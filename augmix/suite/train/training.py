@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 
 from augmix import methods, models
 from augmix.errors import RunError, UserError
+from augmix.graphs import recording, replayed
 from augmix.suite.data import datasets
 from augmix.suite.io import digests, provenance
 from augmix.suite.io.files import atomic, read_json, read_mapping, write_json, write_text
@@ -39,6 +41,7 @@ from augmix.suite.train.checkpoints import (
     write_bytes,
     write_history,
 )
+from augmix.suite.train.optimizers import changed_tensors, learning_rate, make_optimizer, set_rate
 from augmix.suite.train.settings import TrainSettings
 
 PREPARED = ("loader", "options", "subset", "validation", "source")
@@ -84,20 +87,22 @@ class Trainer:
     """One run's net, optimiser and data, and where it stands: everything but the position is set up once."""
 
     def __init__(self, settings: TrainSettings, folder: Path, device: torch.device, group: distributed.Group) -> None:
-        self.settings, self.recipe, self.folder = settings, settings.training, folder
-        self.device, self.group = device, group
+        self.settings, self.folder, self.device, self.group = settings, folder, device, group
+        precision = devices.precision(settings.training["precision"], device)
+        self.recipe = {**settings.training, "precision": precision}
         data = Path(settings.data)
         record = datasets.record(data)
         code = digests.code_of(settings.roots())
         self.fingerprint = digests.json_digest(
-            [settings.decisive(), record["sha256"], code.digest, device.type], length=64
+            [replace(settings, training=self.recipe).decisive(), record["sha256"], code.digest, device.type], length=64
         )
         self.provenance = {
             **provenance.describe(),
             "fingerprint": self.fingerprint,
             "code": code.as_json(),
             "preparation": {key: record.get(key) for key in PREPARED},
-            "device": devices.describe(device),
+            **devices.noted(device),
+            "precision": precision,
             "processes": group.processes,
             "threads": self.recipe["threads"],
             "seed": settings.seed,
@@ -112,13 +117,17 @@ class Trainer:
         self.method = methods.build(settings.method, settings.method_packages)
         torch.manual_seed(settings.seed)
         self.net = make_net(settings.architecture, self.classes, record["normalisation"], self.recipe, device)
-        self.optimizer = make_optimizer(self.net, self.recipe)
+        # Several processes exchange gradients in the midst of a step: theirs are taken kernel by kernel.
+        self.graphs = devices.graphs(device) if group.processes == 1 else None
+        self.optimizer = make_optimizer(self.net, self.recipe, replayed=self.graphs is not None)
         group.average_gradients_of(self.net, self.optimizer)
         self.checkpoints = Checkpoints(folder, self.fingerprint)
         self.epochs = self.recipe["epochs"]
         self.steps = self.batches.steps
         # The position: epochs and steps done; sums over the epoch so far (loss × images, errors, seconds).
         self.epoch, self.step, self.totals = 0, 0, [0.0, 0.0, 0.0]
+        # The loss and errors of each of the epoch's steps; those from `unread` on are not among the sums yet.
+        self.figures, self.unread = torch.zeros(2, self.steps, device=device), 0
         self.history: list[dict[str, float]] = []
 
     def run(self) -> None:
@@ -136,6 +145,7 @@ class Trainer:
         with (
             Signals() as signals,
             bar(desc=self.folder.parent.name, initial=done, total=total, unit="step") as shown,
+            recording(self.graphs),
         ):
             while self.epoch < self.epochs:
                 self._train_one_step()
@@ -160,33 +170,50 @@ class Trainer:
     def _train_one_step(self) -> None:
         began = time.perf_counter()
         batch = self.batches(self.epoch, self.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(self.recipe, self.epoch * self.steps + self.step, self.epochs * self.steps)
+        set_rate(self.optimizer, self._rate(self.epoch * self.steps + self.step))
         torch.manual_seed(int(batch.rng.integers(2**63)))  # dropout's draws
         self.group.share = batch.share
         loss, wrong = training_step(
             self.net, self.method, self.optimizer, batch.images, batch.labels, self.classes, batch.rng
         )
-        loss, wrong = self.group.sum([loss * batch.share, wrong * (batch.share > 0)])
-        if not math.isfinite(loss):
-            raise self._diverged(loss)
-        count = min(self.recipe["batch_size"], self.batches.count - self.step * self.recipe["batch_size"])
-        new = (loss * count, wrong, time.perf_counter() - began)
-        self.totals = [old + value for old, value in zip(self.totals, new, strict=True)]
+        self.figures[0, self.step] = loss * batch.share
+        self.figures[1, self.step] = wrong * (batch.share > 0)
         self.step += 1
+        self.totals[2] += time.perf_counter() - began
+        if self.graphs is None:  # of steps that are only queued, reading would wait until all are taken
+            self._read_figures()
+
+    def _read_figures(self) -> None:
+        """Add to the sums what steps have noted since the last time; raises `RunError` if a loss is not finite."""
+        began, first = time.perf_counter(), self.unread
+        if first == self.step:
+            return
+        self.unread = self.step
+        figures = self.group.sum(self.figures[:, first : self.step].flatten().tolist())
+        size = self.recipe["batch_size"]
+        for step, loss, wrong in zip(range(first, self.step), figures, figures[self.step - first :], strict=False):
+            if not math.isfinite(loss):
+                raise self._diverged(loss, step)
+            self.totals[0] += loss * min(size, self.batches.count - step * size)
+            self.totals[1] += wrong
+        self.totals[2] += time.perf_counter() - began
+
+    def _rate(self, step: int) -> float:
+        return learning_rate(self.recipe, step, self.epochs * self.steps)
 
     def _end_epoch(self) -> None:
+        self._read_figures()
         self.group.share_statistics(self.net)
         part = self.group.part(len(self.test_set.labels))
         [wrong] = self.group.sum([errors(self.net, self.test_set, self.device, part)])
         if not math.isfinite(wrong):
-            raise self._diverged(wrong)
-        self.epoch, self.step = self.epoch + 1, 0
+            raise self._diverged(wrong, self.step)
+        self.epoch, self.step, self.unread = self.epoch + 1, 0, 0
         self.history.append(
             {
                 "epoch": self.epoch,
                 "step": self.epoch * self.steps,
-                "learning_rate": self.optimizer.param_groups[0]["lr"],
+                "learning_rate": self._rate(self.epoch * self.steps - 1),
                 "train_loss": self.totals[0] / self.batches.count,
                 "train_error": self.totals[1] / self.batches.count,
                 "test_error": wrong / len(self.test_set.labels),
@@ -198,6 +225,7 @@ class Trainer:
         self._checkpoint()
 
     def _checkpoint(self) -> None:
+        self._read_figures()
         self.group.share_statistics(self.net)
         if not self.group.leads:
             return
@@ -216,16 +244,20 @@ class Trainer:
                 f"{self.group.processes}; set training.processes to {before}, or delete it to start afresh"
             )
         self.net.load_state_dict(state["net"])
+        rates = [group["lr"] for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(state["optimizer"])
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate  # on a GPU a tensor: the one that was saved is on the host
         self.epoch, self.step, self.totals, self.history = (
             state[key] for key in ("epoch", "step", "totals", "history")
         )
+        self.unread = self.step
         tell(f"{self.folder}: resuming at epoch {min(self.epoch + 1, self.epochs)}, step {self.step + 1}")
         return True
 
-    def _diverged(self, loss: float) -> RunError:
-        """Record that the run diverged; what to raise."""
-        place = {"epoch": self.epoch + 1, "step": self.step + 1, "loss": str(loss)}
+    def _diverged(self, loss: float, step: int) -> RunError:
+        """Record that the run diverged, in a step counted from 0; what to raise."""
+        place = {"epoch": self.epoch + 1, "step": step + 1, "loss": str(loss)}
         if self.group.leads:
             write_json(self.folder / "diverged.json", {"fingerprint": self.fingerprint, **place})
         return RunError(
@@ -271,19 +303,6 @@ def make_net(
     return net
 
 
-def make_optimizer(net: nn.Module, recipe: Mapping[str, Any]) -> torch.optim.Optimizer:
-    """SGD or AdamW with the recipe's settings; AdamW's momenta are PyTorch's, 0.9 and 0.999."""
-    if recipe["optimizer"] == "adamw":
-        return torch.optim.AdamW(net.parameters(), recipe["learning_rate"], weight_decay=recipe["weight_decay"])
-    return torch.optim.SGD(
-        net.parameters(),
-        recipe["learning_rate"],
-        momentum=recipe["momentum"],
-        weight_decay=recipe["weight_decay"],
-        nesterov=recipe["nesterov"] and recipe["momentum"] > 0,
-    )
-
-
 def training_step(
     net: nn.Module,
     method: methods.Method,
@@ -292,44 +311,43 @@ def training_step(
     labels: Tensor,
     classes: int,
     rng: np.random.Generator,
-) -> tuple[float, float]:
+) -> tuple[Tensor, Tensor]:
     """One update from cropped and flipped uint8 images; the loss, and how many of the first view are wrong."""
+
+    def update(*given: Tensor) -> tuple[Tensor, Tensor]:
+        *views, targets, labels = given
+        logits = net(torch.cat([view.to(torch.float32) for view in views])).chunk(len(views))
+        loss = method.loss(logits, targets)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        return loss.detach(), (logits[0].argmax(1) != labels).sum()
+
     net.train()
     views = method.views(images, labels, net, rng)
     views, targets = method.mix(views, F.one_hot(labels, classes).to(torch.float32), rng)
-    logits = net(torch.cat([view.to(torch.float32) for view in views])).chunk(len(views))
-    loss = method.loss(logits, targets)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
-    return loss.item(), (logits[0].argmax(1) != labels).sum().item()
-
-
-def learning_rate(recipe: Mapping[str, Any], step: int, steps: int) -> float:
-    """The rate of one of `steps` steps, which follows every batch.
-
-    After a linear warm-up from nothing, `schedule: cosine` falls from `learning_rate` to `minimum_learning_rate`
-    (AugMix, Section 4.1), `schedule: steps` by a factor of ten at each epoch of `milestones` (Goyal et al., 2017).
-    """
-    low, high = recipe["minimum_learning_rate"], recipe["learning_rate"]
-    warmup = recipe["warmup_epochs"] * steps / recipe["epochs"]
-    if step < warmup:
-        return float(high * (step + 1) / warmup)
-    if recipe["schedule"] == "steps":
-        return float(high * 0.1 ** sum(step * recipe["epochs"] >= epoch * steps for epoch in recipe["milestones"]))
-    return float(low + (high - low) / 2 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))))
+    loss, wrong = replayed(
+        (net, optimizer), update, *views, targets, labels, changed=lambda: changed_tensors(net, optimizer)
+    )
+    return loss, wrong
 
 
 @torch.inference_mode()
 def errors(net: nn.Module, split: datasets.Split, device: torch.device, part: slice) -> float:
     """How many images of a part of the split are misclassified; not a number when a logit is none."""
-    net.eval()
-    wrong, labels = 0.0, torch.from_numpy(np.array(split.labels[part])).to(device)
-    for images in in_order(split.images, device, part):
+
+    def count(images: Tensor, truth: Tensor) -> tuple[Tensor]:
         logits = net(images)
+        wrong = (logits.argmax(1) != truth).sum().to(torch.float32)
+        return (torch.where(logits.isfinite().all(), wrong, math.nan),)
+
+    net.eval()
+    labels = torch.from_numpy(np.array(split.labels[part])).to(device)
+    found = [torch.zeros(1, device=device)]
+    for images in in_order(split.images, device, part):
         truth, labels = labels[: len(images)], labels[len(images) :]
-        wrong += (logits.argmax(1) != truth).sum().item() if logits.isfinite().all() else math.nan
-    return wrong
+        found += [wrong[None] for wrong in replayed((net, "errors"), count, images, truth)]
+    return math.fsum(torch.cat(found).tolist())
 
 
 def _refuse_diverged(folder: Path, fingerprint: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
@@ -246,6 +247,39 @@ def test_changed_settings_are_named(
     assert named(after) == expected
     assert {change.why for change in changes(after)} <= {"settings"}
     assert {change.details for change in changes(after)} == ({(detail,)} if expected else set())
+
+
+@pytest.mark.parametrize(
+    ("said", "device", "used", "asked", "detail"),
+    [
+        ("float32", "cpu", None, "auto", None),  # of before there was `auto`
+        ("float32", "NVIDIA H100", None, "auto", "training.precision float32 → bfloat16"),
+        ("bfloat16", "NVIDIA H100", None, "auto", None),
+        ("auto", "cpu", "float32", "float32", None),
+        ("auto", "cpu", "float32", "bfloat16", "training.precision float32 → bfloat16"),
+        ("auto", "NVIDIA H100", "bfloat16", "auto", None),
+        ("auto", "NVIDIA H100", "bfloat16", "float32", "training.precision bfloat16 → float32"),
+        ("auto", "Tesla V100", "float32", "auto", None),
+    ],
+)
+def test_precisions_count_as_what_they_stand_for(
+    experiment: Experiment, said: str, device: str, used: str | None, asked: str, detail: str | None
+) -> None:
+    run = experiment.runs[0]
+    config, provenance = (experiment.folder / run.path / name for name in ("config.yaml", "provenance.json"))
+    settings = yaml.safe_load(config.read_text())
+    config.write_text(yaml.safe_dump({**settings, "training": {**settings["training"], "precision": said}}))
+    noted = {**json.loads(provenance.read_text()), "device": device, "precision": used}
+    provenance.write_text(json.dumps({key: value for key, value in noted.items() if value is not None}))
+    after = changed(experiment, training__precision=asked)
+    [now] = [run for run in after.runs if run.path == experiment.runs[0].path]
+    found = [c.details for c in stages.changes_of_run(after, now) if c.stage == "train"]
+    assert found == ([(detail,)] if detail else [])
+    if detail:
+        with pytest.raises(UserError, match=detail):
+            stages.compare_settings(config, now)
+    else:
+        stages.compare_settings(config, now)
 
 
 def test_a_new_test_set_is_made_and_evaluated_and_nothing_else(experiment: Experiment) -> None:

@@ -43,6 +43,13 @@ def test_what_cuda_would_see_is_counted(
     assert machine.gpus() == count
 
 
+def test_the_drivers_version_is_named(driver: Path) -> None:
+    driver.write_text('#!/bin/sh\necho "$1" | grep -q driver_version && printf "580.65\\n580.65\\n"\n')
+    assert machine.driver() == "580.65"
+    driver.write_text("#!/bin/sh\nexit 9\n")
+    assert machine.driver() == ""
+
+
 @pytest.mark.parametrize(("visible", "count"), [(None, 1), ("0", 1), ("MIG-x,MIG-y", 1), ("MIG-z", 0), ("", 0)])
 def test_of_split_cards_a_job_sees_one_instance(
     driver: Path, monkeypatch: pytest.MonkeyPatch, visible: str | None, count: int

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from augmix.errors import UserError
+from augmix.graphs import Graphs
 from augmix.registry import module_names
 from augmix.suite.cli import main
 from augmix.suite.config.experiment import Experiment, load
@@ -22,6 +23,8 @@ from augmix.suite.plan import calibration
 from augmix.suite.plan import forecast as plan
 from augmix.suite.plan import tables as plan_tables
 from augmix.suite.plan.calibration import Calibration, MethodCost, NetCost, Request, ShiftKey
+from augmix.suite.train import devices
+from tests.augmix.tape import on_tape
 
 WriteConfig = Callable[..., Path]
 NET = NetCost(step=0.01, image=0.001, attack=0.0005, inference=0.0002)
@@ -149,6 +152,25 @@ def test_images_in_folders_are_counted(tmp_path: Path) -> None:
             for i in range(count):
                 Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / split / name / f"{i}.png")
     assert loader_module("image_folder").sizes(str(tmp_path)) == (6, 4)
+
+
+def test_nets_are_measured_as_they_are_replayed(write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded: list[object] = []
+
+    def capture(function: Callable[..., Any], inputs: Sequence[torch.Tensor]) -> Callable[[], Any]:
+        recorded.append(function)
+        return on_tape(function, inputs)
+
+    monkeypatch.setattr(devices, "graphs", lambda device: Graphs(capture, pytest.fail))
+    recipe = load(write_config(training={"batch_size": 16})).runs[0].training.training
+    adversarial = {"name": "adversarial", "preset": "adversarial", "parameters": {"steps": 1}}
+    request = Request({("smallnet", 32): recipe}, {("adversarial", 32): adversarial}, {}, ("baselines",), 1, "cpu", 0.5)
+    found = calibration.measure(request, 0.0)
+    [cost] = found.nets.values()
+    assert min(cost.image, cost.attack, cost.inference) > 0
+    assert found.methods["adversarial", 32][:2] == (1, 1)
+    # The method's attack; steps of two or three sizes, a gradient, a prediction.
+    assert len(recorded) in (5, 6)
 
 
 def test_everything_asked_for_is_measured(write_config: WriteConfig) -> None:

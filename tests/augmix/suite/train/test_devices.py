@@ -1,6 +1,7 @@
 """Devices: a GPU a job, an accelerator that is absent refused, a batch that does not fit in one line."""
 
 import contextlib
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,6 +65,25 @@ def test_more_processes_than_gpus_are_refused(two_gpus: list[torch.device], monk
         devices.choose("cuda")
 
 
+@pytest.mark.parametrize(("has_it", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_auto_is_bfloat16_on_a_gpu_that_has_it(has_it: bool, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has_it)
+    gpu = torch.device("cuda", 0)
+    assert devices.precision("auto", gpu) == expected
+    assert [devices.precision(name, gpu) for name in ("float32", "bfloat16")] == ["float32", "bfloat16"]
+    for other in ("cpu", "mps"):
+        assert devices.precision("auto", torch.device(other)) == "float32"
+
+
+def test_a_gpu_is_noted_with_what_drives_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert devices.noted(torch.device("cpu")) == {"device": "cpu"}
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "NVIDIA H100")
+    monkeypatch.setattr(devices.machine, "driver", lambda: "580.65")  # type: ignore[attr-defined]
+    noted = devices.noted(torch.device("cuda", 0))
+    assert (noted["device"], noted["driver"]) == ("NVIDIA H100", "580.65")
+    assert set(noted) == {"device", "driver", "cuda", "cudnn"}
+
+
 def test_an_absent_accelerator_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
@@ -105,6 +125,50 @@ def test_training_and_evaluation_say_what_to_lower(
         evaluation.write_predictions(
             torch.nn.Identity(), clean, Path(run.evaluation.data), tmp_path, torch.device("cpu")
         )
+
+
+def test_a_gpu_without_room_is_one_line(two_gpus: list[torch.device], monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(device: torch.device) -> None:
+        raise torch.AcceleratorError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported")
+
+    monkeypatch.setattr(torch.cuda, "set_device", full)
+    monkeypatch.setattr(devices, "_chosen", {})
+    with pytest.raises(
+        UserError, match="out of memory: the GPU has no room for this process; lower what else"
+    ) as caught:
+        devices.set_up({"threads": torch.get_num_threads(), "device": "cuda"})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_driver_that_is_too_old_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def too_old() -> bool:
+        warnings.warn(
+            "CUDA initialization: The NVIDIA driver on your system is too old (found version 11040). Please update "
+            "your GPU driver by downloading and installing a new version (Triggered internally at Functions.cpp:119.)",
+            stacklevel=1,
+        )
+        return False
+
+    monkeypatch.setattr(torch.cuda, "is_available", too_old)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    fault = "CUDA initialization: The NVIDIA driver on your system is too old (found version 11040)"
+    with pytest.raises(UserError) as caught:
+        devices.choose("cuda")
+    assert str(caught.value) == f"device 'cuda' is not available here ({fault}); set training.device to auto or cpu"
+    assert devices.choose("auto") == torch.device("cpu")
+    assert capsys.readouterr().err == f"warning: no GPU is used: {fault}\n"
+    assert devices.choose("cpu") == torch.device("cpu")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_job_warns_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    before = torch.get_num_threads()
+    devices.set_up({"threads": before, "device": "cpu"})
+    assert warnings.formatwarning("the image operations run on the CPU", UserWarning, "x.py", 3) == (
+        "warning: the image operations run on the CPU\n"
+    )
 
 
 def test_other_errors_are_left_alone() -> None:

@@ -17,15 +17,18 @@ import yaml
 
 from augmix import crops
 from augmix.errors import RunError, UserError
+from augmix.operations.transfer import to_device
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.data import datasets
 from augmix.suite.evaluate.evaluation import load_net
 from augmix.suite.io.locks import locked
-from augmix.suite.train import batches, training
+from augmix.suite.train import batches, optimizers, training
 from augmix.suite.train.checkpoints import Interrupted
+from augmix.suite.train.distributed import Group
 from augmix.suite.train.settings import TrainSettings
 
 MakeExperiment = Callable[..., Experiment]
+CPU = torch.device("cpu")
 
 
 def digest(path: Path) -> str:
@@ -69,6 +72,8 @@ def test_a_run_writes_everything_and_repeats_to_the_bit(small_experiment: MakeEx
     assert noted["seed"] == 0
     assert noted["threads"] == 1
     assert noted["parameters"] == 95_394
+    assert noted["precision"] == "float32"
+    assert noted["cpu"]
     assert noted["data_sha256"]["train_images"]
     assert json.loads((one / "progress.json").read_text())["epoch"] == 2
     assert not [path for path in one.iterdir() if path.name.endswith(".tmp")]
@@ -84,7 +89,7 @@ def test_interrupted_anywhere_it_ends_in_the_same_bits(
     calls = 0
     step = training.training_step
 
-    def interrupting(*arguments: Any) -> tuple[float, float]:
+    def interrupting(*arguments: Any) -> tuple[torch.Tensor, torch.Tensor]:
         nonlocal calls
         calls += 1
         if calls == stop:
@@ -176,6 +181,16 @@ def test_divergence_is_recorded_and_not_repeated(
     assert not (run / "diverged.json").exists()
 
 
+def test_on_a_cpu_auto_is_the_run_of_single_precision(small_experiment: MakeExperiment, tmp_path: Path) -> None:
+    fingerprints = [
+        training.Trainer(
+            run_settings(small_experiment, training={"epochs": 2, "precision": precision}), tmp_path, CPU, Group()
+        ).fingerprint
+        for precision in ("auto", "float32", "bfloat16")
+    ]
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2]
+
+
 def test_a_second_process_does_not_write_beside_the_first(small_experiment: MakeExperiment, tmp_path: Path) -> None:
     run = folder(tmp_path, "x")
     with locked(run / ".lock", "held"), pytest.raises(RunError, match="is in use by process"):
@@ -215,16 +230,34 @@ def test_crop_and_flip_shift_whole_images_and_mirror_half() -> None:
     assert not any(windows[image.tobytes()] for image in unflipped[:, 0])
 
 
+def test_a_few_bytes_an_image_say_where_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[int] = []
+
+    def watched(device: torch.device, array: np.ndarray) -> torch.Tensor:
+        sent.append(array.nbytes)
+        return to_device(device, array)
+
+    monkeypatch.setattr(crops, "to_device", watched)
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (162, 3, 7, 9), np.uint8))
+    every = np.array([(top, left, flip) for top in range(9) for left in range(9) for flip in (0, 1)])
+    cut = crops.shift(images, every).numpy()
+    padded = np.pad(images.numpy(), ((0, 0), (0, 0), (crops.PAD, crops.PAD), (crops.PAD, crops.PAD)))
+    for image, shifted, (top, left, flip) in zip(padded, cut, every, strict=True):
+        window = image[:, top : top + 7, left : left + 9]
+        assert np.array_equal(shifted, window[:, :, ::-1] if flip else window)
+    assert sent == [3 * 162]
+
+
 def test_learning_rate_is_a_cosine() -> None:
     recipe = {
         "learning_rate": 0.1, "minimum_learning_rate": 1e-6, "schedule": "cosine", "epochs": 10, "warmup_epochs": 0,
     }  # fmt: skip
-    rates = [training.learning_rate(recipe, step, 100) for step in range(101)]
+    rates = [optimizers.learning_rate(recipe, step, 100) for step in range(101)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[50] == pytest.approx((0.1 + 1e-6) / 2)
     assert rates[100] == pytest.approx(1e-6)
     assert all(a > b for a, b in pairwise(rates))
-    warm = [training.learning_rate({**recipe, "warmup_epochs": 2}, step, 100) for step in range(101)]
+    warm = [optimizers.learning_rate({**recipe, "warmup_epochs": 2}, step, 100) for step in range(101)]
     assert warm[0] == pytest.approx(0.005)
     assert warm[19] == warm[20] == pytest.approx(0.1)
     assert warm[60] == pytest.approx((0.1 + 1e-6) / 2)
@@ -236,7 +269,7 @@ def test_learning_rate_falls_in_steps_at_the_milestones() -> None:
         "learning_rate": 0.4, "minimum_learning_rate": 1e-6, "schedule": "steps", "epochs": 9, "warmup_epochs": 1,
         "milestones": [3, 6, 8],
     }  # fmt: skip
-    rates = [training.learning_rate(recipe, step, 90) for step in range(90)]
+    rates = [optimizers.learning_rate(recipe, step, 90) for step in range(90)]
     assert rates[:10] == pytest.approx(np.arange(1, 11) * 0.04)
     assert rates[10:30] == pytest.approx([0.4] * 20)
     assert rates[30:60] == pytest.approx([0.04] * 30)

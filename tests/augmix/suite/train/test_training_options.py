@@ -11,7 +11,7 @@ from torch import nn
 
 from augmix import models
 from augmix.suite.config.experiment import Experiment
-from augmix.suite.train import training
+from augmix.suite.train import optimizers, training
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def trained(
     nets: list[nn.Module] = []
     step = training.training_step
 
-    def watched(net: nn.Module, *arguments: Any) -> tuple[float, float]:
+    def watched(net: nn.Module, *arguments: Any) -> tuple[torch.Tensor, torch.Tensor]:
         nets.append(net)
         return step(net, *arguments)
 
@@ -97,7 +97,7 @@ def test_adamw_is_an_option(trained: Callable[..., Any]) -> None:
     recipe = {"optimizer": "adamw", "learning_rate": 1e-3, "weight_decay": 0.05}
     net = nn.Linear(4, 3)
     before = net.weight.detach().clone()
-    optimizer = training.make_optimizer(net, recipe)
+    optimizer = optimizers.make_optimizer(net, recipe)
     (net(torch.ones(1, 4)) * torch.tensor([1e-3, 1.0, 1e3])).sum().backward()
     optimizer.step()
     torch.testing.assert_close(net.weight.detach(), before * (1 - 1e-3 * 0.05) - 1e-3, atol=1e-5, rtol=0)
