@@ -21,7 +21,7 @@ from augmix import __version__
 from augmix.errors import RunError, UserError
 from augmix.suite.cli import collect, main, report
 from augmix.suite.cli.parser import build_parser
-from augmix.suite.evaluate import stages
+from augmix.suite.evaluate import summaries
 from augmix.suite.io.progress import bar
 from augmix.suite.train.checkpoints import Interrupted, tell
 from tests.checkout import BIN, ROOT
@@ -174,7 +174,7 @@ def test_a_notebooks_backend_draws_no_report(
     monkeypatch.setattr(report, "experiment_of", lambda _: SimpleNamespace(folder="", data=""))
     made = SimpleNamespace(build_report=lambda *_: os.environ["MPLBACKEND"])
     monkeypatch.setitem(sys.modules, "reports.make", made)
-    monkeypatch.setattr(stages, "note", lambda *_: None)
+    monkeypatch.setattr(summaries, "note", lambda *_: None)
     assert main(["report"]) == 0
     assert capsys.readouterr().out == "Agg\n"
 
