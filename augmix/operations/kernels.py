@@ -16,6 +16,7 @@ from augmix.operations import table
 _compiled = njit(nogil=True, cache=True, error_model="numpy")
 
 _Matrix: TypeAlias = tuple[float, float, float, float, float, float]
+_Scratch: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 _OPERATIONS = len(table.OPERATIONS)
 _CIRCLE = 360
@@ -23,6 +24,19 @@ _TURNS = np.array(
     [[round(f(-math.radians(i % 360)), 15) for f in (math.cos, math.sin)] for i in range(-_CIRCLE, _CIRCLE + 1)]
 )  # what `_turn` gives for whole degrees
 _HIGH, _LOW = 1000000003768320.0, -3768320.0  # together 10¹⁵
+
+
+@_compiled
+def _scratch(height: int, width: int) -> _Scratch:
+    """Return memory for `_operate`: padded pixels, a lookup table, and what geometry has in hand at a time.
+
+    That is some whole rows, so many pixels that they fill vectors. The arrays are passed one by one: a tuple of them
+    would have its references counted in each call, which takes as long as a narrow image's row.
+    """
+    block = max(256 // width, 1) * width
+    padded, lut = np.empty((height + 4, width + 2), np.uint32), np.empty((3, 256), np.uint32)
+    places, pairs = np.empty((2, width)), np.empty((2, block), np.uint64)
+    return padded, lut, places, pairs, np.empty((3, block), np.int32), np.empty((2, block), np.float32)
 
 
 @_compiled
@@ -52,22 +66,36 @@ def _look_up(pixels: np.ndarray, lut: np.ndarray) -> None:
 
 
 @_compiled
+def _stretch(low: np.int64, high: np.int64) -> tuple[float, float]:
+    """Return the scale and the offset of autocontrast for values from `low` to `high`."""
+    if high <= low:
+        return 1.0, 0.0
+    scale = 255.0 / (high - low)
+    return scale, -low * scale
+
+
+@_compiled
+def _stretched(pixel: int, shift: int, scale: float, offset: float) -> np.uint32:
+    value = np.int32(np.int32((pixel >> shift) & 255) * scale + offset)
+    return np.uint32(min(max(value, np.int32(0)), np.int32(255))) << shift
+
+
+@_compiled
 def _autocontrast(pixels: np.ndarray) -> None:
-    scale, offset = np.ones(3), np.zeros(3)
-    for channel in range(3):
-        low, high = 255, 0
-        for i in range(pixels.size):
-            value = int((pixels[i] >> (8 * channel)) & 255)
-            low, high = min(low, value), max(high, value)
-        if high > low:
-            scale[channel] = 255.0 / (high - low)
-            offset[channel] = -low * scale[channel]
+    red_low = green_low = blue_low = np.uint32(0xFF0000)
+    red_high = green_high = blue_high = np.uint32(0)
     for i in range(pixels.size):
-        pixel = np.uint32(0)
-        for channel in (0, 1, 2):
-            stretched = np.int32(((pixels[i] >> (8 * channel)) & 255) * scale[channel] + offset[channel])
-            pixel |= np.uint32(min(max(stretched, np.int32(0)), np.int32(255))) << (8 * channel)
-        pixels[i] = pixel
+        red, green, blue = np.uint32(pixels[i] & 0xFF), np.uint32(pixels[i] & 0xFF00), np.uint32(pixels[i] & 0xFF0000)
+        red_low, red_high = min(red_low, red), max(red_high, red)
+        green_low, green_high = min(green_low, green), max(green_high, green)
+        blue_low, blue_high = min(blue_low, blue), max(blue_high, blue)
+    red_scale, red_offset = _stretch(np.int64(red_low), np.int64(red_high))
+    green_scale, green_offset = _stretch(np.int64(green_low >> 8), np.int64(green_high >> 8))
+    blue_scale, blue_offset = _stretch(np.int64(blue_low >> 16), np.int64(blue_high >> 16))
+    for i in range(pixels.size):
+        pixel = pixels[i]
+        red, green = _stretched(pixel, 0, red_scale, red_offset), _stretched(pixel, 8, green_scale, green_offset)
+        pixels[i] = red | green | _stretched(pixel, 16, blue_scale, blue_offset)
 
 
 @_compiled
@@ -136,11 +164,12 @@ def _translate(pixels: np.ndarray, padded: np.ndarray, x: int, y: int, fill: int
     _pad(pixels, padded, fill)
     height, width = pixels.shape
     first, last = min(max(-x, 0), width), max(min(width - x, width), 0)
+    to, start = np.uint64(first), np.uint64(max(first + x + 1, 0))
     pixels[:] = padded[height + 2, 0]
     for row in range(max(-y, 0), min(height - y, height)):
         source, target = padded[row + y + 1], pixels[row]
-        for column in range(np.uint64(first), np.uint64(last)):
-            target[column] = source[column + np.uint64(x + 1)]
+        for i in range(np.uint64(last - first)):
+            target[to + i] = source[start + i]
 
 
 @_compiled
@@ -166,95 +195,236 @@ def _turn(degrees: float) -> tuple[float, float]:
 
 @_compiled
 def _matrix(operation: int, parameter: float, height: int, width: int) -> _Matrix:
-    """Return (a, b, c, d, e, f) of a rotation or translation: (x, y) is taken from (a·x + b·y + c, d·x + e·y + f)."""
-    if operation == table.TRANSLATE_X:
-        return 1.0, 0.0, parameter, 0.0, 1.0, 0.0
-    if operation == table.TRANSLATE_Y:
-        return 1.0, 0.0, 0.0, 0.0, 1.0, parameter
-    cosine, sine = _turn(parameter)
-    x, y = width / 2, height / 2
-    return cosine, sine, cosine * -x + sine * -y + 0.0 + x, -sine, cosine, -sine * -x + cosine * -y + 0.0 + y
+    """Return (a, b, c, d, e, f): the pixel at (x, y) is taken from (a·x + b·y + c, d·x + e·y + f)."""
+    if operation == table.ROTATE:
+        cosine, sine = _turn(parameter)
+        x, y = width / 2, height / 2
+        return cosine, sine, cosine * -x + sine * -y + 0.0 + x, -sine, cosine, -sine * -x + cosine * -y + 0.0 + y
+    b = parameter if operation == table.SHEAR_X else 0.0
+    c = parameter if operation == table.TRANSLATE_X else 0.0
+    d = parameter if operation == table.SHEAR_Y else 0.0
+    f = parameter if operation == table.TRANSLATE_Y else 0.0
+    return 1.0, b, c, d, 1.0, f
 
 
 @_compiled
-def _locate(
-    matrix: _Matrix, y: int, height: int, width: int, corner: np.ndarray, dx: np.ndarray, dy: np.ndarray
-) -> None:
-    """Find where row `y` comes from: the padded index of each pixel's upper left neighbour, and the way from it.
+def _bilinear(padded: np.ndarray, matrix: _Matrix, x: int, y: int) -> np.uint32:
+    """Interpolate the pixel at (x, y) in double precision, as Pillow does."""
+    a, b, c, d, e, f = matrix
+    x_in, y_in = a * (x + 0.5) + b * (y + 0.5) + c - 0.5, d * (x + 0.5) + e * (y + 0.5) + f - 0.5
+    left, top = math.floor(x_in), math.floor(y_in)
+    dx, dy, column, row = x_in - left, y_in - top, int(left) + 1, int(top) + 1
+    nw, ne = padded[row, column], padded[row, column + 1]
+    sw, se = padded[row + 1, column], padded[row + 1, column + 1]
+    pixel = np.uint32(0)
+    for shift in (0, 8, 16):
+        v00, v01 = np.int32((nw >> shift) & 255), np.int32((ne >> shift) & 255)
+        v10, v11 = np.int32((sw >> shift) & 255), np.int32((se >> shift) & 255)
+        upper, lower = v00 + (v01 - v00) * dx, v10 + (v11 - v10) * dx
+        pixel |= np.uint32(np.int32(upper + (lower - upper) * dy)) << shift
+    return pixel
 
-    A pixel that comes from outside the image is sent to the rows of fill, where all four neighbours are equal.
+
+@_compiled
+def _settle(flat: np.ndarray, padded: np.ndarray, matrix: _Matrix, start: int, words: np.ndarray, count: int) -> None:
+    """Interpolate anew those of `count` pixels from `start` that are in doubt."""
+    width = padded.shape[1] - 2
+    for i in range(count):
+        if words[0, i]:
+            y = (start + i) // width
+            flat[start + i] = _bilinear(padded, matrix, start + i - y * width, y)
+
+
+@_compiled
+def _among(
+    nw: np.uint32, ne: np.uint32, sw: np.uint32, se: np.uint32, shift: int, dx: np.float32, dy: np.float32
+) -> tuple[np.uint32, np.int32]:
+    """Interpolate a channel in single precision; return it, and not 0 if double precision might give another value.
+
+    Single precision errs by less than 6e-5. Where all four are equal, it is exact.
     """
+    v00, v01 = np.int32((nw >> shift) & 255), np.int32((ne >> shift) & 255)
+    v10, v11 = np.int32((sw >> shift) & 255), np.int32((se >> shift) & 255)
+    upper = np.float32(v00) + np.float32(np.int32(v01 - v00)) * dx
+    lower = np.float32(v10) + np.float32(np.int32(v11 - v10)) * dx
+    value = upper + (lower - upper) * dy
+    unequal = (nw ^ ne) | (nw ^ sw) | (nw ^ se)
+    margin = np.float32(8e-5) if (unequal >> shift) & 255 else np.float32(0)
+    least = np.int32(value - margin)
+    return np.uint32(least) << shift, least ^ np.int32(value + margin)
+
+
+@_compiled
+def _rotate(
+    flat: np.ndarray, padded: np.ndarray, matrix: _Matrix, places: np.ndarray, pairs: np.ndarray, words: np.ndarray,
+    ways: np.ndarray,
+) -> None:  # fmt: skip
+    """Resample; a pixel that comes from outside the image is sent to the rows of fill, where neighbours are equal."""
+    height, width = padded.shape[0] - 4, padded.shape[1] - 2
     a, b, c, d, e, f = matrix
     right, below = np.float64(width), np.float64(height)
-    stride, outside = np.int32(width + 2), np.int32((height + 2) * (width + 2))
-    y_out = y + 0.5
-    for x in range(width):
-        x_out = np.float64(np.int32(x)) + 0.5
-        x_in = a * x_out + b * y_out + c
-        y_in = d * x_out + e * y_out + f
-        inside = (x_in >= 0) & (x_in < right) & (y_in >= 0) & (y_in < below)
-        left, top = np.floor(x_in - 0.5), np.floor(y_in - 0.5)
-        dx[x], dy[x] = x_in - 0.5 - left, y_in - 0.5 - top
-        index = np.int32(top + 1) * stride + np.int32(left + 1)
-        corner[x] = index if inside else outside
-
-
-@_compiled
-def _affine(pixels: np.ndarray, padded: np.ndarray, matrix: _Matrix, fill: int) -> None:
-    """Resample bilinearly in double precision; a pixel that comes from outside the image becomes `fill`."""
-    _pad(pixels, padded, fill)
-    height, width = pixels.shape
-    source, stride = padded.ravel(), np.uint64(width + 2)
-    corner = np.empty(width, np.uint32)
-    dx, dy = np.empty(width), np.empty(width)
-    neighbours = np.empty((4, width), np.uint32)
-    nw, ne, sw, se = neighbours[0], neighbours[1], neighbours[2], neighbours[3]
-    # Three short loops a row, with unsigned indices and 32-bit integers: each becomes vector instructions.
-    for y in range(height):
-        _locate(matrix, y, height, width, corner, dx, dy)
-        for x in range(width):
-            index = np.uint64(corner[x])
-            nw[x], ne[x] = source[index], source[index + np.uint64(1)]
-            sw[x], se[x] = source[index + stride], source[index + stride + np.uint64(1)]
-        for x in range(width):
-            pixel = np.uint32(0)
-            for shift in (0, 8, 16):
-                v00, v01 = np.int32((nw[x] >> shift) & 255), np.int32((ne[x] >> shift) & 255)
-                v10, v11 = np.int32((sw[x] >> shift) & 255), np.int32((se[x] >> shift) & 255)
-                upper = v00 + np.int32(v01 - v00) * dx[x]
-                lower = v10 + np.int32(v11 - v10) * dx[x]
-                pixel |= np.uint32(np.int32(upper + (lower - upper) * dy[x])) << shift
-            pixels[y, x] = pixel
-
-
-@_compiled
-def _shear(pixels: np.ndarray, padded: np.ndarray, slope: float, along_x: bool, fill: int) -> None:
-    """What `_affine` gives where one coordinate stays: only two of the four neighbours have a weight."""
-    _pad(pixels, padded, fill)
-    height, width = pixels.shape
     source, stride, outside = padded.ravel(), np.int32(width + 2), np.int32((height + 2) * (width + 2))
-    corner, way = np.empty(width, np.uint32), np.empty(width)
-    first, second = np.empty(width, np.uint32), np.empty(width, np.uint32)
-    side, step = np.float64(width if along_x else height), np.uint64(1 if along_x else stride)
-    for y in range(height):
-        y_out, row = y + 0.5, np.int32(y + 1) * stride
-        for x in range(width):
-            x_out = np.float64(np.int32(x)) + 0.5
-            position = x_out + slope * y_out if along_x else slope * x_out + y_out
-            before = np.floor(position - 0.5)
-            way[x] = position - 0.5 - before
-            steps = np.int32(before + 1)
-            index = row + steps if along_x else steps * stride + np.int32(x + 1)
-            corner[x] = index if (position >= 0) & (position < side) else outside
-        for x in range(width):
-            here = np.uint64(corner[x])
-            first[x], second[x] = source[here], source[here + step]
-        for x in range(width):
-            pixel = np.uint32(0)
-            for shift in (0, 8, 16):
-                v0, v1 = np.int32((first[x] >> shift) & 255), np.int32((second[x] >> shift) & 255)
-                pixel |= np.uint32(np.int32(v0 + np.int32(v1 - v0) * way[x])) << shift
-            pixels[y, x] = pixel
+    halves, block = pairs.view(np.uint32), words.shape[1] // width
+    down, one, shift = np.uint64(stride), np.uint64(1), np.uint64(32)
+    for x in range(width):
+        places[0, x], places[1, x] = a * (np.int32(x) + 0.5), d * (np.int32(x) + 0.5)
+    # Short loops, with unsigned indices and 32-bit integers: each but the gathering becomes vector instructions.
+    for first in range(0, height, block):
+        rows = min(block, height - first)
+        for row in range(rows):
+            by, ey, start = b * (first + row + 0.5), e * (first + row + 0.5), np.uint64(row * width)
+            for x in range(np.uint64(width)):
+                x_in, y_in = places[0, x] + by + c, places[1, x] + ey + f
+                inside = (x_in >= 0) & (x_in < right) & (y_in >= 0) & (y_in < below)
+                left, top = np.floor(x_in - 0.5), np.floor(y_in - 0.5)
+                ways[0, start + x], ways[1, start + x] = np.float32(x_in - 0.5 - left), np.float32(y_in - 0.5 - top)
+                index = np.int32(top + 1) * stride + np.int32(left + 1)
+                words[0, start + x] = index if inside else outside
+        for i in range(np.uint64(rows * width)):
+            here = np.uint64(np.uint32(words[0, i]))
+            there = here + down
+            # Two neighbours are one load and one store.
+            pairs[0, i] = source[here] | np.uint64(source[here + one]) << shift
+            pairs[1, i] = source[there] | np.uint64(source[there + one]) << shift
+        begin, doubts = np.uint64(first * width), np.int32(0)
+        for i in range(np.uint64(rows * width)):
+            j = np.uint64(2) * i
+            nw, ne, sw, se = halves[0, j], halves[0, j + one], halves[1, j], halves[1, j + one]
+            red, red_doubt = _among(nw, ne, sw, se, 0, ways[0, i], ways[1, i])
+            green, green_doubt = _among(nw, ne, sw, se, 8, ways[0, i], ways[1, i])
+            blue, blue_doubt = _among(nw, ne, sw, se, 16, ways[0, i], ways[1, i])
+            flat[begin + i] = red | green | blue
+            words[0, i] = red_doubt | green_doubt | blue_doubt
+            doubts |= words[0, i]
+        if doubts:
+            _settle(flat, padded, matrix, first * width, words, rows * width)
+
+
+@_compiled
+def _way(offset: float, side: float) -> tuple[np.int32, np.int32]:
+    """Return whole steps and the rest, as `_between` takes it; beyond a side nothing comes from the image anyway."""
+    offset = min(max(offset, -side), side)
+    steps = np.floor(offset)
+    return np.int32(steps), np.int32(np.floor((offset - steps) * 4194304.0 - 0.5))
+
+
+@_compiled
+def _between(first: int, second: int, shift: int, way: int) -> tuple[np.uint32, np.int32]:
+    """Interpolate a channel by integers; return it, and at least 2²² if double precision might give another value.
+
+    The way is in 2⁻²² and too small by half to one and a half of them. Where two more change no value, neither does
+    what double precision rounds.
+    """
+    start = np.int32((first >> shift) & 255)
+    step = np.int32(np.int32((second >> shift) & 255) - start)
+    value = np.int32(np.int32(start << 22) + np.int32(step * way))
+    return np.uint32(value >> 22) << shift, value ^ np.int32(value + 2 * step)
+
+
+@_compiled
+def _between_all(flat: np.ndarray, begin: int, count: int, halves: np.ndarray, words: np.ndarray) -> bool:
+    """Interpolate `count` pixels to `flat` from `begin`; return whether words[0] says of any that it is in doubt.
+
+    They lie between halves[0] and halves[1], on ways words[1].
+    """
+    doubts, start = np.int32(0), np.uint64(begin)
+    for i in range(np.uint64(count)):
+        near, far, way = halves[0, i], halves[1, i], words[1, i]
+        red, red_doubt = _between(near, far, 0, way)
+        green, green_doubt = _between(near, far, 8, way)
+        blue, blue_doubt = _between(near, far, 16, way)
+        flat[start + i] = red | green | blue
+        words[0, i] = np.int32(red_doubt | green_doubt | blue_doubt) >> 22
+        doubts |= words[0, i]
+    return doubts != 0
+
+
+@_compiled
+def _shear_x(
+    flat: np.ndarray, padded: np.ndarray, matrix: _Matrix, places: np.ndarray, pairs: np.ndarray, words: np.ndarray
+) -> None:
+    """What `_rotate` gives where y stays: neighbours are side by side in the row, equally far in all of it."""
+    height, width = padded.shape[0] - 4, padded.shape[1] - 2
+    source, side, fill = padded.ravel(), np.float64(width), padded[height + 2, 0]
+    halves, block = pairs.view(np.uint32), words.shape[1] // width
+    for x in range(width):
+        places[0, x] = np.int32(x) + 0.5
+    for top in range(0, height, block):
+        rows = min(block, height - top)
+        for row in range(rows):
+            y, start = top + row, np.uint64(row * width)
+            offset = matrix[1] * (y + 0.5) + matrix[2]
+            steps, rest = _way(offset, side)
+            first = np.uint64((y + 1) * (width + 2) + steps + 1)
+            second = first + np.uint64(1)
+            for x in range(np.uint64(width)):
+                position = places[0, x] + offset
+                inside = (position >= 0) & (position < side)
+                near, far = source[first + x], source[second + x]
+                halves[0, start + x] = near if inside else fill
+                halves[1, start + x] = far if inside else fill
+                words[1, start + x] = rest
+        if _between_all(flat, top * width, rows * width, halves, words):
+            _settle(flat, padded, matrix, top * width, words, rows * width)
+
+
+@_compiled
+def _shear_y(
+    flat: np.ndarray, padded: np.ndarray, matrix: _Matrix, places: np.ndarray, pairs: np.ndarray, words: np.ndarray
+) -> None:
+    """What `_rotate` gives where x stays: neighbours are one above the other, equally far in all of a column."""
+    height, width = padded.shape[0] - 4, padded.shape[1] - 2
+    source, stride, outside = padded.ravel(), np.int32(width + 2), np.int32((height + 2) * (width + 2))
+    side, halves, block = np.float64(height), pairs.view(np.uint32), words.shape[1] // width
+    for x in range(width):
+        places[0, x] = matrix[3] * (np.int32(x) + 0.5) + matrix[5]
+        steps, words[1, x] = _way(places[0, x], side)
+        words[2, x] = (steps + 1) * stride + np.int32(x) + 1
+    for i in range(width, words.shape[1]):
+        words[1, i] = words[1, i - width]
+    for top in range(0, height, block):
+        rows = min(block, height - top)
+        for row in range(rows):
+            below, y_out, start = np.int32(top + row) * stride, top + row + 0.5, np.uint64(row * width)
+            for x in range(np.uint64(width)):
+                position = y_out + places[0, x]
+                inside = (position >= 0) & (position < side)
+                words[0, start + x] = words[2, x] + below if inside else outside
+        for i in range(np.uint64(rows * width)):
+            here = np.uint64(np.uint32(words[0, i]))
+            halves[0, i], halves[1, i] = source[here], source[here + np.uint64(stride)]
+        if _between_all(flat, top * width, rows * width, halves, words):
+            _settle(flat, padded, matrix, top * width, words, rows * width)
+
+
+@_compiled
+def _affine(
+    operation: int,
+    parameter: float,
+    fill: int,
+    pixels: np.ndarray,
+    flat: np.ndarray,
+    padded: np.ndarray,
+    places: np.ndarray,
+    pairs: np.ndarray,
+    words: np.ndarray,
+    ways: np.ndarray,
+) -> None:
+    """Resample bilinearly; a pixel that comes from outside the image becomes `fill`.
+
+    The result is double precision's, as Pillow computes it. It is computed in single precision or by integers, which
+    is twice as fast, and in double precision where their error might decide about a value.
+    """
+    matrix = _matrix(operation, parameter, *pixels.shape)
+    if matrix == (1.0, 0.0, 0.0, 0.0, 1.0, 0.0):
+        return
+    _pad(pixels, padded, fill)
+    if operation == table.ROTATE:
+        _rotate(flat, padded, matrix, places, pairs, words, ways)
+    elif operation == table.SHEAR_X or operation == table.TRANSLATE_X:
+        _shear_x(flat, padded, matrix, places, pairs, words)
+    else:
+        _shear_y(flat, padded, matrix, places, pairs, words)
 
 
 @_compiled
@@ -265,7 +435,7 @@ def _grey(pixel: int) -> int:
 @_compiled
 def _blend(degenerate: int, value: int, factor: np.float32) -> np.uint32:
     """Move from `degenerate` to `value` and, where factor > 1, beyond, in single precision."""
-    blended = np.float32(degenerate) + factor * np.float32(value - degenerate)
+    blended = np.float32(degenerate) + factor * np.float32(np.int32(value) - np.int32(degenerate))
     return np.uint32(np.int32(min(max(blended, np.float32(0)), np.float32(255))))
 
 
@@ -312,8 +482,12 @@ def _operate(
     flat: np.ndarray,
     padded: np.ndarray,
     lut: np.ndarray,
+    places: np.ndarray,
+    pairs: np.ndarray,
+    words: np.ndarray,
+    ways: np.ndarray,
 ) -> None:
-    """Apply one operation to pixels, in place; `flat` is the same memory, `padded` and `lut` are scratch."""
+    """Apply one operation to pixels, in place; `flat` is the same memory, the other arrays are `_scratch`."""
     if operation == table.AUTOCONTRAST:
         _autocontrast(flat)
     elif operation == table.EQUALIZE:
@@ -332,10 +506,8 @@ def _operate(
         _translate(pixels, padded, int(parameter), 0, fill)
     elif operation == table.TRANSLATE_Y and parameter == int(parameter):
         _translate(pixels, padded, 0, int(parameter), fill)
-    elif operation in (table.SHEAR_X, table.SHEAR_Y):
-        _shear(pixels, padded, parameter, operation == table.SHEAR_X, fill)
     else:
-        _affine(pixels, padded, _matrix(operation, parameter, *pixels.shape), fill)
+        _affine(operation, parameter, fill, pixels, flat, padded, places, pairs, words, ways)
 
 
 @_compiled
@@ -401,27 +573,27 @@ def chain(
     """Write to `result` (N, C, H, W) each image from `start` to `stop` after its operations (N, D)."""
     height, width = images.shape[2:]
     pixels = np.empty((height, width), np.uint32)
-    padded = np.empty((height + 4, width + 2), np.uint32)
-    lut = np.empty((3, 256), np.uint32)
+    padded, lut, places, pairs, words, ways = _scratch(height, width)
     flat = pixels.ravel()
     for n in range(start, stop):
         _load(images[n], flat)
         for i in range(operations.shape[1]):
             if operations[n, i] != table.IDENTITY:
-                _operate(operations[n, i], parameters[n, i], fill, pixels, flat, padded, lut)
+                _operate(
+                    operations[n, i], parameters[n, i], fill, pixels, flat, padded, lut, places, pairs, words, ways
+                )
         _store(flat, result[n])
 
 
 @_compiled
-def _add(pixels: np.ndarray, weight: np.float32, mixed: np.ndarray, first: bool) -> None:
-    """Add a weighted image to the mix (C, H·W), which stays within 255 whatever the rounding; the first begins it."""
+def _add(pixels: np.ndarray, weight: np.float32, mixed: np.ndarray, start: int, stop: int, first: bool) -> None:
+    """Add weighted pixels to the mix (C, H·W), which stays within 255 whatever the rounding; the first begin it."""
     for channel in range(3):  # a constant, so that the compiler unrolls it
         if channel < len(mixed):
-            plane = mixed[channel]
-            for i in range(pixels.size):
+            for i in range(np.uint64(start), np.uint64(stop)):
                 value = np.float32(np.int32((pixels[i] >> (8 * channel)) & 255))
-                before = np.float32(0) if first else plane[i]
-                plane[i] = min(before + weight * value, np.float32(255))
+                before = np.float32(0) if first else mixed[channel, i]
+                mixed[channel, i] = min(before + weight * value, np.float32(255))
 
 
 @_compiled
@@ -436,22 +608,38 @@ def mix(
 ) -> None:
     """Write to `result` (N, C, H·W) Σ weights[:, i] · chain_i, chain 0 the image, for images from `start` to `stop`."""
     height, width = images.shape[2:]
-    size = height * width
+    size, chains = height * width, operations.shape[1]
     # Half a page apart: where two buffers begin almost alike in their pages, some processors copy ten times as slowly.
     apart = -(-size // 1024) * 1024 + 512
-    memory = np.empty(apart + size, np.uint32)
-    clean, flat = memory[:size], memory[apart:]
-    pixels = flat.reshape(height, width)
-    padded = np.empty((height + 4, width + 2), np.uint32)
-    lut = np.empty((3, 256), np.uint32)
+    views = np.empty((chains + 1, apart), np.uint32)
+    clean = views[0, :size]
+    padded, lut, places, pairs, words, ways = _scratch(height, width)
     for n in range(start, stop):
-        mixed = result[n]
         _load(images[n], clean)
-        _add(clean, weights[n, 0], mixed, True)
-        for k in range(operations.shape[1]):
-            for i in range(flat.size):
+        for k in range(chains):
+            flat = views[k + 1, :size]
+            pixels = flat.reshape(height, width)
+            for i in range(size):
                 flat[i] = clean[i]
             for i in range(operations.shape[2]):
                 if operations[n, k, i] != table.IDENTITY:
-                    _operate(operations[n, k, i], parameters[n, k, i], 0, pixels, flat, padded, lut)
-            _add(flat, weights[n, k + 1], mixed, False)
+                    _operate(
+                        operations[n, k, i],
+                        parameters[n, k, i],
+                        0,
+                        pixels,
+                        flat,
+                        padded,
+                        lut,
+                        places,
+                        pairs,
+                        words,
+                        ways,
+                    )
+        # A piece of the mix stays in the first-level cache until it is complete.
+        mixed = result[n]
+        for first in range(0, size, 1024):
+            last = min(first + 1024, size)
+            _add(clean, weights[n, 0], mixed, first, last, True)
+            for k in range(chains):
+                _add(views[k + 1], weights[n, k + 1], mixed, first, last, False)

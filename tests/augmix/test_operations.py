@@ -4,6 +4,9 @@ import gc
 import io
 import math
 import multiprocessing
+import os
+import subprocess
+import sys
 import tarfile
 import time
 import weakref
@@ -19,7 +22,7 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance, ImageOps
 
-from augmix import operations
+from augmix import AugMix, operations
 from augmix.operations import compiled, kernels
 from tests.augmix.operation_cases import parameters_of, synthetic
 
@@ -118,6 +121,83 @@ def test_fills_with_grey(name: str, channels: int) -> None:
 def test_equals_pillow_on_tiny_images(name: str, size: tuple[int, int]) -> None:
     parameters = parameters_of(name)
     check(name, synthetic(len(parameters), 3, *size), parameters)
+
+
+@pytest.mark.parametrize("name", ["shear_x", "shear_y", "translate_x", "translate_y"])
+def test_equals_pillow_where_steps_end_on_integers(name: str) -> None:
+    fractions = [a / b for b in (2, 3, 10, 17, 40, 64, 254, 255) for a in (1, -3)]
+    parameters = np.array([*fractions, 1e-16, -1e-13, 1e-9, 1 - 1e-12, -1e9, 3e12])
+    check(name, synthetic(len(parameters), 3, 41, 37), parameters)
+
+
+def test_integers_between_two_pixels_are_those_of_double_precision_or_in_doubt() -> None:
+    first, second = (values.ravel().astype(np.uint32) for values in np.meshgrid(np.arange(256), np.arange(256)))
+    halves, flat, words = (
+        np.stack([first, second]),
+        np.empty(first.size, np.uint32),
+        np.empty((3, first.size), np.int32),
+    )
+    fractions = [numerator / 255 for numerator in range(15, 255, 15)]
+    random = np.random.default_rng(0).random(12).tolist()
+    for way in [*fractions, *(fraction + 1e-7 for fraction in fractions), *random, 1e-9, 1 - 1e-9]:
+        words[1] = math.floor(way * 2**22 - 0.5)
+        kernels._between_all(flat, 0, first.size, halves, words)
+        exact = (first + (second.astype(float) - first) * way).astype(np.uint32)
+        sure = words[0] == 0
+        np.testing.assert_array_equal(flat[sure], exact[sure])
+        assert sure.mean() > 0.5 or not 0.01 < way < 0.99
+
+
+def test_single_precision_among_four_pixels_gives_double_precisions_value_or_doubt() -> None:
+    rng = np.random.default_rng(0)
+    sure = 0
+    for _ in range(5000):
+        nw, ne, sw, se = (int(value) for value in rng.integers(0, 256, 4))
+        dy = rng.random()
+        left, right = nw + (sw - nw) * dy, ne + (se - ne) * dy
+        # One of the integers between, but for what decides about it.
+        goal = rng.integers(math.floor(min(left, right)), math.ceil(max(left, right)) + 1)
+        dx = (goal - left) / (right - left) + rng.choice([-1, 1]) * 10 ** rng.uniform(-9, -5) if left != right else 0.5
+        if not 0 <= dx < 1:
+            continue
+        corners = np.array([nw, ne, sw, se], np.uint32)
+        found, doubt = kernels._among(corners[0], corners[1], corners[2], corners[3], 0, np.float32(dx), np.float32(dy))
+        upper, lower = nw + (ne - nw) * dx, sw + (se - sw) * dx
+        assert doubt or found == int(upper + (lower - upper) * dy), (nw, ne, sw, se, dx, dy)
+        sure += not doubt
+    assert sure > 100
+
+
+def everything_on_tiny_images() -> str:
+    found = []
+    for name in operations.IDS:
+        parameters = parameters_of(name)[::8]
+        images = torch.from_numpy(synthetic(len(parameters), 3, 4, 5))
+        found.append(operations.apply(name, images, parameters, 9).numpy().tobytes())
+    torch.manual_seed(0)
+    found.append(AugMix(all_ops=True)(images).numpy().tobytes())
+    return str(found)
+
+
+@pytest.mark.slow
+def test_the_kernels_run_without_numba_too() -> None:
+    module = "tests.augmix.test_operations"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-W",
+            "error::RuntimeWarning",
+            "-c",
+            f"import {module}; print({module}.everything_on_tiny_images())",
+        ],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == everything_on_tiny_images()
 
 
 def test_chain_applies_each_images_operations_in_order() -> None:
