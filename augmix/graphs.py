@@ -110,7 +110,7 @@ class CudaCapture:
 
 
 def _explain(error: BaseException) -> str:
-    if isinstance(error, torch.OutOfMemoryError):
+    if "out of memory" in str(error):  # torch's error where tensors do not fit, CUDA's where the graph itself does not
         return "a graph of them does not fit into the GPU's memory; lower training.batch_size, or end what else uses it"
     return f"no graph of them can be recorded ({type(error).__name__}: {str(error).strip().partition(chr(10))[0]})"
 

@@ -41,6 +41,9 @@ CLOSER = "wideresnet"
 EVALUATED, TRAINED = 16_384, 600
 """Images of an evaluation, and of the trainings whose bits are compared."""
 TURNS, CALLS = 5, 4
+TINY_BATCH = (64, 2)
+"""The side and number of a batch's images, at most, where there is no GPU."""
+TINY_EVALUATED, TINY_TRAINED, TINY_NET = 300, 140, "smallnet"
 CLASSES = 10
 RECIPE = {
     "optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4,
@@ -64,18 +67,25 @@ def net_and_optimizer(name: str, device: torch.device, **recipe: Any) -> tuple[n
 
 def seconds(call: Call, device: torch.device) -> float:
     """Seconds a call: the median of some turns, each of which waits for the device at its end."""
+    turns, calls = (TURNS, CALLS) if device.type == "cuda" else (1, 1)
     waited_for(call, device, 2)
     found = []
-    for _ in range(TURNS):
+    for _ in range(turns):
         began = time.perf_counter()
-        waited_for(call, device, CALLS)
-        found.append((time.perf_counter() - began) / CALLS)
+        waited_for(call, device, calls)
+        found.append((time.perf_counter() - began) / calls)
     return median(found)
+
+
+def batch_of(name: str, device: torch.device) -> tuple[int, int]:
+    """The side and number of the images that a net is measured with."""
+    side, size = NETS[name]
+    return (side, size) if device.type == "cuda" else (min(side, TINY_BATCH[0]), min(size, TINY_BATCH[1]))
 
 
 def whole_step(name: str, method: str, device: torch.device) -> Call:
     """A call that takes the next step of a training."""
-    side, size = NETS[name]
+    side, size = batch_of(name, device)
     net, optimizer = net_and_optimizer(name, device)
     made = methods.build({"name": method, "preset": method, "parameters": {}}, ["baselines"])
     images = np.tile(photographs(min(size, 32), side), (2 * -(-size // min(size, 32)), 1, 1, 1))
@@ -93,7 +103,8 @@ def whole_step(name: str, method: str, device: torch.device) -> Call:
 def bare_step(name: str, images: int, device: torch.device, **recipe: Any) -> Call:
     """A call that updates a net by so many images of noise: replayed where a recorder is in force."""
     net, optimizer = net_and_optimizer(name, device, **recipe)
-    pixels = torch.rand(images, 3, NETS[name][0], NETS[name][0], device=device) * 255
+    side, _ = batch_of(name, device)
+    pixels = torch.rand(images, 3, side, side, device=device) * 255
     labels = torch.arange(images, device=device) % CLASSES
 
     def update(pixels: Tensor, labels: Tensor) -> tuple[Tensor]:
@@ -112,7 +123,7 @@ def bare(name: str, images: int, device: torch.device) -> dict[str, float]:
     found = {"bare_eager_ms": seconds(bare_step(name, images, device), device) * 1e3}
     with recording(recorder(device)):
         found["bare_graph_ms"] = seconds(bare_step(name, images, device), device) * 1e3
-    if name == CLOSER and images == NETS[name][1]:
+    if name == CLOSER and images == batch_of(name, device)[1]:
         with compiling(device):
             found["bare_compiled_ms"] = seconds(bare_step(name, images, device, compile=True), device) * 1e3
     return found
@@ -129,7 +140,8 @@ def compiling(device: torch.device) -> Any:
 def steps(device: torch.device) -> pd.DataFrame:
     """Milliseconds of each net's step with each method, beside the bare net."""
     found = []
-    for name, (side, size) in NETS.items():
+    for name in NETS:
+        side, size = batch_of(name, device)
         known: dict[int, Mapping[str, float]] = {}
         for method, views in VIEWS.items():
             with recording(recorder(device)):
@@ -150,20 +162,22 @@ def evaluation(device: torch.device) -> pd.DataFrame:
     """Images a second that are evaluated, kernel by kernel and replayed."""
     net, _ = net_and_optimizer(CLOSER, device)
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (EVALUATED, 32, 32, 3), np.uint8)
-    work = partial(numbers, net, images, np.arange(EVALUATED) % CLASSES, device)
-    found = [{"way": "kernel by kernel", "images_per_second": EVALUATED / seconds(work, device)}]
+    count = EVALUATED if device.type == "cuda" else TINY_EVALUATED
+    images = rng.integers(0, 256, (count, 32, 32, 3), np.uint8)
+    work = partial(numbers, net, images, np.arange(count) % CLASSES, device)
+    found = [{"way": "kernel by kernel", "images_per_second": count / seconds(work, device)}]
     with recording(recorder(device)):
-        found.append({"way": "replayed", "images_per_second": EVALUATED / seconds(work, device)})
+        found.append({"way": "replayed", "images_per_second": count / seconds(work, device)})
     return pd.DataFrame(found)
 
 
 def differing(device: torch.device, folder: Path) -> dict[str, int]:
     """In how many weights a training differs from itself, taken again, and interrupted and resumed."""
     data = folder / "data" / "digits"
-    datasets.prepare(datasets.Preparation("digits", {}, {"train": TRAINED, "test": 64}), data)
+    images, name = (TRAINED, CLOSER) if device.type == "cuda" else (TINY_TRAINED, TINY_NET)
+    datasets.prepare(datasets.Preparation("digits", {}, {"train": images, "test": 64}), data)
     settings = {
-        "experiment": "bits", "datasets": ["digits"], "architectures": [CLOSER], "methods": ["augmix"],
+        "experiment": "bits", "datasets": ["digits"], "architectures": [name], "methods": ["augmix"],
         "training": {"epochs": 2, "device": device.type}, "folders": {"data": str(data.parent)},
     }  # fmt: skip
     run = Experiment(settings).runs[0]
@@ -184,5 +198,5 @@ def differing(device: torch.device, folder: Path) -> dict[str, int]:
         return dict(torch.load(into / "model.pt", weights_only=True))
 
     whole = trained("whole")
-    others = {"the same training again": trained("again"), "killed and resumed": trained("killed", TRAINED // 128 + 3)}
+    others = {"the same training again": trained("again"), "killed and resumed": trained("killed", images // 128 + 3)}
     return {name: sum(int((found[key] != whole[key]).sum()) for key in whole) for name, found in others.items()}

@@ -264,6 +264,10 @@ def test_a_cuda_graph_is_recorded_after_a_call_that_must_not_wait(monkeypatch: p
             "a graph of them does not fit into the GPU's memory; lower training.batch_size, or end what else uses it",
         ),
         (
+            torch.AcceleratorError("CUDA error: out of memory\nCUDA kernel errors might be reported later"),
+            "a graph of them does not fit into the GPU's memory",
+        ),
+        (
             RuntimeError("called a synchronizing CUDA operation\nmore"),
             r"no graph of them can be recorded \(RuntimeError: called a synchronizing CUDA operation\)",
         ),
@@ -272,7 +276,7 @@ def test_a_cuda_graph_is_recorded_after_a_call_that_must_not_wait(monkeypatch: p
             r"no graph of them can be recorded \(AcceleratorError: CUDA error: operation not permitted when stream is",
         ),
     ],
-    ids=["memory", "waits", "recording"],
+    ids=["memory", "instance", "waits", "recording"],
 )
 def test_what_cuda_refuses_is_one_line(error: Exception, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = Cuda(monkeypatch, error)

@@ -20,8 +20,6 @@ def little(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(gpu, "PATIENCE", 0.1)
     monkeypatch.setattr(gpu_steps, "NETS", {"smallnet": (32, 4)})
     monkeypatch.setattr(gpu_steps, "CLOSER", "smallnet")
-    for name, value in {"EVALUATED": 300, "TRAINED": 140, "TURNS": 1, "CALLS": 1}.items():
-        monkeypatch.setattr(gpu_steps, name, value)
 
 
 @pytest.mark.slow

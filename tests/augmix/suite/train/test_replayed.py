@@ -74,6 +74,27 @@ def test_a_replayed_training_is_the_plain_one(
     assert said == ["warning: kernels are launched one by one, which takes longer: a stand-in refuses"]
 
 
+def killed(
+    make: MakeExperiment, folder: Path, monkeypatch: pytest.MonkeyPatch, stop: int, recipe: dict[str, Any]
+) -> Path:
+    """The same run, which had a signal in one of its six steps and was started again."""
+    step, calls = training.training_step, 0
+
+    def interrupting(*given: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        nonlocal calls
+        calls += 1
+        if calls == stop:
+            signal.raise_signal(signal.SIGTERM)
+        return step(*given)
+
+    monkeypatch.setattr(training, "training_step", interrupting)
+    with pytest.raises(Interrupted):
+        run(make, folder, **recipe)
+    found = run(make, folder, **recipe)
+    assert calls == 6
+    return found
+
+
 @pytest.mark.parametrize("stop", [1, 5])
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_killed_and_resumed_it_ends_in_the_same_bits(
@@ -82,20 +103,24 @@ def test_killed_and_resumed_it_ends_in_the_same_bits(
     recipe: dict[str, Any] = {"optimizer": optimizer, "learning_rate": 0.01}
     with by(on_tape, monkeypatch):
         whole = run(small_experiment, tmp_path / "whole", **recipe)
-        step, calls = training.training_step, 0
+        assert same(killed(small_experiment, tmp_path / "broken", monkeypatch, stop, recipe), whole)
 
-        def interrupting(*given: Any) -> tuple[torch.Tensor, torch.Tensor]:
-            nonlocal calls
-            calls += 1
-            if calls == stop:
-                signal.raise_signal(signal.SIGTERM)
-            return step(*given)
 
-        monkeypatch.setattr(training, "training_step", interrupting)
-        with pytest.raises(Interrupted):
-            run(small_experiment, tmp_path / "broken", **recipe)
-        assert same(run(small_experiment, tmp_path / "broken", **recipe), whole)
-    assert calls == 6
+@pytest.mark.cuda
+def test_on_a_gpu_a_training_repeats_to_the_bit_and_resumes(
+    small_experiment: MakeExperiment,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    recipe: dict[str, Any] = {"device": "cuda", "learning_rate": 0.01}
+    whole = run(small_experiment, tmp_path / "whole", **recipe)
+    assert same(run(small_experiment, tmp_path / "again", **recipe), whole)
+    assert same(killed(small_experiment, tmp_path / "broken", monkeypatch, 5, recipe), whole)
+    assert "kernels are launched one by one" not in capsys.readouterr().err
+    noted = json.loads((whole / "provenance.json").read_text())
+    assert noted["precision"] == devices.precision("auto", torch.device("cuda"))
+    assert noted["cuda"] == torch.version.cuda
 
 
 def test_figures_are_read_once_an_epoch_and_divergence_has_its_step(
