@@ -148,11 +148,10 @@ class AugMix(v2.Transform):
 
     @eager
     def forward(self, *inputs: Any) -> Any:
-        """Augment the images of a sample; also within `torch.compile`, which goes on behind it."""
-        return super().forward(*inputs)
+        """Augment the images of a sample; also within `torch.compile`, which goes on behind it.
 
-    def forward(self, *inputs: Any) -> Any:
-        """Augment a sample; an image alone without torchvision's search for the images in it, which takes as long."""
+        An image alone goes without torchvision's search for the images of a sample, which takes as long as augmenting.
+        """
         if len(inputs) == 1 and (
             type(inputs[0]) in (torch.Tensor, tv_tensors.Image) or isinstance(inputs[0], Image.Image)
         ):
