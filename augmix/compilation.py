@@ -46,7 +46,7 @@ def njit(*, cache: bool = False, **options: Any) -> Callable[[Callable[..., Any]
 
 @cache
 def folders() -> tuple[Path | None, Path | None]:
-    """Where compiled kernels are kept, and where there are some that cannot be added to; None where there is no such.
+    """The folders of compiled kernels: of those that are kept, and of some that cannot be added to; None for neither.
 
     What was found is remembered. A warning says that they are kept nowhere.
     """
@@ -115,7 +115,7 @@ def _stamp() -> str:
 
 
 class _Place:
-    """What Numba calls a locator: in which folder, under which name and for which sources a function is kept."""
+    """A locator, as Numba calls it: in which folder, under which name and for which sources a function is kept."""
 
     def __init__(self, folder: Path, line: int = 0) -> None:
         self.folder, self.line = folder, line

@@ -27,7 +27,7 @@ class Recorded(NamedTuple):
 
 
 class Graphs:
-    """What has been recorded. A function that cannot be is called instead, and `tell` gets one line that says so."""
+    """The recorded graphs. A function that cannot be recorded is called, and `tell` gets one line that says so."""
 
     def __init__(self, capture: Capture, tell: Callable[[str], None]) -> None:
         self._capture, self._tell = capture, tell
@@ -67,7 +67,7 @@ class Graphs:
         finally:
             with torch.no_grad():
                 for tensor in changed():
-                    # What the first call has made starts from zero.
+                    # Tensors that the first call has made start from zero.
                     tensor.copy_(before[tensor]) if tensor in before else tensor.zero_()
 
 

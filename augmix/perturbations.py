@@ -214,7 +214,7 @@ _FIXED: dict[str, Callable[..., np.ndarray]] = {
     "tilt": _tilt,
 }
 
-# What each affine perturbation does in frame i: degrees of rotation (clockwise), scale, degrees of shear.
+# Each affine perturbation in frame i: degrees of rotation (clockwise), scale, degrees of shear.
 _AFFINE: dict[str, Callable[..., tuple[float, float, float]]] = {
     "zoom_blur": lambda i, step: (0, 1 + step * i, 0),
     "rotate": lambda i: (i - 15, 1, 0),

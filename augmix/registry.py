@@ -82,7 +82,7 @@ def method_parameters(name: str, packages: Sequence[str]) -> dict[str, Any]:
 
 
 def _value(default: ast.expr) -> Any:
-    """What a default is worth: a literal, or arithmetic on literals such as 8 / 255; None for anything else."""
+    """The value of a default: a literal, or arithmetic on literals such as 8 / 255; None for anything else."""
     try:
         return eval(ast.unparse(default), {"__builtins__": {}})
     except Exception:
@@ -90,7 +90,7 @@ def _value(default: ast.expr) -> Any:
 
 
 def method_parts(method: Mapping[str, Any]) -> dict[str, list[tuple[str, Mapping[str, Any]]]]:
-    """Where each of a method's parts comes from: `{"views": [(method, parameters), …], "mix": …, "loss": …}`.
+    """The origin of each of a method's parts: `{"views": [(method, parameters), …], "mix": …, "loss": …}`.
 
     Views can come from several methods, applied one after the other; mix and loss come from one each.
     """

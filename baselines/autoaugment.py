@@ -122,7 +122,7 @@ MEANINGS = {
     "autoaugment_imagenet": _imagenet_parameters,
     "fast_autoaugment": _fast_parameters,
 }
-"""What turns magnitudes of each scale into the parameters that operations take."""
+"""The factors that turn magnitudes of each scale into the parameters that operations take."""
 
 
 def read_policy(policy: str, full: bool = False, magnitudes: str | None = None) -> Policy:

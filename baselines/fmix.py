@@ -53,7 +53,7 @@ def released_image(size: tuple[int, int], decay: float, rng: np.random.Generator
 
 
 IMAGES = {"formula": low_frequency_image, "released": released_image}
-"""What the masks of each kind are cut out of."""
+"""The grey image that the masks of each kind are cut out of."""
 
 
 def method(*, alpha: float = 1.0, decay: float = 3.0, masks: str = "formula") -> Method:

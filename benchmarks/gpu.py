@@ -1,4 +1,4 @@
-"""What a GPU takes for AugMix: views beside peers, training steps beside the bare net, evaluation; and if bits hold.
+"""Time that a GPU takes for AugMix: views beside peers, steps beside the bare net, evaluation; and if bits hold.
 
     python -m benchmarks.gpu            # under three minutes
     python -m benchmarks.gpu --cpu      # tries the script itself, where there is no GPU: what is a GPU's stays empty
@@ -85,7 +85,7 @@ def singly(transform: Callable[[torch.Tensor], Any], images: torch.Tensor) -> No
 
 
 def candidates(images: torch.Tensor) -> dict[str, tuple[Call, int]]:
-    """Of each way: a call, and how many views it makes."""
+    """A call of each way, and how many views it makes."""
     rng, count = np.random.default_rng(0), len(images)
     few = images[:SINGLES]
     transform = peers.torchvision_transform()
@@ -154,7 +154,7 @@ def bits(device: torch.device) -> pd.DataFrame:
 SECTIONS: dict[str, Callable[[torch.device], pd.DataFrame]] = {
     "bits": bits, "views": views, "steps": gpu_steps.steps, "evaluation": gpu_steps.evaluation,
 }  # fmt: skip
-"""What is measured, by the name of its file: each gives a table."""
+"""The measurements, by the name of their file: each gives a table."""
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -54,7 +54,7 @@ Call = Callable[[], Any]
 
 
 def recorder(device: torch.device) -> Graphs:
-    """What replays on the device; without a GPU, what calls again."""
+    """A function that replays on the device; without a GPU, one that calls again."""
     return devices.graphs(device) or Graphs(lambda function, inputs: partial(function, *inputs), print)
 
 

@@ -70,7 +70,7 @@ def waited_for(call: Callable[[], Any], device: torch.device, times: int) -> Non
 
 
 def launches(call: Callable[[], Any], device: torch.device) -> tuple[float, float]:
-    """What one call sends to the device: how many kernels, copies, fills and graphs, and the microseconds they take.
+    """The work that one call sends to the device: numbers of kernels, copies, fills and graphs, and their microseconds.
 
     Both are unknown without a GPU.
     """

@@ -17,7 +17,7 @@ from reports.quantities import MEAN, POOLED, VALIDATION, Place, Quantity
 from reports.statistics import calibration_floor
 
 TOLERANCE = 1e-9
-"""What the mean over images may differ from metrics.csv's value, as a fraction."""
+"""The most by which the mean over images may differ from metrics.csv's value, as a fraction."""
 Run = tuple[str, str, str, int]
 
 
@@ -62,7 +62,7 @@ def scores_of_images(
 
 
 def noise_floor(results: Results, place: Place, quantity: Quantity) -> float | None:
-    """What a perfectly calibrated net with one run's confidences would have of the RMS calibration error, in its unit.
+    """The RMS calibration error, in its unit, that a perfectly calibrated net with one run's confidences would have.
 
     It is that of the first seed that finished; the mean over architectures needs all of them. None where its
     predictions are not at hand.
@@ -104,7 +104,7 @@ def _testset(results: Results, dataset: str, quantity: Quantity) -> TestSet | No
 
 
 def _archive(results: Results, run: Run, quantity: Quantity) -> Path:
-    """Where the predictions of a run lie."""
+    """The file of a run's predictions."""
     dataset, architecture, method, seed = run
     folder = results.run_folder({"dataset": dataset, "arch": architecture, "method": method, "seed": seed})
     output, name = ("validation", "C") if quantity == VALIDATION else ("predictions", quantity.testset)

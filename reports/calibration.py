@@ -56,7 +56,7 @@ def calibration_table(results: Results) -> Table:
 def _floors(
     results: Results, dataset: str, architecture: str, quantity: Quantity, label: str, block: str
 ) -> Iterator[Row]:
-    """What chance alone makes of an RMS calibration error, where the predictions are at hand."""
+    """The RMS calibration error that chance alone makes, where the predictions are at hand."""
     if quantity.measure.name != "rms_calibration":
         return
     floors = [noise_floor(results, Place(dataset, architecture, m.name), quantity) for m in results.methods]

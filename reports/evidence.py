@@ -44,7 +44,7 @@ class Compared(NamedTuple):
 
     @property
     def interval(self) -> Interval | None:
-        """What is printed, in the measure's unit: the family's, or that of the difference alone after Holm."""
+        """The printed interval, in the measure's unit: the family's, or that of the difference alone after Holm."""
         found = self.difference
         alone = found.both and found.both.interval
         return self._scaled(alone if found.adjustment == "Holm" else found.family_interval)
@@ -128,7 +128,7 @@ class Evidence:
 def evidence(
     results: Results, dataset: str, architecture: str, quantity: Quantity, methods: Sequence[str] | None = None
 ) -> Evidence | None:
-    """What is known of a figure on a data set and an architecture, or on the mean over all of them; made once.
+    """The evidence on a figure on a data set and an architecture, or on the mean over all of them; made once.
 
     `methods` are those of a comparison; without them all that are compared on test images.
     None where no run has the figure. Raises `UserError` naming an archive that does not fit metrics.csv or the others.

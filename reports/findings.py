@@ -1,4 +1,4 @@
-"""What tables and figures show, in sentences of their captions with the run's own numbers."""
+"""Findings of tables and figures, in sentences of their captions with the run's own numbers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -80,7 +80,7 @@ def significant(results: Results) -> str:
 
 
 def limits(results: Results) -> Iterator[str]:
-    """What is known to limit the figures on each data set, from its loader and from the figures themselves."""
+    """Known limits of the figures on each data set, from its loader and from the figures themselves."""
     for dataset, entry in results.datasets.items():
         there = entry["loader"] in loader_names()  # The results may come from another checkout.
         known = getattr(loader_module(entry["loader"]), "limits", None) if there else None

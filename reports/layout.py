@@ -72,7 +72,7 @@ class Table:
     deviations: bool = True
     notes: tuple[str, ...] = ()
     full: pd.DataFrame | None = None
-    """What the CSV holds where that is more than is printed."""
+    """The CSV's content where that is more than is printed."""
 
     @cached_property
     def bold(self) -> pd.DataFrame:

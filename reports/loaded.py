@@ -84,7 +84,7 @@ class Results:
     """The results that were accepted though something else had changed: by stage and name, why and what differs."""
 
     memory: dict[Any, Any] = field(default_factory=dict)
-    """What was computed of them once, by what it is."""
+    """Results of computations that are made once, by their name."""
 
     @cached_property
     def values(self) -> pd.DataFrame:

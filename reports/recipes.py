@@ -22,7 +22,7 @@ UNREAD = {"adamw": ("momentum", "nesterov"), "cosine": ("milestones",), "steps":
 
 
 class Recipe(NamedTuple):
-    """What is known of how a published figure was made; see recipes.yaml."""
+    """The recipe of a published figure as far as it is known; see recipes.yaml."""
 
     settings: Mapping[str, Any]
     """The keys of its entries, later ones on top of earlier ones."""

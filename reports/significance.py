@@ -1,4 +1,4 @@
-"""What the report says of its statistics: what an interval covers, the families, and what can be detected at all."""
+"""The report's sentences on its statistics: what an interval covers, the families, what can be detected at all."""
 
 from collections.abc import Iterator
 

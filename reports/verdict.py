@@ -214,7 +214,7 @@ def _sweeps(results: Results, dataset: str) -> list[str]:
 
 
 def _confirmation(results: Results, dataset: str, sweep: Sweep, quantity: Quantity) -> str:
-    """What the lowest of several values is worth, which is low by chance, too."""
+    """A sentence on the lowest of several values, which is low by chance, too."""
     assert sweep.default is not None
     methods = [method for _, method in sweep.values]
     architecture = _overall(results, dataset, sweep.default).architecture

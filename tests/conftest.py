@@ -1,4 +1,4 @@
-"""What several rooms' tests share: a small real data set, prepared once, and folders of shared data."""
+"""Fixtures of several rooms' tests: a small real data set, prepared once, and folders of shared data."""
 
 import json
 import os

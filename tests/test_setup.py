@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PYTHON = {"python_version": "3.11", "python_full_version": "3.11.9"}
-# What each room may import of the others (the table of the rooms in README.md, from top to bottom).
+# The rooms that each room may import (the table of the rooms in README.md, from top to bottom).
 ALLOWED = {
     "augmix": {"augmix"},
     "baselines": {"augmix", "baselines"},
@@ -132,3 +132,17 @@ main(["--version"])
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("augmix ")
+
+
+def test_docstrings_are_sentences_with_a_subject() -> None:
+    """None begins with a word that leaves the reader to guess what is spoken of."""
+    begins = re.compile(r'^\s*"""(Of|What|Where|Who|Which|By what)\b')
+    folders = ("augmix", "baselines", "ablations", "reports", "benchmarks", "tests")
+    riddles = [
+        f"{file.relative_to(ROOT)}: {line.strip()}"
+        for folder in folders
+        for file in sorted((ROOT / folder).rglob("*.py"))
+        for line in file.read_text(encoding="utf-8").splitlines()
+        if begins.match(line)
+    ]
+    assert not riddles

@@ -11,7 +11,7 @@ from augmix.corruptions import noise
 Corruption = Callable[[np.ndarray, np.ndarray, Any], np.ndarray]
 """From uint8 images (N, H, W, 3), which it may overwrite, their keys (N,) and a parameter to corrupted images."""
 
-# What one call of a corruption works on at most, in values.
+# The most values that one call of a corruption works on.
 _CHUNK = 2**18
 
 

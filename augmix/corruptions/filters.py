@@ -1,4 +1,4 @@
-"""What corruptions and perturbations share: blurs, snow, water, HSV (`augmix.corruptions.noise` has the random part).
+"""Filters of corruptions and perturbations: blurs, snow, water, HSV (`augmix.corruptions.noise` has the random part).
 
 The definitions are those of the -C and -P benchmarks (Hendrycks & Dietterich, ICLR 2019).
 """

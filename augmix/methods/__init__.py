@@ -54,7 +54,7 @@ def soft_targets(targets: Tensor, partner: Tensor, share: float) -> Tensor:
 
 
 class Method(NamedTuple):
-    """What a method does in a training step."""
+    """A training method: its views, its mix and its loss."""
 
     views: Views
     mix: Mix

@@ -23,7 +23,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         activated = F.relu(self.bn1(x))
         y = self.conv2(F.relu(self.bn2(self.conv1(activated))))
-        # Where the shape changes, the shortcut starts after the activation, as in the original.
+        # The shortcut starts after the activation where the shape changes, as in the original.
         return y + (x if self.convShortcut is None else self.convShortcut(activated))
 
 

@@ -13,7 +13,7 @@ import torch
 from augmix.operations import kernels
 
 PIXELS = 2**13
-"""Of a piece of a batch, at least."""
+"""The least pixels of a piece of a batch."""
 
 
 _Outcome: TypeAlias = SimpleQueue[BaseException | None]
@@ -43,7 +43,7 @@ def _carry_out(work: Callable[[], None], outcome: _Outcome) -> None:
 
 
 def _pieces(count: int, workers: int, least: int) -> Iterator[tuple[int, int]]:
-    """Where pieces of `count` images start and stop, large ones first and small ones last: all threads end together."""
+    """Starts and stops of the pieces of `count` images, large ones first and small ones last: threads end together."""
     start = 0
     while start < count:
         stop = min(start + max(least, 2 * (count - start) // (3 * workers)), count)

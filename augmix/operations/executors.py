@@ -1,4 +1,4 @@
-"""Which executor computes for the images of a device: the compiled kernels, or the fused ones where they are proven."""
+"""The executor for a device's images: the compiled kernels, or the fused ones where they are proven."""
 
 import math
 import warnings

@@ -181,7 +181,7 @@ def _rotate(x, y, cosine, sine, pixels, source, height, width, inside, resident:
 
 @triton.jit
 def _shear(x, y, along_x, slope, way, pixels, source, height, width, inside, resident: tl.constexpr):
-    """What `_rotate` gives where one coordinate stays: only two of the four neighbours have a weight."""
+    """The result of `_rotate` where one coordinate stays: only two of the four neighbours have a weight."""
     moving, staying = tl.where(along_x, x, y), tl.where(along_x, y, x)
     position = (_double(moving) + 0.5) + slope * (_double(staying) + 0.5) + way
     within = (position >= 0) & (position < tl.where(along_x, width, height).to(tl.float64))
@@ -241,7 +241,7 @@ def _operate(entry, x, y, fill, known, pixels, source, height, width, inside, pa
         found, within = _rotate(x, y, first, second, pixels, source, height, width, inside, resident)
         result = tl.where(within, found, fill * 0x010101)
     elif kind == table.SHEAR_X or kind == table.SHEAR_Y or kind == table.TRANSLATE_X or kind == table.TRANSLATE_Y:
-        # What moves everything out of the image is cut down to what just does so: places are 32-bit integers.
+        # A shift that moves everything out of the image is cut down to one that just does: places are 32-bit integers.
         far = 4.0 * tl.maximum(height, width).to(tl.float64)
         by = tl.minimum(tl.maximum(first, -far), far)
         along_x = (kind == table.SHEAR_X) | (kind == table.TRANSLATE_X)
@@ -382,7 +382,7 @@ def _count(kind, pixels, inside, padding, size, tiles, known):
             count = _histogram((pixels >> shift) & 255, inside, padding)
             tl.atomic_add(known + 32 * shift + value, count, sem="relaxed")
     if kind == table.CONTRAST or kind == table.AUTOCONTRAST or kind == table.EQUALIZE:
-        # What all threads have added comes before the one addition that the last to count sees.
+        # The sums of all threads come before the one addition that the last to count sees.
         tl.debug_barrier()
         if tl.atomic_add(known + 768, 1, sem="acq_rel") == tiles - 1:
             if kind == table.CONTRAST:

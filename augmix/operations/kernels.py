@@ -177,7 +177,7 @@ def _to_15_decimals(value: float) -> float:
     """Round a value in [-1, 1] as Python's `round` does: to the decimal that is nearest to it exactly."""
     scaled = value * 1e15
     nearest = np.rint(scaled)
-    # What the product lost (Dekker, 1971), from halves of the factors whose products are exact.
+    # The product's rounding error (Dekker, 1971), from halves of the factors whose products are exact.
     shifted = value * 134217729.0
     high = shifted - (shifted - value)
     low = value - high
@@ -343,7 +343,7 @@ def _between_all(flat: np.ndarray, begin: int, count: int, halves: np.ndarray, w
 def _shear_x(
     flat: np.ndarray, padded: np.ndarray, matrix: _Matrix, places: np.ndarray, pairs: np.ndarray, words: np.ndarray
 ) -> None:
-    """What `_rotate` gives where y stays: neighbours are side by side in the row, equally far in all of it."""
+    """The result of `_rotate` where y stays: neighbours are side by side in the row, equally far in all of it."""
     height, width = padded.shape[0] - 4, padded.shape[1] - 2
     source, side, fill = padded.ravel(), np.float64(width), padded[height + 2, 0]
     halves, block = pairs.view(np.uint32), words.shape[1] // width
@@ -372,7 +372,7 @@ def _shear_x(
 def _shear_y(
     flat: np.ndarray, padded: np.ndarray, matrix: _Matrix, places: np.ndarray, pairs: np.ndarray, words: np.ndarray
 ) -> None:
-    """What `_rotate` gives where x stays: neighbours are one above the other, equally far in all of a column."""
+    """The result of `_rotate` where x stays: neighbours are one above the other, equally far in all of a column."""
     height, width = padded.shape[0] - 4, padded.shape[1] - 2
     source, stride, outside = padded.ravel(), np.int32(width + 2), np.int32((height + 2) * (width + 2))
     side, halves, block = np.float64(height), pairs.view(np.uint32), words.shape[1] // width

@@ -16,7 +16,7 @@ from augmix.operations.transfer import staging
 BLOCKS = (1024, 2048, 4096)
 """Pixels that a thread block has room for in its registers: `fused.whole` is compiled for each."""
 TILE = 1024
-"""Of larger images a thread block has a tile."""
+"""The pixels of the tile that a thread block has of a larger image."""
 NOTED = 3 * 256 + 1
 """Numbers that are noted of a whole image for one operation."""
 MEMORY = 2**28
@@ -34,7 +34,7 @@ def _options(block: int) -> dict[str, Any]:
 
 
 class Variant(NamedTuple):
-    """What is compiled by itself."""
+    """The constants of a kernel: each combination is compiled by itself."""
 
     block: int
     """Pixels that a thread block has room for; 0: the images are cut into tiles."""

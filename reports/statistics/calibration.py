@@ -1,4 +1,4 @@
-"""What chance alone makes of the RMS calibration error."""
+"""The RMS calibration error that chance alone makes."""
 
 import numpy as np
 import numpy.typing as npt

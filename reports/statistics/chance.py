@@ -20,14 +20,14 @@ FEW = 20
 
 
 class Interval(NamedTuple):
-    """What contains the true difference in a given share of experiments."""
+    """An interval that contains the true difference in a given share of experiments."""
 
     low: float
     high: float
 
 
 class Part(NamedTuple):
-    """What one source of chance, or all together, say of a difference."""
+    """A difference as one source of chance, or all together, see it."""
 
     standard_error: float
     degrees_of_freedom: float
@@ -94,7 +94,7 @@ class Chance:
         return min(1.0, float(np.exp(found)))
 
     def part(self, estimate: float) -> Part:
-        """What it says of a difference by itself."""
+        """A difference as it sees it by itself."""
         return Part(self.error, self.degrees, around(estimate, self.half_width(LEVEL)), self.p(estimate))
 
 
@@ -148,7 +148,7 @@ def welch(variances: FloatArray, degrees: IntArray) -> float:
 
 
 def contrast_of(sample: Sample, method: str, reference: str) -> tuple[list[int], FloatArray, float]:
-    """Where the two methods stand, their weights (M,), and their difference."""
+    """The places of the two methods, their weights (M,), and their difference."""
     i, j = sample.index(method), sample.index(reference)
     if i == j:
         raise ValueError(f"method '{method}' is compared with itself")

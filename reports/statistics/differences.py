@@ -35,7 +35,7 @@ class Difference:
     method: str
     reference: str
     n_seeds: tuple[int, int]
-    """Of the method and of the reference."""
+    """The numbers of seeds of the method and of the reference."""
     n_images: int
     estimate: float
     ratio: float | None
@@ -47,7 +47,7 @@ class Difference:
     images: Part
     """Over other images with the same nets: a paired bootstrap over base images."""
     family: str = ""
-    """What the comparisons are that share the risk of a false claim; empty for a difference alone."""
+    """The comparisons that share the risk of a false claim, in words; empty for a difference alone."""
     family_size: int = 1
     adjustment: Adjustment = "none"
     p_adjusted: float | None = None
@@ -56,7 +56,7 @@ class Difference:
 
     @property
     def both(self) -> Part | None:
-        """What seeds and images together say of this difference alone."""
+        """This difference alone as seeds and images together see it."""
         return None if self.chance is None else self.chance.part(self.estimate)
 
     @property

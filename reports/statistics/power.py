@@ -1,4 +1,4 @@
-"""What an experiment can see."""
+"""The power of an experiment."""
 
 import numpy as np
 from scipy.optimize import brentq

@@ -1,4 +1,4 @@
-"""What the statistics work on: a figure of every run, and how it would vary over other seeds and other test images."""
+"""The statistics' input: a figure of every run, and how it would vary over other seeds and other test images."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ class Sample:
         return cls(tuple(runs), tuple(tuple(of) for of in runs.values()), values, max(images, 2), float(largest))
 
     def index(self, method: str) -> int:
-        """Where the method stands in `methods`; ValueError where it does not."""
+        """The method's place in `methods`; ValueError where it has none."""
         if method not in self.methods:
             raise ValueError(f"there is no method '{method}'; there are {', '.join(self.methods)}")
         return self.methods.index(method)

@@ -51,7 +51,7 @@ def confirm(scores: Scores, default: str, largest: float = 1.0) -> Confirmation:
         first = seeds[: len(seeds) // 2]
         choose[name] = float(np.mean([runs[seed][halves[0]].mean() for seed in first]))
         test[name] = {seed: runs[seed][halves[1]] for seed in seeds[len(first) :]}
-    # Of equal figures the default's wins, then the first: a change needs a reason.
+    # The default wins among equal figures, then the first: a change needs a reason.
     chosen = min(choose, key=lambda name: (choose[name], name != default))
     difference = None
     if chosen != default:

@@ -1,4 +1,4 @@
-"""What tests of the operations try: images, parameters, and executors beside the compiled kernels."""
+"""Cases for the operations' tests: images, parameters, and executors beside the compiled kernels."""
 
 from itertools import product
 from typing import Any
@@ -65,7 +65,7 @@ def wrong_values(executor: Any, channels: int, size: tuple[int, int], count: int
 
 
 def wrong(executor: Any) -> dict[str, Any]:
-    """What an executor gets wrong, of a little of everything."""
+    """The differing values of an executor, of a little of everything."""
     small, tiles = [(1, 5), (8, 8), (37, 41)], [(66, 65)]
     chains = {
         f"{name} {channels} {size}": wrong_parameters(executor, name, channels, size, 2 if size in tiles else 3)

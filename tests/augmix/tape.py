@@ -1,4 +1,4 @@
-"""What a CUDA graph does, on a CPU: the operations of a function are noted, and done again without the function."""
+"""A CUDA graph's work on a CPU: the operations of a function are noted, and done again without the function."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

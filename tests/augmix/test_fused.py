@@ -38,7 +38,7 @@ def test_the_interpreter_gives_the_same_bits() -> None:
 
 @pytest.fixture(scope="module")
 def assembler() -> Any:
-    """What compiles the kernels for a GPU."""
+    """The compiler of the kernels for a GPU."""
     try:
         from tests.augmix import assembled
 
@@ -50,7 +50,7 @@ def assembler() -> Any:
 
 @pytest.fixture(scope="module")
 def machine(assembler: Any) -> Any:
-    """What stands for the kernels where there is no GPU, with all that it has compiled."""
+    """A stand-in for the kernels where there is no GPU, with all that it has compiled."""
     return assembler.kernels()
 
 
@@ -166,7 +166,7 @@ def on_device(kind: str) -> Any:
 
 @pytest.fixture(autouse=True)
 def forget() -> Iterator[None]:
-    """What is known once a process is not known to the next test."""
+    """Facts that are kept for a process are forgotten before the next test."""
     for known in (executors._fused, executors._fault, executors._tell):
         known.cache_clear()
     yield
@@ -195,7 +195,7 @@ def test_a_kernel_that_fails_is_not_used_and_one_line_says_so(
         warnings.simplefilter("error")  # not a second time
         assert executors.choose(on_device("cuda"), mix) is executor
     assert torch.equal(executor.chain(IMAGES, *ROTATIONS, 0), compiled.chain(IMAGES, *ROTATIONS, 0))
-    # What is right is used all the same.
+    # A kernel that is right is used all the same.
     assert executors.choose(on_device("cuda"), not mix) is standin
 
 

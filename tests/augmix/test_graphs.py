@@ -199,7 +199,7 @@ def test_a_failed_recording_leaves_no_trace() -> None:
 
 
 class Cuda:
-    """What `CudaCapture` asks of torch.cuda, without a GPU: notes what it is asked; recording fails if told to."""
+    """A torch.cuda for `CudaCapture` without a GPU: it notes what it is asked; recording fails if told to."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, fails: Exception | None = None) -> None:
         self.done: list[str] = []

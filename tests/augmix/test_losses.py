@@ -94,7 +94,7 @@ def test_kl_is_stronger_than_jsd_at_equal_weight() -> None:
 
 @pytest.mark.parametrize(("second", "factor"), [(1.0, 4.5), (-1.0, 1.5)])
 def test_how_much_stronger_kl_is_depends_on_how_the_views_differ(second: float, factor: float) -> None:
-    """Where they differ little: with d and e the differences from p, weighted by 1/p, KL is (d² + e²)/4 and JSD
+    """Predictions that differ little: with d and e the differences from p, weighted by 1/p, KL is (d² + e²)/4 and JSD
     (d² + e² − d·e)/9.
     """
     generator = torch.Generator().manual_seed(0)

@@ -127,7 +127,7 @@ def test_any_views_go_with_any_mix_and_any_loss(views: str, needed: dict[str, di
 
 
 def test_mixes_pair_every_view_alike(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
-    """What is pasted or mixed into one view is what is into the others, or their comparison is of other images."""
+    """The same is pasted or mixed into every view, or their comparison is of other images."""
     for mix in ("mixup", "cutmix", "fmix"):
         method = preset(mix, **({"probability": 1.0} if mix == "cutmix" else {}))
         first, second = method.mix([batch[0], batch[0].clone()], torch.eye(8), np.random.default_rng(0))[0]

@@ -59,7 +59,7 @@ def test_negative_log_likelihood_equals_its_definition() -> None:
     labels = rng.integers(5, size=200)
     expected = -sum(math.log(p[i, label]) for i, label in enumerate(labels)) / 200
     assert metrics.negative_log_likelihood(p[np.arange(200), labels]) == pytest.approx(expected)
-    # What single precision rounds to nothing counts as the least that it has, and not as infinitely bad.
+    # A probability that single precision rounds to nothing counts as the least that it has, not as infinitely bad.
     assert metrics.negative_log_likelihood(np.array([1e-46, 1.0], np.float32)) == pytest.approx(149 * math.log(2) / 2)
     assert metrics.negative_log_likelihood([1.0]) == 0
 

@@ -114,7 +114,7 @@ def test_images_are_what_pillow_makes_of_them(images: Tensor, labels: Tensor) ->
 
 
 def test_imagenets_policy_has_the_magnitudes_of_its_authors_code_for_tpus() -> None:
-    """What int(level / 10 · 4) bits, a threshold of int(level / 10 · 256) and level / 10 · 30 degrees come to."""
+    """Parameters are int(level / 10 · 4) bits, a threshold of int(level / 10 · 256) and level / 10 · 30 degrees."""
     policy = read_policy("imagenet", full=True)
     ids, parameters = sample(policy, 20_000, (224, 224), np.random.default_rng(0))
     found = {NAMES[i]: set(np.round(parameters[ids == i], 12).tolist()) for i in np.unique(ids)}

@@ -19,7 +19,7 @@ CONFIG = Path(__file__).parents[2] / "config"
 
 
 def expected_length(side: int, length: int) -> float:
-    """Of an interval of `side` pixels around each pixel in turn, the pixels within [0, length), on average."""
+    """The mean number of pixels within [0, length) of an interval of `side` pixels around each pixel in turn."""
     return float(
         np.mean([len(set(range(c - side // 2, c - side // 2 + side)) & set(range(length))) for c in range(length)])
     )

@@ -150,7 +150,7 @@ def test_the_released_masks_images_have_one_horizontal_cycle_at_most(size: tuple
     # The sign of the vertical frequency is kept where the horizontal one is 1.
     np.testing.assert_allclose(power[: len(expected), 1], expected, rtol=0.15)
     assert power[width // 2 + 1 + width % 2 :, 1].max() < 1e-12 * power.max()
-    # Of a horizontally constant wave, the real part is left: half of its power, at both signs of the frequency.
+    # The real part is left of a horizontally constant wave: half of its power, at both signs of the frequency.
     np.testing.assert_allclose(power[1 : len(expected), 0], np.array(expected[1:]) / 4, rtol=0.15)
     np.testing.assert_allclose(power[-1 : -len(expected) : -1, 0], power[1 : len(expected), 0])
 

@@ -1,4 +1,4 @@
-"""What these tests start for themselves; they run with `make test-cluster` alone."""
+"""The servers that these tests start for themselves; they run with `make test-cluster` alone."""
 
 import os
 from collections.abc import Iterator

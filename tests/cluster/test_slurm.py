@@ -52,7 +52,7 @@ def test_an_experiment_ends_right_whatever_happens_to_its_jobs(slurm: Slurm, sit
         front.wait()
     assert (site.folder / "results/faults/report.pdf").stat().st_size > 10_000
 
-    # What fails for good is tried again, and then said with its two logs; the rest is reported.
+    # A job that fails for good is tried again, and then said with its two logs; the rest is reported.
     text = said.read_text()
     assert "failed: train digits/smallnet/hot/seed0\n  error: results/faults/digits/smallnet/hot/seed0 diverged" in text
     assert "  log:   results/faults/digits/smallnet/hot/seed0/train.log\n" in text

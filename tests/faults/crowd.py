@@ -36,7 +36,7 @@ def write_experiment(folder: Path, epochs: int) -> None:
 
 
 def mirror(folder: Path, uri: str) -> int:
-    """What a synchronisation came to, as an exit status: 10 created, 11 updated, 12 unchanged, 2 refused."""
+    """The outcome of a synchronisation, as an exit status: 10 created, 11 updated, 12 unchanged, 2 refused."""
     try:
         summary = sync(folder, uri)
     except UserError as error:
@@ -47,7 +47,7 @@ def mirror(folder: Path, uri: str) -> int:
 
 
 def held(uri: str) -> dict[str, int]:
-    """What MLflow holds: runs, runs ended, points of curves, and those doubled. Nothing when it does not answer."""
+    """The content of MLflow: runs, runs ended, points of curves, and those doubled. Nothing when it does not answer."""
     found: Counter[str] = Counter()
     try:
         with open_store(uri) as client:

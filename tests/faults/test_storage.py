@@ -62,7 +62,7 @@ def all_stages(experiment: Experiment) -> None:
 
 
 def refused(experiment: Experiment) -> str:
-    """What the stages say when they cannot go on; empty when they end."""
+    """The stages' messages when they cannot go on; empty when they end."""
     try:
         all_stages(experiment)
     except UserError as error:

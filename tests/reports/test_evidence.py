@@ -1,4 +1,4 @@
-"""What the report says of differences rests on every seed and every test image, or says on what it does."""
+"""The report's statements on differences rest on every seed and every test image, or say on what they do."""
 
 import csv
 import io

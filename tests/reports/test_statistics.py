@@ -316,7 +316,7 @@ def test_a_method_is_not_told_apart_from_itself() -> None:
     assert np.mean(found) <= 0.07
 
 
-# What can be seen
+# Power
 
 
 def test_detectable_difference_has_the_power_it_promises() -> None:

@@ -30,7 +30,7 @@ class World:
     errors: tuple[float, ...]
     """True errors of the methods."""
     deviations: tuple[float, ...]
-    """Of a net's true error over seeds, beside the error: the methods' relative deviations, which take turns."""
+    """The deviations of a net's true error over seeds, relative to the error; the methods take them in turns."""
     copies: bool = True
     """Whether an image's score is its mean wrongness over many corrupted copies; else that of one clean image."""
     image: float = 1.5

@@ -12,7 +12,7 @@ import yaml
 from tests.checkout import ROOT, TINY, copy_checkout
 
 pytestmark = pytest.mark.slow
-# Of the tiny experiment.
+# Numbers of the tiny experiment.
 JOBS = {
     "prepare", "generate_digits_C_1", "generate_digits_C_2", "generate_digits_P_1", "generate_digits_P_2", "train",
     "evaluate", "collect", "report", "track",

@@ -33,7 +33,7 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     from augmix.suite.run.front import reproduce
 
-    # What it says at the end decides nothing: the results are in files.
+    # Its last words decide nothing: the results are in files.
     with contextlib.redirect_stdout(Steady(sys.stdout)):
         status = reproduce(Path(args.config), args.cores, args.profile, args.dry_run, args.keep, args.retrain)
     settle(sys.stdout)

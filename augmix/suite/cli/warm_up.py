@@ -42,7 +42,7 @@ def _call(part: Callable[[], None]) -> None:
 
 
 def _transform() -> None:
-    """What the transform, AutoAugment and single operations call."""
+    """Compile the functions of the transform, AutoAugment and single operations."""
     import numpy as np
     import torch
 

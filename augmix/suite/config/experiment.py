@@ -33,7 +33,7 @@ class Experiment:
 
     @property
     def folder(self) -> Path:
-        """Where this experiment's results go."""
+        """The folder of this experiment's results."""
         return self.results / self.name
 
     @property
@@ -74,7 +74,7 @@ class Experiment:
         return list(dict.fromkeys(folder for name in self.datasets for folder in (name, self.prepared(name))))
 
     def preparation(self, folder: str) -> Preparation:
-        """What decides the content of `<data>/<folder>`: the settings of `augmix prepare`."""
+        """The settings of `augmix prepare`, which decide the content of `<data>/<folder>`."""
         name = folder.removesuffix(VALIDATION)
         entry = self.datasets[name]
         return Preparation(

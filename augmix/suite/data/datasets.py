@@ -165,7 +165,7 @@ def prepare(settings: Preparation, folder: Path) -> None:
     if data.streamed is not None:
         for split, images in (("train", data.train_images), ("test", data.test_images)):
             photographs.verify(Path(data.streamed["root"]), images["name"][chosen[split]])
-    # Where the source was downloaded or unpacked just now, there was no digest to ask for.
+    # A source that was downloaded or unpacked just now had no digest to ask for.
     settings = replace(settings, source=settings.source or source_digest(settings.loader, settings.options))
     normalisation = getattr(module, "NORMALISATION", NORMALISED)
     record: dict[str, Any] = {
@@ -250,7 +250,7 @@ def test_images_digest(folder: Path) -> str:
 
 
 def record(folder: Path) -> dict[str, Any]:
-    """What `prepare` noted of a data set: its classes, settings and checksums."""
+    """The record that `prepare` wrote of a data set: its classes, settings and checksums."""
     noted = read_json(folder / "dataset.json")
     if not isinstance(noted, dict) or not {"classes", "loader", "sha256"} <= set(noted):
         raise UserError(f"{folder / 'dataset.json'} is not a data set's record; run `augmix prepare` again")

@@ -36,7 +36,7 @@ class Source(NamedTuple):
     checksum: str
     """`md5:…` or `sha256:…`."""
     unpacked: int = 0
-    """Of an archive: the most bytes that its files may take."""
+    """The most bytes that an archive's files may take."""
 
     @property
     def name(self) -> str:

@@ -35,7 +35,7 @@ FAULTS = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, NotImplementedError,
     struct.error, zlib.error, Image.DecompressionBombError,
 )  # fmt: skip
-"""What Pillow's decoders raise over damaged files."""
+"""The errors that Pillow's decoders raise over damaged files."""
 
 
 def read(file: Path) -> np.ndarray:
@@ -128,7 +128,7 @@ def centre(image: np.ndarray, side: int) -> np.ndarray:
 
 
 def shorter_side(side: int) -> int:
-    """What the shorter side is scaled to before the centre is cut out: 256 for 224 pixels."""
+    """The shorter side to scale to before the centre is cut out: 256 for 224 pixels."""
     return round(side * 256 / 224)
 
 

@@ -1,4 +1,4 @@
-"""Where the time of an experiment went, from what its jobs left beside their logs."""
+"""The time that an experiment spent, by stage, from what its jobs left beside their logs."""
 
 from collections import defaultdict
 from collections.abc import Sequence

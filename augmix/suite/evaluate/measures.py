@@ -55,7 +55,7 @@ class Measure:
 
     @property
     def remark(self) -> str:
-        """What a value of metrics.csv is, for those who see it alone: its unit, its direction and its definition."""
+        """A description of a value of metrics.csv that is seen alone: its unit, its direction and its definition."""
         unit = f"in {self.unit}" if self.scale == 1 else "a fraction"
         return f"{unit}; {'lower' if self.lower_is_better else 'higher'} is better; {self.meaning}"
 

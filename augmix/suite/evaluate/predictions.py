@@ -30,7 +30,7 @@ class Predictions(NamedTuple):
     labels: np.ndarray
     """int64 (N,), or (levels · N,)."""
     source: str
-    """Where the images come from."""
+    """The images' source, in words."""
 
 
 class OutdatedError(UserError):
@@ -42,7 +42,7 @@ class OutdatedError(UserError):
 
 
 def path_of(folder: Path, output: str, testset: str) -> Path:
-    """Where the predictions of the run in `folder` lie."""
+    """The file of the predictions of the run in `folder`."""
     return folder / output / f"{testset}.npz"
 
 

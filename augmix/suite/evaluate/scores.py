@@ -1,4 +1,4 @@
-"""What each test image contributes to a measure: the figures of metrics.csv, not yet averaged over images."""
+"""The share of each test image in a measure: the figures of metrics.csv, not yet averaged over images."""
 
 from collections.abc import Callable, Mapping
 

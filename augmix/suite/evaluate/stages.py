@@ -156,7 +156,7 @@ def _changes_of_data(experiment: Experiment, folder: str) -> Iterator[Change]:
 def _changes_of_making(making: Making) -> Iterator[Change]:
     for shift in making.shifts:
         found = base.difference(making.testset, shift)
-        # Where nothing says that they were there, missing files are no result that changed.
+        # Missing files are no result that changed unless something says that they were there.
         if found and (found.why != MISSING or making.marker.exists() or making.testset.stamp(shift).exists()):
             yield Change("generate", f"{making.folder.name} {shift}", making.marker, found)
 
@@ -172,7 +172,7 @@ def to_make(experiment: Experiment, making: Making) -> list[str]:
 
 
 def changes_of_run(experiment: Experiment, run: Run) -> list[Change]:
-    """What a run's weights and predictions were made with that is not what is asked for now."""
+    """The differences between what a run's weights and predictions were made with and what is asked for now."""
     folder = experiment.folder / run.path
     target = folder / "model.pt"
     if not target.exists():
@@ -310,7 +310,7 @@ def _kept(path: Path) -> Mapping[str, Any]:
 
 
 def read_kept(path: Path) -> dict[str, Any]:
-    """What `kept.json` says, by `Change.key`; nothing where it is missing. Raises `UserError` where it is damaged."""
+    """The content of `kept.json`, by `Change.key`; empty without one. Raises `UserError` where it is damaged."""
     if not path.exists():
         return {}
     with suppress(UserError):

@@ -55,7 +55,7 @@ class Normalisation(NamedTuple):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     origin: str
-    """Where they come from, for people."""
+    """Their origin, for people."""
 
     def __str__(self) -> str:
         mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (self.mean, self.std))

@@ -8,7 +8,7 @@ from augmix.suite.io.digests import Code
 
 
 class Difference(NamedTuple):
-    """What a result was made with that is not what is asked for now."""
+    """A difference between what a result was made with and what is asked for now."""
 
     why: str
     """code, settings, data, or unknown where the result does not say what it was made with."""

@@ -24,7 +24,7 @@ VERSION = 1
 SETTLED = 2 * 10**9
 """Nanoseconds that a file must have rested for: two changes within a tick of the clock leave the same times."""
 SMALL = (1000, 2**26)
-"""Of fewer files with fewer bytes than these nothing is kept: they are read in an instant."""
+"""The fewest files and bytes for which a cache is kept: less is read in an instant."""
 THREADS = 8
 CHUNK = 256
 """How many files a thread reads at a time."""
@@ -164,7 +164,7 @@ def _cache_file(root: Path, ends: int | None) -> Path | None:
 
 
 def _read_cache(path: Path | None) -> Mapping[str, _Known]:
-    """What is known of the files; nothing where the cache is missing or damaged."""
+    """The cached facts of the files; nothing where the cache is missing or damaged."""
     if path is None:
         return {}
     try:

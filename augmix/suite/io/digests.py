@@ -68,7 +68,7 @@ _PROSE = (".md", ".rst")
 
 @dataclass(frozen=True)
 class Code:
-    """What decides a stage's result: sources and package versions."""
+    """The code that decides a stage's result: sources and package versions."""
 
     files: Mapping[str, str]
     """Paths relative to the import root, such as `augmix/mixing.py`: 12 hex digits of the sha256 of their code."""
@@ -81,12 +81,12 @@ class Code:
         return json_digest([dict(self.files), dict(self.packages)])
 
     def as_json(self) -> dict[str, Any]:
-        """What `from_json` reads, with the digest."""
+        """Plain values that `from_json` reads, with the digest."""
         return {"digest": self.digest, "files": dict(self.files), "packages": dict(self.packages)}
 
     @classmethod
     def from_json(cls, value: object) -> "Code | None":
-        """What `as_json` gave, or None for anything else, such as the nothing that older results hold.
+        """The inverse of `as_json`; None for anything else, such as the nothing that older results hold.
 
         The digest that stands there is not read: it follows from the rest.
         """
@@ -122,7 +122,7 @@ def code(roots: tuple[str, ...], neutral: tuple[str, ...] = NEUTRAL) -> Code:
 
 
 def differences(before: Code, now: Code) -> list[str]:
-    """What has changed, for people: `augmix/mixing.py`, `baselines/fmix.py (new)`, `torch 2.13.0 → 2.14.1`."""
+    """The changes, for people: `augmix/mixing.py`, `baselines/fmix.py (new)`, `torch 2.13.0 → 2.14.1`."""
     changes = []
     for name, old, new in _changed(before.files, now.files):
         changes.append(f"{name} (new)" if old is None else f"{name} (gone)" if new is None else name)
@@ -165,14 +165,14 @@ def _version(distribution: str) -> str | None:
 
 
 class _Module(NamedTuple):
-    """Where a module lies."""
+    """The path of a module."""
 
     file: Path | None
     """None for a namespace package."""
     key: str
     """Its file relative to the import root."""
     folders: tuple[str, ...]
-    """Where the modules of a package lie."""
+    """The folders of a package's modules."""
 
 
 class _Closure:
@@ -221,13 +221,13 @@ class _Closure:
                         self._descend(value, attribute.split("."))
 
     def _source(self, file: Path) -> Source:
-        """What a file says; it is looked at once, as it stands now."""
+        """The content of a file, looked at once, as it stands now."""
         if file not in self._read:
             self._read[file] = read_source(file)
         return self._read[file]
 
     def _source_of(self, name: str) -> Source | None:
-        """What a module says, or None where it is neutral or has no source."""
+        """The content of a module, or None where it is neutral or has no source."""
         module = None if self._is_neutral(name) else self._find(name)
         return self._source(module.file) if module and module.file and module.file.suffix == ".py" else None
 
@@ -278,7 +278,7 @@ class _Closure:
         if self._find(f"{base}.{entry.name}") is None:
             self._reach(base)
         if entry.name == "*":
-            # Where it is spelt out what that takes, there can be modules among it.
+            # A star import that spells out what it takes can have modules among it.
             source = self._source_of(base)
             for exported in source.exported if source else ():
                 self._attribute(base, exported)

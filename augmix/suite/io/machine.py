@@ -1,4 +1,4 @@
-"""What this machine offers to jobs, found without torch, before any runs; and what processor and driver it has."""
+"""The resources that this machine offers to jobs, found without torch, before any runs; its processor and driver."""
 
 import math
 import os

@@ -34,7 +34,7 @@ def commit() -> tuple[str, bool | None]:
 
     Of the tree, what is imported or run counts: neither configurations, for each run's is beside its results, nor logs.
     """
-    # Who runs this code trusts the checkout, whoever owns it; a repository that git's hooks name is another one.
+    # Running this code is trusting the checkout, whoever owns it; a repository that git's hooks name is another one.
     git = ["git", "-C", str(CHECKOUT), "-c", f"safe.directory={CHECKOUT}"]
     ours = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
 

@@ -1,4 +1,4 @@
-"""What a source file says, apart from comments: its code in one layout, its imports, and the names it spells out."""
+"""The content of a source file, apart from comments: its code in one layout, its imports, the names it spells out."""
 
 import ast
 import hashlib
@@ -20,16 +20,16 @@ class Import(NamedTuple):
     """How many dots a relative import begins with."""
     module: str
     name: str | None
-    """What is imported from the module; None for the module itself."""
+    """The name that is imported from the module; None for the module itself."""
     bound: str
-    """What the importing file calls it."""
+    """The name that the importing file gives it."""
     means: str = ""
     """The dotted name of that, where the import has no `from`."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a file of Python says, apart from comments."""
+    """The content of a file of Python, apart from comments."""
 
     digest: str
     text: str
@@ -44,7 +44,7 @@ class Source:
     searches: dict[str, list[str]] = field(default_factory=dict)
 
     def attributes(self, name: str) -> list[str]:
-        """What the code reads of the name: `["kernels", "table.IDS"]` for `operations`."""
+        """The attributes that the code reads of the name: `["kernels", "table.IDS"]` for `operations`."""
         if name not in self.searches:
             found = re.findall(rf"(?<![\w.]){re.escape(name)}((?:\.\w+)+)", self.text)
             self.searches[name] = sorted({attribute[1:] for attribute in found})
@@ -74,13 +74,13 @@ def once(read: Callable[[Path], T]) -> Callable[[Path], T]:
 
 
 def unreadable(path: Path, error: OSError) -> UserError:
-    """What to raise about a file that cannot be read."""
+    """The error to raise about a file that cannot be read."""
     return UserError(f"{path} cannot be read: {error.strerror or error}; check that it is there and yours to read")
 
 
 @once
 def read_source(path: Path) -> Source:
-    """What a file says; raises `UserError` naming one that cannot be read, or is not Python."""
+    """The content of a file; raises `UserError` naming one that cannot be read, or is not Python."""
     try:
         source = path.read_bytes()
     except OSError as error:

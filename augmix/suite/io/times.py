@@ -1,4 +1,4 @@
-"""Where a job's time went: each command that writes a log leaves a file of seconds beside it.
+"""The time that a job spent: each command that writes a log leaves a file of seconds beside it.
 
 What a job does is timed by `spent`; the rest of its time is its start: the process itself, and what it imports. Every
 command imports this module, so that it imports nothing itself that `augmix --help` can do without.

@@ -88,7 +88,7 @@ def _parameters(architecture: str) -> int:
 
 
 def actual(experiment: Experiment) -> str:
-    """Where the time went, and predicted against actual seconds of the runs that are done, where there is a plan."""
+    """The time spent, and predicted against actual seconds of the runs that are done, where there is a plan."""
     found = durations.jobs(experiment)
     parts = [_spent(found)] if found else []
     if not parts or (experiment.folder / "plan.json").exists():

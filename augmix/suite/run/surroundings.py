@@ -1,4 +1,4 @@
-"""What surrounds a start: the user's environment, home, temporary folder and clocks."""
+"""The surroundings of a start: the user's environment, home, temporary folder and clocks."""
 
 import os
 import pwd

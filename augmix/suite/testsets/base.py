@@ -1,4 +1,4 @@
-"""What a test set is: images that a trained net is evaluated on, known by their settings before any is read.
+"""Test sets: images that a trained net is evaluated on, known by their settings before any is read.
 
 A kind of test sets is one module of `augmix.suite.testsets.kinds`, found by its file name, with a subclass of `TestSet`
 called `KIND`. Everything else in the suite loops over an experiment's test sets and asks them; nothing here or there
@@ -44,7 +44,7 @@ class Images(ABC):
     """An opened test set."""
 
     source: str
-    """Where the images come from: a column of metrics.csv."""
+    """The images' source: a column of metrics.csv."""
 
     @property
     @abstractmethod
@@ -263,7 +263,7 @@ class Origin:
 
     @property
     def downloads(self) -> Path:
-        """Where data sets and published test sets are downloaded to."""
+        """The folder to which data sets and published test sets are downloaded."""
         return self.root / "downloads"
 
     @property
@@ -298,7 +298,7 @@ def is_made(testset: TestSet, shift: str) -> bool:
 
 
 def difference(testset: TestSet, shift: str) -> Difference | None:
-    """What a shift's files lack, or were made with, that is not what is asked for now; None where all is right."""
+    """The difference between a shift's files and what is asked for now; None where all is right."""
     stamp, files = testset.stamp(shift), testset.files(shift)
     if missing := [file for file in files or [stamp] if not file.exists()]:
         return Difference(MISSING, (f"{missing[0].name} is missing",))

@@ -22,7 +22,7 @@ class Severities(Shifted):
     noun: ClassVar[str] = "corruption"
     bytes_a_pixel: ClassVar[float] = 0.3
     corrupt: ClassVar["staticmethod[..., np.ndarray]"]
-    """What makes it, with the arguments of `augmix.corruptions.corrupt`."""
+    """The function that makes it, with the arguments of `augmix.corruptions.corrupt`."""
 
     def repeats(self, shift: str) -> int:
         return len(SEVERITIES)

@@ -238,7 +238,7 @@ class Shifted(TestSet):
         return digests.json_digest([[noted["settings"], noted["data"]]])
 
     def _made_with(self, shift: str) -> list[Any]:
-        """What tells a shift's files from others; those that do not say what they were made with may be kept."""
+        """The facts that tell a shift's files from others; files without a stamp may be kept ones."""
         stamp = self.stamp(shift)
         if not stamp.exists() and all(path.exists() for path in self.files(shift)):
             return ["unknown", self._content(shift)]

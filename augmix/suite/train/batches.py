@@ -15,21 +15,21 @@ from augmix.suite.data.datasets import Split
 from augmix.suite.data.photographs import Photographs, draw_crops
 from augmix.suite.data.streaming import Streamed
 
-# What a generator is for comes first in its seed: NumPy pads seeds with zeros, so (s, e) would equal (s, e, 0).
+# A generator's purpose comes first in its seed: NumPy pads seeds with zeros, so (s, e) would equal (s, e, 0).
 ORDER, STEP = 1, 2
 # Limits of a batch in order.
 IMAGES, PIXELS = 256, 2**22
 
 
 class Batch(NamedTuple):
-    """What one process trains on in one step."""
+    """The images that one process trains on in one step."""
 
     images: Tensor
     """uint8 (B, C, H, W), cut and mirrored."""
     labels: Tensor
     """int64 (B,)."""
     share: float
-    """Of the whole step's images; below 1 where several processes train together."""
+    """The fraction of the whole step's images; below 1 where several processes train together."""
     rng: np.random.Generator
     """For everything else that is random in the step."""
 

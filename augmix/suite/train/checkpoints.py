@@ -18,7 +18,7 @@ import torch
 from augmix.suite.io.files import atomic, write_csv, write_json
 from augmix.suite.io.processes import leads
 
-# What reading a damaged file as a checkpoint or an archive can end in.
+# The errors that reading a damaged file as a checkpoint or an archive can end in.
 DAMAGED = (
     ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError, TypeError, ValueError,
     pickle.UnpicklingError, struct.error, zipfile.BadZipFile,
@@ -77,7 +77,7 @@ def save(path: Path, value: Any) -> None:
 
 
 def load(path: Path) -> Any:
-    """What `save` wrote, on the CPU; nothing in it is executed. Raises one of `DAMAGED` unless it is whole."""
+    """Read what `save` wrote, on the CPU; nothing in it is executed. Raises one of `DAMAGED` unless it is whole."""
     with zipfile.ZipFile(path) as archive:
         if (part := archive.testzip()) is not None:  # torch compares no checksums
             raise zipfile.BadZipFile(f"{part} has another checksum")

@@ -1,4 +1,4 @@
-"""Where a job computes: the device, its threads, and the process's settings for speed and repeatability."""
+"""A job's device, its threads, and the process's settings for speed and repeatability."""
 
 import contextlib
 import ctypes
@@ -115,7 +115,7 @@ def _claim() -> torch.device:
 
 
 def graphs(device: torch.device) -> Graphs | None:
-    """What records and replays steps on the device; None where they are just taken."""
+    """The recorder that replays steps on the device; None where they are just taken."""
     return Graphs(CudaCapture(device), tell) if device.type == "cuda" else None
 
 
@@ -128,12 +128,12 @@ def precision(name: str, device: torch.device) -> str:
 
 
 def describe(device: torch.device) -> str:
-    """What the device is, for people."""
+    """The device's name, for people."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def noted(device: torch.device) -> dict[str, Any]:
-    """What a result notes of the device that made it: its name and, of a GPU, the versions of what drives it."""
+    """The facts that a result notes of the device that made it: its name and, of a GPU, its driver's versions."""
     found: dict[str, Any] = {"device": describe(device)}
     if device.type == "cuda":
         cuda = {"cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}

@@ -24,7 +24,7 @@ class Group:
     def __init__(self, rank: int = 0, processes: int = 1, device: torch.device | None = None) -> None:
         self.rank, self.processes, self._device = rank, processes, device
         self.share = 1.0
-        """Of the current step's images."""
+        """This process's fraction of the current step's images."""
 
     @property
     def leads(self) -> bool:

@@ -1,4 +1,4 @@
-"""What CIFAR-10 and CIFAR-100 share: torchvision's files, Python pickles of rows of 3,072 bytes, or images as files."""
+"""The files of CIFAR-10 and CIFAR-100: torchvision's Python pickles of rows of 3,072 bytes, or images as files."""
 
 import hashlib
 import io
@@ -33,7 +33,7 @@ class Layout(NamedTuple):
     names_key: str
     labels_key: str
     md5: Mapping[str, str]
-    """Of every file, by its name."""
+    """The checksum of every file, by its name."""
 
 
 def check(layout: Layout, folder: str) -> None:
@@ -83,7 +83,7 @@ def classes(layout: Layout, folder: str) -> list[str] | None:
 
 
 def digest(layout: Layout, folder: str) -> str | None:
-    """By what changes of images as files show; the pickles are compared with their checksums."""
+    """A digest by which changes of images as files show; the pickles are compared with their checksums."""
     return image_folder.digest(folder, SIDE) if _as_images(layout, folder) else None
 
 

@@ -89,7 +89,7 @@ def _unpack_val(archive: Path, folder: Path, classes: list[str] | dict[str, str]
 
 
 def _members(archive: Path, split: str) -> Iterator[tuple[str, IO[bytes]]]:
-    """What the pattern of a split's members captures, and each one's content."""
+    """The groups that a pattern captures of the names of a split's members, and each one's content."""
     with tarfile.open(archive) as tar:
         for member in bar(tar, desc=archive.name, unit="file"):
             matched = _MEMBERS[split].fullmatch(Path(member.name).name)

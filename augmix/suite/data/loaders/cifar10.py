@@ -56,7 +56,7 @@ def classes(folder: str) -> list[str] | None:
 
 
 def digest(folder: str) -> str | None:
-    """By what changes of images as files show."""
+    """A digest by which changes of images as files show."""
     return _cifar.digest(LAYOUT, folder)
 
 

@@ -32,7 +32,7 @@ def check(split: str = "random") -> None:
 
 
 def limits(split: str = "random") -> list[str]:
-    """What limits the figures on these images, in words."""
+    """Limits of the figures on these images, in words."""
     found = ["the originals have 8×8 pixels, enlarged"]
     if split != "unseen_writers":
         found.append(

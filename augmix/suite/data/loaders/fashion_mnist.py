@@ -22,7 +22,7 @@ HOST = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
 TORCHVISION = Path("FashionMNIST", "raw")
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
-# Of the uncompressed files: Debian compresses them anew.
+# Checksums of the uncompressed files: Debian compresses them anew.
 MD5 = {
     "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
     "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
@@ -50,7 +50,7 @@ def check(folder: str) -> None:
 
 
 def limits(folder: str = "") -> list[str]:
-    """What limits the figures on these images, in words."""
+    """Limits of the figures on these images, in words."""
     return [SMALL]
 
 

@@ -28,7 +28,7 @@ def check() -> None:
 
 
 def limits() -> list[str]:
-    """What limits the figures on these images, in words."""
+    """Limits of the figures on these images, in words."""
     return [SMALL]
 
 

@@ -22,7 +22,7 @@ from augmix.suite.io.files import expanded
 from augmix.suite.io.progress import bar
 
 LEFT = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir")
-"""What Windows, macOS and network drives leave in folders of images, beside hidden files."""
+"""Files that Windows, macOS and network drives leave in folders of images, beside hidden ones."""
 
 
 def check(folder: str, side: int = 32) -> None:
@@ -58,7 +58,7 @@ def _classes(root: Path, split: str) -> list[str]:
 
 
 def listing(folder: Path) -> list[str]:
-    """What lies in a folder but for what systems leave there; in the order of names, or of numbers if all are such."""
+    """The entries of a folder but for what systems leave there; in order of names, or of numbers if all are such."""
     try:
         names = sorted(filter(is_wanted, os.listdir(folder)))
     except OSError as error:

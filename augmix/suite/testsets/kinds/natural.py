@@ -122,7 +122,7 @@ class Natural(TestSet):
 
     def make(self, shifts: Sequence[str]) -> None:
         loaded: Arrays = loader_module(self.loader).load(**self.options)
-        # Where it was downloaded or unpacked just now, there was no digest to ask for.
+        # A source that was downloaded or unpacked just now had no digest to ask for.
         source = self.source or datasets.source_digest(self.loader, self.options)
         images, labels = getattr(loaded, f"{self.split}_images"), getattr(loaded, f"{self.split}_labels")
         record, data_digest = datasets.record(Path(self.data)), self.data_digest()

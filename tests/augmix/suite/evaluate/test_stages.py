@@ -480,10 +480,10 @@ def test_results_that_are_kept_stay_until_something_else_changes(
     keep(experiment, changes(experiment))
     assert set(kept(experiment)) >= {f"train {AUGMIX}", f"train {STANDARD}"}
     assert unkept(experiment, changes(experiment)) == []
-    # What was made anew meanwhile needs no more to be accepted.
+    # A result that was made anew meanwhile needs no more to be accepted.
     prune(experiment, [change for change in changes(experiment) if change.run != AUGMIX])
     assert f"train {AUGMIX}" not in kept(experiment)
-    # Of other settings it is another run, whatever was accepted.
+    # Other settings make it another run, whatever was accepted.
     after = changed(experiment, training__epochs=2)
     assert {change.name for change in unkept(after, changes(after)) if change.stage == "train"} == BOTH
 

@@ -143,7 +143,7 @@ def test_where_the_usual_folder_cannot_be_written_the_temporary_one_is_taken(
     read.clear()
     assert digest(root) == first
     assert read == []
-    # Where others could write, what it says is nothing worth.
+    # A cache that others could write is worth nothing.
     folder.chmod(0o777)
     assert digest(root) == first
     assert len(read) == 6
@@ -177,7 +177,7 @@ def test_of_large_files_both_ends_and_the_size_count(root: Path) -> None:
         assert (digest(root, ends=10) != seen[0]) is noticed, at
     path.write_bytes(bytes(101))
     assert digest(root, ends=10) != seen[0]
-    # Where the ends meet, every byte counts.
+    # Every byte counts where the ends meet.
     for length in (0, 5, 10, 15, 20):
         path.write_bytes(bytes(length))
         whole = digest(root, ends=10)

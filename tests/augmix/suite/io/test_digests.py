@@ -1,4 +1,4 @@
-"""What decides a result is found without running it: code without comments, data that it names, package versions."""
+"""The digest finds what decides a result without running it: code, data that it names, package versions."""
 
 import ast
 import hashlib

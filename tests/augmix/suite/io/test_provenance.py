@@ -1,4 +1,4 @@
-"""What a result notes of its code."""
+"""The facts that a result notes of its code."""
 
 import subprocess
 from collections.abc import Iterator

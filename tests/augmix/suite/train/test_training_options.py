@@ -1,4 +1,4 @@
-"""What a recipe offers for speed takes effect, repeats to the bit, and trains as the default does."""
+"""Settings that a recipe offers for speed take effect, repeat to the bit, and train as the default does."""
 
 import csv
 from collections.abc import Callable
