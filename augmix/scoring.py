@@ -12,6 +12,7 @@ from augmix.checks import check_choice, check_images, check_integer, choose_pres
 from augmix.corruptions import CORRUPTIONS, corrupt
 from augmix.models import Normalised
 from augmix.perturbations import NOISE_PERTURBATIONS, frame_count, perturb, perturbations_of
+from augmix.registry import nearest
 
 TESTSETS = ("clean", "C", "P")
 SEVERITIES = (1, 2, 3, 4, 5)
@@ -42,7 +43,9 @@ class Scores(list[Score]):
         for score in self:
             if (score.testset, score.shift) == (testset, shift) and metric in (None, score.metric):
                 return score.value
-        raise KeyError((testset, shift, metric))
+        known = [" ".join(filter(None, score[:3])) for score in self]
+        wanted = " ".join(filter(None, (testset, shift, metric)))
+        raise KeyError(f"no score {wanted!r}; {nearest(wanted, known)}")
 
     def __str__(self) -> str:
         lines = [f"{'test set':9}{'shift':20}{'measure':18}{'value':>8}   95 % interval over images"]

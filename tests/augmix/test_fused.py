@@ -167,11 +167,12 @@ def on_device(kind: str) -> Any:
 @pytest.fixture(autouse=True)
 def forget() -> Iterator[None]:
     """Facts that are kept for a process are forgotten before the next test."""
-    for known in (executors._fused, executors._fault, executors._tell):
-        known.cache_clear()
+    known = (executors._fused, executors._fault, executors._tell)  # a test's stand-ins may outlive the test
+    for function in known:
+        function.cache_clear()
     yield
-    for known in (executors._fused, executors._fault, executors._tell):
-        known.cache_clear()
+    for function in known:
+        function.cache_clear()
 
 
 @pytest.mark.parametrize(

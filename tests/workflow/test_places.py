@@ -58,8 +58,8 @@ def test_from_another_folder(tmp_path: Path, config: str) -> None:
     assert planned(done) == JOBS
     # Its own default is found beside it, and not in the folder that it works in.
     plain = dry_run(tmp_path / "elsewhere", "-s", snakefile)
-    assert planned(plain) > JOBS
-    assert "results/digits/" in plain.stdout + plain.stderr
+    assert planned(plain) > {job.replace("digits", "fashion") for job in JOBS}
+    assert "results/fashion/" in plain.stdout + plain.stderr
     assert list((tmp_path / "elsewhere").iterdir()) in ([], [tmp_path / "elsewhere" / ".snakemake"])
 
 

@@ -33,8 +33,8 @@ def test_lint_has_nothing_to_say(finished: Checkout) -> None:
 
 def test_the_default_experiment_is_planned(finished: Checkout) -> None:
     plan = jobs(finished.snakemake("-n", "--config", 'folders={"data": "new", "results": "new"}').stdout)
-    runs = 12 * 2  # methods × seeds
-    generated = {f"generate_digits_{name}_{number}": 1 for name in "CP" for number in (1, 2, 3)}
+    runs = 12 * 3  # methods × seeds
+    generated = {f"generate_fashion_{name}_{number}": 1 for name in "CP" for number in (1, 2, 3)}
     assert plan == {
         "prepare": 1, **generated, "train": runs, "evaluate": runs,
         "collect": 1, "report": 1, "track": 1, "default": 1, "total": 11 + 2 * runs,

@@ -17,6 +17,7 @@ from augmix.suite.data import datasets
 from augmix.suite.data.streaming import Streamed
 from augmix.suite.evaluate import predictions, stamps
 from augmix.suite.evaluate.predictions import NUMBERS, Predictions
+from augmix.suite.io import digests
 from augmix.suite.io.files import read_mapping
 from augmix.suite.io.progress import bar
 from augmix.suite.testsets.base import TestSet
@@ -39,6 +40,9 @@ def evaluate(settings: EvaluateSettings, folder: Path) -> None:
         device = devices.set_up(run["training"])
         noted = datasets.record(Path(settings.data))
         net = load_net(folder / "model.pt", run["architecture"], noted, device)
+        trained = read_mapping(folder / "provenance.json", {"model_sha256": str})
+        if digests.file_digest(folder / "model.pt") != trained["model_sha256"]:
+            raise UserError(f"{folder / 'model.pt'} is not the net that was trained there; delete it to train it again")
         write_predictions(net, missing, Path(settings.data), folder / settings.output, device)
         described = devices.noted(device)
     stamps.finish(settings, folder, described, time.time() - started if missing else None)

@@ -38,7 +38,7 @@ class OutdatedError(UserError):
 
     def __init__(self, path: Path, fault: str) -> None:
         super().__init__(f"{path} {fault}; it has to be evaluated again")
-        self.fault = f"{path.name} {fault}"
+        self.path, self.fault = path, f"{path.name} {fault}"
 
 
 def path_of(folder: Path, output: str, testset: str) -> Path:

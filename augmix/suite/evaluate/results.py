@@ -54,6 +54,8 @@ def collect(experiment: Experiment) -> list[str]:
                     new += [(*key, *row) for row in run_metrics(folder / "predictions", run.testsets)]
             except OutdatedError as error:
                 # It is evaluated again by the next start; until then the others' numbers are not lost.
+                with suppress(OSError):
+                    os.replace(error.path, error.path.with_suffix(".damaged"))
                 found, new = State("failed", str(error)), []
         rows += new
         records.append(dict(zip(RUN_COLUMNS, key, strict=False)) | _record(folder, experiment.output, found))

@@ -32,6 +32,8 @@ NO_GPU = ("cpu", "mps")
 """The devices on which training is in single precision unless bfloat16 is asked for."""
 SMALL_MODEL = 32 * 2**20
 """Bytes; the weights of larger nets are not read at every start."""
+SMALL_ARCHIVE = 4 * 2**20
+"""Bytes; the numbers of larger archives are not read at every start, but by `collect`."""
 KEPT = "kept.json"
 """The file, in an experiment's folder, that names the results which were accepted as they are."""
 
@@ -189,16 +191,20 @@ def changes_of_run(experiment: Experiment, run: Run) -> list[Change]:
     if trained := difference(settings, noted.get("code"), code(run.training.roots())):
         found.append(Change("train", run.path, target, trained, run.path))
     for evaluation in (run.evaluation, run.validation):
-        if evaluation is not None and "fingerprint" in noted:
-            found += _changes_of_evaluation(folder, run, evaluation, str(noted["fingerprint"]))
+        if evaluation is not None and "model_sha256" in noted:
+            found += _changes_of_evaluation(folder, run, evaluation, str(noted["model_sha256"]))
     return found
 
 
 def _other_data(experiment: Experiment, run: Run, noted: Mapping[str, Any]) -> list[str]:
     """How the data that a run noted differ from those that it asks for."""
     data = Path(run.training.data)
-    if (data / "dataset.json").exists() and noted.get("data_sha256") != datasets.record(data)["sha256"]:
-        return ["other training or test images"]
+    if (data / "dataset.json").exists():
+        record = datasets.record(data)
+        if noted.get("data_sha256") != record["sha256"]:
+            return ["other training or test images"]
+        if noted.get("normalisation") != record["normalisation"]:
+            return ["other normalisation of the images"]
     if not isinstance(noted.get("preparation"), dict):
         return []
     # The data may be gone: what they were prepared with still shows.
@@ -208,26 +214,26 @@ def _other_data(experiment: Experiment, run: Run, noted: Mapping[str, Any]) -> l
     return differing(noted["preparation"], wanted)
 
 
-def _changes_of_evaluation(folder: Path, run: Run, settings: EvaluateSettings, fingerprint: str) -> Iterator[Change]:
+def _changes_of_evaluation(folder: Path, run: Run, settings: EvaluateSettings, weights: str) -> Iterator[Change]:
     target = folder / f"{settings.output}.json"
     for testset in settings.opened():
         path = predictions.path_of(folder, settings.output, testset.name)
-        if found := _of_predictions(path, target, run.architecture, testset, fingerprint):
+        if found := _of_predictions(path, target, run.architecture, testset, weights):
             yield Change("evaluate", f"{run.path} on {testset.name}", target, found, run.path)
 
 
-def _of_predictions(
-    path: Path, target: Path, architecture: str, testset: TestSet, fingerprint: str
-) -> Difference | None:
+def _of_predictions(path: Path, target: Path, architecture: str, testset: TestSet, weights: str) -> Difference | None:
     if not path.exists():
         return Difference("settings", (f"no {path.name}",)) if target.exists() else None
     try:
+        if path.stat().st_size <= SMALL_ARCHIVE:
+            predictions.read(path, testset.shifts)
         stamp = predictions.read_stamp(path, testset.shifts)
     except predictions.OutdatedError as error:  # nobody can read it: it cannot be kept as it is
         return Difference("data", (error.fault,))
     now = code_of_evaluation(architecture, testset)
     other = differing(stamp.get("settings", {}), testset.evaluated_with())
-    if not other and stamp.get("run") != fingerprint:
+    if not other and stamp.get("weights") != weights:
         other = ["other weights"]
     if not other:
         # The images may be gone; the numbers are not, and all else can still be compared.

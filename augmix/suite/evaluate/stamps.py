@@ -16,14 +16,14 @@ Pending = dict[str, tuple[TestSet, dict[str, Any]]]
 """Test sets with the stamps that their predictions will have, by name."""
 
 
-def of_evaluation(architecture: str, fingerprint: str, testset: TestSet) -> dict[str, Any]:
-    """The stamp of a run's predictions on a test set, from the run's fingerprint and the test set as it is now.
+def of_evaluation(architecture: str, weights: str, testset: TestSet) -> dict[str, Any]:
+    """The stamp of a run's predictions on a test set, from the digest of its weights and the test set as it is now.
 
     Raises `UserError` where files of the test set are missing.
     """
     return {
         "settings": testset.evaluated_with(),
-        "run": fingerprint,
+        "weights": weights,
         "images": testset.identity(),
         "code": code_of_evaluation(architecture, testset).as_json(),
     }
@@ -35,10 +35,10 @@ def pending(settings: EvaluateSettings, folder: Path) -> Pending:
     Raises `UserError` where the run is not trained, or files of a test set are missing.
     """
     run = read_mapping(folder / "config.yaml", {"architecture": str})
-    trained = read_mapping(folder / "provenance.json", {"fingerprint": str})
+    trained = read_mapping(folder / "provenance.json", {"model_sha256": str})
     found: Pending = {}
     for testset in settings.opened():
-        stamp = of_evaluation(run["architecture"], trained["fingerprint"], testset)
+        stamp = of_evaluation(run["architecture"], trained["model_sha256"], testset)
         path = predictions.path_of(folder, settings.output, testset.name)
         if not predictions.is_whole(path, testset.shifts, stamp):
             found[testset.name] = (testset, stamp)

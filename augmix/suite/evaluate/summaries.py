@@ -22,6 +22,10 @@ ROOTS = {
 """The modules whose code decides what these stages write."""
 
 
+OUTPUTS = {"choose": ("chosen.csv",), "collect": ("metrics.csv", "runs.csv"), "report": ("report.pdf",)}
+"""The files of each stage that were changed by hand where they are not as it wrote them."""
+
+
 def roots_of(experiment: Experiment, stage: str) -> tuple[str, ...]:
     """The modules whose code decides what `choose`, `collect` or `report` writes of an experiment."""
     kinds = {f"augmix.suite.testsets.kinds.{testset.kind}" for testset in experiment.all_testsets()}
@@ -29,7 +33,7 @@ def roots_of(experiment: Experiment, stage: str) -> tuple[str, ...]:
 
 
 def note(experiment: Experiment, stage: str) -> None:
-    """Note what `collect` or `report` has been made of."""
+    """Note what `collect` or `report` has been made of, and what came out."""
     write_json(experiment.folder / f".{stage}.json", _inputs(experiment, stage))
 
 
@@ -62,6 +66,8 @@ def _inputs(experiment: Experiment, stage: str) -> dict[str, Any]:
             name: digests.file_digest(folder / name) if (folder / name).exists() else None
             for name in ("metrics.csv", "runs.csv", "experiment.yaml", "chosen.csv", KEPT)
         }
+    written = [folder / name for name in OUTPUTS[stage]]
+    made["written"] = digests.json_digest([digests.file_digest(path) for path in written if path.exists()])
     return {**made, "code": code(roots_of(experiment, stage)).digest, "files": digests.json_digest(files)}
 
 

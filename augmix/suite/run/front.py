@@ -240,6 +240,8 @@ class Front:
             return 2 if all(job.exit_status == 2 for job in failed) else 1
         if status:
             raise RunError(self._broken(status))
+        if "trained" in states:  # the numbers of a large archive are read by `collect`, which has set it aside
+            raise RunError(f"{finished}: predictions of the others are damaged; start again, and they are made anew")
         if log.nothing_to_do:
             print(_up_to_date(self._experiment))
         else:

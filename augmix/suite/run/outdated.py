@@ -39,6 +39,9 @@ def targets(
         stages.prune(experiment, found)
     found = stages.unkept(experiment, found)
     lines: list[str] = []
+    if kept := len(stages.kept(experiment)):
+        stay = f"{kept} results made with other code stay as they were kept"
+        lines.append(f"{stay}; delete {experiment.folder / stages.KEPT} to have them made again")
     if keep:
         old = [change for change in found if change.why in ("code", "unknown")]
         if not dry_run:
@@ -48,6 +51,7 @@ def targets(
             lines.append(f"{len(old)} results made with other code are kept; the report names them")
     for run in () if dry_run else again:
         _forget(experiment.folder / run.path)
+    lines += [f"{run.path} trains again, as asked for" for run in again]
     lines += list(_sentences(experiment, found))
     if any(change.why in ("code", "unknown") for change in found):
         lines.append("(`--keep` goes on with the results that are there)")

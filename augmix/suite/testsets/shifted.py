@@ -170,11 +170,20 @@ class Shifted(TestSet):
             return
         code = digests.code_of(self.roots()).as_json()
         images, test = self.data_digest(), self._test()
+        self._forget_other_sizes()
         for shift in shifts:
             self.stamp(shift).unlink(missing_ok=True)
             self.write(shift, test)
             noted = {"settings": self.made_of(shift), "data": images, "code": code, "content": self._content(shift)}
             write_json(self.stamp(shift), noted)
+
+    def _forget_other_sizes(self) -> None:
+        """Delete the shifts of another number of images, made by another experiment: one file has the labels of all."""
+        for path in self.folder.glob("*.json"):
+            noted = read_mapping(path, {})
+            if isinstance(noted.get("settings"), dict) and noted["settings"].get("images") != self.images:
+                path.unlink()
+                path.with_suffix(".npy").unlink(missing_ok=True)
 
     def _content(self, shift: str) -> str:
         """A digest of a shift's arrays; photographs and videos are known by the list of them."""

@@ -94,7 +94,11 @@ class Trainer:
         record = datasets.record(data)
         code = digests.code_of(settings.roots())
         self.fingerprint = digests.json_digest(
-            [replace(settings, training=self.recipe).decisive(), record["sha256"], code.digest, device.type], length=64
+            [
+                replace(settings, training=self.recipe).decisive(),
+                *(record["sha256"], record["normalisation"], code.digest, device.type),
+            ],
+            length=64,
         )
         self.provenance = {
             **provenance.describe(),
@@ -107,6 +111,7 @@ class Trainer:
             "threads": self.recipe["threads"],
             "seed": settings.seed,
             "data_sha256": record["sha256"],
+            "normalisation": record["normalisation"],
         }
         self.classes = len(record["classes"])
         datasets.verify(data, record, "train")
@@ -275,6 +280,8 @@ def _adopt(folder: Path, fingerprint: str, processes: int) -> bool:
         try:
             noted = read_json(other.with_name("provenance.json"))
             if (noted["fingerprint"], noted["processes"]) != (fingerprint, processes):
+                continue
+            if digests.file_digest(other) != noted["model_sha256"]:
                 continue
         except (UserError, KeyError, TypeError):
             continue

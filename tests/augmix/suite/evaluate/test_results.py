@@ -215,7 +215,7 @@ def test_a_number_changed_inside_of_an_archive_is_evaluated_again(finished: Expe
     assert results.collect(experiment) == [run.path for run in experiment.runs]
     with (experiment.folder / "runs.csv").open() as file:
         record = next(csv.DictReader(file))
-    assert record["status"] == "failed"
+    assert record["status"] == "missing"
     assert "C.npz is damaged" in record["message"]
     evaluation.evaluate(run.evaluation, experiment.folder / run.path)
     assert path.read_bytes() == whole

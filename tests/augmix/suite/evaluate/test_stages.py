@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from augmix.errors import UserError
@@ -371,15 +372,85 @@ def test_test_sets_made_anew_are_evaluated_anew(experiment: Experiment) -> None:
     assert changes(after) == []
 
 
+def weights(folder: Path, value: float, noted: bool) -> None:
+    """Other weights for a run, which its provenance may note."""
+    state = {name: torch.full_like(tensor, value) for name, tensor in torch.load(folder / "model.pt").items()}
+    torch.save(state, folder / "model.pt")
+    if noted:
+        provenance = json.loads((folder / "provenance.json").read_text())
+        provenance["model_sha256"] = digests.file_digest(folder / "model.pt")
+        (folder / "provenance.json").write_text(json.dumps(provenance))
+
+
 def test_other_weights_are_evaluated_anew(experiment: Experiment) -> None:
+    """Also those of the same settings: another machine gives other bits, and so does a run that trains once more."""
     run = experiment.runs[0]
-    folder = experiment.folder / run.path
-    noted = json.loads((folder / "provenance.json").read_text())
-    (folder / "provenance.json").write_text(json.dumps({**noted, "fingerprint": "another"}))
+    weights(experiment.folder / run.path, 0.5, noted=True)
     assert {(c.name, c.details) for c in changes(experiment)} == {
         (f"{run.path} on {name}", ("other weights",)) for name in ("clean", "C", "P", "writers")
     }
     assert run_state(experiment, run) == ("outdated", "data: other weights")
+
+
+def test_foreign_weights_are_neither_evaluated_nor_taken_over(experiment: Experiment) -> None:
+    run = experiment.runs[0]
+    folder = experiment.folder / run.path
+    right = digests.file_digest(folder / "model.pt")
+    weights(folder, 0.5, noted=False)
+    shutil.rmtree(folder / "predictions")
+    with pytest.raises(UserError, match=r"model\.pt is not the net that was trained there; delete it"):
+        evaluation.evaluate(run.evaluation, folder)
+    training.train(run.training, folder)
+    assert digests.file_digest(folder / "model.pt") == right
+
+
+def test_another_normalisation_trains_again(experiment: Experiment) -> None:
+    path = experiment.data / "digits" / "dataset.json"
+    record = json.loads(path.read_text())
+    before = [json.loads((experiment.folder / run / "provenance.json").read_text()) for run in sorted(BOTH)]
+    path.write_text(json.dumps({**record, "normalisation": [[0.1] * 3, [0.9] * 3]}))
+    found = [change for change in changes(experiment) if change.stage == "train"]
+    assert {(c.run, c.details) for c in found} == {(run, ("other normalisation of the images",)) for run in BOTH}
+    finish(experiment)
+    assert changes(experiment) == []
+    after = [json.loads((experiment.folder / run / "provenance.json").read_text()) for run in sorted(BOTH)]
+    assert all(a["model_sha256"] != b["model_sha256"] for a, b in zip(after, before, strict=True))
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_damaged_numbers_are_evaluated_again(
+    experiment: Experiment, small: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The numbers of a large archive are read by `collect` alone, which sets it aside."""
+    monkeypatch.setattr(stages, "SMALL_ARCHIVE", stages.SMALL_ARCHIVE if small else 0)
+    path = experiment.folder / STANDARD / "predictions" / "C.npz"
+    content = bytearray(path.read_bytes())
+    content[300] ^= 255
+    path.write_bytes(content)
+    if not small:
+        assert changes(experiment) == []
+        assert results.collect(experiment) == [STANDARD]
+    [change] = changes(experiment)
+    assert (change.stage, change.run) == ("evaluate", STANDARD)
+    finish(experiment)
+    assert changes(experiment) == []
+
+
+def test_numbers_that_were_edited_are_collected_again(experiment: Experiment) -> None:
+    with (experiment.folder / "metrics.csv").open("a") as file:
+        file.write("\n")
+    assert not is_current(experiment, "collect")
+
+
+def test_shifts_of_another_number_of_images_are_made_again(experiment: Experiment) -> None:
+    """Two experiments share a folder of data: one file there has the labels of every shift."""
+    entry = {"shifts": ["fog"], "images": 7}
+    other = changed(experiment, testsets__C=entry, datasets__digits__testsets__C={**entry, "kind": "corruptions"})
+    for making in other.makings():
+        base.make(making.testset, making.shifts, making.number)
+    assert {change.stage for change in changes(experiment)} >= {"generate"}
+    finish(experiment)
+    assert changes(experiment) == []
 
 
 def test_a_deleted_run_is_pending(experiment: Experiment) -> None:
@@ -412,7 +483,7 @@ def restamped(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
         (lambda stamp: stamp.update(version=1), "C.npz is of another version"),
         (lambda stamp: stamp.clear(), "C.npz is of another version"),
         (lambda stamp: stamp.pop("code"), "it does not say which code made it"),
-        (lambda stamp: stamp.pop("run"), "other weights"),
+        (lambda stamp: stamp.pop("weights"), "other weights"),
         (lambda stamp: stamp.pop("images"), "other images"),
         (lambda stamp: stamp.pop("settings"), "kind None → corruptions"),
     ],

@@ -36,7 +36,8 @@ def checkout(tmp_path: Path) -> Path:
     for name in ("augmix/__init__.py", "augmix/suite/__init__.py", "augmix/suite/io/__init__.py"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
-    shutil.copy2(ROOT / "augmix/suite/io/provenance.py", folder / "augmix/suite/io")
+    for name in ("provenance.py", "machine.py"):
+        shutil.copy2(ROOT / "augmix/suite/io" / name, folder / "augmix/suite/io")
     (folder / "README.md").touch()
     git(folder, "init", "-q")
     git(folder, "add", "-A")

@@ -259,7 +259,10 @@ def test_a_job_whose_log_found_no_room_is_explained(tmp_path: Path, monkeypatch:
 
 
 def test_the_guard_ends_the_jobs_when_the_front_errs() -> None:
-    jobs = psutil.Popen(["sleep", "60"], process_group=0)
+    # A shell's background job hands down that interrupts are ignored; the front's own children take them.
+    jobs = psutil.Popen(
+        ["sleep", "60"], process_group=0, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    )
     with pytest.raises(OSError, match="nobody listens"), reproduce._guard(jobs.pid):
         raise OSError("nobody listens")
     assert jobs.wait(10) == -signal.SIGINT
