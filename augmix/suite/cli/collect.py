@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from augmix.suite.cli.command import add_command, add_config, experiment_of
+from augmix.suite.cli.command import add_command, add_config, experiment_of, tell_outdated
 from augmix.suite.io import times
 
 
@@ -23,6 +23,7 @@ def run(args: argparse.Namespace) -> int:
     from augmix.suite.evaluate.results import collect
 
     experiment = experiment_of(args)
+    tell_outdated(args, experiment)
     with times.spent("collection"):
         missing = collect(experiment)
     if missing:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,17 @@ def experiment_of(args: argparse.Namespace) -> "Experiment":
     from augmix.suite.config.experiment import Experiment, load
 
     return Experiment(settings_of(args)) if getattr(args, "settings", None) else load(args.config)
+
+
+def tell_outdated(args: argparse.Namespace, experiment: "Experiment") -> None:
+    """Say what a start would make again, of a command by hand: the workflow has made it by then."""
+    if args.settings:
+        return
+    from augmix.suite.evaluate import stages
+    from augmix.suite.run import outdated
+
+    for line in outdated.sentences(experiment, stages.unkept(experiment, stages.changes(experiment))):
+        print(f"outdated: {line}; see `augmix reproduce`", file=sys.stderr)
 
 
 def required(args: argparse.Namespace, name: str) -> str:

@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 from augmix.errors import UserError
-from augmix.suite.cli.command import add_command, add_config, experiment_of
+from augmix.suite.cli.command import add_command, add_config, experiment_of, tell_outdated
 from augmix.suite.io import times
 
 
@@ -24,6 +24,7 @@ def run(args: argparse.Namespace) -> None:
     from augmix.suite.evaluate import summaries
 
     experiment = experiment_of(args)
+    tell_outdated(args, experiment)
     os.environ["MPLBACKEND"] = "Agg"  # a notebook's, say, is not there for the figures' files
     try:
         from reports.make import build_report

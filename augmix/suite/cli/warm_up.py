@@ -49,6 +49,7 @@ def _transform() -> None:
     from augmix import AugMix, mixing, operations
 
     images = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+    AugMix()(images)
     plan = AugMix().sample(1, (8, 8), np.random.default_rng(0))
     mixing.apply(images, plan)
     mixing.apply_chain(images, plan)

@@ -52,7 +52,7 @@ def targets(
     for run in () if dry_run else again:
         _forget(experiment.folder / run.path)
     lines += [f"{run.path} trains again, as asked for" for run in again]
-    lines += list(_sentences(experiment, found))
+    lines += list(sentences(experiment, found))
     if any(change.why in ("code", "unknown") for change in found):
         lines.append("(`--keep` goes on with the results that are there)")
     forced = {change.target for change in found} | {experiment.folder / run.path / "model.pt" for run in again}
@@ -101,7 +101,7 @@ def _forget(folder: Path) -> None:
         write_text(folder / RETRAIN, "")
 
 
-def _sentences(experiment: Experiment, found: Sequence[Change]) -> Iterator[str]:
+def sentences(experiment: Experiment, found: Sequence[Change]) -> Iterator[str]:
     """One line a stage and reason: `24 runs train again, about 9 min: augmix/mixing.py`."""
     groups: defaultdict[tuple[str, tuple[str, ...]], list[Change]] = defaultdict(list)
     trained = {change.run for change in found if change.stage == "train"}

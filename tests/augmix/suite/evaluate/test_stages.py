@@ -13,6 +13,7 @@ import torch
 import yaml
 
 from augmix.errors import UserError
+from augmix.suite.cli import main
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.data import datasets
 from augmix.suite.data.datasets import Preparation
@@ -434,6 +435,20 @@ def test_damaged_numbers_are_evaluated_again(
     assert (change.stage, change.run) == ("evaluate", STANDARD)
     finish(experiment)
     assert changes(experiment) == []
+
+
+def test_collecting_by_hand_says_what_is_outdated(
+    experiment: Experiment, code: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text(yaml.safe_dump(experiment.record()))
+    assert main(["collect", "--config", str(config)]) == 0
+    assert capsys.readouterr().err == ""
+    code("augmix/corruptions/weather.py")
+    assert main(["collect", "--config", str(config)]) == 0
+    said = capsys.readouterr().err
+    assert "outdated: 2 files of digits-C are made again" in said
+    assert "augmix/corruptions/weather.py" in said
 
 
 def test_numbers_that_were_edited_are_collected_again(experiment: Experiment) -> None:
