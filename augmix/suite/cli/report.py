@@ -24,7 +24,6 @@ def run(args: argparse.Namespace) -> None:
     from augmix.suite.evaluate import summaries
 
     experiment = experiment_of(args)
-    tell_outdated(args, experiment)
     os.environ["MPLBACKEND"] = "Agg"  # a notebook's, say, is not there for the figures' files
     try:
         from reports.make import build_report
@@ -34,6 +33,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(
             "the reports package is not installed: reports are made from a checkout of the repository"
         ) from None
+    tell_outdated(args, experiment)
     with times.spent("report"):
         path = build_report(experiment.folder, experiment.data)
     summaries.note(experiment, "report")

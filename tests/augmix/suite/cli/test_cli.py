@@ -175,6 +175,7 @@ def test_a_notebooks_backend_draws_no_report(
     made = SimpleNamespace(build_report=lambda *_: os.environ["MPLBACKEND"])
     monkeypatch.setitem(sys.modules, "reports.make", made)
     monkeypatch.setattr(summaries, "note", lambda *_: None)
+    monkeypatch.setattr(report, "tell_outdated", lambda *_: None)
     assert main(["report"]) == 0
     assert capsys.readouterr().out == "Agg\n"
 
