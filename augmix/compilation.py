@@ -28,6 +28,8 @@ from numba.misc.appdirs import AppDirs
 
 config: Any = numba.config
 PACKAGE = Path(__file__).parent
+SOURCES = ("*.py", "operations/*.py", "corruptions/**/*.py")
+"""The files that can hold kernels."""
 PATIENCE = 1.0
 """Seconds of compiling after which it is told."""
 
@@ -107,9 +109,7 @@ def _cpu() -> str:
 @cache
 def _stamp() -> str:
     """A digest of every file with kernels: they call each other across files, and hold others' constants."""
-    files = sorted(
-        file for pattern in ("*.py", "operations/*.py", "corruptions/*.py") for file in PACKAGE.glob(pattern)
-    )
+    files = sorted(file for pattern in SOURCES for file in PACKAGE.glob(pattern))
     sources = [file.read_bytes() for file in files]
     return sha256(b"\0".join(source for source in sources if b"njit" in source)).hexdigest()
 

@@ -90,7 +90,7 @@ class CudaCapture:
         self._stream.wait_stream(current)
         try:
             with torch.cuda.stream(self._stream):
-                with _waiting_is_an_error():  # while recording, it would also leave the recorder in disorder
+                with waiting("error"):  # while recording, it would also leave the recorder in disorder
                     function(*inputs)
                 # Other threads may do what they like meanwhile: they decode images.
                 with torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
@@ -116,13 +116,14 @@ def _explain(error: BaseException) -> str:
 
 
 @contextmanager
-def _waiting_is_an_error() -> Iterator[None]:
-    mode = torch.cuda.get_sync_debug_mode()
-    torch.cuda.set_sync_debug_mode("error")
+def waiting(mode: str) -> Iterator[None]:
+    """Have it that the host waits for a GPU be an "error" within the block, or by "default" nothing to speak of."""
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode(mode)
     try:
         yield
     finally:
-        torch.cuda.set_sync_debug_mode(mode)
+        torch.cuda.set_sync_debug_mode(before)
 
 
 _recorder: Graphs | None = None

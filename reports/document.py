@@ -81,12 +81,7 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
         "samples": _samples(results),
         "shifts": _shifts(results, tables),
         "sources": [table.name for table in tables if table.name.startswith("sources_")],
-        "generated": [
-            testset.title_on(results.dataset_title(dataset))
-            for dataset in results.datasets
-            for testset in results.testsets(dataset)
-            if any(source.startswith("generated") for source in results.sources.get((dataset, testset.name), ()))
-        ],
+        "generated": _generated(results),
         "few_images": list(_few_images(results)),
         "limits": list(limits(results)),
         "held_out": sorted(
@@ -99,6 +94,16 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
             }
         ),
     }
+
+
+def _generated(results: Results) -> list[str]:
+    """The titles of the test sets whose images were generated."""
+    return [
+        testset.title_on(results.dataset_title(dataset))
+        for dataset in results.datasets
+        for testset in results.testsets(dataset)
+        if any(source.startswith("generated") for source in results.sources.get((dataset, testset.name), ()))
+    ]
 
 
 def _main(results: Results) -> Table:

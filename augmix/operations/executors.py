@@ -2,14 +2,15 @@
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
 
+from augmix.graphs import waiting
 from augmix.operations import compiled, table
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -49,7 +50,8 @@ def _fused() -> Any:
 def _fault(device: torch.device, variant: Any, fused: Any) -> str | None:
     """Return what is wrong with the fused kernels of a variant on a device; None: they do what the compiled ones do."""
     try:
-        with _allowed_to_wait(device):
+        # The comparison waits for the device, once, also where the caller has made that an error.
+        with waiting("default") if device.type == "cuda" else nullcontext():
             return _difference(device, variant, fused)
     except torch.cuda.OutOfMemoryError:
         raise
@@ -82,20 +84,6 @@ def _difference(device: torch.device, variant: Any, fused: Any) -> str | None:
         if differ.any():
             return f"on {device} {int(differ.sum())} of {differ.numel()} values differ"
     return None
-
-
-@contextmanager
-def _allowed_to_wait(device: torch.device) -> Iterator[None]:
-    """The comparison waits for the device, once, also where the caller has made that an error."""
-    if device.type != "cuda":
-        yield
-        return
-    mode = torch.cuda.get_sync_debug_mode()
-    torch.cuda.set_sync_debug_mode("default")
-    try:
-        yield
-    finally:
-        torch.cuda.set_sync_debug_mode(mode)
 
 
 def _in_short(error: Exception) -> str:

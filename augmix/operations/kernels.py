@@ -2,7 +2,6 @@
 
 An image is held as (H, W) uint32 pixels, red | green << 8 | blue << 16. A grey image has three equal channels, and
 every operation then does to it what Pillow does to its mode L. No fastmath: a fused multiply-add changes bits.
-All kernels are in one file because numba's cache notices a change only in the file of the kernel that is called.
 """
 
 import math

@@ -8,7 +8,7 @@ import numpy as np
 from augmix.checks import check_choice
 from augmix.compilation import njit
 
-# The compiled kernels hold these ids as constants, also in numba's cache: add new ones, never renumber.
+# The compiled kernels hold these ids as constants.
 IDENTITY: Final = 0
 AUTOCONTRAST: Final = 1
 EQUALIZE: Final = 2

@@ -1,8 +1,8 @@
 """Shapes that hide parts of an image: a checkerboard, lines, and rays of white light."""
 
 import numpy as np
-from numba import njit
 
+from augmix.compilation import njit
 from augmix.corruptions.noise import draw, draw_uniform, fill_normal
 
 _GREY = 128

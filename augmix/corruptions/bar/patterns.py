@@ -3,8 +3,8 @@
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 
+from augmix.compilation import njit
 from augmix.corruptions.noise import draw_uniform, uniforms
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numba import njit
 
+from augmix.compilation import njit
 from augmix.corruptions import filters
 from augmix.corruptions.noise import draw_uniform, uniforms
 

@@ -16,19 +16,6 @@ Pending = dict[str, tuple[TestSet, dict[str, Any]]]
 """Test sets with the stamps that their predictions will have, by name."""
 
 
-def of_evaluation(architecture: str, weights: str, testset: TestSet) -> dict[str, Any]:
-    """The stamp of a run's predictions on a test set, from the digest of its weights and the test set as it is now.
-
-    Raises `UserError` where files of the test set are missing.
-    """
-    return {
-        "settings": testset.evaluated_with(),
-        "weights": weights,
-        "images": testset.identity(),
-        "code": code_of_evaluation(architecture, testset).as_json(),
-    }
-
-
 def pending(settings: EvaluateSettings, folder: Path) -> Pending:
     """The test sets on which the run in `folder` has no predictions as they should be.
 
@@ -38,7 +25,12 @@ def pending(settings: EvaluateSettings, folder: Path) -> Pending:
     trained = read_mapping(folder / "provenance.json", {"model_sha256": str})
     found: Pending = {}
     for testset in settings.opened():
-        stamp = of_evaluation(run["architecture"], trained["model_sha256"], testset)
+        stamp = {
+            "settings": testset.evaluated_with(),
+            "weights": trained["model_sha256"],
+            "images": testset.identity(),
+            "code": code_of_evaluation(run["architecture"], testset).as_json(),
+        }
         path = predictions.path_of(folder, settings.output, testset.name)
         if not predictions.is_whole(path, testset.shifts, stamp):
             found[testset.name] = (testset, stamp)

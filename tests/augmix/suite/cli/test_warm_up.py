@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from augmix import AugMix, AugMixViews, compilation, operations
-from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, corrupt
+from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, bar, corrupt
 from augmix.perturbations import EXTRA_PERTURBATIONS, PERTURBATIONS, perturb
 from augmix.suite.cli import main, warm_up
 from baselines import autoaugment
@@ -35,6 +35,9 @@ def test_nothing_is_left_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
     photographs.flags.writeable = False
     for name, preset, severity in product((*CORRUPTIONS, *EXTRA_CORRUPTIONS), ("cifar", "imagenet"), (1, 2, 4)):
         corrupt(photographs, name, severity, preset=preset)
+    for preset in bar.LEVELS:
+        for name in bar.corruptions_of(preset):
+            bar.corrupt(photographs[:, :, :40], name, 3, preset=preset)
     for name, preset in product((*PERTURBATIONS, *EXTRA_PERTURBATIONS), ("cifar", "imagenet")):
         perturb(photographs, name, preset=preset, crop=32)
 

@@ -16,11 +16,12 @@ from PIL import Image
 
 from augmix.errors import RunError, UserError
 from augmix.suite.config.experiment import Experiment
+from augmix.suite.evaluate.stages import State
 from augmix.suite.io.locks import locked
 from augmix.suite.run import front as reproduce
 from augmix.suite.run import surroundings
 from augmix.suite.run.front import results
-from augmix.suite.run.workflow_log import Job
+from augmix.suite.run.workflow_log import Job, WorkflowLog
 from tests.checkout import BIN, TINY, Checkout, wait_for
 
 
@@ -256,6 +257,17 @@ def test_a_job_whose_log_found_no_room_is_explained(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(reproduce.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))  # type: ignore[attr-defined]
     said = reproduce.explain(job, tmp_path / "snakemake.log").splitlines()[1]
     assert said == f"  error: ended without a result; the disk of {tmp_path} is full"
+
+
+def test_predictions_that_collect_has_set_aside_are_no_success(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reproduce, "run_state", lambda *_: State("trained"))
+    (tmp_path / "again").touch()
+    front = reproduce.Front(experiment, [], 0, None, tmp_path / "again")
+    monkeypatch.setattr(front, "_snakemake", lambda *_: (0, WorkflowLog()))
+    with pytest.raises(RunError, match="predictions of the others are damaged; start again"):
+        front.run()
 
 
 def test_the_guard_ends_the_jobs_when_the_front_errs() -> None:
