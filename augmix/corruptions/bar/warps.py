@@ -41,13 +41,13 @@ def _store(values: np.ndarray, out: np.ndarray) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _ripple(images: np.ndarray, rows: np.ndarray, columns: np.ndarray, out: np.ndarray) -> None:
+def _ripple(images: np.ndarray, where: np.ndarray, out: np.ndarray) -> None:
     count, side = images.shape[:2]
     values = np.empty(3)
     for n in range(count):
         for y in range(side):
             for x in range(side):
-                _sample(images[n], rows[n, y], columns[n, x], values)
+                _sample(images[n], where[n, 0, y], where[n, 1, x], values)
                 _store(values, out[n, y, x])
 
 
@@ -58,7 +58,7 @@ def ripple(images: np.ndarray, keys: np.ndarray, level: float) -> np.ndarray:
     line = np.arange(side)
     where = line + 0.0025 * level * side * np.sin(2 * np.pi * line / lengths + phases)
     out = np.empty_like(images)
-    _ripple(images, where[:, 0], where[:, 1], out)
+    _ripple(images, where, out)
     return out
 
 
