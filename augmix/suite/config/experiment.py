@@ -10,7 +10,7 @@ from augmix.registry import nearest
 from augmix.suite.config.parse import VALIDATION, build_testset, held_out, origin_of, resolve
 from augmix.suite.config.runs import EvaluateSettings, Run
 from augmix.suite.data.datasets import Preparation, source_digest
-from augmix.suite.io.configuration import Lines, merge, read
+from augmix.suite.io.configuration import Lines, merge, on_top, read
 from augmix.suite.io.files import expanded
 from augmix.suite.testsets.base import Making, TestSet
 from augmix.suite.train.settings import TrainSettings, files_named
@@ -193,5 +193,5 @@ def load(*paths: Path | str, overrides: Mapping[str, Any] | None = None) -> Expe
     lines: Lines = {}
     for path in paths:
         settings, places = read(path)
-        config, lines = merge(config, settings), {**lines, **places}
-    return Experiment(merge(config, overrides or {}), lines)
+        config, lines = on_top(config, settings), {**lines, **places}
+    return Experiment(on_top(config, overrides or {}), lines)

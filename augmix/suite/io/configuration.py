@@ -39,7 +39,7 @@ def describe(position: Position) -> str:
 
 
 def read(path: Path | str) -> tuple[dict[str, Any], Lines]:
-    """Read one YAML file with its `extends:` chain merged underneath (mappings deeply, lists replaced).
+    """Read one YAML file with its `extends:` chain merged underneath, as `on_top` does.
 
     Returns the mapping and, for each position in it, the `file:line` it was written at.
     """
@@ -77,7 +77,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], Lines]:
     if not isinstance(parent, str):
         raise UserError(f"{lines[('extends',)]}: 'extends' takes the name of one YAML file")
     base, base_lines = _read(path.parent / parent, (*seen, path.resolve()))
-    return merge(base, value), {**base_lines, **lines}
+    return on_top(base, value), {**base_lines, **lines}
 
 
 def _construct(loader: _Loader, node: yaml.Node, position: Position, lines: Lines, path: Path) -> Any:
@@ -115,6 +115,15 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in over.items():
         old = merged.get(key)
         merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def on_top(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """An experiment on top of another: as `merge`, but a data set of `base` that is null in `over` is left out."""
+    merged = merge(base, over)
+    if isinstance(inherited := base.get("datasets"), Mapping) and isinstance(merged["datasets"], Mapping):
+        dropped = {name for name in inherited if merged["datasets"][name] is None}
+        merged["datasets"] = {name: entry for name, entry in merged["datasets"].items() if name not in dropped}
     return merged
 
 

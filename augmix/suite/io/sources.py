@@ -100,12 +100,14 @@ def _digested(tree: ast.Module) -> Source:
     # `ast.dump` would name every field of every node, and Python's versions differ in which there are and whether empty
     # ones are shown; what `ast.unparse` writes is Python, laid out in one way.
     text = ast.unparse(tree)
-    lazy = any(isinstance(node, ast.FunctionDef) and node.name == "__getattr__" for node in tree.body)
+    on_first_use = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "__getattr__"]
+    if "import_module(" in text or "__import__(" in text:
+        imports += (entry for node in tree.body if node not in on_first_use for entry in _of_calls(node))
     return Source(
         hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12],
         text,
         tuple(dict.fromkeys(imports)),
-        {entry.bound: entry for entry in declared} if lazy else {},
+        {entry.bound: entry for entry in declared} if on_first_use else {},
         _exported(tree.body),
         tuple(re.findall(r"(?:find_spec|import_module)\('(\w+)", text)),
     )
@@ -144,6 +146,17 @@ def _of_import(node: ast.Import) -> Iterator[Import]:
     for alias in node.names:
         first = alias.name.partition(".")[0]
         yield Import(0, alias.name, None, alias.asname or first, alias.name if alias.asname else first)
+
+
+def _of_calls(tree: ast.stmt) -> Iterator[Import]:
+    """The modules that `import_module("a.b")` and the like name by a string."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Name(id="import_module" | "__import__") | ast.Attribute(attr="import_module"),
+                args=[ast.Constant(value=str(name)), *_],
+            ) if module := name.lstrip("."):
+                yield Import(len(name) - len(module), module, None, module, module)
 
 
 def _bodies(node: ast.stmt) -> Iterator[list[ast.stmt]]:

@@ -156,10 +156,11 @@ class Plan:
                 seconds = sum(shift.part.images * self.calibration.shifts[shift.key] for shift in found)
                 yield Generation(making, self.calibration.startup + seconds)
 
-    def seconds(self, side_by_side: int) -> float:
-        """From start to end, with so many jobs at once: files first, then runs, the longest first."""
+    def seconds(self, side_by_side: int, runs: Collection[str] | None = None) -> float:
+        """From start to end, with so many jobs at once: files first, then runs (all, or those), the longest first."""
         first = makespan([generation.seconds for generation in self.generations], side_by_side)
-        return first + makespan([job.seconds for job in self.jobs], side_by_side)
+        jobs = [job.seconds for job in self.jobs if runs is None or job.run.path in runs]
+        return first + makespan(jobs, side_by_side)
 
     def save(self, side_by_side: int) -> None:
         """Write `plan.json`, for `compare` after the run."""
@@ -304,6 +305,6 @@ def total(rows: Sequence[Compared]) -> Compared:
     return Compared("all", sum(row.done for row in rows), (first, second, third, fourth))
 
 
-def states(experiment: Experiment) -> Counter[str]:
-    """Count the runs in each state, as `reproduce` judges them."""
-    return Counter(run_state(experiment, run).status for run in experiment.runs)
+def states(experiment: Experiment) -> dict[str, str]:
+    """The state of each run, as `reproduce` judges it."""
+    return {run.path: run_state(experiment, run).status for run in experiment.runs}

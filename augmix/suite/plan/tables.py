@@ -17,7 +17,8 @@ def forecast(made: plan.Plan, side_by_side: int) -> str:
     experiment = made.experiment
     parameters = {name: _parameters(name) for name in dict.fromkeys(run.architecture for run in experiment.runs)}
     states = plan.states(experiment)
-    told = [f"{states[state]} of them {state}" for state in ("done", "outdated") if states[state]]
+    counts = Counter(states.values())
+    told = [f"{counts[state]} of them {state}" for state in ("done", "outdated") if counts[state]]
     lines = [
         f"{', '.join([f'{experiment.name}: {len(made.jobs)} runs', *told])}; "
         f"{f'measured on {made.calibration.device}' if made.calibration.nets else 'at the stated throughput'}",
@@ -33,8 +34,10 @@ def forecast(made: plan.Plan, side_by_side: int) -> str:
         f"step: seconds of a training step over those of a plain one; parameters: with {CLASSES} classes; "
         "images/s: training, plain steps",
     ]
+    left = {path for path, state in states.items() if state != "done"}
     for jobs in dict.fromkeys((1, side_by_side)):
-        lines.append(f"{jobs} at a time: {_span(made.seconds(jobs))}")
+        rest = f"; for what is not done: {_span(made.seconds(jobs, left))}" if counts["done"] else ""
+        lines.append(f"{jobs} at a time: {_span(made.seconds(jobs))}{rest}")
     if any(making.local and not making.folder.exists() for making, _ in made.generations):
         lines.append("Downloads are counted as disk, not as hours.")
     return "\n".join(lines)

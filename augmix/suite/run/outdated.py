@@ -1,8 +1,7 @@
 """Before a start: which results were made with something else than what is there now, and what that costs."""
 
-import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from augmix.suite.config.experiment import Experiment
 from augmix.suite.config.runs import Run
 from augmix.suite.evaluate import stages, summaries
 from augmix.suite.evaluate.stages import Change
+from augmix.suite.io import machine
 from augmix.suite.io.files import read_mapping, write_text
 from augmix.suite.io.progress import duration
 
@@ -104,32 +104,33 @@ def _forget(folder: Path) -> None:
 def sentences(experiment: Experiment, found: Sequence[Change]) -> Iterator[str]:
     """One line a stage and reason: `24 runs train again, about 9 min: augmix/mixing.py`."""
     groups: defaultdict[tuple[str, tuple[str, ...]], list[Change]] = defaultdict(list)
-    trained = {change.run for change in found if change.stage == "train"}
+    trained = {change.run for change in found if change.stage == "train" and change.run}
     for change in found:
         if change.stage != "evaluate" or change.run not in trained:
             groups[change.stage, change.details].append(change)
     runs = {run.path: run for run in experiment.runs}
     for (stage, details), group in groups.items():
         count = len({change.run or change.name for change in group})
-        seconds = sum(_seconds(experiment, runs[path], stage) for path in {c.run for c in group if c.run})
-        about = f", about {duration(seconds / _side_by_side(group, runs))}" if seconds else ""
+        about = _about(experiment, [runs[path] for path in {c.run for c in group if c.run}], stage)
         shown = ", ".join(details[:MOST_DETAILS])
         more = f" and {len(details) - MOST_DETAILS} more" if len(details) > MOST_DETAILS else ""
         if stage == "prepare":
-            more += _consequence(experiment, {change.target.parent for change in group})
+            more += _consequence(experiment, {change.target.parent for change in group}, trained)
         folders = listed(sorted({change.name.split()[0] for change in group}))
         yield f"{count} {VERBS[stage][count > 1].format(folders=folders)}{about}: {shown}{more}"
 
 
-def _consequence(experiment: Experiment, data: set[Path]) -> str:
-    """The trainings that follow where a data set's images come out otherwise: ` (4 runs train again if …)`."""
-    trained = [run for run in experiment.runs if Path(run.training.data) in data]
-    after = [run for run in trained if (experiment.folder / run.path / "model.pt").exists()]
+def _consequence(experiment: Experiment, data: set[Path], told: Collection[str]) -> str:
+    """The trainings that follow where a data set's images come out otherwise: ` (4 runs train again if …)`.
+
+    Those that train again whatever comes out are told of elsewhere.
+    """
+    after = [run for run in experiment.runs if Path(run.training.data) in data and run.path not in told]
+    after = [run for run in after if (experiment.folder / run.path / "model.pt").exists()]
     if not after:
         return ""
-    seconds = sum(_seconds(experiment, run, "train") for run in after)
     said = VERBS["train"][len(after) > 1]
-    return f" ({len(after)} {said} if its images come out otherwise, about {duration(seconds)} of one core)"
+    return f" ({len(after)} {said} if its images come out otherwise{_about(experiment, after, 'train')})"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -149,6 +150,9 @@ def _seconds(experiment: Experiment, run: Run, stage: str) -> float:
     return seconds
 
 
-def _side_by_side(group: Sequence[Change], runs: dict[str, Run]) -> int:
-    threads = max((runs[change.run].training.training["threads"] for change in group if change.run), default=1)
-    return max(min((os.cpu_count() or 1) // threads, len(group)), 1)
+def _about(experiment: Experiment, runs: Sequence[Run], stage: str) -> str:
+    """`, about 9 min`, the time of a stage of these runs side by side; empty where it is not known."""
+    seconds = sum(_seconds(experiment, run, stage) for run in runs)
+    threads = max((run.training.training["threads"] for run in runs), default=1)
+    side_by_side = max(min(machine.cpus() // threads, len(runs)), 1)
+    return f", about {duration(seconds / side_by_side)}" if seconds else ""

@@ -356,6 +356,8 @@ def test_status_and_plan_judge_files_as_a_start_does(
     assert [line.partition(" (")[0] for line in lines[:2]] == [
         "1 data set is prepared again: subset.train 64 → 48", "2 files of digits-C are made again: seed 0 → 1",
     ]  # fmt: skip
+    assert "again" not in lines[0].partition("prepared again")[2]  # the trainings have a line of their own
+    assert any("train again" in line for line in lines[2:])
     print_status(after)
     assert "\n".join(lines) in capsys.readouterr().out
     assert {shift.part.shift for shift in forecast.shifts(after) if shift.part.made} == {"fog", "pixelate"}

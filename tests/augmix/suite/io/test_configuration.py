@@ -59,6 +59,14 @@ def test_extends_merges_mappings_and_replaces_lists(tmp_path: Path) -> None:
     assert lines[("a", "y")].endswith("top.yaml:2")
 
 
+def test_an_inherited_data_set_can_be_left_out(tmp_path: Path) -> None:
+    write(tmp_path, "base.yaml", "datasets: {digits: {loader: digits}, other: {loader: digits}}\n")
+    config, _ = read(write(tmp_path, "top.yaml", "extends: base.yaml\ndatasets: {digits: null, own: null}\n"))
+    assert config == {"datasets": {"other": {"loader": "digits"}, "own": None}}  # the schema refuses the last
+    config, _ = read(write(tmp_path, "list.yaml", "extends: base.yaml\ndatasets: [digits]\n"))
+    assert config == {"datasets": ["digits"]}
+
+
 def test_missing_file_names_its_neighbours(tmp_path: Path) -> None:
     write(tmp_path, "digits.yaml", "a: 1\n")
     with pytest.raises(UserError, match=r"digit\.yaml does not exist; .* has digits\.yaml"):

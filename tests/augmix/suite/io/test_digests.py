@@ -258,6 +258,10 @@ def test_docstrings_alone_leave_nothing(tmp_path: Path) -> None:
         ("if not TYPE_CHECKING:\n    from pkg import a\nelse:\n    from pkg import b", {"a"}),
         ("import missing, pkg.missing.x\nfrom pkg.missing import y", set()),
         ("import json, yaml", set()),
+        ("import importlib\nimportlib.import_module('pkg.a')", {"a"}),
+        ("def f():\n    return import_module('.sub.c', 'pkg').X", {"sub/__init__", "sub/c"}),
+        ("__import__('pkg.a')\nimport_module('missing'), import_module(X), import_module('.')", {"a"}),
+        ("def __getattr__(name):\n    return import_module('pkg.a')", set()),
     ],
 )
 def test_every_form_of_import(tmp_path: Path, text: str, wanted: set[str]) -> None:

@@ -19,6 +19,7 @@ from augmix.suite.config.experiment import Experiment, load
 from augmix.suite.data.datasets import loader_module
 from augmix.suite.evaluate.stages import State
 from augmix.suite.io.digests import code_of
+from augmix.suite.io.progress import duration
 from augmix.suite.plan import calibration
 from augmix.suite.plan import forecast as plan
 from augmix.suite.plan import tables as plan_tables
@@ -270,9 +271,12 @@ def test_runs_are_judged_as_the_run_of_the_experiment_judges_them(
 ) -> None:
     made, states = planned(write_config), iter(("done", "outdated", "pending", *["pending"] * 3))
     monkeypatch.setattr(plan, "run_state", lambda experiment, run: State(next(states)))
-    title = plan_tables.forecast(made, 1).splitlines()[0]
+    title, *_, last = plan_tables.forecast(made, 1).splitlines()
     assert title == "small: 3 runs, 1 of them done, 1 of them outdated; measured on cpu"
-    assert plan_tables.forecast(made, 1).splitlines()[0] == "small: 3 runs; measured on cpu"
+    left = made.seconds(1) - made.jobs[0].seconds
+    assert last == f"1 at a time: {duration(made.seconds(1))}; for what is not done: {duration(left)}"
+    title, *_, last = plan_tables.forecast(made, 1).splitlines()
+    assert (title, last) == ("small: 3 runs; measured on cpu", f"1 at a time: {duration(made.seconds(1))}")
 
 
 def test_predicted_against_actual(write_config: WriteConfig, capsys: pytest.CaptureFixture[str]) -> None:
