@@ -56,6 +56,8 @@ def _wanted(experiment: Experiment) -> dict[str, str]:
         wanted[folder] = json_digest([preparation.made_of(), code(preparation.roots()).digest])
     for making in experiment.makings():
         for shift in making.shifts:
-            made = [making.testset.made_of(shift), code(making.testset.roots()).digest]
+            made = making.testset.made_of(shift), code(making.testset.roots()).digest
             wanted[f"{making.folder.name} {shift}"] = json_digest(made)
+            # One file has the labels of all shifts, so that all need as many images.
+            wanted[f"{making.folder.name} labels"] = json_digest(made[0].get("images"))
     return wanted

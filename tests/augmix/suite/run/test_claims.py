@@ -37,6 +37,7 @@ def test_what_is_made_alike_is_shared(experiment: Callable[..., Experiment]) -> 
     [
         ({"datasets": {"digits": {"loader": "digits", "flip": False, "subset": SUBSET}}}, "digits"),
         ({"testsets": {"C": {"shifts": ["fog"], "images": 3}}}, "digits-C fog"),
+        ({"testsets": {"C": {"shifts": ["contrast"], "images": 3}}}, "digits-C labels"),
     ],
 )
 def test_what_each_would_make_otherwise_is_refused(
