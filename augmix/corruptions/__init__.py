@@ -17,7 +17,7 @@ try:
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(f"{error}; run `pip install 'augmix[corruptions]'`", name=error.name) from None
 
-__all__ = ["CORRUPTIONS", "EXTRA_CORRUPTIONS", "corrupt"]
+__all__ = ["CORRUPTIONS", "EXTRA_CORRUPTIONS", "NAMES", "corrupt"]
 
 
 def _noise(table: Callable[[float], np.ndarray]) -> Corruption:
@@ -55,6 +55,8 @@ CORRUPTIONS = (
 """The 15 that enter the mean corruption error, in the paper's order."""
 EXTRA_CORRUPTIONS = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
 """The four that are held out of it."""
+NAMES = tuple(_FUNCTIONS)
+"""Everything that `corrupt` takes: those 19, and any that were added since and stand in no published set."""
 
 
 def corrupt(
@@ -62,7 +64,7 @@ def corrupt(
 ) -> np.ndarray:
     """Corrupt images: uint8 (N, H, W, 3) RGB, at least 8 pixels a side, to the same shape and dtype.
 
-    `name` is one of `CORRUPTIONS` and `EXTRA_CORRUPTIONS`, `severity` 1 … 5. `preset` picks the constants made
+    `name` is one of `NAMES`, `severity` 1 … 5. `preset` picks the constants made
     for sides of 32 ("cifar"), 64 ("tiny") or 224 ("imagenet"); None takes those whose side is nearest to the
     shorter side. An image's randomness depends on the seed, the name, the severity and its index alone. To
     work in chunks, pass as `first` the index of the chunk's first image: the pixels are those of one call.
@@ -71,6 +73,6 @@ def corrupt(
     not installed.
     """
     check_images(images)
-    check_choice("name", name, (*CORRUPTIONS, *EXTRA_CORRUPTIONS))
+    check_choice("name", name, NAMES)
     parameters = PARAMETERS[name][choose_preset(preset, images)]
     return corrupt_in_chunks(_FUNCTIONS[name], parameters, images, name, severity, seed, first)

@@ -59,12 +59,12 @@ def _transform() -> None:
 def _corruptions() -> None:
     import numpy as np
 
-    from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, bar, corrupt
+    from augmix.corruptions import NAMES, bar, corrupt
 
     for preset in bar.LEVELS:
         for name in bar.corruptions_of(preset):
             bar.corrupt(np.zeros((1, 8, 8, 3), np.uint8), name, 1, preset=preset)
-    for name in (*CORRUPTIONS, *EXTRA_CORRUPTIONS):
+    for name in NAMES:
         for severity in (1, 5):  # severity 1 leaves something out, and 5 is other liquids
             with contextlib.suppress(UserError):  # frost's photographs are not there
                 corrupt(np.zeros((1, 8, 8, 3), np.uint8), name, severity)

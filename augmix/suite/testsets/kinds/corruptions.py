@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from augmix import corruptions
-from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS
+from augmix.corruptions import CORRUPTIONS
 from augmix.suite.testsets import published
 from augmix.suite.testsets.severities import Severities
 
@@ -33,7 +33,7 @@ class Corruptions(Severities):
 
     @classmethod
     def known(cls, preset: str) -> tuple[str, ...]:
-        return (*CORRUPTIONS, *EXTRA_CORRUPTIONS)
+        return corruptions.NAMES
 
     @classmethod
     def default(cls, preset: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from augmix import AugMix, AugMixViews, compilation, operations
-from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, bar, corrupt
+from augmix.corruptions import NAMES, bar, corrupt
 from augmix.perturbations import EXTRA_PERTURBATIONS, PERTURBATIONS, perturb
 from augmix.suite.cli import main, warm_up
 from baselines import autoaugment
@@ -34,7 +34,7 @@ def test_nothing_is_left_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
     autoaugment.method().views(images, torch.arange(3), torch.nn.Identity(), np.random.default_rng(0))
     photographs = np.zeros((2, 40, 48, 3), np.uint8)
     photographs.flags.writeable = False
-    for name, preset, severity in product((*CORRUPTIONS, *EXTRA_CORRUPTIONS), ("cifar", "imagenet"), (1, 2, 4)):
+    for name, preset, severity in product(NAMES, ("cifar", "imagenet"), (1, 2, 4)):
         corrupt(photographs, name, severity, preset=preset)
     for preset in bar.LEVELS:
         for name in bar.corruptions_of(preset):

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image, ImageSequence
 
-from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, bar, corrupt
+from augmix.corruptions import NAMES, bar, corrupt
 from augmix.perturbations import EXTRA_PERTURBATIONS, PERTURBATIONS, perturb
 from augmix.suite.cli import main
 from augmix.suite.data import datasets
@@ -31,7 +31,7 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 def test_every_corruption_at_every_severity(figures: list[Figure], tmp_path: Path) -> None:
     gallery.write_corruptions(tmp_path / "all.png", IMAGE, [], "cifar", seed=3)
-    names = (*CORRUPTIONS, *EXTRA_CORRUPTIONS)
+    names = NAMES
     axes = figures[0].axes
     assert [ax.get_title("left") for ax in axes] == [n.replace("_", " ").replace("jpeg", "JPEG") for n in names]
     for ax, name in zip(axes, names, strict=True):
