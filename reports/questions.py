@@ -32,6 +32,10 @@ CONTRASTS = (
     ("all of AugMix", "augmix", LONG),
 )
 KNOWN_POLICIES = ("cifar10", "imagenet")
+ATTENTION = ("attention_stage", "vit", "vit_b16")
+"""The architectures with self-attention."""
+PAIR = {"attention_stage", "convolution_stage"}
+"""Two that differ in attention alone."""
 
 
 class Answer(NamedTuple):
@@ -161,8 +165,8 @@ def draw_consistency(results: Results, folder: Path, dataset: str) -> Iterator[D
 
 
 def _attention(results: Results) -> Answer | None:
-    """AugMix's gain on a vision transformer beside that on convolutional nets."""
-    attention = [name for name in results.architectures if name.startswith("vit")]
+    """AugMix's gain on nets with attention beside that on convolutional nets."""
+    attention = [name for name in results.architectures if name in ATTENTION]
     standard, augmix = results.method("standard"), results.method("augmix")
     others = [name for name in results.architectures if name not in attention]
     if not attention or not others or standard is None or augmix is None:
@@ -200,9 +204,12 @@ def _attention(results: Results) -> Answer | None:
         framed(["dataset", "architecture"], [Column(*head, name) for name, head in heads.items()], rows),
     )
     caveat = (
-        "A small vision transformer trained on little data is not the vision transformers of the literature, which are "
-        "far larger and pretrained: this says nothing about those. The nets differ in more than attention, in size and "
-        "recipe too, so a difference between them is not the effect of attention by itself."
+        "The two nets have one trunk, one recipe and equally many parameters, and differ in their last stage alone: the "
+        "difference of the gains is the effect of attention there. It says nothing about large pretrained transformers."
+        if set(results.architectures) == PAIR
+        else "A small vision transformer trained on little data is not the vision transformers of the literature, which "
+        "are far larger and pretrained: this says nothing about those. The nets differ in more than attention, in size "
+        "and recipe too, so a difference between them is not the effect of attention by itself."
     )
     return Answer("Does attention help?", [*text, caveat], [table]) if rows else None
 

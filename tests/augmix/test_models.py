@@ -7,6 +7,8 @@ from augmix import models
 from augmix.registry import module_names
 
 PARAMETERS = {
+    "attention_stage": 50_578,
+    "convolution_stage": 50_578,  # as many, so that attention is what differs
     "allconv": 1_409_674,
     "densenet": 769_162,
     "densenet40": 1_059_298,

@@ -108,22 +108,33 @@ def test_without_a_validation_split_nothing_is_chosen_and_nothing_answered(
     assert list(draw_consistency(results, tmp_path, "digits")) == []
 
 
-def test_the_gain_of_attention_is_compared_seed_by_seed(synthetic: Synthetic) -> None:
-    synthetic.architectures = ("smallnet", "vit")
+@pytest.mark.parametrize(
+    ("plain", "attentive", "titles", "caveat"),
+    [
+        ("smallnet", "vit", ("ViT", "SmallNet"), "is not the vision transformers of the literature"),
+        ("convolution_stage", "attention_stage", ("Attention stage", "Convolution stage"), "differ in their last stage"),
+    ],
+)
+def test_the_gain_of_attention_is_compared_seed_by_seed(
+    synthetic: Synthetic, plain: str, attentive: str, titles: tuple[str, str], caveat: str
+) -> None:
+    synthetic.architectures = (plain, attentive)
     synthetic.write()
-    mce = {("smallnet", "standard"): [30, 32], ("smallnet", "augmix"): [20, 21]}
-    mce |= {("vit", "standard"): [40, 42], ("vit", "augmix"): [35, 36]}
+    mce = {(plain, "standard"): [30, 32], (plain, "augmix"): [20, 21]}
+    mce |= {(attentive, "standard"): [40, 42], (attentive, "augmix"): [35, 36]}
     for row in synthetic.metrics:
         if row["shift"] == "mCE" and row["method"] in ("standard", "augmix"):
             row["value"] = mce[row["arch"], row["method"]][row["seed"]] / 100
     synthetic.rewrite_metrics()
     (found,) = answers(load(synthetic.folder, synthetic.data))
     text = said(found)
-    assert "AugMix's gain on ViT, beside that on SmallNet, is 5.0 points less (95 % interval over seeds alone" in text
-    assert "is not the vision transformers of the literature" in text
+    one, other = titles
+    said_of = f"AugMix's gain on {one}, beside that on {other}, is 5.0 points less (95 % interval over seeds alone"
+    assert said_of in text
+    assert caveat in text
     rows = by(found.tables[0], "architecture")
-    assert [float(rows[name]["gain"]) for name in ("smallnet", "vit")] == pytest.approx([10.5, 5.5])
-    assert rows["vit"]["parameters"] == "136,282"
+    assert [float(rows[name]["gain"]) for name in (plain, attentive)] == pytest.approx([10.5, 5.5])
+    assert rows[attentive]["parameters"] == "136,282"
 
 
 @pytest.mark.parametrize("architectures", [("smallnet",), ("vit",)])
