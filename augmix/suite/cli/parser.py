@@ -18,6 +18,7 @@ from augmix.registry import find_package
 from augmix.suite.cli import (
     choose,
     collect,
+    compare,
     corrupt,
     evaluate,
     generate,
@@ -36,8 +37,8 @@ from augmix.suite.io.processes import joined
 from augmix.suite.io.streams import Steady, settle
 
 COMMANDS = (
-    reproduce, plan, status, prepare, generate, corrupt, perturb, train, evaluate, choose, collect, report, track,
-    warm_up,
+    reproduce, plan, status, prepare, generate, corrupt, perturb, train, evaluate, choose, collect, report, compare,
+    track, warm_up,
 )  # fmt: skip
 """Every command's module, in the order of `augmix --help`."""
 FIRST_PARTY = ("augmix", "baselines", "ablations", "reports")
