@@ -33,7 +33,7 @@ class Side(NamedTuple):
 
     given: Path
     results: Results
-    """Of a run, its experiment's results with that run alone."""
+    """The experiment of a run, with that run alone."""
     run: Place | None
     """The place of a run; None for a results folder."""
 
@@ -64,14 +64,14 @@ class Line(NamedTuple):
 
     @property
     def over(self) -> str:
-        """What the interval is over."""
+        """The sources of chance that the interval is over."""
         if self.compared.interval is not None:
             return "seeds and images" if self.compared.over_images else "seeds"
         return "images" if self.interval is not None else ""
 
 
 def lines(first: Path, second: Path) -> list[Line]:
-    """What two results folders, or two runs, have in common: every figure that a test set is judged by.
+    """The figures that two results folders, or two runs, have in common: every figure that a test set is judged by.
 
     The same test images pair the figures; runs of equal seeds count as independent. Raises `UserError` where they
     have nothing in common, or where the test images of one are not the other's.

@@ -1,4 +1,4 @@
-"""What became of the paper here: each published figure beside ours, and its orderings of methods beside ours."""
+"""The fate of the paper's results here: each published figure beside ours, and its orderings of methods."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -19,15 +19,15 @@ from reports.significance import overall_architecture
 from reports.words import count_word, enumerated, plural, sentence
 
 STATUSES = ("reproduced", "differs", "cannot tell", "not comparable", "not run")
-"""What can become of a published figure."""
+"""The ends that a published figure can come to."""
 VERDICTS = {"holds": "holds", "fails": "fails", "cannot tell": "cannot be told"}
-"""What can become of an ordering, and how a sentence says so."""
+"""The ends that an ordering can come to, and how a sentence says so."""
 Ordering = tuple[str, str]
 """The better and the worse of two methods, under the paper's names."""
 
 
 class Outcome(NamedTuple):
-    """What became of one published figure."""
+    """One published figure beside ours."""
 
     figure: PublishedFigure
     place: Place | None
@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
 
 
 class Ordered(NamedTuple):
-    """What became of an ordering of two methods by the paper's mCE on one data set."""
+    """An ordering of two methods by the paper's mCE, beside ours on one data set."""
 
     better: Place
     worse: Place
@@ -67,7 +67,8 @@ def outcomes(results: Results) -> list[Outcome]:
 
 
 def prediction_interval(cell: Cell) -> tuple[float, float] | None:
-    """Where the figure of one more run, with another seed on the same test images, lies in 95 % of such experiments.
+    """The interval in which the figure of one more run, with another seed on the same test images, lies in 95 % of such
+    experiments.
 
     The mean ± t · s · √(1 + 1/n) of n seeds whose standard deviation is s (Hahn & Meeker, "Statistical Intervals",
     1991, Section 4.7); None with one seed, or none.
@@ -107,7 +108,7 @@ def _differs(results: Results, place: Place, figure: PublishedFigure) -> str:
 
 
 def _absent(results: Results, figure: PublishedFigure) -> str:
-    """Why nothing here is beside a published figure."""
+    """The reason why nothing here is beside a published figure."""
     if figure.loader not in {entry["loader"] for entry in results.datasets.values()}:
         return "another data set"
     if figure.architecture == MEAN:

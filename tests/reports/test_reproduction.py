@@ -1,4 +1,4 @@
-"""What became of the published figures: each status where it belongs, the interval as a textbook has it, orderings."""
+"""Published figures beside ours: each status where it belongs, the interval as a textbook has it, orderings."""
 
 from collections import Counter
 from collections.abc import Mapping
