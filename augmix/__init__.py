@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = [
-    "AugMix", "AugMixViews", "corruptions", "evaluate", "losses", "methods", "metrics", "mixing", "models",
+    "AugMix", "AugMixViews", "corruptions", "evaluate", "load", "losses", "methods", "metrics", "mixing", "models",
     "operations", "perturbations",
 ]  # fmt: skip
 
@@ -21,6 +21,8 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module("augmix.mixing"), name)
     if name == "evaluate":
         return import_module("augmix.scoring").evaluate
+    if name == "load":
+        return import_module("augmix.suite.evaluate.browse").load
     if name in __all__:
         return import_module(f"augmix.{name}")
     raise AttributeError(f"module 'augmix' has no attribute {name!r}")

@@ -53,7 +53,7 @@ def scores_of_images(
                 return None, "there is one test image"
             if not abs(float(column.mean()) - figure) <= TOLERANCE:
                 raise UserError(
-                    f"{_archive(results, (dataset, architectures[0], name, seed), quantity)} gives a value of "
+                    f"{archive_of(results, (dataset, architectures[0], name, seed), quantity)} gives a value of "
                     f"{column.mean():.6g} for {quantity.metric} on {quantity.shift}, {results.folder / 'metrics.csv'} "
                     f"has {figure:.6g}; run `augmix collect` again"
                 )
@@ -75,7 +75,7 @@ def noise_floor(results: Results, place: Place, quantity: Quantity) -> float | N
     for seed in sorted(results.seeds(place, quantity).index) if testset is not None else ():
         assert testset is not None
         try:
-            archive = predictions.read(_archive(results, (*place, int(seed)), quantity), testset.shifts)
+            archive = predictions.read(archive_of(results, (*place, int(seed)), quantity), testset.shifts)
         except OutdatedError:
             continue
         named = testset.shifts if quantity.shift in (MEAN, POOLED) else (quantity.shift,)
@@ -103,7 +103,7 @@ def _testset(results: Results, dataset: str, quantity: Quantity) -> TestSet | No
     return next((known for known in results.testsets(dataset) if known.name == quantity.testset), None)
 
 
-def _archive(results: Results, run: Run, quantity: Quantity) -> Path:
+def archive_of(results: Results, run: Run, quantity: Quantity) -> Path:
     """The file of a run's predictions."""
     dataset, architecture, method, seed = run
     folder = results.run_folder({"dataset": dataset, "arch": architecture, "method": method, "seed": seed})
@@ -123,7 +123,7 @@ def _run_scores(results: Results, run: Run, testset: TestSet, quantity: Quantity
 def _read_scores(
     results: Results, run: Run, testset: TestSet, quantity: Quantity
 ) -> Mapping[str, Mapping[str, FloatArray]] | str:
-    path = _archive(results, run, quantity)
+    path = archive_of(results, run, quantity)
     if not path.is_file():
         return "predictions are not at hand"
     try:

@@ -15,7 +15,9 @@ from reports.quantities import CLEAN_ERROR, MCE, MFP, Place
 from reports.words import setting_in_print
 
 RECIPES = Path(__file__).with_name("recipes.yaml")
-MEASURED_ON = {"clean error": CLEAN_ERROR.testset, "mCE": MCE.testset, "mFR": MFP.testset}
+MEASURED_ON = {
+    "clean error": CLEAN_ERROR.testset, "mCE": MCE.testset, "CE": MCE.testset, "mFR": MFP.testset, "FR": MFP.testset,
+}  # fmt: skip
 """The test set of each measure, by the beginning of its name."""
 UNREAD = {"adamw": ("momentum", "nesterov"), "cosine": ("milestones",), "steps": ("minimum_learning_rate",)}
 """The settings that an optimiser or a schedule does not read."""

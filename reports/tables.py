@@ -16,6 +16,7 @@ from reports.names import architecture_title, headline_title, shift_title
 from reports.quantities import MCE, MEAN, POOLED, Cell, Place, Quantity, summarise
 from reports.questions import question_tables
 from reports.recipes import recipe_of
+from reports.reproduction import orderings_table, verdict_table
 from reports.tuning import sweep_table
 from reports.words import enumerated, sentence
 
@@ -37,6 +38,8 @@ def all_tables(results: Results) -> list[Table]:
         calibration_table(results),
         _alexnet(results),
         _published(results),
+        verdict_table(results),
+        orderings_table(results),
         *question_tables(results),
         *(_by_shift(results, family) for family in results.families),
         *source_tables(results),

@@ -13,6 +13,7 @@ from reports.literature import comparisons
 from reports.loaded import Results, majority, records
 from reports.names import PrintedMethod, architecture_title, headline_phrase
 from reports.quantities import CALIBRATION, MEAN, POOLED_CALIBRATION, Cell, Place, Quantity
+from reports.reproduction import counted
 from reports.significance import detectable
 from reports.tuning import Sweep, decided_by, sweeps_of
 from reports.words import compared, count_word, difference_in_words, enumerated, plural, sentence, stated
@@ -86,7 +87,9 @@ def judge(results: Results) -> Verdict:
         abstract += best[:1] + [sentences[0] for sentences in list(answers.values())[:2]]
     outcome = _outcome(results)
     warnings = [*outcome, *_kept(results), *_code_warnings(results)]
-    return Verdict([*abstract, *detectable(results), *outcome, *_seed_caveat(results)], findings, warnings)
+    return Verdict(
+        [*abstract, *counted(results), *detectable(results), *outcome, *_seed_caveat(results)], findings, warnings
+    )
 
 
 def _opening(results: Results) -> str:

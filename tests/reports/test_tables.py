@@ -314,7 +314,7 @@ def test_pooled_calibration_rests_on_the_corruptions_that_were_asked_for(synthet
 def test_without_figures_on_a_test_set_its_tables_are_absent(synthetic: Synthetic) -> None:
     synthetic.evaluated = ("clean",)
     tables = tables_of(synthetic)
-    assert set(tables) == {"clean_error", "differences", "calibration", "summary", "runs"}
+    assert set(tables) == {"clean_error", "differences", "calibration", "summary", "runs", "verdict"}
     assert list(main_table(load(synthetic.folder, synthetic.data)).cells.index.get_level_values(1)) == [
         "Clean error on Digits"
     ]

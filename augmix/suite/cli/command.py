@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +69,19 @@ def tell_outdated(args: argparse.Namespace, experiment: "Experiment") -> None:
 
     for line in outdated.sentences(experiment, stages.unkept(experiment, stages.changes(experiment))):
         print(f"outdated: {line}; see `augmix reproduce`", file=sys.stderr)
+
+
+def of_reports(module: str) -> Any:
+    """A module of the reports package, which is imported only by the commands that need it."""
+    os.environ["MPLBACKEND"] = "Agg"  # a notebook's, say, is not there for the figures' files
+    try:
+        return import_module(f"reports.{module}")
+    except ModuleNotFoundError as error:
+        if error.name != "reports":
+            raise
+        raise UserError(
+            "the reports package is not installed: reports are made from a checkout of the repository"
+        ) from None
 
 
 def required(args: argparse.Namespace, name: str) -> str:

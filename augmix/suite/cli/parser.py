@@ -18,7 +18,9 @@ from augmix.registry import find_package
 from augmix.suite.cli import (
     choose,
     collect,
+    compare,
     corrupt,
+    demo,
     evaluate,
     generate,
     perturb,
@@ -26,6 +28,7 @@ from augmix.suite.cli import (
     prepare,
     report,
     reproduce,
+    show,
     status,
     track,
     train,
@@ -36,8 +39,8 @@ from augmix.suite.io.processes import joined
 from augmix.suite.io.streams import Steady, settle
 
 COMMANDS = (
-    reproduce, plan, status, prepare, generate, corrupt, perturb, train, evaluate, choose, collect, report, track,
-    warm_up,
+    reproduce, plan, status, prepare, generate, corrupt, perturb, train, evaluate, choose, collect, report, show,
+    compare, track, demo, warm_up,
 )  # fmt: skip
 """Every command's module, in the order of `augmix --help`."""
 FIRST_PARTY = ("augmix", "baselines", "ablations", "reports")

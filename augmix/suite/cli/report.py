@@ -1,11 +1,9 @@
 """The command `augmix report`."""
 
 import argparse
-import os
 from typing import Any
 
-from augmix.errors import UserError
-from augmix.suite.cli.command import add_command, add_config, experiment_of, tell_outdated
+from augmix.suite.cli.command import add_command, add_config, experiment_of, of_reports, tell_outdated
 from augmix.suite.io import times
 
 
@@ -24,17 +22,9 @@ def run(args: argparse.Namespace) -> None:
     from augmix.suite.evaluate import summaries
 
     experiment = experiment_of(args)
-    os.environ["MPLBACKEND"] = "Agg"  # a notebook's, say, is not there for the figures' files
-    try:
-        from reports.make import build_report
-    except ModuleNotFoundError as error:
-        if error.name != "reports":
-            raise
-        raise UserError(
-            "the reports package is not installed: reports are made from a checkout of the repository"
-        ) from None
+    make = of_reports("make")
     tell_outdated(args, experiment)
     with times.spent("report"):
-        path = build_report(experiment.folder, experiment.data)
+        path = make.build_report(experiment.folder, experiment.data)
     summaries.note(experiment, "report")
     print(path)
