@@ -25,7 +25,7 @@ SHIFTED: dict[str, Any] = {"images": None, "seed": 0, "published": None, "resize
 NATURAL: dict[str, Any] = {
     "kind": "natural",
     "loader": "digits",
-    "options": {},
+    "options": {"split": "unseen_writers"},
     "split": "test",
     "classes": None,
     "images": None,

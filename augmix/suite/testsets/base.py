@@ -35,9 +35,11 @@ class Shift(NamedTuple):
     shape: tuple[int, ...]
     """The shape of the predictions: (N,), (levels, N), or (N, frames) of a sequence."""
     classes: np.ndarray | None = None
-    """The classes among which a net predicts, int64, where these are not all of them."""
+    """The classes among which a net predicts, int64 (K,), where these are not all of them."""
     attack: Callable[[Any, Any, Any], Any] | None = None
     """(images (B, C, H, W) uint8, labels (B,), net) -> what that net is shown in their place, of torch."""
+    counted_as: np.ndarray | None = None
+    """The class that each of `classes` counts as, int64 (K,), where several make one; None: itself."""
 
 
 class Images(ABC):
