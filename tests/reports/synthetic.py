@@ -30,6 +30,7 @@ NATURAL: dict[str, Any] = {
     "classes": None,
     "images": None,
 }
+FOURIER: dict[str, Any] = {"kind": "fourier", "images": None, "seed": 0, "norm": None, "radius": 2}
 Metrics = list[tuple[str, str, str, Any, str, float]]
 
 

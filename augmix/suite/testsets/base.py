@@ -170,6 +170,11 @@ class TestSet(ABC):
         """The shifts that enter the headline's mean, whether it has them or not; empty where there is no such mean."""
         return ()
 
+    @property
+    def cells(self) -> Mapping[tuple[int, int], str]:
+        """The shift at each row and column of a map, from the top left, where they are drawn as one; else nothing."""
+        return {}
+
     @abstractmethod
     def open(self, test: Split, classes: Sequence[str]) -> Images:
         """Open it beside the data set's own test images; raises `UserError` where it does not fit them."""
