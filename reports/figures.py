@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -48,6 +49,9 @@ def _shift_bars(results: Results, folder: Path, dataset: str, architecture: str,
     """Bars per shift by method, in as many panels as keep the bars wide enough to see."""
     testset, measure = family.members[dataset], MEASURES[measures_of(family.first)[0]]
     shifts = results.shifts(dataset, testset)
+    if testset.cells:
+        yield from _heat_map(results, folder, dataset, architecture, family)
+        return
     if len(testset.shifts) == 1 and not testset.entering:
         return
     quantities = {shift: Quantity(testset.name, shift, measure.name) for shift in shifts}
@@ -74,6 +78,31 @@ def _shift_bars(results: Results, folder: Path, dataset: str, architecture: str,
     each = {shift: quantities[shift] for shift in results.shifts(dataset, testset)}
     finding = of_shifts(results, (dataset, architecture), each)
     yield Drawing(kind, name, f"{measure.title} per {testset.noun} on {where}{over} {finding}".rstrip())
+
+
+def _heat_map(results: Results, folder: Path, dataset: str, architecture: str, family: Family) -> Iterator[Drawing]:
+    """A map of the shifts for each method, the mean over seeds in each cell."""
+    testset, measure = family.members[dataset], MEASURES[measures_of(family.first)[0]]
+    quantities = {s: Quantity(testset.name, s, measure.name) for s in results.shifts(dataset, testset)}
+    values = results.tidy(dataset, architecture, quantities).groupby(["method", "label"])["value"].mean().to_dict()
+    titles = [method.title for method in results.methods if any((method.title, s) in values for s in quantities)]
+    if not titles:
+        return
+    rows, columns = (sorted({cell[axis] for cell in testset.cells}) for axis in (0, 1))
+    name, across = f"{family.stem(f'{testset.noun}s')}_{dataset}_{architecture}", min(4, len(titles))
+    edges = (columns[0] - 0.5, columns[-1] + 0.5, rows[-1] + 0.5, rows[0] - 0.5)
+    with saved(folder, name, WIDTH, 0.5 + WIDTH / 4 * -(-len(titles) // across)) as figure:
+        axes = panels(figure, len(titles), across, sharex=True, sharey=True)
+        for title, ax in zip(titles, axes, strict=True):
+            grid = [[values.get((title, testset.cells[row, column]), np.nan) for column in columns] for row in rows]
+            drawn = ax.imshow(grid, cmap="viridis", vmin=0, vmax=100 * measure.largest, extent=edges)
+            ax.grid(visible=False)
+            ax.set_title(title)
+        figure.colorbar(drawn, ax=axes, label=measure.label, shrink=0.8)
+    where = f"{testset.title_on(results.dataset_title(dataset))} with {architecture_title(architecture)}"
+    caption = f"{measure.title} on {where} by the {testset.noun} that is added: rows and columns are its frequencies "
+    caption += "down and across the image, and zero is in the middle."
+    yield Drawing(family.stem(f"{testset.noun}s"), name, caption)
 
 
 def panels_of(shifts: list[str], methods: int) -> list[list[str]]:

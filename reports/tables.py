@@ -158,7 +158,8 @@ def _mean_column(results: Results, family: Family) -> dict[Column, Quantity]:
 def _by_shift(results: Results, family: Family) -> Table:
     """The headline's measure on each shift; a test set with one shift and no mean over several needs no such table."""
     first, measure = family.first, MEASURES[measures_of(family.first)[0]]
-    broken_down = bool(first.entering) or any(len(testset.shifts) > 1 for testset in family.members.values())
+    several = bool(first.entering) or any(len(testset.shifts) > 1 for testset in family.members.values())
+    broken_down = several and not first.cells
     datasets = [d for d, testset in family.members.items() if results.shifts(d, testset)] if broken_down else []
     columns = {**_mean_column(results, family), **_shift_columns(results, family)}
     over = ", averaged over the severities" if first.levels > 1 else ""

@@ -25,11 +25,12 @@ SHIFTED: dict[str, Any] = {"images": None, "seed": 0, "published": None, "resize
 NATURAL: dict[str, Any] = {
     "kind": "natural",
     "loader": "digits",
-    "options": {},
+    "options": {"split": "unseen_writers"},
     "split": "test",
     "classes": None,
     "images": None,
 }
+FOURIER: dict[str, Any] = {"kind": "fourier", "images": None, "seed": 0, "norm": None, "radius": 2}
 Metrics = list[tuple[str, str, str, Any, str, float]]
 
 

@@ -22,7 +22,7 @@ from reports.loaded import load
 from reports.quantities import Cell
 from reports.samples import augmix_views, draw_samples
 from reports.style import WIDTH
-from tests.reports.synthetic import NATURAL, Synthetic
+from tests.reports.synthetic import FOURIER, NATURAL, Synthetic
 
 TWELVE = (
     "standard", "cutout", "mixup", "cutmix", "autoaugment", "adversarial", "augmix", "no_jsd", "no_mixing", "kl_only",
@@ -257,3 +257,33 @@ def test_a_legend_is_no_wider_than_its_figure(synthetic: Synthetic) -> None:
     [legend] = figure.legends
     box = legend.get_window_extent()
     assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+
+
+def test_a_heat_map_has_each_wave_at_its_two_places(
+    synthetic: Synthetic, tmp_path: Path, drawn: dict[str, Figure]
+) -> None:
+    synthetic.testsets["fourier"] = FOURIER
+    synthetic.images = 40
+    results = load(synthetic.write(), synthetic.data)
+    [drawing] = [d for d in draw_all(results, tmp_path)["digits"] if d.kind == "waves_fourier"]
+    assert drawing.caption.startswith(
+        "Error on Digits-fourier with SmallNet by the wave that is added: rows and columns"
+    )
+    figure = drawn[drawing.name]
+    maps = {ax.get_title(): ax.images[0] for ax in figure.axes if ax.images}
+    assert len(maps) == 3
+    image = maps["AugMix"]
+    grid = np.asarray(image.get_array())
+    assert grid.shape == (5, 5)
+    assert image.get_clim() == (0, 100)
+    testset = results.testsets("digits")[-1]
+    for (i, j), shift in testset.cells.items():
+        values = [
+            row["value"] for row in synthetic.metrics
+            if (row["method"], row["shift"], row["metric"], row["severity"]) == ("augmix", shift, "error", "")
+        ]  # fmt: skip
+        assert len(values) == 2
+        assert grid[i + 2, j + 2] == pytest.approx(100 * np.mean(values))
+    assert np.array_equal(grid, grid[::-1, ::-1])
+    left, right, bottom, top = image.get_extent()
+    assert (left, right, bottom, top) == (-2.5, 2.5, 2.5, -2.5)

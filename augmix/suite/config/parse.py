@@ -12,7 +12,7 @@ from augmix.suite.config.sweeps import HELD_OUT, expand
 from augmix.suite.data import datasets
 from augmix.suite.io.configuration import Lines, Position, merge, place
 from augmix.suite.io.files import expanded
-from augmix.suite.testsets import kinds
+from augmix.suite.testsets import kinds, known
 from augmix.suite.testsets.base import Origin, TestSet
 
 VALIDATION = "-validation"
@@ -107,6 +107,11 @@ def _check_loaders(config: dict[str, Any], lines: Lines) -> None:
     for dataset, entry in config["datasets"].items():
         position: Position = ("datasets", dataset)
         _refuse(place((*position, "loader"), lines), "data set loader", entry["loader"], datasets.loader_names())
+        if getattr(datasets.loader_module(entry["loader"]), "TESTS_ONLY", False):
+            where = place((*position, "loader"), lines)
+            raise UserError(
+                f"{where}: '{entry['loader']}' has test images alone: it is for a test set of the kind natural"
+            )
         entry["options"] = datasets.with_downloads(entry["loader"], entry["options"], downloads)
         try:
             datasets.check_options(entry["loader"], entry["options"])
@@ -124,14 +129,16 @@ def _testsets(config: Mapping[str, Any], dataset: str, lines: Lines) -> dict[str
         if entries and entries[-1] is None:
             found[name] = None
             continue
-        entry: dict[str, Any] = {"kind": USUAL.get(name)}
+        said = any("kind" in given for given in entries if given)
+        entry: dict[str, Any] = {"kind": USUAL.get(name), **({} if said else known.entry(name))}
         for given in entries:
             entry = merge(entry, given or {})
         places: list[Position] = [("datasets", dataset, "testsets", name), ("testsets", name)]
         position = next((at for at in places if at in lines), places[0])
         where = place(position, lines)
         if entry["kind"] is None:
-            raise UserError(f"{where}: the test set '{name}' needs a 'kind'; valid: {', '.join(sorted(kinds.names()))}")
+            lacking = f"the test set '{name}' needs a 'kind' ({', '.join(sorted(kinds.names()))})"
+            raise UserError(f"{where}: {lacking}, or the name of a known one; {nearest(name, known.names())}")
         _refuse(where, "kind of test set", entry["kind"], kinds.names())
         properties = {"kind": {"type": "string"}, **kinds.kind(entry["kind"]).schema}
         settings = {"type": "object", "additionalProperties": False, "properties": properties}

@@ -7,7 +7,9 @@ option `folder`, which experiments set to `<data>/downloads` unless they name an
 the images in their files. `digest(**options)`, where there is one, tells whether the source has changed since it was
 prepared; it is None where the source is gone. `classes(**options)` gives the classes' names where they are known before
 any job, and otherwise None. `limits(**options)`, where there is one, lists in words what limits the figures on its
-images. `NORMALISATION` is the mean and the standard deviation that nets see its images with, `NORMALISED` where a
+images. `contents(**options)`, where there is one, is a digest of each image's file by its name below `train/` or
+`test/`: equal files are equal images. One with `TESTS_ONLY = True` has no training images, and serves for test sets
+alone. `NORMALISATION` is the mean and the standard deviation that nets see its images with, `NORMALISED` where a
 module has none.
 """
 
@@ -30,7 +32,7 @@ from augmix.suite.io import digests
 from augmix.suite.io.files import read_array, read_json, write_array, write_json
 
 SPLITS = ("train", "test")
-KINDS = {str: "text", int: "a whole number", NoneType: "null"}
+KINDS = {str: "text", int: "a whole number", bool: "true or false", NoneType: "null"}
 """The types of loaders' options, in words."""
 NORMALISED = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 """As in the paper's code for CIFAR: to [-1, 1]."""
@@ -48,7 +50,7 @@ class Arrays(NamedTuple):
     test_labels: np.ndarray
     classes: list[str]
     streamed: Mapping[str, Any] | None = None
-    """`root`, the folder below which the files lie, and `side`, that of the images."""
+    """`root`, the folder below which the files lie, `side`, that of the images, and perhaps their `border`."""
 
 
 def files(names: list[bytes], sizes: list[int]) -> np.ndarray:
@@ -90,6 +92,13 @@ def with_downloads(loader: str, options: Mapping[str, Any], downloads: Path) -> 
     """A loader's options with the folder to which it downloads, where it does and they name none."""
     wanted = getattr(loader_module(loader), "DOWNLOADS", False)
     return {"folder": str(downloads), **options} if wanted else dict(options)
+
+
+def with_defaults(loader: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """A loader's options, and those that are not given by their defaults."""
+    bound = inspect.signature(loader_module(loader).load).bind(**options)
+    bound.apply_defaults()
+    return bound.arguments
 
 
 def classes(loader: str, options: Mapping[str, Any]) -> list[str] | None:
@@ -226,7 +235,8 @@ def read_images(folder: Path, split: str, workers: int = 1) -> np.ndarray | Phot
     entries = read_array(path)
     if entries.dtype.names:
         streamed = record(folder)["streamed"]
-        return Photographs(Path(streamed["root"]), entries["name"], streamed["side"], workers)
+        border = streamed.get("border", 0)
+        return Photographs(Path(streamed["root"]), entries["name"], streamed["side"], workers, border)
     return read_array(path, np.uint8, (None, None, None, 3))
 
 

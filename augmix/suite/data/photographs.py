@@ -178,14 +178,16 @@ def _scaled(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 class Photographs(Streamed):
     """A split of photographs: indexed, it gives them as they are evaluated; `training_images` cuts at random."""
 
-    def __init__(self, root: Path, names: np.ndarray, side: int, workers: int = 1) -> None:
-        """`names` (N,) are files below `root`, as bytes."""
-        self.root, self.names = root, names
+    def __init__(self, root: Path, names: np.ndarray, side: int, workers: int = 1, border: int = 0) -> None:
+        """`names` (N,) are files below `root`, as bytes; a border of so many pixels is cut off each."""
+        self.root, self.names, self.border = root, names, border
         super().__init__(len(names), self._evaluated, side, workers=workers)
 
     def photograph(self, index: int) -> np.ndarray:
         """One photograph, whole: uint8 (H, W, 3)."""
-        return read(self.root / os.fsdecode(self.names[index]))
+        image = read(self.root / os.fsdecode(self.names[index]))
+        height, width = image.shape[:2]
+        return image[self.border : height - self.border, self.border : width - self.border]
 
     def _evaluated(self, index: int) -> np.ndarray:
         return evaluated(self.photograph(index), self.shape[1])[None]

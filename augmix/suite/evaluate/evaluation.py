@@ -71,7 +71,7 @@ def write_predictions(
             for shift_name in testset.shifts:
                 shift = opened.read(shift_name)
                 testset.verify(shift_name)
-                seen = numbers(net, shift.images, shift.labels, device, shift.classes, shift.attack)
+                seen = numbers(net, shift.images, shift.labels, device, shift.classes, shift.attack, shift.counted_as)
                 found[shift_name] = seen.reshape(shift.shape)
                 shown.update()
             predictions.write(output / f"{name}.npz", Predictions(found, opened.labels, opened.source), stamp)
@@ -85,25 +85,30 @@ def numbers(
     device: torch.device,
     classes: np.ndarray | None = None,
     attack: Callable[[Tensor, Tensor, nn.Module], Tensor] | None = None,
+    counted_as: np.ndarray | None = None,
 ) -> np.ndarray:
     """The four numbers of each uint8 (N, H, W, 3) image, as a `NUMBERS` array (N,).
 
-    Where `classes` are given, int64, the net predicts among those alone: the others' logits are left out. An `attack`
-    makes the images that it is shown.
+    Where `classes` are given, int64 (K,), the net predicts among those alone: the others' logits are left out. Of those
+    that are `counted_as` one class, int64 (K,), the greatest logit stands for it. An `attack` makes the images that the
+    net is shown.
     """
 
     def predict(batch: Tensor, truth: Tensor, *among: Tensor) -> tuple[Tensor, ...]:
         logits = net(batch)
-        for kept in among:
+        if among:
+            kept, counted = among
             left_out = torch.full_like(logits, -torch.inf)
-            logits = left_out.index_copy(1, kept, logits[:, kept])
+            logits = left_out.scatter_reduce(1, counted.expand(len(logits), -1), logits[:, kept], "amax")
         p = logits.softmax(1)
         confidence, prediction = p.max(1)
         return prediction, confidence, p.gather(1, truth[:, None])[:, 0], (p * p).sum(1)
 
     net.eval()
     truth = torch.from_numpy(labels.astype(np.int64)).to(device)
-    among = [] if classes is None else [torch.from_numpy(classes).to(device)]
+    among: list[Tensor] = []
+    if classes is not None:
+        among = [torch.from_numpy(c).to(device) for c in (classes, classes if counted_as is None else counted_as)]
     found: list[tuple[Tensor, ...]] = []
     for batch in in_order(images, device):
         now, truth = truth[: len(batch)], truth[len(batch) :]

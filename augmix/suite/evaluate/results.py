@@ -134,7 +134,7 @@ def _pooled(
     """The measures that are no means over images, over all entering shifts' images at once."""
     wanted = [measure for measure in measures if measure.pooled]
     if wanted:
-        numbers = np.concatenate([archive.shifts[name] for name in entering], axis=1)
+        numbers = np.concatenate([archive.shifts[name].reshape(labels.shape) for name in entering], axis=1)
         for measure in wanted:
             yield "pooled", "", measure.name, measure.compute(numbers.ravel(), np.tile(labels, len(entering)).ravel())
 

@@ -11,7 +11,7 @@ import os
 import stat
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -45,13 +45,26 @@ class _Known(NamedTuple):
 
 
 def digest(root: Path, folders: Iterable[str], wanted: Callable[[str], bool], ends: int | None = None) -> str:
-    """16 hex digits over the names and contents of the files right in some folders below `root`, in their order.
+    """16 hex digits over the names and contents of `each` file right in some folders below `root`, in their order."""
+    folders = list(folders)
+    return of_contents(each(root, folders, wanted, ends), folders)
+
+
+def of_contents(contents: Mapping[str, str], folders: Iterable[str] = ()) -> str:
+    """16 hex digits over files' names and contents, and the names of folders, which may be empty."""
+    total = hashlib.sha256("\n".join(folders).encode(errors="surrogateescape"))
+    for name, content in contents.items():
+        total.update(f"\n{name} {content}".encode(errors="surrogateescape"))
+    return total.hexdigest()[:16]
+
+
+def each(root: Path, folders: Sequence[str], wanted: Callable[[str], bool], ends: int | None = None) -> dict[str, str]:
+    """A digest of the content of each file right in some folders below `root`, by `<folder>/<name>` in their order.
 
     `wanted` says by its name whether a file counts. Of large files it may suffice to read so many bytes at both `ends`,
     beside the size. Raises `UserError` naming the folder or file that cannot be read.
     """
     now = time.time_ns()
-    folders = list(folders)
     with ThreadPoolExecutor(THREADS, thread_name_prefix="list") as pool:  # a network's file system takes its time
         listed = pool.map(lambda folder: _listed(root / folder, wanted), folders)
         found = {
@@ -71,10 +84,7 @@ def digest(root: Path, folders: Iterable[str], wanted: Callable[[str], bool], en
         }
         if rested != known:
             _write_cache(cache, rested)
-    total = hashlib.sha256("\n".join(folders).encode(errors="surrogateescape"))
-    for name in found:
-        total.update(f"\n{name} {contents[name]}".encode(errors="surrogateescape"))
-    return total.hexdigest()[:16]
+    return {name: contents[name] for name in found}
 
 
 def glimpsed(paths: Iterable[Path]) -> str:

@@ -35,9 +35,11 @@ class Shift(NamedTuple):
     shape: tuple[int, ...]
     """The shape of the predictions: (N,), (levels, N), or (N, frames) of a sequence."""
     classes: np.ndarray | None = None
-    """The classes among which a net predicts, int64, where these are not all of them."""
+    """The classes among which a net predicts, int64 (K,), where these are not all of them."""
     attack: Callable[[Any, Any, Any], Any] | None = None
     """(images (B, C, H, W) uint8, labels (B,), net) -> what that net is shown in their place, of torch."""
+    counted_as: np.ndarray | None = None
+    """The class that each of `classes` counts as, int64 (K,), where several make one; None: itself."""
 
 
 class Images(ABC):
@@ -167,6 +169,11 @@ class TestSet(ABC):
     def entering(self) -> tuple[str, ...]:
         """The shifts that enter the headline's mean, whether it has them or not; empty where there is no such mean."""
         return ()
+
+    @property
+    def cells(self) -> Mapping[tuple[int, int], str]:
+        """The shift at each row and column of a map, from the top left, where they are drawn as one; else nothing."""
+        return {}
 
     @abstractmethod
     def open(self, test: Split, classes: Sequence[str]) -> Images:

@@ -118,6 +118,15 @@ def _whole(folder: Path, name: str, files: Sequence[str]) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def severities_in(folder: Path) -> list[str]:
+    """The names of a shift's folders from the mildest on: 1 … 5, or its levels, such as 2.35."""
+    names = sorted(filter(re.compile(r"\d+(\.\d+)?").fullmatch, os.listdir(folder)), key=float)
+    if len(names) != len(SEVERITIES):
+        there = ", ".join(names) or "none"
+        raise UserError(f"{folder} should hold five severities, named 1 to 5 or by levels (2.35), not {there}")
+    return names
+
+
 class ShiftPhotographs(Images):
     """Severities or sequences of streamed photographs in a folder, generated or published."""
 
@@ -170,18 +179,9 @@ class ShiftPhotographs(Images):
             for item in evenly(items, CHECKED):
                 self._decoder(shift)(int(item))
 
-    def _severities(self, shift: str) -> list[str]:
-        """The names of a shift's folders from the mildest on: 1 … 5, or its levels, such as 2.35."""
-        folder = self.folder / shift
-        names = sorted(filter(re.compile(r"\d+(\.\d+)?").fullmatch, os.listdir(folder)), key=float)
-        if len(names) != len(SEVERITIES):
-            there = ", ".join(names) or "none"
-            raise UserError(f"{folder} should hold five severities, named 1 to 5 or by levels (2.35), not {there}")
-        return names
-
     def _decoder(self, name: str) -> Callable[[int], np.ndarray]:
         """A function that decodes an image, of severity after severity, or a video: uint8 (T, side, side, 3)."""
-        severities = self._severities(name) if self._frames is None else []
+        severities = severities_in(self.folder / name) if self._frames is None else []
 
         def image(item: int) -> np.ndarray:
             severity, i = divmod(item, len(self._indices))

@@ -1,6 +1,7 @@
 """Test sets of corruptions: each is generated at severities 1 to 5, in the layout of -C, or published in it."""
 
 import io
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -37,10 +38,10 @@ class Severities(Shifted):
             photographs.encode(image, io.BytesIO())
         return len(made)
 
-    def _opened(self, test: Split, classes: int) -> Images:
+    def _opened(self, test: Split, classes: Sequence[str]) -> Images:
         if isinstance(test.images, Photographs):
             return ShiftPhotographs(self.folder, None, test, self.images, self.resize)
-        return ShiftArrays(self.folder, False, test, classes, self.images)
+        return ShiftArrays(self.folder, False, test, len(classes), self.images)
 
     def _of_one(self, test: Split) -> Images:
         return ShiftPhotographs(self.folder, None, test, 1)

@@ -15,7 +15,6 @@ from augmix.errors import UserError
 from augmix.registry import nearest
 from augmix.suite.data import datasets
 from augmix.suite.data.datasets import Split
-from augmix.suite.data.photographs import Photographs
 from augmix.suite.io import contents, digests
 from augmix.suite.io.files import expanded, read_array, read_mapping, write_json
 from augmix.suite.testsets import published
@@ -114,9 +113,9 @@ class Shifted(TestSet):
         """Every name that a shift may have."""
 
     @classmethod
-    @abstractmethod
     def default(cls, preset: str) -> tuple[str, ...]:
         """The shifts that enter the mean."""
+        return cls.known(preset)
 
     @property
     def shifts(self) -> tuple[str, ...]:
@@ -146,10 +145,10 @@ class Shifted(TestSet):
         """How many images a shift has of each test image: severities, or frames."""
 
     def open(self, test: Split, classes: Sequence[str]) -> Images:
-        return self._opened(test, len(classes))
+        return self._opened(test, classes)
 
     @abstractmethod
-    def _opened(self, test: Split, classes: int) -> Images: ...
+    def _opened(self, test: Split, classes: Sequence[str]) -> Images: ...
 
     def _test(self) -> Split:
         return datasets.read(Path(self.data), "test")
@@ -208,7 +207,7 @@ class Shifted(TestSet):
         images, record = self.data_digest(), datasets.record(Path(self.data))
         if self.published == DOWNLOAD:
             published.download(self.folder.name, self.folder.parent, shifts)
-        opened = self._opened(self._test(), len(record["classes"]))
+        opened = self._opened(self._test(), record["classes"])
         opened.check(shifts)
         code = digests.code_of(self.roots()).as_json()
         write_json(
@@ -296,7 +295,7 @@ class Shifted(TestSet):
         test = self._test()
         if not self.folder.is_dir():
             return
-        if isinstance(test.images, Photographs):
+        if self.streamed:
             test = Split(test.images, np.zeros(len(test.images), np.int64))
             for shift in self.names:
                 if (self.folder / shift).is_dir():

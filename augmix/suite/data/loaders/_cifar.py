@@ -16,6 +16,8 @@ from augmix.suite.data.loaders import image_folder
 from augmix.suite.io.files import expanded
 
 SIDE = 32
+TEN = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+"""CIFAR-10's classes."""
 OTHERWISE = ", or the images as files, train/<class>/* and test/<class>/*"
 
 
@@ -85,6 +87,28 @@ def classes(layout: Layout, folder: str) -> list[str] | None:
 def digest(layout: Layout, folder: str) -> str | None:
     """A digest by which changes of images as files show; the pickles are compared with their checksums."""
     return image_folder.digest(folder, SIDE) if _as_images(layout, folder) else None
+
+
+def contents(layout: Layout, folder: str) -> dict[str, str]:
+    """A digest of each file of images as files; none of pickles."""
+    return image_folder.contents(folder, SIDE) if _as_images(layout, folder) else {}
+
+
+def checked(images: np.ndarray, labels: np.ndarray, path: Path, beside: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Refuse arrays of the two files that are no images and labels of CIFAR-10's kind; returns them."""
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (SIDE, SIDE, 3):
+        raise UserError(f"{path} holds {images.dtype} {images.shape}; uint8 (any, {SIDE}, {SIDE}, 3) is expected")
+    if labels.dtype.kind not in "iu" or labels.shape != (len(images),):
+        raise UserError(f"{beside} holds {labels.dtype} {labels.shape}; {len(images)} whole numbers are expected")
+    if len(labels) and not 0 <= labels.min() <= labels.max() < len(TEN):
+        raise UserError(f"{beside} has labels from {labels.min()} to {labels.max()}; 0 to {len(TEN) - 1} are expected")
+    return images, labels
+
+
+def tests(images: np.ndarray, labels: np.ndarray) -> Arrays:
+    """A data set of test images alone."""
+    labels = labels.astype(np.int64)
+    return Arrays(images[:0], labels[:0], images, labels, list(TEN))
 
 
 def _as_images(layout: Layout, folder: str) -> bool:

@@ -56,6 +56,11 @@ def digest(folder: str) -> str | None:
     return _cifar.digest(LAYOUT, folder)
 
 
+def contents(folder: str) -> dict[str, str]:
+    """A digest of each file of images as files."""
+    return _cifar.contents(LAYOUT, folder)
+
+
 def load(folder: str) -> Arrays:
     """All 60,000 images, in the order of the files."""
     return _cifar.load(LAYOUT, folder)

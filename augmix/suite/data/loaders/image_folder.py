@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 from augmix.errors import UserError
 from augmix.suite.data.datasets import SPLITS, Arrays
 from augmix.suite.data.photographs import as_rgb, decoding
-from augmix.suite.io import contents
+from augmix.suite.io.contents import each, of_contents
 from augmix.suite.io.files import expanded
 from augmix.suite.io.progress import bar
 
@@ -102,8 +102,17 @@ def digest(folder: str, side: int = 32) -> str | None:
     root = expanded(folder)
     if not all((root / split).is_dir() for split in SPLITS):
         return None
-    classes = [f"{split}/{name}" for split in SPLITS for name in _classes(root, split)]
-    return contents.digest(root, classes, is_wanted)
+    return of_contents(contents(folder, side), _folders(root))
+
+
+def contents(folder: str, side: int = 32) -> dict[str, str]:
+    """A digest of each image's file, by its name below `folder`."""
+    root = expanded(folder)
+    return each(root, _folders(root), is_wanted)
+
+
+def _folders(root: Path) -> list[str]:
+    return [f"{split}/{name}" for split in SPLITS for name in _classes(root, split)]
 
 
 def load(folder: str, side: int = 32) -> Arrays:
@@ -122,17 +131,22 @@ def _load(root: Path, split: str, classes: list[str], side: int) -> tuple[np.nda
         for file in listing(root / split / name)
     ]
     tell_skipped([root / split, *(root / split / name for name in classes)])
+    return decoded([file for file, _ in files], side, split), np.array([label for _, label in files], np.int64)
+
+
+def decoded(files: Sequence[Path], side: int, split: str, border: int = 0) -> np.ndarray:
+    """The images of a split, each as `decode` makes it: uint8 (N, side, side, 3)."""
     images = np.empty((len(files), side, side, 3), np.uint8)
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        decoded = pool.map(lambda entry: decode(entry[0], side), files)
-        for i, image in enumerate(bar(decoded, desc=f"{split} images", total=len(files), unit="image")):
+        found = pool.map(lambda file: decode(file, side, border), files)
+        for i, image in enumerate(bar(found, desc=f"{split} images", total=len(files), unit="image")):
             images[i] = image
-    return images, np.array([label for _, label in files], np.int64)
+    return images
 
 
-def decode(file: Path, side: int) -> np.ndarray:
-    """The central square of one image, scaled: uint8 (side, side, 3)."""
-    image = photograph(file)
+def decode(file: Path, side: int, border: int = 0) -> np.ndarray:
+    """The central square of one image, without a border of so many pixels, scaled: uint8 (side, side, 3)."""
+    image = ImageOps.crop(photograph(file), border)
     if image.size != (side, side):
         image = ImageOps.fit(image, (side, side), Image.Resampling.BICUBIC)
     return np.asarray(image)

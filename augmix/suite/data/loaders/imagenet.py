@@ -18,7 +18,7 @@ from augmix.errors import UserError
 from augmix.suite.data.datasets import Arrays, files
 from augmix.suite.data.loaders import _ilsvrc
 from augmix.suite.data.loaders.image_folder import is_wanted, listing, tell_skipped
-from augmix.suite.io import contents
+from augmix.suite.io.contents import each, of_contents
 from augmix.suite.io.files import expanded
 from augmix.suite.io.progress import bar
 
@@ -78,8 +78,26 @@ def digest(folder: str, val_labels: str | None = None, side: int = 224) -> str |
     root = expanded(folder)
     if not all((root / name).is_dir() for name in FOLDERS.values()):
         return None
-    classes = [f"{split}/{name}" for split in FOLDERS.values() for name in _classes(root / split)]
-    return contents.digest(root, classes, _is_image, ENDS)
+    return of_contents(_contents(root), _folders(root))
+
+
+def contents(folder: str, val_labels: str | None = None, side: int = 224) -> dict[str, str]:
+    """A digest of each photograph's file, by its name below `train/` and `test/`; none where they are packed."""
+    root = expanded(folder)
+    if not all((root / name).is_dir() for name in FOLDERS.values()):
+        return {}
+    return {
+        f"test{name.removeprefix('val')}" if name.startswith("val/") else name: content
+        for name, content in _contents(root).items()
+    }
+
+
+def _contents(root: Path) -> dict[str, str]:
+    return each(root, _folders(root), _is_image, ENDS)
+
+
+def _folders(root: Path) -> list[str]:
+    return [f"{split}/{name}" for split in FOLDERS.values() for name in _classes(root / split)]
 
 
 def load(folder: str, val_labels: str | None = None, side: int = 224) -> Arrays:

@@ -20,9 +20,5 @@ class CorruptionsBar(Severities):
     def known(cls, preset: str) -> tuple[str, ...]:
         return bar.corruptions_of(preset)
 
-    @classmethod
-    def default(cls, preset: str) -> tuple[str, ...]:
-        return bar.corruptions_of(preset)
-
 
 KIND = CorruptionsBar

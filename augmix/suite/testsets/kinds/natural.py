@@ -1,12 +1,14 @@
 """Images of the same classes that were not made of the test images: other writers, other cameras, other years.
 
-They are read by any data set's loader. Their classes are the data set's by name, or a map says which class of theirs is
-which of the data set's; where some of the data set's classes are not among them, a net predicts among the others alone.
+They are read by any data set's loader. Their classes are the data set's by name, or `class_map` says which class of
+theirs is which of the data set's; where some of the data set's classes are not among them, a net predicts among the
+others alone.
 """
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from inspect import signature
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -19,6 +21,7 @@ from augmix.suite.data.datasets import Arrays, Split, evenly, loader_module
 from augmix.suite.data.photographs import Photographs
 from augmix.suite.io import digests
 from augmix.suite.io.files import read_array, read_mapping, write_array, write_json
+from augmix.suite.testsets import class_map
 from augmix.suite.testsets.base import Images, Making, Origin, Part, Shift, TestSet
 
 
@@ -27,18 +30,22 @@ class NaturalImages(Images):
 
     def __init__(self, testset: "Natural", test: Split) -> None:
         folder = testset.folder
-        noted = read_mapping(folder / "dataset.json", {"described": str, "classes": list, "partial": bool})
+        noted = read_mapping(
+            folder / "dataset.json", {"described": str, "classes": list, "counted_as": list, "partial": bool}
+        )
         self.source = noted["described"]
         self._images = datasets.read_images(folder, "test", getattr(test.images, "workers", 1))
         self._labels = np.asarray(read_array(folder / "test_labels.npy", np.int64, (len(self._images),)))
-        self._classes = np.array(noted["classes"], np.int64) if noted["partial"] else None
+        self._classes, self._counted_as = (
+            np.array(noted[key], np.int64) if noted["partial"] else None for key in ("classes", "counted_as")
+        )
 
     @property
     def labels(self) -> np.ndarray:
         return self._labels
 
     def read(self, shift: str) -> Shift:
-        return Shift(self._images, self._labels, (len(self._labels),), self._classes)
+        return Shift(self._images, self._labels, (len(self._labels),), self._classes, counted_as=self._counted_as)
 
 
 @dataclass(frozen=True)
@@ -51,25 +58,21 @@ class Natural(TestSet):
     options: Mapping[str, Any]
     split: str
     """The part of the loader's images that is taken: train or test."""
-    classes: Mapping[str, str] | None
-    """The data set's class of each of its classes that is taken; None where names are the same."""
+    classes: class_map.ClassMap
+    """The data set's class of each of its classes."""
     images: int | None
     """At most so many images, evenly spaced."""
     source: str | None
     """The digest of its files, where the loader has one."""
+    own: Mapping[str, Any]
+    """The `loader` and `options` of the data set, with which its files are compared."""
 
     kind: ClassVar[str] = "natural"
     schema: ClassVar[Mapping[str, Any]] = {
         "loader": {"type": "string", "description": "The loader of the images, as of a data set."},
         "options": {"type": "object", "default": {}, "description": "The loader's options, such as a folder."},
         "split": {"enum": ["train", "test"], "default": "test", "description": "The part that is taken."},
-        "classes": {
-            "description": "The data set's class of each of their classes that is taken; null: the same names.",
-            "type": ["object", "null"],
-            "minProperties": 1,
-            "additionalProperties": {"type": "string"},
-            "default": None,
-        },
+        "classes": class_map.SCHEMA,
         "images": {
             "description": "At most so many images, evenly spaced; null: all.",
             "type": ["integer", "null"],
@@ -87,9 +90,17 @@ class Natural(TestSet):
         if entry["loader"] not in known:
             raise UserError(f"unknown data set loader '{entry['loader']}'; {nearest(entry['loader'], known)}")
         options = datasets.with_downloads(entry["loader"], entry["options"], origin.downloads)
+        if "side" in signature(loader_module(entry["loader"]).load).parameters:
+            options = {"side": origin.side, **options}
         datasets.check_options(entry["loader"], options)
         if (side := loader_module(entry["loader"]).side(**options)) != origin.side:
             raise UserError(f"its images have a side of {side} pixels, those of {origin.dataset} {origin.side}")
+        same = entry["loader"] == origin.loader
+        if same and datasets.with_defaults(origin.loader, options) == datasets.with_defaults(
+            origin.loader, origin.options
+        ):
+            what = "is the test set itself" if entry["split"] == "test" else "is made of the training images"
+            raise UserError(f"its loader and options are those of {origin.dataset}: it {what}, and no shift")
         where = origin.root / f"{origin.dataset}-{name}"
         return cls(
             name=name,
@@ -98,9 +109,10 @@ class Natural(TestSet):
             loader=entry["loader"],
             options=options,
             split=entry["split"],
-            classes=entry["classes"],
+            classes=class_map.resolved(entry["classes"]),
             images=entry["images"],
             source=datasets.source_digest(entry["loader"], options, where),
+            own={"loader": origin.loader, "options": dict(origin.options)},
         )
 
     @property
@@ -117,7 +129,7 @@ class Natural(TestSet):
 
     def jobs(self) -> list[Making]:
         folder = Path(self.data)
-        needs = tuple(folder / name for name in ("train_images.npy", "dataset.json"))
+        needs = tuple(folder / name for name in ("train_images.npy", "test_images.npy", "dataset.json"))
         return [Making(self, self.shifts, 1, needs, local=True)]
 
     def make(self, shifts: Sequence[str]) -> None:
@@ -126,27 +138,26 @@ class Natural(TestSet):
         source = self.source or datasets.source_digest(self.loader, self.options)
         images, labels = getattr(loaded, f"{self.split}_images"), getattr(loaded, f"{self.split}_labels")
         record, data_digest = datasets.record(Path(self.data)), self.data_digest()
-        table, taken = self._mapped(loaded.classes, record["classes"])
-        labels = table[labels]
+        found = self._mapped(loaded.classes, record["classes"])
+        labels = np.array(found.labels)[labels]
         kept = np.flatnonzero(labels >= 0)
         kept = kept[evenly(len(kept), self.images)]
         if not len(kept):
             raise UserError(f"{self.name}: none of its images is of a class of the map")
         images, labels = np.ascontiguousarray(images[kept]), labels[kept].astype(np.int64)
-        self._refuse_training_images(images)
+        self._refuse_own_images(images)
         if loaded.streamed is not None:
             photographs.verify(Path(loaded.streamed["root"]), images["name"])
         self.stamp(self.name).unlink(missing_ok=True)  # it must not stand beside half of the new arrays
         write_array(self.folder / "test_images.npy", images)
         write_array(self.folder / "test_labels.npy", labels)
         noted: dict[str, Any] = {
-            "described": f"{self.loader} ({', '.join(f'{k} {v}' for k, v in self.options.items() if k != 'folder')})"
-            if set(self.options) - {"folder"}
-            else self.loader,
+            "described": self._described(),
             "loader": self.loader,
             "source": source,
-            "classes": taken,
-            "partial": len(taken) < len(record["classes"]),
+            "classes": found.taken,
+            "counted_as": found.counted_as,
+            "partial": len(set(found.counted_as)) < len(record["classes"]),
             "sha256": {
                 "test_images": hashlib.sha256(images.tobytes()).hexdigest(),
                 "test_labels": hashlib.sha256(labels.tobytes()).hexdigest(),
@@ -158,37 +169,41 @@ class Natural(TestSet):
         stamp = {"settings": replace(self, source=source).made_of(self.name), "data": data_digest, "code": code}
         write_json(self.stamp(self.name), {**noted, **stamp})
 
-    def _mapped(self, theirs: Sequence[str], ours: Sequence[str]) -> tuple[np.ndarray, list[int]]:
-        """The label in the data set of each of their classes, −1 where it is left out; and the labels there are."""
-        wanted = self.classes if self.classes is not None else {name: name for name in theirs}
-        for name, target in wanted.items():
-            if name not in theirs:
-                raise UserError(f"{self.name}: 'classes' names '{name}', which it has not; {nearest(name, theirs)}")
-            if target not in ours:
-                hint = "; say which class it is, or leave it out, by 'classes'" if self.classes is None else ""
-                raise UserError(
-                    f"{self.name}: the class '{target}' is none of the data set's{hint}; {nearest(target, ours)}"
-                )
-        table = np.array([ours.index(wanted[name]) if name in wanted else -1 for name in theirs])
-        taken = sorted({int(label) for label in table if label >= 0})
-        if self.classes is None and len(taken) < len(ours):
-            lacking = next(name for i, name in enumerate(ours) if i not in taken)
-            raise UserError(f"{self.name}: it lacks the class '{lacking}'; name the classes that it has by 'classes'")
-        return table, taken
+    def _described(self) -> str:
+        """Its loader and options in words, but for the folder."""
+        said = ", ".join(f"{key} {value}" for key, value in self.options.items() if key not in ("folder", "side"))
+        return f"{self.loader} ({said})" if said else self.loader
 
-    def _refuse_training_images(self, images: np.ndarray) -> None:
-        """Refuse images that the nets are trained on: they would not be a shift."""
+    def _mapped(self, theirs: Sequence[str], ours: Sequence[str]) -> class_map.Found:
+        try:
+            return class_map.numbers(self.classes, theirs, ours)
+        except UserError as error:
+            raise UserError(f"{self.name}: {error}") from None
+
+    def _refuse_own_images(self, images: np.ndarray) -> None:
+        """Refuse images that the nets are trained on, or are tested on already: they would not be a shift."""
         if images.dtype.names:
-            return  # photographs stay in their files
-        trained = datasets.read_images(Path(self.data), "train")
-        if isinstance(trained, Photographs) or trained.shape[1:] != images.shape[1:]:
-            return
-        known = {hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in trained}
-        found = sum(hashlib.blake2b(image.tobytes(), digest_size=16).digest() in known for image in images)
+            return  # photographs stay in their files, which are compared before any job
+        for split in datasets.SPLITS:
+            own = datasets.read_images(Path(self.data), split)
+            if not isinstance(own, Photographs) and own.shape[1:] == images.shape[1:]:
+                known = set(_digests(own))
+                self._refuse_common(split, sum(content in known for content in _digests(images)), len(images))
+
+    def _refuse_own_files(self) -> None:
+        """Refuse files whose content is that of a file of the data set, as far as both are known by their files."""
+        mine, own = _contents(self.loader, self.options), _contents(self.own["loader"], self.own["options"])
+        theirs = [content for name, content in mine.items() if name.startswith(f"{self.split}/")]
+        for split in datasets.SPLITS:
+            known = {content for name, content in own.items() if name.startswith(f"{split}/")}
+            self._refuse_common(split, sum(content in known for content in theirs), len(theirs))
+
+    def _refuse_common(self, split: str, found: int, count: int) -> None:
         if found:
+            what = "training" if split == "train" else "test"
+            hint = "train on others, or take others" if split == "train" else "take others"
             raise UserError(
-                f"{self.name}: {found} of its {len(images)} images are training images of {Path(self.data).name}; "
-                "train on others, or take others"
+                f"{self.name}: {found} of its {count} images are {what} images of {Path(self.data).name}; {hint}"
             )
 
     def data_digest(self) -> str:
@@ -197,7 +212,7 @@ class Natural(TestSet):
         return digests.json_digest([record["sha256"], record["classes"]])
 
     def made_of(self, shift: str) -> dict[str, Any]:
-        left_out = ("name", "data", "where")
+        left_out = ("name", "data", "where", "own")
         return {key: value for key, value in asdict(self).items() if key not in left_out}
 
     def stamp(self, shift: str) -> Path:
@@ -207,8 +222,8 @@ class Natural(TestSet):
         return [self.folder / name for name in ("test_images.npy", "test_labels.npy", "dataset.json")]
 
     def identity(self) -> str:
-        noted = read_mapping(self.stamp(self.name), {"sha256": dict, "classes": list})
-        return digests.json_digest([noted["sha256"], noted["classes"]])
+        noted = read_mapping(self.stamp(self.name), {"sha256": dict, "classes": list, "counted_as": list})
+        return digests.json_digest([noted["sha256"], noted["classes"], noted["counted_as"]])
 
     def verify(self, shift: str) -> None:
         datasets.verify(self.folder, read_mapping(self.stamp(shift), {"sha256": dict}), "test")
@@ -217,11 +232,14 @@ class Natural(TestSet):
         return (*super().roots(), f"augmix.suite.data.loaders.{self.loader}")
 
     def check(self, classes: Sequence[str] | None = None) -> None:
-        if not all(path.exists() for path in self.files(self.name)):
+        missing = not all(path.exists() for path in self.files(self.name))
+        if missing:
             loader_module(self.loader).check(**self.options)
         theirs = datasets.classes(self.loader, self.options)
         if theirs is not None and classes is not None:
             self._mapped(theirs, classes)
+        if missing:
+            self._refuse_own_files()
 
     def open(self, test: Split, classes: Sequence[str]) -> Images:
         return NaturalImages(self, test)
@@ -232,13 +250,26 @@ class Natural(TestSet):
         except UserError:  # the source is gone, and the images are prepared
             there = count
         made = self.name in again or not all(path.exists() for path in self.files(self.name))
-        streamed = getattr(loader_module(self.loader), "STREAMED", False)
+        streamed = getattr(loader_module(self.loader), "STREAMED", self.options.get("streamed", False))
         yield Part(self.name, min(self.images or there, there), made, 0.0 if streamed else 3.0)
 
     def samples(self, image: int, count: int) -> Any:
         if self.files(self.name)[0].is_file():
             images = datasets.read_images(self.folder, "test")
             yield self.name, np.array(images[evenly(len(images), count)])
+
+
+def _digests(images: np.ndarray) -> Iterator[bytes]:
+    return (hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in images)
+
+
+def _contents(loader: str, options: Mapping[str, Any]) -> Mapping[str, str]:
+    """The digests of a data set's files by their names; nothing where it has none, or they are absent."""
+    contents = getattr(loader_module(loader), "contents", None)
+    if contents is None or datasets.source_digest(loader, options) is None:
+        return {}
+    found: Mapping[str, str] = contents(**options)
+    return found
 
 
 KIND = Natural

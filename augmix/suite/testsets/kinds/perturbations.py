@@ -78,10 +78,10 @@ class Perturbations(Shifted):
                     videos.write(Path(folder) / "trial.mp4", frames, shift in NOISE_PERTURBATIONS)
         return made.shape[0] * made.shape[1]
 
-    def _opened(self, test: Split, classes: int) -> Images:
+    def _opened(self, test: Split, classes: Sequence[str]) -> Images:
         if isinstance(test.images, Photographs):
             return ShiftPhotographs(self.folder, frame_count, test, self.images, self.resize)
-        return Sequences(self.folder, True, test, classes, self.images)
+        return Sequences(self.folder, True, test, len(classes), self.images)
 
     def _of_one(self, test: Split) -> Images:
         return ShiftPhotographs(self.folder, frame_count, test, 1)

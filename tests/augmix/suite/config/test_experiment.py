@@ -102,7 +102,7 @@ def test_a_new_seed_leaves_the_other_runs_settings_alone(write_config: WriteConf
         ({"testsets": {"C": {"shift": ["fog"]}}}, "unknown key 'shift' in testsets.C; did you mean 'shifts'?"),
         ({"testsets": {"C": {"images": 0}}}, "testsets.C.images is 0; it must be ≥ 1"),
         ({"testsets": {"P": {"seed": -1}}}, "testsets.P.seed is -1; it must be ≥ 0"),
-        ({"testsets": {"mine": {}}}, "the test set 'mine' needs a 'kind'; valid: adversarial, clean, corruptions"),
+        ({"testsets": {"mine": {}}}, "the test set 'mine' needs a 'kind' (adversarial, clean, corruptions"),
         ({"testsets": {"mine": {"kind": "natral"}}}, "unknown kind of test set 'natral'; did you mean 'natural'?"),
         ({"testsets": {"clean": {"images": 3}}}, "unknown key 'images' in testsets.clean; valid: kind"),
         ({"testsets": {"../up": {"kind": "natural"}}}, "'../up'"),
@@ -113,7 +113,7 @@ def test_a_new_seed_leaves_the_other_runs_settings_alone(write_config: WriteConf
             "test set 'mine': unknown option 'splt'; did you mean 'split'?",
         ),
         (
-            {"validation": 0.25, "testsets": {"validation": {"kind": "natural", "loader": "digits"}}},
+            {"validation": 0.25, "testsets": {"validation": {"kind": "natural", "loader": "fashion_small"}}},
             "the test set 'validation' of 'digits' and the validation split of 'digits' would share the folder",
         ),
         (
@@ -227,7 +227,7 @@ def test_validation_takes_the_images_and_seed_of_c_whatever_c_is(write_config: W
     for entry, expected in (
         ({"images": 7, "seed": 3}, (7, 3)),
         (None, (None, 0)),
-        ({"kind": "natural", "loader": "digits", "images": 7}, (7, 0)),
+        ({"kind": "natural", "loader": "fashion_small", "images": 7}, (7, 0)),
     ):
         experiment = load(write_config(sweeps=["width"], validation=0.25, testsets={"C": entry}))
         clean, corruptions = experiment.validation_testsets("digits")

@@ -111,7 +111,7 @@ def test_a_validation_split_is_counted(write_config: WriteConfig) -> None:
 
 
 def test_a_test_set_of_any_kind_is_counted(write_config: WriteConfig, tmp_path: Path) -> None:
-    natural = {"kind": "natural", "loader": "digits", "images": 30}
+    natural = {"kind": "natural", "loader": "digits", "options": {"split": "unseen_writers"}, "images": 30}
     made = planned(write_config, testsets={"C": None, "P": None, "again": natural})
     assert [(shift.key, shift.part.images) for shift in made.shifts] == [
         (ShiftKey("clean", "clean", 32, False), 40), (ShiftKey("natural", "again", 32, False), 30),

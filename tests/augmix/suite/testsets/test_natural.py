@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from scipy.special import softmax
 from torch import nn
 
@@ -99,7 +99,7 @@ def test_a_map_to_some_of_the_classes(experiment: Callable[..., Experiment], tmp
     own = write_images(tmp_path / "own-images", ("ant", "bee", "cat", "dog"))
     theirs = write_images(tmp_path / "theirs", ("chien", "chat", "pigeon", "Katze"), 100)
     dataset = {"loader": "image_folder", "options": {"folder": str(own)}}
-    classes = {"chien": "dog", "chat": "cat", "Katze": "cat"}
+    classes = {"chien": "dog", "chat": "cat", "Katze": "cat", "pigeon": None}
     mine = {"kind": "natural", "loader": "image_folder", "options": {"folder": str(theirs)}, "classes": classes}
     found = experiment(mine, dataset)
     testset = made(found)
@@ -135,8 +135,21 @@ def test_a_map_to_some_of_the_classes(experiment: Callable[..., Experiment], tmp
             None,
             "the class 'bear' is none of the data set's; say which class it is, or leave it out, by",
         ),
-        (("ant", "bee"), {"bee": "bea"}, "the class 'bea' is none of the data set's; did you mean 'bee'?"),
+        (("ant", "bee"), {"bee": "bea", "ant": None}, "the class 'bea' is none of the data set's; did you mean 'bee'?"),
         (("ant", "bee"), {"be": "bee"}, "'classes' names 'be', which it has not; did you mean 'bee'?"),
+        (
+            ("ant", "bee", "cow"),
+            {"bee": "bee"},
+            "'classes' does not say which class 'ant' is, of 2 that it lacks; write 'ant: null' to leave it out, or "
+            "'\"*\": null' for all of them",
+        ),
+        (("ant", "bee"), {"ant": ["ant", "cat"], "bee": ["cat", "bee"]}, "'cat' in two different groups"),
+        (
+            ("ant", "bee"),
+            "numbered",
+            "it has 2 classes, from 'ant' to 'bee'; 'classes: numbered' asks for the numbers 0",
+        ),
+        (("0", "1"), "numbered", "it has 2 classes, from '0' to '1'; 'classes: numbered' asks for the numbers 0 to 2"),
         (("ant", "bee"), None, "it lacks the class 'cat'; name the classes that it has by 'classes'"),
     ],
 )
@@ -157,6 +170,71 @@ def test_classes_that_do_not_fit_are_one_line(
 def test_a_map_without_a_name_is_refused(write_config: WriteConfig) -> None:
     with pytest.raises(UserError, match=r"testsets\.mine\.classes is empty; give at least 1"):
         load(write_config(testsets={"mine": {**UNSEEN, "classes": {}}}))
+
+
+@pytest.mark.parametrize(
+    ("classes", "complaint"),
+    [
+        ({"1": "1", "*": "2"}, "'classes' has '*: 2'; null alone can stand there: it leaves others out"),
+        (
+            "imagenet_x",
+            "'classes' is 'imagenet_x', which is neither a file nor one of numbered, imagenet_a, imagenet_r",
+        ),
+        ("{folder}/map.yaml", "map.yaml should hold a list of classes, or a map of theirs to the data set's"),
+        ("{folder}/torn.json", "torn.json cannot be read (while scanning"),
+    ],
+)
+def test_maps_that_are_none_are_refused(
+    write_config: WriteConfig, tmp_path: Path, classes: Any, complaint: str
+) -> None:
+    (tmp_path / "map.yaml").write_text("cat: [dog, 3]\n")
+    (tmp_path / "torn.json").write_text('{"cat": "do')
+    classes = classes.replace("{folder}", str(tmp_path)) if isinstance(classes, str) else classes
+    with pytest.raises(UserError) as caught:
+        load(write_config(testsets={"mine": {**UNSEEN, "classes": classes}}))
+    assert complaint in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_test_set_itself_is_refused(write_config: WriteConfig) -> None:
+    itself = {"kind": "natural", "loader": "digits", "options": {"split": "random"}}
+    with pytest.raises(
+        UserError, match="its loader and options are those of digits: it is the test set itself, and no"
+    ):
+        load(write_config(testsets={"mine": itself}))
+    with pytest.raises(UserError, match="it is made of the training images, and no shift"):
+        load(write_config(testsets={"mine": {**itself, "split": "train"}}))
+
+
+@pytest.mark.parametrize(("split", "what"), [("train", "training"), ("test", "test")])
+def test_files_of_the_data_set_are_refused_before_any_job(
+    write_config: WriteConfig, tmp_path: Path, split: str, what: str
+) -> None:
+    own = write_images(tmp_path / "own-images", ("ant", "bee"), splits=("train",))
+    write_images(own, ("ant", "bee"), 80, splits=("test",))
+    theirs = write_images(tmp_path / "theirs", ("ant", "bee"), 160, splits=("train", "test"))
+    shutil.copyfile(own / split / "bee" / "1.png", theirs / "test" / "ant" / "copy.png")
+    entries = {"loader": "image_folder", "options": {"folder": str(own)}}
+    mine = {"kind": "natural", "loader": "image_folder", "options": {"folder": str(theirs)}}
+    found = load(write_config(datasets={"own": entries}, testsets={"C": None, "P": None, "mine": mine}))
+    with pytest.raises(UserError, match=f"mine: 1 of its 5 images are {what} images of own; .*take others"):
+        preflight.check_data(found)
+    (theirs / "test" / "ant" / "copy.png").unlink()
+    preflight.check_data(load(write_config(datasets={"own": entries}, testsets={"C": None, "P": None, "mine": mine})))
+
+
+def test_test_images_of_the_data_set_are_refused(experiment: Callable[..., Experiment], tmp_path: Path) -> None:
+    # Another format: only the pixels are the same.
+    own = write_images(tmp_path / "own-images", ("ant", "bee"), splits=("train",))
+    write_images(own, ("ant", "bee"), 80, splits=("test",))
+    theirs = write_images(tmp_path / "theirs", ("ant", "bee"), 160)
+    Image.open(own / "test" / "bee" / "1.png").save(theirs / "test" / "bee" / "copy.bmp")
+    mine = {"kind": "natural", "loader": "image_folder", "options": {"folder": str(theirs)}}
+    found = experiment(mine, {"loader": "image_folder", "options": {"folder": str(own)}})
+    preflight.check_data(found)
+    with pytest.raises(UserError, match="mine: 1 of its 5 images are test images of own; take others"):
+        made(found)
+    assert not (found.data / "own-mine").exists()
 
 
 def test_images_of_another_side_are_refused(write_config: WriteConfig, tmp_path: Path) -> None:
@@ -214,12 +292,22 @@ def test_once_prepared_it_needs_its_source_no_more(experiment: Callable[..., Exp
         other.check()
 
 
+def other_photographs(sample: Path, root: Path) -> Path:
+    """The sample's photographs mirrored: other files, of the same classes."""
+    for file in sorted(sample.glob("val/*/*")):
+        for split in ("train", "val"):
+            (root / split / file.parent.name).mkdir(parents=True)
+            ImageOps.mirror(Image.open(file).resize((96, 80))).save(root / split / file.parent.name / file.name)
+    return root
+
+
 def test_photographs_stay_in_their_files(
     experiment: Callable[..., Experiment], imagenet_sample: Path, tmp_path: Path
 ) -> None:
     names = sorted(path.name for path in (imagenet_sample / "val").iterdir())
     options = {"folder": str(imagenet_sample), "side": 64}
-    mine = {"kind": "natural", "loader": "imagenet", "options": options, "classes": {n: n for n in names[3:9]}}
+    theirs = other_photographs(imagenet_sample, tmp_path / "theirs")
+    mine = {"kind": "natural", "loader": "imagenet", "options": {"folder": str(theirs)}, "classes": names[3:9]}
     entry = {"loader": "imagenet", "options": options, "subset": {"train": 8, "test": 6}}
     testset = made(experiment(mine, entry))
     shift = testset.open(datasets.read(Path(testset.data), "test"), names).read("mine")
@@ -233,7 +321,7 @@ def test_photographs_stay_in_their_files(
 @pytest.mark.parametrize(
     ("classes", "complaint"),
     [
-        ({"bee": "bea"}, "mine: the class 'bea' is none of the data set's; did you mean 'bee'?"),
+        ({"bee": "bea", "ant": None}, "mine: the class 'bea' is none of the data set's; did you mean 'bee'?"),
         ({"be": "bee"}, "mine: 'classes' names 'be', which it has not; did you mean 'bee'?"),
         (None, "mine: it lacks the class 'cat'; name the classes that it has by 'classes'"),
     ],

@@ -1,0 +1,110 @@
+"""Images that are made of a data set's own test images when they are asked for: nothing of them lies on disk."""
+
+from abc import abstractmethod
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from augmix.suite.data import datasets
+from augmix.suite.data.datasets import Split, evenly
+from augmix.suite.data.photographs import Photographs
+from augmix.suite.data.streaming import Streamed
+from augmix.suite.testsets.base import Images, Origin, Part, Shift, TestSet
+
+SHOWN = 8
+"""At most so many of the shifts are among the samples."""
+
+
+class DerivedImages(Images):
+    """Some of the test images of a prepared data set, from which a test set derives its own."""
+
+    def __init__(self, testset: "Derived", source: str, images: np.ndarray | Streamed, labels: np.ndarray) -> None:
+        self.source, self._testset, self._images, self._labels = source, testset, images, labels
+
+    @property
+    def labels(self) -> np.ndarray:
+        return self._testset.labelled(self._labels)
+
+    def read(self, shift: str) -> Shift:
+        images, labels = self._images, self._labels
+
+        def made(indices: np.ndarray) -> np.ndarray:
+            return self._testset.derive(shift, images, labels, indices)
+
+        if isinstance(images, Streamed):
+            side = images.shape[1]
+            found = Streamed(len(labels), lambda i: made(np.array([i])), side, workers=images.workers)
+            return Shift(found, self.labels, labels.shape)
+        return Shift(made(np.arange(len(labels))), self.labels, labels.shape)
+
+
+@dataclass(frozen=True)
+class Derived(TestSet):
+    """A test set of the data set's test images, changed in memory."""
+
+    images: int | None
+    """At most so many test images are used, evenly spaced."""
+    seed: int
+
+    schema: ClassVar[Mapping[str, Any]] = {
+        "images": {
+            "description": "At most so many test images, evenly spaced; null: all.",
+            "type": ["integer", "null"],
+            "minimum": 1,
+            "default": None,
+        },
+        "seed": {"type": "integer", "minimum": 0, "maximum": 4294967295, "default": 0},
+    }
+
+    @classmethod
+    def of_entry(cls, name: str, entry: Mapping[str, Any], origin: Origin) -> Self:
+        """Build it from its entry in an experiment's YAML."""
+        return cls(name=name, data=str(origin.folder), **{key: entry[key] for key in cls.schema})
+
+    @abstractmethod
+    def derive(self, shift: str, images: np.ndarray | Streamed, labels: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        """The changed images of these indices (M,) among `images` (N, H, W, 3), labelled (N,): uint8 (M, H, W, 3)."""
+
+    def labelled(self, labels: np.ndarray) -> np.ndarray:
+        """The labels (N,) that the changed images count by."""
+        return labels
+
+    @property
+    def shifts(self) -> tuple[str, ...]:
+        return (self.name,)
+
+    def size(self, count: int | None) -> int | None:
+        return self.images if count is None else min(self.images or count, count)
+
+    def open(self, test: Split, classes: Sequence[str]) -> Images:
+        chosen = evenly(len(test.labels), self.images)
+        source = f"{datasets.record(Path(self.data))['loader']}, {self.kind.replace('_', ' ')}"
+        images = test.images
+        if isinstance(images, Photographs):
+            images = Photographs(images.root, images.names[chosen], images.shape[1], images.workers, images.border)
+        else:
+            images = np.asarray(images[chosen])
+        return DerivedImages(self, source, images, test.labels[chosen])
+
+    def parts(self, count: int, again: Collection[str] = ()) -> Iterator[Part]:
+        for shift in self.shifts:
+            yield Part(shift, min(self.images or count, count), False, 0.0)
+
+    def evaluated_with(self) -> dict[str, Any]:
+        return {**super().evaluated_with(), **{key: getattr(self, key) for key in self.schema}}
+
+    def verify(self, shift: str) -> None:
+        if shift == self.shifts[0]:  # all are of the same images
+            super().verify(shift)
+
+    def samples(self, image: int, count: int) -> Iterator[tuple[str, np.ndarray]]:
+        folder = Path(self.data)
+        if not (folder / "test_labels.npy").is_file():
+            return
+        opened = self.open(datasets.read(folder, "test"), ())
+        for shift in np.array(self.shifts)[evenly(len(self.shifts), SHOWN)].tolist():
+            shown = opened.read(shift).images
+            yield shift, np.array(shown[evenly(len(shown), count)])

@@ -1,0 +1,48 @@
+"""The shape of one test image with the texture of another class's: which of the two does a net go by?
+
+A test set counts by the classes of the shapes, another of the same seed by those of the textures. The shape bias of a
+net is its accuracy on the one, divided by the sum of both.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from augmix.corruptions import textures
+from augmix.suite.data.streaming import Streamed
+from augmix.suite.testsets.derived import Derived
+
+
+@dataclass(frozen=True)
+class CueConflict(Derived):
+    """Images of two classes, of which `labels` says the one that counts."""
+
+    labels: str
+    """`shape` or `texture`."""
+
+    kind: ClassVar[str] = "cue_conflict"
+    schema: ClassVar[Mapping[str, Any]] = {
+        **Derived.schema,
+        "labels": {"description": "The image whose class counts.", "enum": ["shape", "texture"], "default": "shape"},
+    }
+
+    def labelled(self, labels: np.ndarray) -> np.ndarray:
+        return labels if self.labels == "shape" else labels[partners(labels, self.seed)]
+
+    def derive(self, shift: str, images: np.ndarray | Streamed, labels: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        return textures.cue_conflict(images[indices], images[partners(labels, self.seed)[indices]])
+
+
+def partners(labels: np.ndarray, seed: int) -> np.ndarray:
+    """The index of an image of another class for each, (N,), drawn from all of these; itself where there is none."""
+    order = np.argsort(labels, kind="stable")
+    _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    ends, others = np.cumsum(counts)[inverse], len(labels) - counts[inverse]
+    drawn = np.random.default_rng(seed).random(len(labels))
+    found = order[(ends + (drawn * others).astype(np.int64)) % len(labels)]
+    return np.where(others > 0, found, np.arange(len(labels)))
+
+
+KIND = CueConflict

@@ -1,0 +1,24 @@
+"""Known test sets: what a configuration says when it names one, `testsets: {cifar10_1: {}}`, from `known.yaml`."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+@cache
+def sets() -> dict[str, dict[str, Any]]:
+    """Every known test set by name: its `entry` in YAML, and its title, source, citation and licence."""
+    found: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
+    return found
+
+
+def names() -> list[str]:
+    """The names of all known test sets."""
+    return list(sets())
+
+
+def entry(name: str) -> dict[str, Any]:
+    """The entry of the test set of that name; empty for a name that is not known."""
+    return dict(sets().get(name, {}).get("entry", {}))
