@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from augmix.checks import nearest_preset
@@ -56,7 +57,7 @@ def origin_of(config: Mapping[str, Any], dataset: str, folder: str | None = None
     preset = entry["preset"]
     if preset is None:
         preset = nearest_preset(datasets.loader_module(entry["loader"]).side(**entry["options"]))
-    return Origin(root, folder or dataset, entry["loader"], entry["options"], preset)
+    return Origin(root, folder or dataset, entry["loader"], entry["options"], preset, entry["testsets"])
 
 
 def build_testset(name: str, entry: Mapping[str, Any], origin: Origin) -> TestSet:
@@ -119,6 +120,7 @@ def _testsets(config: Mapping[str, Any], dataset: str, lines: Lines) -> dict[str
     """The entries of a data set's test sets, with every default; null for one that is left out."""
     own = config["datasets"][dataset]["testsets"]
     found: dict[str, Any] = {}
+    places: dict[str, str] = {}
     for name in dict.fromkeys((*USUAL, *config["testsets"], *own)):
         entries = [source[name] for source in (config["testsets"], own) if name in source]
         if entries and entries[-1] is None:
@@ -127,21 +129,22 @@ def _testsets(config: Mapping[str, Any], dataset: str, lines: Lines) -> dict[str
         entry: dict[str, Any] = {"kind": USUAL.get(name)}
         for given in entries:
             entry = merge(entry, given or {})
-        places: list[Position] = [("datasets", dataset, "testsets", name), ("testsets", name)]
-        position = next((at for at in places if at in lines), places[0])
-        where = place(position, lines)
+        named: list[Position] = [("datasets", dataset, "testsets", name), ("testsets", name)]
+        position = next((at for at in named if at in lines), named[0])
+        where = places[name] = place(position, lines)
         if entry["kind"] is None:
             raise UserError(f"{where}: the test set '{name}' needs a 'kind'; valid: {', '.join(sorted(kinds.names()))}")
         _refuse(where, "kind of test set", entry["kind"], kinds.names())
         properties = {"kind": {"type": "string"}, **kinds.kind(entry["kind"]).schema}
         settings = {"type": "object", "additionalProperties": False, "properties": properties}
         validate(entry, settings, lines, position)
-        filled = fill(entry, settings, settings)
+        found[name] = fill(entry, settings, settings)
+    origin = replace(origin_of(config, dataset), testsets=found)
+    for name, where in places.items():
         try:
-            build_testset(name, filled, origin_of(config, dataset))
+            build_testset(name, found[name], origin)
         except UserError as error:
             raise UserError(f"{where}: test set '{name}': {error}") from None
-        found[name] = filled
     return found
 
 

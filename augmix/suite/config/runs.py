@@ -41,11 +41,7 @@ class EvaluateSettings:
 
 def code_of_evaluation(architecture: str, testset: TestSet) -> digests.Code:
     """The code that decides a net's predictions on a test set, given its files."""
-    roots = (
-        "augmix.suite.evaluate.evaluation",
-        f"augmix.models.{architecture}",
-        f"augmix.suite.testsets.kinds.{testset.kind}",
-    )
+    roots = ("augmix.suite.evaluate.evaluation", f"augmix.models.{architecture}", *testset.readers())
     return digests.code(roots, (*digests.NEUTRAL, *READING))
 
 

@@ -235,6 +235,10 @@ class TestSet(ABC):
         folder = Path(self.data)
         datasets.verify(folder, datasets.record(folder), "test")
 
+    def readers(self) -> tuple[str, ...]:
+        """The modules whose code decides what `open` gives."""
+        return (f"augmix.suite.testsets.kinds.{self.kind}",)
+
     def roots(self) -> tuple[str, ...]:
         """The modules whose code decides what `make` writes."""
         return (f"augmix.suite.testsets.kinds.{self.kind}",)
@@ -275,6 +279,8 @@ class Origin:
     options: Mapping[str, Any]
     preset: str
     """The parameter set of generated shifts: cifar, tiny or imagenet."""
+    testsets: Mapping[str, Any]
+    """The resolved entries of the data set's test sets, by name: one can be made of another."""
 
     @property
     def folder(self) -> Path:
