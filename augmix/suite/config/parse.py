@@ -7,7 +7,16 @@ from typing import Any
 
 from augmix.checks import nearest_preset
 from augmix.errors import UserError
-from augmix.registry import find_package, method_names, method_parameters, method_parts, module_names, nearest
+from augmix.registry import (
+    architecture_module,
+    find_module,
+    find_package,
+    method_names,
+    method_parameters,
+    method_parts,
+    module_names,
+    nearest,
+)
 from augmix.suite.config.schema import fill, schema, validate
 from augmix.suite.config.sweeps import HELD_OUT, expand
 from augmix.suite.data import datasets
@@ -83,12 +92,18 @@ def _spell_out(config: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("architectures", "methods"):
         entries = config.get(key)
         if isinstance(entries, list):
-            config[key] = [{"name": entry} if isinstance(entry, str) else entry for entry in entries]
+            config[key] = [_named(entry) if isinstance(entry, str) else entry for entry in entries]
             config[key] = [{"training": {}, **e} if isinstance(e, dict) else e for e in config[key]]
     for i, method in enumerate(config["methods"] if isinstance(config.get("methods"), list) else ()):
         if isinstance(method, dict) and not {"preset", "views", "mix", "loss"} & set(method):
             config["methods"][i] = {"parameters": {}, **method, "preset": method.get("name")}
     return config
+
+
+def _named(entry: str) -> dict[str, Any]:
+    """A bare name; of `package.module:function` it is the function's."""
+    _, colon, function = entry.partition(":")
+    return {"name": function, "build": entry} if colon else {"name": entry}
 
 
 def _refuse(place_: str, what: str, name: str, valid: Collection[str], of: str = "") -> None:
@@ -107,7 +122,10 @@ def _check_loaders(config: dict[str, Any], lines: Lines) -> None:
     downloads = expanded(config["folders"]["data"]) / "downloads"
     for dataset, entry in config["datasets"].items():
         position: Position = ("datasets", dataset)
-        _refuse(place((*position, "loader"), lines), "data set loader", entry["loader"], datasets.loader_names())
+        try:
+            datasets.check_loader(entry["loader"])
+        except UserError as error:
+            raise UserError(f"{place((*position, 'loader'), lines)}: {error}") from None
         entry["options"] = datasets.with_downloads(entry["loader"], entry["options"], downloads)
         try:
             datasets.check_options(entry["loader"], entry["options"])
@@ -173,8 +191,15 @@ def _check_folders(config: Mapping[str, Any], lines: Lines) -> None:
 
 def _check_architectures(config: Mapping[str, Any], lines: Lines) -> None:
     for i, architecture in enumerate(config["architectures"]):
-        where = place(("architectures", i), lines)
-        _refuse(where, "architecture", architecture["name"], module_names("augmix.models"))
+        where, name, known = place(("architectures", i), lines), architecture["name"], module_names("augmix.models")
+        if "build" not in architecture:
+            _refuse(where, "architecture", name, known)
+        elif name in known:
+            raise UserError(
+                f"{where}: augmix has an architecture '{name}'; give {architecture['build']} another 'name'"
+            )
+        elif not find_module(module := architecture_module(architecture["build"])):
+            raise UserError(f"{where}: no Python module '{module}' (looked along PYTHONPATH)")
 
 
 def _check_methods(config: Mapping[str, Any], lines: Lines) -> None:

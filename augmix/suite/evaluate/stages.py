@@ -218,7 +218,7 @@ def _changes_of_evaluation(folder: Path, run: Run, settings: EvaluateSettings, w
     target = folder / f"{settings.output}.json"
     for testset in settings.opened():
         path = predictions.path_of(folder, settings.output, testset.name)
-        if found := _of_predictions(path, target, run.architecture, testset, weights):
+        if found := _of_predictions(path, target, run.training.architecture, testset, weights):
             yield Change("evaluate", f"{run.path} on {testset.name}", target, found, run.path)
 
 
