@@ -1,4 +1,4 @@
-"""The metrics of -C, -P and calibration, as fractions, from four numbers an image and no model.
+"""The metrics of -C, -P and calibration, as fractions, from a few numbers an image and no model.
 
 What they take are fractions too: values outside [0, 1], such as per cents, are a ValueError that names the argument.
 
@@ -133,6 +133,78 @@ def rms_calibration_error(confidence: ArrayLike, correct: ArrayLike, bin_size: i
     sizes = np.diff(np.append(starts, confidence.size))
     gap = np.add.reduceat(confidence[order] - correct[order], starts) / sizes
     return float(np.sqrt(np.average(gap**2, weights=sizes)))
+
+
+def risk_coverage_area(confidence: ArrayLike, correct: ArrayLike) -> float:
+    """AURC: the error among the k images of the highest confidence, averaged over all k.
+
+    Geifman & El-Yaniv, "Selective Classification for Deep Neural Networks", NeurIPS 2017. Images of equal confidence
+    come in any order: the value is the mean over their orders. Arguments and errors as of
+    `expected_calibration_error`.
+    """
+    confidence, correct = _confidences(confidence, correct)
+    _, level = np.unique(-confidence, return_inverse=True)
+    wrong = (np.bincount(level, 1 - correct) / np.bincount(level))[np.sort(level)]
+    return float(np.mean(np.cumsum(wrong) / np.arange(1, wrong.size + 1)))
+
+
+def auroc(inside: ArrayLike, outside: ArrayLike) -> float:
+    """The probability that the score of an image from outside is above that of one from inside; ties count half.
+
+    The area under the curve of the true against the false positive rate, of out-of-distribution images as positives
+    (Hendrycks & Gimpel, "A Baseline for Detecting Misclassified and Out-of-Distribution Examples", ICLR 2017). Any
+    numbers, (N,) and (M,); raises ValueError where there are none, or one is not a number.
+    """
+    one, other = _scores(inside, outside)
+    below = np.searchsorted(one, other, "left") + np.searchsorted(one, other, "right")
+    return float(below.sum() / (2 * one.size * other.size))
+
+
+def false_positive_rate(inside: ArrayLike, outside: ArrayLike, recall: float = 0.95) -> float:
+    """FPR95: the share of inside images that are taken for outside ones where `recall` of the outside ones are.
+
+    The threshold is the outside score at which the share of outside images at or above it is nearest to `recall`, the
+    lower of two, as in Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure", ICLR 2019. Arguments as of
+    `auroc`; raises ValueError also for a `recall` outside (0, 1].
+    """
+    if not 0 < recall <= 1:
+        raise ValueError(f"recall is {recall}; a fraction above 0, at most 1, is accepted")
+    one, other = _scores(inside, outside)
+    thresholds = np.unique(other)
+    found = 1 - np.searchsorted(other, thresholds, "left") / other.size
+    threshold = thresholds[np.argmin(np.abs(found - recall).round(12))]
+    return float(1 - np.searchsorted(one, threshold, "left") / one.size)
+
+
+def top5_distance(top5: ArrayLike, against_first: bool = False) -> float:
+    """T5D, unnormalised: how far the five likeliest classes move from one frame to the next, from 0 to 15.
+
+    `top5` are classes, the likeliest first: (N, T, 5). A class that goes from place i to place j costs |i − j|, and
+    6 − i where it leaves the five (Hendrycks & Dietterich, ICLR 2019, Section 4). `against_first` compares every frame
+    with the first one. Raises ValueError for another shape.
+    """
+    return float(np.mean(top5_distances(top5, against_first)))
+
+
+def top5_distances(top5: ArrayLike, against_first: bool = False) -> np.ndarray:
+    """The distance of each frame from the one before, or from the first: (N, T − 1); arguments as `top5_distance`."""
+    frames = np.asarray(top5)
+    if frames.ndim != 3 or frames.shape[0] < 1 or frames.shape[1] < 2 or frames.shape[2] != 5:
+        raise ValueError(f"top5 has shape {frames.shape}; (sequences, at least 2 frames, 5) is accepted")
+    now, before = frames[:, 1:], frames[:, :1] if against_first else frames[:, :-1]
+    same = before[..., :, None] == now[..., None, :]
+    place = np.where(same.any(-1), same.argmax(-1), 5)
+    distances: np.ndarray = np.abs(np.arange(5) - place).sum(-1)
+    return distances
+
+
+def _scores(inside: ArrayLike, outside: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Both sorted, float64; ValueError where one is empty or holds what is no number."""
+    for name, values in (("inside", inside), ("outside", outside)):
+        if not np.size(values) or np.isnan(np.asarray(values, np.float64)).any():
+            raise ValueError(f"{name} is empty, or holds what is not a number; scores are expected")
+    one, other = (np.sort(np.asarray(values, np.float64).ravel()) for values in (inside, outside))
+    return one, other
 
 
 def _confidences(confidence: ArrayLike, correct: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

@@ -28,6 +28,23 @@ def find_package(package: str) -> ModuleSpec | None:
         return None
 
 
+def find_module(name: str) -> bool:
+    """Whether there is a module of this dotted name; unlike `find_package`, it imports none of the packages above."""
+    first, *rest = name.split(".")
+    spec = find_package(first)
+    for part in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            return False
+        spec = PathFinder.find_spec(f"{spec.name}.{part}", spec.submodule_search_locations)
+    return spec is not None
+
+
+def architecture_module(name: str) -> str:
+    """The dotted name of the module that builds an architecture: ours, or that of `package.module:function`."""
+    module, colon, _ = name.partition(":")
+    return module if colon else f"augmix.models.{name}"
+
+
 def module_names(package: str) -> list[str]:
     """The public modules of a package, found without importing any of them."""
     spec = find_package(package)

@@ -127,7 +127,7 @@ def _read_scores(
     if not path.is_file():
         return "predictions are not at hand"
     try:
-        archive = predictions.read(path, testset.shifts)
+        archive = predictions.read(path, testset.shifts, testset.top5)
         images = predictions.read_stamp(path).get("images")
     except OutdatedError:
         return "predictions cannot be read"

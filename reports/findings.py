@@ -1,8 +1,10 @@
 """Findings of tables and figures, in sentences of their captions with the run's own numbers."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
-from augmix.suite.data.datasets import loader_module, loader_names
+from augmix.errors import UserError
+from augmix.suite.data.datasets import check_loader, loader_module
 from augmix.suite.evaluate.measures import Measure
 from augmix.suite.testsets.base import TestSet
 from reports.evidence import between, control_names
@@ -82,8 +84,10 @@ def significant(results: Results) -> str:
 def limits(results: Results) -> Iterator[str]:
     """Known limits of the figures on each data set, from its loader and from the figures themselves."""
     for dataset, entry in results.datasets.items():
-        there = entry["loader"] in loader_names()  # The results may come from another checkout.
-        known = getattr(loader_module(entry["loader"]), "limits", None) if there else None
+        known = None
+        with suppress(UserError):  # the results may come from another checkout
+            check_loader(entry["loader"])
+            known = getattr(loader_module(entry["loader"]), "limits", None)
         for text in known(**entry["options"]) if known else ():
             yield f"{results.dataset_title(dataset)}: {text}."
         testset = results.testset(dataset, MCE.testset)

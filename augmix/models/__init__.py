@@ -1,25 +1,42 @@
 """Architectures, one module each with a function `build(num_classes)`; they take normalised (B, 3, H, W)."""
 
 import importlib
+import inspect
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from augmix.registry import module_names, nearest
+from augmix.errors import UserError
+from augmix.registry import architecture_module, module_names, nearest
 
 
 def build(name: str, num_classes: int) -> nn.Module:
     """The architecture `name` with freshly initialised weights, drawn from torch's global generator.
 
-    Raises ValueError for an unknown name or fewer than two classes.
+    It is one of ours, or what `package.module:function` gives for the number of classes. Raises ValueError for an
+    unknown name or fewer than two classes, and `UserError` where a function of others builds no net.
     """
     valid = module_names("augmix.models")
-    if name not in valid:
+    if ":" not in name and name not in valid:
         raise ValueError(f"unknown architecture '{name}'; {nearest(name, valid)}")
     if num_classes < 2:
         raise ValueError(f"num_classes is {num_classes}; it must be at least 2")
-    net: nn.Module = importlib.import_module(f"augmix.models.{name}").build(num_classes)
+    if ":" in name:
+        return _of_others(name, num_classes)
+    net: nn.Module = importlib.import_module(architecture_module(name)).build(num_classes)
+    return net
+
+
+def _of_others(name: str, num_classes: int) -> nn.Module:
+    try:
+        made = getattr(importlib.import_module(architecture_module(name)), name.partition(":")[2])
+        inspect.signature(made).bind(num_classes)
+        net = made(num_classes)
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
+        raise UserError(f"'{name}' is no function that builds a net of {num_classes} classes: {error}") from error
+    if not isinstance(net, nn.Module):
+        raise UserError(f"'{name}' gives a {type(net).__name__}; a torch.nn.Module is expected")
     return net
 
 

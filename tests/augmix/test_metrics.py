@@ -128,3 +128,24 @@ def test_a_sum_of_probabilities_in_single_precision_is_accepted() -> None:
     above = np.nextafter(np.float32(1), np.float32(2))
     assert metrics.rms_calibration_error([above], [True]) == pytest.approx(0, abs=1e-6)
     assert metrics.brier_score([above], [above]) == pytest.approx(0, abs=1e-6)
+
+
+def test_outside_scores_are_ranked_as_pairs_say() -> None:
+    inside, outside = [0.1, 0.2, 0.2, 0.7], [0.2, 0.9]
+    assert metrics.auroc(inside, outside) == pytest.approx((1 + 0.5 + 0.5 + 0 + 4) / 8)
+    assert metrics.auroc(outside, inside) == pytest.approx(1 - 6 / 8)
+    assert metrics.false_positive_rate(inside, outside) == pytest.approx(3 / 4), "all of them are nearer than a half"
+    assert metrics.false_positive_rate(inside, outside, 0.5) == 0
+    assert metrics.false_positive_rate(inside, outside, 0.75) == pytest.approx(3 / 4), "of two, the lower threshold"
+    for bad in ([], [float("nan")]):
+        with pytest.raises(ValueError, match="inside is empty, or holds what is not a number"):
+            metrics.auroc(bad, outside)
+    with pytest.raises(ValueError, match="recall is 95"):
+        metrics.false_positive_rate(inside, outside, 95)
+
+
+def test_the_top_five_are_of_sequences() -> None:
+    assert metrics.top5_distance([[[0, 1, 2, 3, 4], [9, 0, 1, 2, 3]]]) == 5, "each moves by a place, the last leaves"
+    assert metrics.top5_distance([[[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]]) == 15
+    with pytest.raises(ValueError, match=r"top5 has shape \(1, 2, 4\)"):
+        metrics.top5_distance([[[0, 1, 2, 3], [0, 1, 2, 3]]])

@@ -137,7 +137,7 @@ class Experiment:
             dataset=dataset,
             data=str(self.data / self.prepared(dataset)),
             flip=self.datasets[dataset]["flip"],
-            architecture=architecture["name"],
+            architecture=architecture.get("build", architecture["name"]),
             method=named,
             method_packages=self.config["method_packages"],
             seed=seed,

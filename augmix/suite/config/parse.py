@@ -2,11 +2,21 @@
 
 import inspect
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from augmix.checks import nearest_preset
 from augmix.errors import UserError
-from augmix.registry import find_package, method_names, method_parameters, method_parts, module_names, nearest
+from augmix.registry import (
+    architecture_module,
+    find_module,
+    find_package,
+    method_names,
+    method_parameters,
+    method_parts,
+    module_names,
+    nearest,
+)
 from augmix.suite.config.schema import fill, schema, validate
 from augmix.suite.config.sweeps import HELD_OUT, expand
 from augmix.suite.data import datasets
@@ -56,7 +66,7 @@ def origin_of(config: Mapping[str, Any], dataset: str, folder: str | None = None
     preset = entry["preset"]
     if preset is None:
         preset = nearest_preset(datasets.loader_module(entry["loader"]).side(**entry["options"]))
-    return Origin(root, folder or dataset, entry["loader"], entry["options"], preset)
+    return Origin(root, folder or dataset, entry["loader"], entry["options"], preset, entry["testsets"])
 
 
 def build_testset(name: str, entry: Mapping[str, Any], origin: Origin) -> TestSet:
@@ -82,12 +92,18 @@ def _spell_out(config: Mapping[str, Any]) -> dict[str, Any]:
     for key in ("architectures", "methods"):
         entries = config.get(key)
         if isinstance(entries, list):
-            config[key] = [{"name": entry} if isinstance(entry, str) else entry for entry in entries]
+            config[key] = [_named(entry) if isinstance(entry, str) else entry for entry in entries]
             config[key] = [{"training": {}, **e} if isinstance(e, dict) else e for e in config[key]]
     for i, method in enumerate(config["methods"] if isinstance(config.get("methods"), list) else ()):
         if isinstance(method, dict) and not {"preset", "views", "mix", "loss"} & set(method):
             config["methods"][i] = {"parameters": {}, **method, "preset": method.get("name")}
     return config
+
+
+def _named(entry: str) -> dict[str, Any]:
+    """A bare name; of `package.module:function` it is the function's."""
+    _, colon, function = entry.partition(":")
+    return {"name": function, "build": entry} if colon else {"name": entry}
 
 
 def _refuse(place_: str, what: str, name: str, valid: Collection[str], of: str = "") -> None:
@@ -106,7 +122,10 @@ def _check_loaders(config: dict[str, Any], lines: Lines) -> None:
     downloads = expanded(config["folders"]["data"]) / "downloads"
     for dataset, entry in config["datasets"].items():
         position: Position = ("datasets", dataset)
-        _refuse(place((*position, "loader"), lines), "data set loader", entry["loader"], datasets.loader_names())
+        try:
+            datasets.check_loader(entry["loader"])
+        except UserError as error:
+            raise UserError(f"{place((*position, 'loader'), lines)}: {error}") from None
         if getattr(datasets.loader_module(entry["loader"]), "TESTS_ONLY", False):
             where = place((*position, "loader"), lines)
             raise UserError(
@@ -124,6 +143,7 @@ def _testsets(config: Mapping[str, Any], dataset: str, lines: Lines) -> dict[str
     """The entries of a data set's test sets, with every default; null for one that is left out."""
     own = config["datasets"][dataset]["testsets"]
     found: dict[str, Any] = {}
+    places: dict[str, str] = {}
     for name in dict.fromkeys((*USUAL, *config["testsets"], *own)):
         entries = [source[name] for source in (config["testsets"], own) if name in source]
         if entries and entries[-1] is None:
@@ -133,9 +153,9 @@ def _testsets(config: Mapping[str, Any], dataset: str, lines: Lines) -> dict[str
         entry: dict[str, Any] = {"kind": USUAL.get(name), **({} if said else known.entry(name))}
         for given in entries:
             entry = merge(entry, given or {})
-        places: list[Position] = [("datasets", dataset, "testsets", name), ("testsets", name)]
-        position = next((at for at in places if at in lines), places[0])
-        where = place(position, lines)
+        named: list[Position] = [("datasets", dataset, "testsets", name), ("testsets", name)]
+        position = next((at for at in named if at in lines), named[0])
+        where = places[name] = place(position, lines)
         if entry["kind"] is None:
             lacking = f"the test set '{name}' needs a 'kind' ({', '.join(sorted(kinds.names()))})"
             raise UserError(f"{where}: {lacking}, or the name of a known one; {nearest(name, known.names())}")
@@ -143,12 +163,13 @@ def _testsets(config: Mapping[str, Any], dataset: str, lines: Lines) -> dict[str
         properties = {"kind": {"type": "string"}, **kinds.kind(entry["kind"]).schema}
         settings = {"type": "object", "additionalProperties": False, "properties": properties}
         validate(entry, settings, lines, position)
-        filled = fill(entry, settings, settings)
+        found[name] = fill(entry, settings, settings)
+    origin = replace(origin_of(config, dataset), testsets=found)
+    for name, where in places.items():
         try:
-            build_testset(name, filled, origin_of(config, dataset))
+            build_testset(name, found[name], origin)
         except UserError as error:
             raise UserError(f"{where}: test set '{name}': {error}") from None
-        found[name] = filled
     return found
 
 
@@ -177,8 +198,15 @@ def _check_folders(config: Mapping[str, Any], lines: Lines) -> None:
 
 def _check_architectures(config: Mapping[str, Any], lines: Lines) -> None:
     for i, architecture in enumerate(config["architectures"]):
-        where = place(("architectures", i), lines)
-        _refuse(where, "architecture", architecture["name"], module_names("augmix.models"))
+        where, name, known = place(("architectures", i), lines), architecture["name"], module_names("augmix.models")
+        if "build" not in architecture:
+            _refuse(where, "architecture", name, known)
+        elif name in known:
+            raise UserError(
+                f"{where}: augmix has an architecture '{name}'; give {architecture['build']} another 'name'"
+            )
+        elif not find_module(module := architecture_module(architecture["build"])):
+            raise UserError(f"{where}: no Python module '{module}' (looked along PYTHONPATH)")
 
 
 def _check_methods(config: Mapping[str, Any], lines: Lines) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
+from augmix.registry import architecture_module
 from augmix.suite.io import digests
 from augmix.suite.io.settings import of_json
 from augmix.suite.testsets import kinds
@@ -41,11 +42,7 @@ class EvaluateSettings:
 
 def code_of_evaluation(architecture: str, testset: TestSet) -> digests.Code:
     """The code that decides a net's predictions on a test set, given its files."""
-    roots = (
-        "augmix.suite.evaluate.evaluation",
-        f"augmix.models.{architecture}",
-        f"augmix.suite.testsets.kinds.{testset.kind}",
-    )
+    roots = ("augmix.suite.evaluate.evaluation", architecture_module(architecture), *testset.readers())
     return digests.code(roots, (*digests.NEUTRAL, *READING))
 
 

@@ -98,6 +98,8 @@ def _explain(fault: Any, position: Position) -> str:
             return f"{name} is {value}; it must be {sign} {fault.validator_value}"
         case "pattern" if position[0] == "method_packages":
             return f"{name} is {value!r}; a Python package is named as `import` would name it, such as my_methods"
+        case "pattern" if position[-1] == "build":
+            return f"{name} is {value!r}; package.module:function is expected"
         case "pattern" | "propertyNames":
             return f"{name} is {value!r}; a name has letters, digits, '_', '-', '.' and begins with neither sign"
         case "uniqueItems":

@@ -25,13 +25,15 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 
 from augmix.errors import UserError
-from augmix.registry import module_names, nearest
+from augmix.registry import find_module, module_names, nearest
 from augmix.suite.data import photographs
 from augmix.suite.data.photographs import Photographs
 from augmix.suite.io import digests
 from augmix.suite.io.files import read_array, read_json, write_array, write_json
 
 SPLITS = ("train", "test")
+FUNCTIONS = ("load", "side", "sizes", "check")
+"""The functions that a loader has to define."""
 KINDS = {str: "text", int: "a whole number", bool: "true or false", NoneType: "null"}
 """The types of loaders' options, in words."""
 NORMALISED = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -78,9 +80,31 @@ def evenly(count: int, wanted: int | None) -> np.ndarray:
     return np.arange(count) if wanted is None or wanted >= count else np.arange(wanted) * count // wanted
 
 
+def loader_path(name: str) -> str:
+    """The dotted name of a loader's module: one of `augmix.suite.data.loaders`, or `package.module` of others."""
+    return name if "." in name else f"augmix.suite.data.loaders.{name}"
+
+
 def loader_module(name: str) -> ModuleType:
-    """A data set's module of `augmix.suite.data.loaders`."""
-    return importlib.import_module(f"augmix.suite.data.loaders.{name}")
+    """A data set's module."""
+    return importlib.import_module(loader_path(name))
+
+
+def check_loader(name: str) -> None:
+    """Refuse a name that leads to no loader, and a module that lacks one of a loader's functions."""
+    if "." not in name:
+        if name not in (known := loader_names()):
+            raise UserError(f"unknown data set loader '{name}'; {nearest(name, known)}")
+        return
+    if not find_module(name):
+        raise UserError(f"no Python module '{name}' (looked along PYTHONPATH)")
+    try:
+        module = loader_module(name)
+    except (ImportError, SyntaxError) as error:
+        raise UserError(f"the loader {name} cannot be imported: {error}") from error
+    for function in FUNCTIONS:
+        if not callable(getattr(module, function, None)):
+            raise UserError(f"the loader {name} defines no function '{function}'; a loader has {', '.join(FUNCTIONS)}")
 
 
 def loader_names() -> list[str]:
@@ -147,7 +171,7 @@ class Preparation:
 
     def roots(self) -> tuple[str, ...]:
         """The modules whose code decides the result."""
-        return (__name__, f"augmix.suite.data.loaders.{self.loader}")
+        return (__name__, loader_path(self.loader))
 
     def made_of(self) -> dict[str, Any]:
         """The settings as `dataset.json` notes them."""

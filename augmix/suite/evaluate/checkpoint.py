@@ -21,7 +21,7 @@ from augmix.suite.io import digests, provenance
 from augmix.suite.io.files import write_csv, write_json
 from augmix.suite.testsets.base import TestSet
 from augmix.suite.testsets.folder import beside
-from augmix.suite.train import devices
+from augmix.suite.train import devices, nets
 
 
 class Headline(NamedTuple):
@@ -62,7 +62,10 @@ def evaluate_checkpoint(
         used = Normalisation(their_mean, their_std, "the data set's; the file holds none")
     net = models.Normalised(bare, used.mean, used.std)
     net.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    _try_out(net, architecture, datasets.read_images(data, "test").shape[1], len(noted["classes"]), place)
+    side = datasets.read_images(data, "test").shape[1]
+    black = torch.zeros((1, 3, side, side), dtype=torch.uint8, device=place)
+    if not nets.try_out(net.eval(), architecture, black, len(noted["classes"])).isfinite().all():
+        raise UserError(f"{architecture} with these weights gives logits that are not finite")
     described = {"architecture": architecture, "checkpoint": digests.file_digest(checkpoint)}
     stamp = {**described, "normalisation": [used.mean, used.std]}
     present = [testset for testset in testsets if testset.shifts]
@@ -74,21 +77,6 @@ def evaluate_checkpoint(
     what |= {"normalisation": used._asdict(), "started": started, "seconds": time.time() - started}
     write_json(output / "predictions.json", what)
     return used, [found for testset in testsets for found in headlines(testset, rows)]
-
-
-def _try_out(net: torch.nn.Module, architecture: str, side: int, classes: int, device: torch.device) -> None:
-    """Refuse a net that does not take the images, or does not predict their classes, by one black image."""
-    net.eval()
-    try:
-        with torch.inference_mode():
-            logits = net(torch.zeros((1, 3, side, side), dtype=torch.uint8, device=device))
-    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise UserError(f"{architecture} does not take images of {side}×{side} pixels: {reason}") from error
-    if logits.shape != (1, classes):
-        raise UserError(f"{architecture} gives {tuple(logits.shape)} for one image; (1, {classes}) is expected")
-    if not logits.isfinite().all():
-        raise UserError(f"{architecture} with these weights gives logits that are not finite")
 
 
 def headlines(testset: TestSet, rows: Sequence[Row]) -> Iterator[Headline]:

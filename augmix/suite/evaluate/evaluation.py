@@ -1,7 +1,8 @@
-"""Evaluate a trained net on test sets: four numbers an image, enough for every measure."""
+"""Evaluate a trained net on test sets: a few numbers an image, enough for every measure."""
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,18 @@ import torch
 from torch import Tensor, nn
 
 from augmix import models
+from augmix.adaptation import adapted
 from augmix.errors import UserError
 from augmix.graphs import recording, replayed
 from augmix.suite.config.runs import EvaluateSettings
 from augmix.suite.data import datasets
 from augmix.suite.data.streaming import Streamed
 from augmix.suite.evaluate import predictions, stamps
-from augmix.suite.evaluate.predictions import NUMBERS, Predictions
+from augmix.suite.evaluate.predictions import NUMBERS, RANKED, Predictions
 from augmix.suite.io import digests
 from augmix.suite.io.files import read_mapping
 from augmix.suite.io.progress import bar
-from augmix.suite.testsets.base import TestSet
+from augmix.suite.testsets.base import Shift, TestSet
 from augmix.suite.train import devices
 from augmix.suite.train.batches import in_order
 from augmix.suite.train.checkpoints import DAMAGED, load
@@ -71,10 +73,23 @@ def write_predictions(
             for shift_name in testset.shifts:
                 shift = opened.read(shift_name)
                 testset.verify(shift_name)
-                seen = numbers(net, shift.images, shift.labels, device, shift.classes, shift.attack, shift.counted_as)
-                found[shift_name] = seen.reshape(shift.shape)
+                found[shift_name] = _numbers_of(net, shift, device, testset.top5).reshape(shift.shape)
                 shown.update()
             predictions.write(output / f"{name}.npz", Predictions(found, opened.labels, opened.source), stamp)
+
+
+def _numbers_of(net: nn.Module, shift: Shift, device: torch.device, top5: bool) -> np.ndarray:
+    """The numbers of a shift's images; where the net is adapted, batches are drawn from each severity at random."""
+    how = (device, shift.classes, shift.attack, shift.counted_as, top5)
+    if shift.adaptation is None:
+        return numbers(net, shift.images, shift.labels, *how)
+    size, prior, seed = shift.adaptation
+    found = np.empty(len(shift.labels), RANKED if top5 else NUMBERS)
+    for level in np.arange(len(shift.labels)).reshape(-1, shift.shape[-1]):
+        order = np.random.default_rng(seed).permutation(level)
+        for batch in np.array_split(order, -(-len(order) // size)):
+            found[batch] = numbers(net, shift.images[batch], shift.labels[batch], *how, prior)
+    return found
 
 
 @torch.inference_mode()
@@ -86,12 +101,16 @@ def numbers(
     classes: np.ndarray | None = None,
     attack: Callable[[Tensor, Tensor, nn.Module], Tensor] | None = None,
     counted_as: np.ndarray | None = None,
+    top5: bool = False,
+    prior: float | None = None,
 ) -> np.ndarray:
-    """The four numbers of each uint8 (N, H, W, 3) image, as a `NUMBERS` array (N,).
+    """The numbers of each uint8 (N, H, W, 3) image, as a `NUMBERS` array (N,), with `top5` a `RANKED` one.
 
     Where `classes` are given, int64 (K,), the net predicts among those alone: the others' logits are left out. Of those
     that are `counted_as` one class, int64 (K,), the greatest logit stands for it. An `attack` makes the images that the
-    net is shown.
+    net is shown. With a `prior` the images are one batch, which the net is adapted to.
+
+    Raises `UserError` where the net gives what is no number.
     """
 
     def predict(batch: Tensor, truth: Tensor, *among: Tensor) -> tuple[Tensor, ...]:
@@ -102,7 +121,9 @@ def numbers(
             logits = left_out.scatter_reduce(1, counted.expand(len(logits), -1), logits[:, kept], "amax")
         p = logits.softmax(1)
         confidence, prediction = p.max(1)
-        return prediction, confidence, p.gather(1, truth[:, None])[:, 0], (p * p).sum(1)
+        true = p.gather(1, truth[:, None])[:, 0]
+        ranked = [logits.topk(5, dim=1).indices] if top5 else []
+        return prediction, confidence, true, (p * p).sum(1), logits.logsumexp(1), *ranked
 
     net.eval()
     truth = torch.from_numpy(labels.astype(np.int64)).to(device)
@@ -110,16 +131,21 @@ def numbers(
     if classes is not None:
         among = [torch.from_numpy(c).to(device) for c in (classes, classes if counted_as is None else counted_as)]
     found: list[tuple[Tensor, ...]] = []
-    for batch in in_order(images, device):
-        now, truth = truth[: len(batch)], truth[len(batch) :]
-        if attack is not None:
-            with torch.inference_mode(False):  # it takes gradients, which tensors made in that mode cannot have
-                batch = attack(batch.clone(), now.clone(), net)
-        # They stay on the device until the end: nothing waits for it meanwhile.
-        found.append(replayed(net, predict, batch, now, *among))
-    out = np.empty(len(images), NUMBERS)
-    for field, values in zip(NUMBERS.names or (), zip(*found, strict=True), strict=True):
+    with nullcontext() if prior is None else adapted(net, prior):
+        for batch in in_order(images, device, size=None if prior is None else len(images)):
+            now, truth = truth[: len(batch)], truth[len(batch) :]
+            if attack is not None:
+                with torch.inference_mode(False):  # it takes gradients, which tensors made in that mode cannot have
+                    batch = attack(batch.clone(), now.clone(), net)
+            # They stay on the device until the end: nothing waits for it meanwhile.
+            found.append(replayed((net, prior, top5), predict, batch, now, *among))
+    out = np.empty(len(images), RANKED if top5 else NUMBERS)
+    for field, values in zip(out.dtype.names or (), zip(*found, strict=True), strict=True):
         out[field] = torch.cat(values).cpu().numpy()
+    if odd := np.count_nonzero(np.isnan(out["confidence"])):
+        raise UserError(
+            f"the net's logits are not finite for {odd} of {len(out)} images; its weights are damaged, or it diverged"
+        )
     return out
 
 

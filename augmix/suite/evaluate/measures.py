@@ -18,7 +18,11 @@ class Measure:
     title: str
     """Its name in print."""
     compute: Callable[[np.ndarray, np.ndarray], float]
-    """From predictions (N,), an array of `predictions.NUMBERS`, and labels (N,), to a value; see also `flips`."""
+    """From predictions (N,), an array of `predictions.NUMBERS`, and labels (N,), to a value.
+
+    Of sequences, predictions are (N, T), and the labels' place has whether frames are compared with the first. Of
+    outside images, those of the clean ones stand before them, and the labels' place has which are from outside.
+    """
     needs: tuple[str, ...]
     """The fields of the predictions that it reads."""
     unit: str = "%"
@@ -40,6 +44,8 @@ class Measure:
     """The number of images of a bin, where it is measured in such: it says little of fewer than ten bins."""
     sequences: bool = False
     """Whether it is of sequences of frames, and not of predicted classes."""
+    outside: bool = False
+    """Whether it is of images from outside beside clean ones."""
     pooled: bool = False
     """Whether it is also measured over all shifts' images at once, since it is not a mean over images."""
 
@@ -65,9 +71,9 @@ def _correct(numbers: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return correct
 
 
-def flips(numbers: np.ndarray, against_first: np.ndarray) -> float:
-    """The flip probability of predictions (N, T); `against_first` is whether frames are compared with the first."""
-    return metrics.flip_probability(numbers["prediction"], against_first=bool(against_first))
+def _apart(compute: Callable[[np.ndarray, np.ndarray], float], field: str) -> Callable[[np.ndarray, np.ndarray], float]:
+    """A measure of how well outside images are told by less of one number."""
+    return lambda n, outside: compute(-n[field][~outside], -n[field][outside])
 
 
 MEASURES = {
@@ -126,15 +132,91 @@ MEASURES = {
             pooled=True,
         ),
         Measure(
+            "aurc",
+            "Area under the risk-coverage curve",
+            lambda n, y: metrics.risk_coverage_area(n["confidence"], _correct(n, y)),
+            ("prediction", "confidence"),
+            meaning="the error among the images of the highest confidence, averaged over how many of them are kept",
+            reference="aurc",
+            pooled=True,
+        ),
+        Measure(
+            "ood_auroc",
+            "AUROC of outside images",
+            _apart(metrics.auroc, "confidence"),
+            ("confidence",),
+            lower_is_better=False,
+            outside=True,
+            meaning=(
+                "the probability that a net is less confident of an image from outside than of a clean one, ties "
+                "counting half"
+            ),
+            reference="msp",
+            proper=True,
+        ),
+        Measure(
+            "ood_fpr95",
+            "FPR95 of outside images",
+            _apart(metrics.false_positive_rate, "confidence"),
+            ("confidence",),
+            outside=True,
+            meaning=(
+                "the share of clean images that are taken for outside ones by their confidence where 95 % of the "
+                "outside ones are"
+            ),
+            reference="msp",
+            proper=True,
+        ),
+        Measure(
+            "ood_auroc_energy",
+            "AUROC by energy",
+            _apart(metrics.auroc, "log_sum"),
+            ("log_sum",),
+            lower_is_better=False,
+            outside=True,
+            meaning=(
+                "the AUROC of outside images by the energy, which is minus the logarithm of the sum of the logits' "
+                "exponentials"
+            ),
+            reference="energy",
+            proper=True,
+        ),
+        Measure(
+            "ood_fpr95_energy",
+            "FPR95 by energy",
+            _apart(metrics.false_positive_rate, "log_sum"),
+            ("log_sum",),
+            outside=True,
+            meaning="the FPR95 of outside images by the energy",
+            reference="energy",
+            proper=True,
+        ),
+        Measure(
             "flip_probability",
             "Flip probability",
-            flips,
+            lambda n, against_first: metrics.flip_probability(n["prediction"], bool(against_first)),
             ("prediction",),
             sequences=True,
             meaning=(
                 "the share of consecutive frames of a sequence, for noise of frames against the first, on which the "
                 "prediction changes"
             ),
+        ),
+        Measure(
+            "top5_distance",
+            "Top-5 distance",
+            lambda n, against_first: metrics.top5_distance(n["top5"], bool(against_first)),
+            ("top5",),
+            unit="places",
+            scale=1.0,
+            largest=15.0,
+            decimals=2,
+            sequences=True,
+            meaning=(
+                "the places that the five likeliest classes move from frame to frame, for noise from the first, those "
+                "that leave them to the sixth; it is not divided by AlexNet's"
+            ),
+            reference="robustness",
         ),
     )
 }
@@ -143,4 +225,9 @@ MEASURES = {
 
 def measures_of(testset: TestSet) -> tuple[str, ...]:
     """The names of the measures of a test set, in their order above; the first one is its headline."""
-    return tuple(name for name, measure in MEASURES.items() if measure.sequences == testset.sequence)
+    return tuple(
+        name
+        for name, measure in MEASURES.items()
+        if (measure.sequences, measure.outside) == (testset.sequence, testset.outside)
+        if testset.top5 or "top5" not in measure.needs
+    )

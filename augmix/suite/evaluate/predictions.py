@@ -16,9 +16,19 @@ import numpy as np
 from augmix.errors import UserError
 from augmix.suite.io.files import atomic
 
-VERSION = 2
-NUMBERS = np.dtype([("prediction", "<i4"), ("confidence", "<f4"), ("true_probability", "<f4"), ("squared_sum", "<f4")])
-"""The four numbers of one image: the predicted class, its probability, the true class's, and Σ_k p_k²."""
+VERSION = 3
+NUMBERS = np.dtype(
+    [
+        ("prediction", "<i4"),
+        ("confidence", "<f4"),
+        ("true_probability", "<f4"),
+        ("squared_sum", "<f4"),
+        ("log_sum", "<f4"),
+    ]
+)
+"""The numbers of one image: the predicted class, its probability, the true class's, Σ_k p_k², and ln Σ_k exp(logit)."""
+RANKED = np.dtype([*NUMBERS.descr, ("top5", "<i4", (5,))])
+"""The same with the five likeliest classes, the likeliest first."""
 STAMP = "stamp"
 
 
@@ -26,7 +36,7 @@ class Predictions(NamedTuple):
     """The predictions on one test set."""
 
     shifts: Mapping[str, np.ndarray]
-    """By shift, an array of `NUMBERS`: (N,), (levels, N), or (N, frames)."""
+    """By shift, an array of `NUMBERS`, or of `RANKED`: (N,), (levels, N), or (N, frames)."""
     labels: np.ndarray
     """int64 (N,), or (levels · N,)."""
     source: str
@@ -60,12 +70,16 @@ def stamped(stamp: Mapping[str, Any]) -> dict[str, Any]:
     return noted
 
 
-def read(path: Path, shifts: tuple[str, ...]) -> Predictions:
-    """Read an archive with these shifts; raises `OutdatedError` when it is damaged, lacks one, or is too old."""
+def read(path: Path, shifts: tuple[str, ...], top5: bool = False) -> Predictions:
+    """Read an archive with these shifts; raises `OutdatedError` when it is damaged, lacks one, or is too old.
+
+    With `top5` it has to have the five likeliest classes as well.
+    """
+    fields = set((RANKED if top5 else NUMBERS).names or ())
     arrays = _load(path, (*shifts, "labels", "source", STAMP))
     stamp_of_arrays(path, arrays)
     for shift in shifts:
-        if not set(NUMBERS.names or ()) <= set(arrays[shift].dtype.names or ()):
+        if not fields <= set(arrays[shift].dtype.names or ()):
             raise OutdatedError(path, "lacks a number of each image")
     return Predictions({shift: arrays[shift] for shift in shifts}, arrays["labels"], str(arrays["source"]))
 
@@ -105,5 +119,5 @@ def _load(path: Path, names: tuple[str, ...], beside: tuple[str, ...] = ()) -> d
             return {name: archive[name] for name in names}
     except FileNotFoundError as error:
         raise OutdatedError(path, "is missing") from error
-    except (OSError, ValueError, EOFError, LookupError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, LookupError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise OutdatedError(path, f"is damaged ({error})") from error

@@ -14,7 +14,7 @@ from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.evaluate import predictions, stages, summaries
 from augmix.suite.evaluate.choosing import to_test
-from augmix.suite.evaluate.measures import MEASURES, Measure, flips, measures_of
+from augmix.suite.evaluate.measures import MEASURES, Measure, measures_of
 from augmix.suite.evaluate.predictions import OutdatedError, Predictions
 from augmix.suite.evaluate.stages import FINISHED_ONLY, State, run_state
 from augmix.suite.io.files import read_csv, read_mapping, write_csv, write_text
@@ -72,13 +72,18 @@ def collect(experiment: Experiment) -> list[str]:
 def run_metrics(output: Path, testsets: list[TestSet]) -> Iterator[Row]:
     """The rows of one evaluated run, whose archives of predictions are in the folder `output`."""
     for testset in testsets:
-        archive = predictions.read(output / f"{testset.name}.npz", testset.shifts)
-        for shift, severity, metric, value in scores(testset, archive):
+        archive = predictions.read(output / f"{testset.name}.npz", testset.shifts, testset.top5)
+        clean = predictions.read(output / "clean.npz", ("clean",)).shifts["clean"] if testset.outside else None
+        for shift, severity, metric, value in scores(testset, archive, clean):
             yield testset.name, archive.source, shift, severity, metric, value
 
 
-def scores(testset: TestSet, archive: Predictions) -> Iterator[tuple[str, int | str, str, float]]:
+def scores(
+    testset: TestSet, archive: Predictions, clean: np.ndarray | None = None
+) -> Iterator[tuple[str, int | str, str, float]]:
     """Every measure of a test set as (shift, severity, metric, value).
+
+    Outside images are told from the `clean` ones, an array of their `NUMBERS`.
 
     Each shift at each severity, and over the severities; the means over the shifts that enter the mean, of which the
     headline's has a name of its own (mCE, mFP) and needs all of them; over all images at once, measures that are no
@@ -89,7 +94,7 @@ def scores(testset: TestSet, archive: Predictions) -> Iterator[tuple[str, int | 
     measures = [MEASURES[name] for name in measures_of(testset)]
     cells = {
         name: [
-            {m.name: _value(testset, m, name, archive.shifts[name], labels, level) for m in measures}
+            {m.name: _value(testset, m, name, archive.shifts[name], labels, level, clean) for m in measures}
             for level in range(testset.levels)
         ]
         for name in names
@@ -121,10 +126,18 @@ def scores(testset: TestSet, archive: Predictions) -> Iterator[tuple[str, int | 
 
 
 def _value(
-    testset: TestSet, measure: Measure, shift: str, numbers: np.ndarray, labels: np.ndarray, level: int
+    testset: TestSet,
+    measure: Measure,
+    shift: str,
+    numbers: np.ndarray,
+    labels: np.ndarray,
+    level: int,
+    clean: np.ndarray | None,
 ) -> float:
     if testset.sequence:
-        return flips(numbers, np.asarray(shift in testset.independent))
+        return measure.compute(numbers, np.asarray(shift in testset.independent))
+    if clean is not None:
+        return measure.compute(np.concatenate([clean, numbers]), np.arange(len(clean) + len(numbers)) >= len(clean))
     return measure.compute(numbers.reshape(testset.levels, -1)[level], labels[level])
 
 

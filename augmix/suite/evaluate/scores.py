@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from augmix.metrics import BIN_SIZE
+from augmix.metrics import BIN_SIZE, top5_distances
 from augmix.suite.evaluate.measures import MEASURES
 from augmix.suite.evaluate.predictions import Predictions
 from augmix.suite.testsets.base import TestSet
@@ -48,14 +48,38 @@ def _rms_calibration(numbers: np.ndarray, labels: np.ndarray) -> FloatArray:
     return np.asarray((2 * mean * gaps - mean**2 + square) / (2 * square**0.5), np.float64)
 
 
+def _risk_coverage(numbers: np.ndarray, labels: np.ndarray) -> FloatArray:
+    """The area, and how much of its change a little more weight of each image would be (see `_rms_calibration`).
+
+    With r_k the error among the k most confident images, the one at place i with the error e has
+    r_i + Σ_{k ≥ i} (e − r_k) / k, whose mean over images is that of r_k; images of one confidence share their places.
+    """
+    _, level = np.unique(-numbers["confidence"].astype(float), return_inverse=True)
+    wrong, each, count = numbers["prediction"] != labels, np.bincount(level), np.arange(1, len(level) + 1)
+
+    def shared(values: np.ndarray) -> np.ndarray:
+        """Values of places, averaged over the places of each image's confidence."""
+        return np.asarray((np.bincount(np.sort(level), values) / each)[level])
+
+    risk = np.cumsum((np.bincount(level, wrong) / each)[np.sort(level)]) / count
+    rest, later = (np.cumsum(values[::-1])[::-1] for values in (1 / count, risk / count))
+    return shared(risk) + wrong * shared(rest) - shared(later)
+
+
 EACH: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "error": lambda n, y: n["prediction"] != y,
     "brier": lambda n, y: n["squared_sum"].astype(float) - 2 * n["true_probability"].astype(float) + 1,
     "rms_calibration": _rms_calibration,
     "nll": lambda n, y: -np.log(np.maximum(n["true_probability"].astype(float), LEAST)),
     "ece": _expected_calibration,
+    "aurc": _risk_coverage,
 }
 """From predictions (N,) and labels (N,) to each image's value, (N,), whose mean is the measure's."""
+OF_SEQUENCES: Mapping[str, Callable[[np.ndarray, bool], np.ndarray]] = {
+    "flip_probability": lambda n, against_first: _flips(n["prediction"], against_first),
+    "top5_distance": lambda n, against_first: top5_distances(n["top5"], against_first).mean(axis=1),
+}
+"""From predictions (N, T), and whether frames are compared with the first, to each sequence's value, (N,)."""
 
 
 def image_scores(testset: TestSet, archive: Predictions, metric: str) -> dict[str, FloatArray] | None:
@@ -64,14 +88,14 @@ def image_scores(testset: TestSet, archive: Predictions, metric: str) -> dict[st
     An image's copies at all severities, or the frames of its sequence, make one number, so that the mean over images
     is the value in metrics.csv. (N,) float64 each; None for a measure that is not known image by image.
     """
-    if not testset.sequence and metric not in EACH:
+    if metric not in (OF_SEQUENCES if testset.sequence else EACH):
         return None
     labels = archive.labels.reshape(testset.levels, -1)
     found: dict[str, FloatArray] = {}
     for shift in testset.shifts:
         numbers = archive.shifts[shift]
         if testset.sequence:
-            found[shift] = _flips(numbers["prediction"], shift in testset.independent)
+            found[shift] = np.asarray(OF_SEQUENCES[metric](numbers, shift in testset.independent), np.float64)
         else:
             levels = zip(numbers.reshape(labels.shape), labels, strict=True)
             found[shift] = np.mean([EACH[metric](*level) for level in levels], axis=0, dtype=np.float64)

@@ -218,7 +218,7 @@ def _changes_of_evaluation(folder: Path, run: Run, settings: EvaluateSettings, w
     target = folder / f"{settings.output}.json"
     for testset in settings.opened():
         path = predictions.path_of(folder, settings.output, testset.name)
-        if found := _of_predictions(path, target, run.architecture, testset, weights):
+        if found := _of_predictions(path, target, run.training.architecture, testset, weights):
             yield Change("evaluate", f"{run.path} on {testset.name}", target, found, run.path)
 
 
@@ -227,7 +227,7 @@ def _of_predictions(path: Path, target: Path, architecture: str, testset: TestSe
         return Difference("settings", (f"no {path.name}",)) if target.exists() else None
     try:
         if path.stat().st_size <= SMALL_ARCHIVE:
-            predictions.read(path, testset.shifts)
+            predictions.read(path, testset.shifts, testset.top5)
         stamp = predictions.read_stamp(path, testset.shifts)
     except predictions.OutdatedError as error:  # nobody can read it: it cannot be kept as it is
         return Difference("data", (error.fault,))

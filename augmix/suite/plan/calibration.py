@@ -78,7 +78,7 @@ class Request:
     """All that is to be measured."""
 
     nets: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
-    """The training recipe of each architecture at each side."""
+    """The training recipe of each architecture at each side; `architecture` in it says how the net is built."""
     methods: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
     """The settings of each method at each side; timed only where there are nets to add it to."""
     shifts: Mapping[ShiftKey, TestSet] = field(default_factory=dict)
@@ -150,7 +150,7 @@ def _net(key: Key, recipe: Mapping[str, Any], attacked: bool, budget: float, dev
 
     name, side = key
     recipe = {**recipe, "precision": devices.precision(recipe["precision"], device)}
-    net = make_net(name, CLASSES, NORMALISED, recipe, device)
+    net = make_net(recipe.get("architecture", name), CLASSES, NORMALISED, recipe, device)
     recorder = devices.graphs(device)
     optimizer = make_optimizer(net, recipe, replayed=recorder is not None)
     method = methods.Method(methods.clean, methods.unmixed, losses.cross_entropy)

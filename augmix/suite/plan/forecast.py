@@ -177,7 +177,8 @@ def request(experiment: Experiment, stated: Collection[str]) -> Request:
     nets: dict[Key, Mapping[str, Any]] = {}
     methods = {}
     for run in experiment.runs:
-        key, recipe = (run.architecture, side(experiment, run.dataset)), run.training.training
+        key = (run.architecture, side(experiment, run.dataset))
+        recipe: Mapping[str, Any] = {**run.training.training, "architecture": run.training.architecture}
         if run.architecture not in stated:
             nets[key] = max(recipe, nets.get(key, recipe), key=lambda r: r["batch_size"])
         methods[run.method, key[1]] = run.training.method

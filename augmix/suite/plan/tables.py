@@ -15,7 +15,8 @@ from augmix.suite.plan.calibration import CLASSES
 def forecast(made: plan.Plan, side_by_side: int) -> str:
     """The tables of a plan."""
     experiment = made.experiment
-    parameters = {name: _parameters(name) for name in dict.fromkeys(run.architecture for run in experiment.runs)}
+    built = {run.architecture: run.training.architecture for run in experiment.runs}
+    parameters = {name: _parameters(architecture) for name, architecture in built.items()}
     states = plan.states(experiment)
     counts = Counter(states.values())
     told = [f"{counts[state]} of them {state}" for state in ("done", "outdated") if counts[state]]

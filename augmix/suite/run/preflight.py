@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,17 @@ from augmix.registry import nearest
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.config.runs import Run
 from augmix.suite.data import datasets
+from augmix.suite.evaluate import stages
 from augmix.suite.io import machine
+from augmix.suite.io.digests import code
 from augmix.suite.io.files import read_mapping
+from augmix.suite.plan import forecast
 from augmix.suite.run import slurm
 from augmix.suite.track import store
 
 PROFILES = Path("workflow/profiles")
+SOME_CLASSES = 10
+"""How many classes a net is tried with where theirs are not known before any job."""
 
 
 def check(experiment: Experiment, profile: str | None = None) -> None:
@@ -34,6 +40,7 @@ def check(experiment: Experiment, profile: str | None = None) -> None:
     store.check(experiment.results)
     check_data(experiment)
     check_methods(experiment)
+    check_nets(experiment)
     if profile is None:
         check_devices(experiment)
 
@@ -114,11 +121,17 @@ def check_data(experiment: Experiment) -> None:
         if not all(_prepared(experiment, folder) for folder in {name, experiment.prepared(name)}):
             datasets.loader_module(entry["loader"]).check(**entry["options"])
             experiment.preparation(name)  # its sources can be read
-        classes = datasets.classes(entry["loader"], entry["options"])
-        if classes is None and (experiment.data / name / "dataset.json").exists():
-            classes = datasets.record(experiment.data / name)["classes"]
         for testset in experiment.all_testsets(name):
-            testset.check(classes)
+            testset.check(_classes(experiment, name))
+
+
+def _classes(experiment: Experiment, dataset: str) -> list[str] | None:
+    """The names of a data set's classes, where they are known before any job."""
+    entry, folder = experiment.datasets[dataset], experiment.data / dataset
+    classes = datasets.classes(entry["loader"], entry["options"])
+    if classes is None and (folder / "dataset.json").exists():
+        return list(datasets.record(folder)["classes"])
+    return classes
 
 
 def _prepared(experiment: Experiment, folder: str) -> bool:
@@ -155,6 +168,39 @@ def _trained_with(folder: Path, run: Run) -> bool:
         return False
     noted = read_mapping(folder / "config.yaml", {})
     return bool(noted.get("method") == run.training.method)
+
+
+def check_nets(experiment: Experiment) -> None:
+    """Try each architecture on black images of each data set, unless a run has shown its code of now to work."""
+    doubtful: dict[tuple[str, str], list[Run]] = {}
+    for run in experiment.runs:
+        doubtful.setdefault((run.training.architecture, run.dataset), []).append(run)
+    doubtful = {key: runs for key, runs in doubtful.items() if not any(_shown(experiment, run) for run in runs)}
+    if not doubtful:
+        return
+    # This imports torch, which takes seconds.
+    from augmix.suite.train import nets
+
+    for (architecture, dataset), runs in doubtful.items():
+        single = False
+        with suppress(UserError):  # the source of prepared data may be gone
+            count, _ = forecast.sizes(experiment, experiment.prepared(dataset))
+            single = any(count % run.training.training["batch_size"] == 1 for run in runs)
+        classes = len(_classes(experiment, dataset) or range(SOME_CLASSES))
+        adapted = any(testset.kind == "adapted" for testset in experiment.testsets(dataset))
+        try:
+            nets.check(architecture, forecast.side(experiment, dataset), classes, single, adapted)
+        except UserError as error:
+            raise UserError(f"data set '{dataset}': {error}") from None
+
+
+def _shown(experiment: Experiment, run: Run) -> bool:
+    """Whether a run was trained with the code of now, and evaluated on all its test sets."""
+    folder = experiment.folder / run.path
+    if not (folder / "model.pt").exists() or not stages.evaluated(folder, run.testsets, run.evaluation.output):
+        return False
+    noted = read_mapping(folder / "provenance.json", {}).get("code") or {}
+    return bool(noted.get("digest") == code(run.training.roots()).digest)
 
 
 def check_devices(experiment: Experiment) -> None:

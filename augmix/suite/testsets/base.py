@@ -25,6 +25,17 @@ MISSING = "missing"
 """Why files have to be made that are not there."""
 
 
+class Adaptation(NamedTuple):
+    """How a net is adapted to the images of a shift before it predicts them: see `augmix.adaptation`."""
+
+    batch_size: int
+    """At most so many images, drawn from the whole shift, are adapted to at a time."""
+    prior: float
+    """How many images the statistics of training count as."""
+    seed: int
+    """The seed of the order in which images make batches."""
+
+
 class Shift(NamedTuple):
     """The images of one shift of a test set, in the order of their labels."""
 
@@ -40,6 +51,7 @@ class Shift(NamedTuple):
     """(images (B, C, H, W) uint8, labels (B,), net) -> what that net is shown in their place, of torch."""
     counted_as: np.ndarray | None = None
     """The class that each of `classes` counts as, int64 (K,), where several make one; None: itself."""
+    adaptation: Adaptation | None = None
 
 
 class Images(ABC):
@@ -129,6 +141,8 @@ class TestSet(ABC):
     """Severities of each shift."""
     sequence: ClassVar[bool] = False
     """Whether a shift is a sequence of frames of each image."""
+    outside: ClassVar[bool] = False
+    """Whether its images are of none of the data set's classes: a net is to tell them from the clean ones."""
     independent: ClassVar[tuple[str, ...]] = ()
     """The sequences whose frames are independent draws: each is compared with the first, not with the one before."""
     mean: ClassVar[str] = "mean"
@@ -146,6 +160,11 @@ class TestSet(ABC):
     @abstractmethod
     def shifts(self) -> tuple[str, ...]:
         """The names of its shifts, in the order in which they are printed."""
+
+    @property
+    def top5(self) -> bool:
+        """Whether the five likeliest classes of each image are kept."""
+        return False
 
     @property
     def title(self) -> str:
@@ -223,6 +242,10 @@ class TestSet(ABC):
         folder = Path(self.data)
         datasets.verify(folder, datasets.record(folder), "test")
 
+    def readers(self) -> tuple[str, ...]:
+        """The modules whose code decides what `open` gives."""
+        return (f"augmix.suite.testsets.kinds.{self.kind}",)
+
     def roots(self) -> tuple[str, ...]:
         """The modules whose code decides what `make` writes."""
         return (f"augmix.suite.testsets.kinds.{self.kind}",)
@@ -263,6 +286,8 @@ class Origin:
     options: Mapping[str, Any]
     preset: str
     """The parameter set of generated shifts: cifar, tiny or imagenet."""
+    testsets: Mapping[str, Any]
+    """The resolved entries of the data set's test sets, by name: one can be made of another."""
 
     @property
     def folder(self) -> Path:

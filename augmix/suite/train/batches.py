@@ -105,10 +105,15 @@ def _from_device(images: Tensor, indices: np.ndarray, draws: np.ndarray) -> Call
     return lambda: shift(images[to_device(images.device, indices)], draws)
 
 
-def in_order(images: np.ndarray | Streamed, device: torch.device, part: slice = slice(None)) -> Iterator[Tensor]:
-    """A part of the images uint8 (N, H, W, 3), or all, as batches (B, 3, H, W) on the device, channels last."""
+def in_order(
+    images: np.ndarray | Streamed, device: torch.device, part: slice = slice(None), size: int | None = None
+) -> Iterator[Tensor]:
+    """A part of the images uint8 (N, H, W, 3), or all, as batches (B, 3, H, W) on the device, channels last.
+
+    Batches have `size` images, where it is given, and otherwise as many as are fast.
+    """
     start, stop, _ = part.indices(len(images))
-    step = max(1, min(IMAGES, PIXELS // (images.shape[1] * images.shape[2])))
+    step = size or max(1, min(IMAGES, PIXELS // (images.shape[1] * images.shape[2])))
     for first in range(start, stop, step):
         # A copy: an array is a read-only map of its file.
         yield _as_batch(np.array(images[first : min(first + step, stop)]), device)

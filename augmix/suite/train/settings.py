@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from augmix.registry import method_module, method_parts
+from augmix.registry import architecture_module, method_module, method_parts
 from augmix.suite.io import digests
 from augmix.suite.io.files import expanded
 from augmix.suite.io.settings import of_json
@@ -20,6 +20,7 @@ class TrainSettings:
     flip: bool
     """Whether images are mirrored at random."""
     architecture: str
+    """One of ours by its name, or `package.module:function`."""
     method: Mapping[str, Any]
     """The method's name with a preset and parameters, or its parts."""
     method_packages: Sequence[str]
@@ -48,7 +49,7 @@ class TrainSettings:
         methods = {name for sources in method_parts(self.method).values() for name, _ in sources}
         return (
             "augmix.suite.train.training",
-            f"augmix.models.{self.architecture}",
+            architecture_module(self.architecture),
             *(method_module(name, self.method_packages) for name in sorted(methods)),
         )
 

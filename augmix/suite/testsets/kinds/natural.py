@@ -84,11 +84,9 @@ class Natural(TestSet):
     @classmethod
     def of_entry(cls, name: str, entry: Mapping[str, Any], origin: Origin) -> Self:
         """Build it from its entry in an experiment's YAML; raises `UserError` where that cannot be."""
-        known = datasets.loader_names()
         if "loader" not in entry:
-            raise UserError(f"a natural test set needs a 'loader'; {nearest('', known)}")
-        if entry["loader"] not in known:
-            raise UserError(f"unknown data set loader '{entry['loader']}'; {nearest(entry['loader'], known)}")
+            raise UserError(f"a natural test set needs a 'loader'; {nearest('', datasets.loader_names())}")
+        datasets.check_loader(entry["loader"])
         options = datasets.with_downloads(entry["loader"], entry["options"], origin.downloads)
         if "side" in signature(loader_module(entry["loader"]).load).parameters:
             options = {"side": origin.side, **options}
@@ -229,7 +227,7 @@ class Natural(TestSet):
         datasets.verify(self.folder, read_mapping(self.stamp(shift), {"sha256": dict}), "test")
 
     def roots(self) -> tuple[str, ...]:
-        return (*super().roots(), f"augmix.suite.data.loaders.{self.loader}")
+        return (*super().roots(), datasets.loader_path(self.loader))
 
     def check(self, classes: Sequence[str] | None = None) -> None:
         missing = not all(path.exists() for path in self.files(self.name))

@@ -1,11 +1,11 @@
 """-P: sequences of frames of each image under a growing perturbation (Hendrycks & Dietterich, ICLR 2019)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from augmix.suite.data.datasets import Split, evenly
 from augmix.suite.data.photographs import Photographs
 from augmix.suite.testsets import generation, photographs
 from augmix.suite.testsets.arrays import ShiftArrays
-from augmix.suite.testsets.base import Images
+from augmix.suite.testsets.base import Images, Origin
 from augmix.suite.testsets.photographs import ShiftPhotographs
 from augmix.suite.testsets.shifted import Shifted
 
@@ -45,6 +45,9 @@ class Sequences(ShiftArrays):
 class Perturbations(Shifted):
     """A -P of the data set's test images."""
 
+    top5: bool = False
+    """Whether the five likeliest classes of every frame are kept, which the top-5 distance needs."""
+
     kind: ClassVar[str] = "perturbations"
     sequence: ClassVar[bool] = True
     mean: ClassVar[str] = "mFP"
@@ -52,6 +55,21 @@ class Perturbations(Shifted):
     noun: ClassVar[str] = "perturbation"
     bytes_a_pixel: ClassVar[float] = 0.03
     independent: ClassVar[tuple[str, ...]] = NOISE_PERTURBATIONS
+    schema: ClassVar[Mapping[str, Any]] = {
+        **Shifted.schema,
+        "top5": {
+            "description": "Keep the five likeliest classes of every frame, and give the top-5 distance.",
+            "type": "boolean",
+            "default": False,
+        },
+    }
+
+    @classmethod
+    def of_entry(cls, name: str, entry: Mapping[str, Any], origin: Origin) -> Self:
+        return replace(super().of_entry(name, entry, origin), top5=entry.get("top5", False))
+
+    def evaluated_with(self) -> dict[str, Any]:
+        return {**super().evaluated_with(), **({"top5": True} if self.top5 else {})}
 
     @classmethod
     def known(cls, preset: str) -> tuple[str, ...]:

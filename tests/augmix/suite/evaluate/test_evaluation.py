@@ -1,12 +1,17 @@
-"""Evaluation: the four numbers of each image, whichever batch it is in."""
+"""Evaluation: the numbers of each image, whichever batch it is in."""
 
 import numpy as np
+import pytest
 import torch
-from scipy.special import softmax
+from scipy.special import logsumexp, softmax
 from torch import nn
 
+from augmix import models
+from augmix.errors import UserError
+from augmix.suite.evaluate import evaluation
 from augmix.suite.evaluate.evaluation import numbers
 from augmix.suite.evaluate.predictions import NUMBERS
+from augmix.suite.testsets.base import Adaptation, Shift
 from augmix.suite.train.batches import IMAGES
 
 
@@ -31,3 +36,39 @@ def test_numbers_of_several_batches_are_those_of_each_image() -> None:
     np.testing.assert_allclose(found["confidence"], p.max(1), rtol=1e-5)
     np.testing.assert_allclose(found["true_probability"], p[np.arange(count), labels], rtol=1e-5)
     np.testing.assert_allclose(found["squared_sum"], (p**2).sum(1), rtol=1e-5)
+
+
+def test_further_numbers_and_what_is_no_number() -> None:
+    rng = np.random.default_rng(1)
+    images, labels = rng.integers(0, 256, (20, 2, 2, 3)).astype(np.uint8), np.zeros(20, np.int64)
+    net = models.Normalised(nn.Sequential(nn.Flatten(), nn.Linear(12, 7), nn.Softplus()))
+    found = numbers(net, images, labels, torch.device("cpu"), top5=True)
+    with torch.no_grad():
+        logits = net(torch.from_numpy(images).permute(0, 3, 1, 2)).numpy()
+    np.testing.assert_allclose(found["log_sum"], logsumexp(logits, 1), rtol=1e-6)
+    assert found["top5"].tolist() == np.argsort(-logits, 1)[:, :5].tolist()
+    net.net.get_submodule("1").get_parameter("weight").data[0] = torch.nan
+    with pytest.raises(UserError, match="logits are not finite for 20 of 20 images"):
+        numbers(net, images, labels, torch.device("cpu"))
+
+
+def test_an_adapted_net_sees_batches_of_all_images_of_a_severity(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def noted(net: nn.Module, images: np.ndarray, labels: np.ndarray, *how: object) -> np.ndarray:
+        seen.append(labels)
+        assert how[-1] == 16
+        assert (images[:, 0, 0, 0] == labels).all()
+        out = np.zeros(len(labels), NUMBERS)
+        out["prediction"] = labels
+        return out
+
+    monkeypatch.setattr(evaluation, "numbers", noted)
+    labels = np.arange(200)
+    images = np.broadcast_to(labels[:, None, None, None], (200, 2, 2, 3)).astype(np.uint8)
+    shift = Shift(images, labels, (2, 100), adaptation=Adaptation(30, 16, 5))
+    found = evaluation._numbers_of(nn.Identity(), shift, torch.device("cpu"), False)
+    assert (found["prediction"] == labels).all(), "each image has its own numbers"
+    assert [len(batch) for batch in seen] == [25] * 8
+    assert [set(np.concatenate(seen[i : i + 4])) for i in (0, 4)] == [set(range(100)), set(range(100, 200))]
+    assert all((np.diff(batch) != 1).any() for batch in seen), "images are shuffled"

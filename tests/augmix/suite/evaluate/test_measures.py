@@ -3,28 +3,31 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
 
 from augmix import metrics
 from augmix.corruptions import CORRUPTIONS
-from augmix.suite.evaluate import results
+from augmix.suite.evaluate import results, scores
 from augmix.suite.evaluate.measures import MEASURES, Measure, measures_of
-from augmix.suite.evaluate.predictions import NUMBERS, Predictions
+from augmix.suite.evaluate.predictions import RANKED, Predictions
 from augmix.suite.testsets import kinds
 from augmix.suite.testsets.kinds.clean import Clean
 from augmix.suite.testsets.kinds.corruptions import Corruptions
+from augmix.suite.testsets.kinds.perturbations import Perturbations
 
-CLASSIFICATION = ("error", "brier", "rms_calibration", "nll", "ece")
+CLASSIFICATION = ("error", "brier", "rms_calibration", "nll", "ece", "aurc")
 
 
 def made_up(count: int, classes: int = 7, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Probabilities float64 (count, classes), labels, and the four numbers of each as an evaluation gives them."""
+    """Probabilities float64 (count, classes), labels, and the numbers of each as an evaluation gives them."""
     rng = np.random.default_rng(seed)
     p = rng.dirichlet(np.full(classes, 0.3), count)
     labels = np.where(rng.random(count) < 0.6, p.argmax(1), rng.integers(0, classes, count))
-    numbers = np.empty(count, NUMBERS)
+    numbers = np.empty(count, RANKED)
+    numbers["log_sum"], numbers["top5"] = rng.normal(size=count), np.argsort(-p, axis=1)[:, :5]
     numbers["prediction"], numbers["confidence"] = p.argmax(1), p.max(1)
     numbers["true_probability"], numbers["squared_sum"] = p[np.arange(count), labels], (p**2).sum(1)
     return p, labels, numbers
@@ -48,12 +51,19 @@ def plain_ece(p: np.ndarray, labels: np.ndarray) -> float:
     return total
 
 
+def plain_aurc(p: np.ndarray, labels: np.ndarray) -> float:
+    order = sorted(range(len(p)), key=lambda i: -p[i].max())
+    wrong = [p[i].argmax() != labels[i] for i in order]
+    return float(np.mean([np.mean(wrong[:k]) for k in range(1, len(p) + 1)]))
+
+
 PLAIN: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
     "error": lambda p, y: np.mean(p.argmax(1) != y),
     "brier": lambda p, y: np.mean(((p - np.eye(p.shape[1])[y]) ** 2).sum(1)),
     "rms_calibration": plain_rms,
     "nll": lambda p, y: -np.mean(np.log(p[np.arange(len(y)), y])),
     "ece": plain_ece,
+    "aurc": plain_aurc,
 }
 
 
@@ -76,12 +86,12 @@ def test_a_probability_that_is_rounded_to_nothing_costs_much_and_not_everything(
 def test_an_entry_names_all_that_it_needs(name: str) -> None:
     measure = MEASURES[name]
     assert measure.name == name
-    assert set(measure.needs) <= set(NUMBERS.names or ())
+    assert set(measure.needs) <= set(RANKED.names or ())
     _, labels, numbers = made_up(200)
-    truth = labels if name in CLASSIFICATION else np.array(False)
-    shape = (-1,) if name in CLASSIFICATION else (20, 10)
+    truth = np.array(False) if measure.sequences else labels > 3 if measure.outside else labels
+    shape = (20, 10) if measure.sequences else (-1,)
     expected = measure.compute(numbers.reshape(shape), truth)
-    for field in set(NUMBERS.names or ()) - set(measure.needs):
+    for field in set(RANKED.names or ()) - set(measure.needs):
         numbers[field] = -1
     assert measure.compute(numbers.reshape(shape), truth) == expected
 
@@ -89,7 +99,79 @@ def test_an_entry_names_all_that_it_needs(name: str) -> None:
 def test_every_kind_has_measures() -> None:
     for name in kinds.names():
         assert measures_of(kinds.kind(name))
-    assert MEASURES["flip_probability"].compute(np.zeros((2, 3), NUMBERS), np.array(True)) == 0
+    assert MEASURES["flip_probability"].compute(np.zeros((2, 3), RANKED), np.array(True)) == 0
+
+
+@pytest.mark.parametrize(("name", "score"), [("", "confidence"), ("_energy", "log_sum")])
+def test_outside_images_are_told_from_clean_ones(name: str, score: str) -> None:
+    _, _, clean = made_up(140, seed=1)
+    _, labels, outside = made_up(90, seed=2)
+    outside[score] -= 0.1
+    testset = replace(Clean("svhn", ""))
+    object.__setattr__(testset, "outside", True)
+    rows = list(results.scores(testset, Predictions({"clean": outside}, labels, "x"), clean))
+    values = {row[2]: row[3] for row in rows}
+    assert list(values) == ["ood_auroc", "ood_fpr95", "ood_auroc_energy", "ood_fpr95_energy"]
+    pairs = [np.sign(i - o) for i in clean[score].tolist() for o in outside[score].tolist()]
+    assert values[f"ood_auroc{name}"] == pytest.approx(0.5 + np.mean(pairs) / 2)
+    threshold = np.sort(outside[score])[round(0.95 * 90 + 1e-9) - 1]  # 86 of 90 are nearer to 95 % than 85
+    assert values[f"ood_fpr95{name}"] == pytest.approx(np.mean(clean[score] <= threshold))
+
+
+@pytest.mark.parametrize("against_first", [False, True])
+def test_the_top_five_move_as_the_authors_count_it(against_first: bool) -> None:
+    rng = np.random.default_rng(3)
+    logits = np.cumsum(rng.normal(size=(6, 8, 12)), axis=1)
+    numbers = np.zeros((6, 8), RANKED)
+    numbers["top5"] = np.argsort(-logits, axis=2)[..., :5]
+    counts = np.cumsum([0] + [1] * 5 + [0] * 6)  # of the first ranks, how many lie below a rank: the sixth counts last
+    distances = []
+    for sequence in logits:
+        ranks = [np.argsort(np.argsort(-frame)) for frame in sequence]
+        for i in range(1, 8):
+            before = ranks[0 if against_first else i - 1]
+            sigma = ranks[i][np.argsort(before)]
+            distances.append(np.abs(counts[:5] - counts[sigma][:5]).sum())
+    found = MEASURES["top5_distance"].compute(numbers, np.array(against_first))
+    assert found == pytest.approx(np.mean(distances))
+    assert found > 1
+
+
+def test_the_top_five_are_asked_for() -> None:
+    testset = Perturbations("P", "", ("tilt",), "", None, False, None, "cifar", 0, False)
+    numbers = np.zeros((3, 4), RANKED)
+    numbers["top5"] = np.arange(5)
+    numbers["top5"][:, 2:] = np.arange(5)[::-1]
+    archive = Predictions({"tilt": numbers}, np.zeros(3, np.int64), "x")
+    assert {row[2] for row in results.scores(testset, archive)} == {"flip_probability"}
+    rows = list(results.scores(replace(testset, top5=True), archive))
+    assert ("tilt", "", "top5_distance", 12 / 3) in rows
+    assert ("mean", "", "top5_distance", 12 / 3) in rows
+    assert "top5" in replace(testset, top5=True).evaluated_with()
+    assert "top5" not in testset.evaluated_with()
+
+
+@pytest.mark.parametrize("count", [1, 6, 300])
+def test_the_shares_of_images_in_the_risk_coverage_area(count: int) -> None:
+    _, labels, numbers = made_up(count)
+    numbers["confidence"] = numbers["confidence"].round(1)  # many are equal
+    area = MEASURES["aurc"].compute
+    value, each = area(numbers, labels), scores.EACH["aurc"](numbers, labels)
+    assert each.mean() == pytest.approx(value)
+    if count == 6:
+        orders = [list(order) for order in permutations(range(6))]
+        falling = [o for o in orders if (np.diff(numbers["confidence"][o]) <= 0).all()]
+        wrong = numbers["prediction"] != labels
+        areas = [np.mean(np.cumsum(wrong[order]) / np.arange(1, 7)) for order in falling]
+        assert len(falling) > 1
+        assert value == pytest.approx(np.mean(areas)), "the order of images of equal confidence decides nothing"
+    if count == 300:  # an image more of one kind moves the value as its share says
+        many = np.repeat(np.arange(300), 100)
+        value, each = area(numbers[many], labels[many]), scores.EACH["aurc"](numbers[many], labels[many])
+        for i in (0, 7, 150, 299):
+            more = np.r_[many, i]
+            change = area(numbers[more], labels[more]) - value
+            assert change * 30001 == pytest.approx(each[100 * i] - value, rel=0.01)
 
 
 def test_one_entry_adds_a_measure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,9 +225,9 @@ def test_the_numbers_are_those_of_before_to_the_bit(names: tuple[str, ...]) -> N
     testset = Corruptions("C", "", names, "", None, False, None, "cifar", 0, False)
     found = list(results.scores(testset, Predictions(archive, labels.ravel(), "x")))
     former = list(former_rows(archive, labels, list(names)))
-    assert [row for row in found if row[2] not in ("nll", "ece")] == former
-    # The two that are new are there wherever the others are, and pooled where they are no means over images.
-    for metric, like in (("nll", "brier"), ("ece", "rms_calibration")):
+    assert [row for row in found if row[2] not in ("nll", "ece", "aurc")] == former
+    # Those that are new are there wherever the others are, and pooled where they are no means over images.
+    for metric, like in (("nll", "brier"), ("ece", "rms_calibration"), ("aurc", "rms_calibration")):
         places = [row[:2] for row in former if row[2] == like]
         assert [row[:2] for row in found if row[2] == metric] == places
     fewer = replace(testset, names=("saturate",))

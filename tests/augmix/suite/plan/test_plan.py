@@ -77,7 +77,7 @@ def test_disk(write_config: WriteConfig) -> None:
     assert size["prepare"] == (96 + 40) * image
     assert size["generate"] == (2 * 5 * 40 + 2 * 31 * 10) * image
     assert size["train"] == 3 * 1000 * 20
-    assert size["evaluate"] == 3 * 16 * (40 + 400 + 620)
+    assert size["evaluate"] == 3 * 20 * (40 + 400 + 620)
 
 
 def test_files_that_are_there_are_not_made_again(write_config: WriteConfig, tmp_path: Path) -> None:

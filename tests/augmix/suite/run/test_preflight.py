@@ -2,6 +2,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 from augmix.corruptions import weather
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment, load
+from augmix.suite.io.digests import code
 from augmix.suite.run import preflight
 
 Write = Callable[..., Path]
@@ -195,3 +197,97 @@ def test_a_device_that_is_not_there_is_refused(write_config: Write) -> None:
     experiment = load(write_config(training={"device": "mps"}))
     with pytest.raises(UserError, match="device 'mps' is not available here"):
         preflight.check(experiment)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "side", "complaint"),
+    [
+        ("vit_b16", 32, "vit_b16 does not take images of 32×32 pixels: Wrong image height! Expected 224 but got 32!"),
+        (
+            "resnet50_maxblur",
+            32,
+            "resnet50_maxblur does not take images of 32×32 pixels: .*Padding size should be less",
+        ),
+        ("allconv", 16, "allconv does not take images of 16×16 pixels: Given input size"),
+    ],
+)
+def test_a_net_that_does_not_take_the_images_is_one_line(
+    write_config: Write, tmp_path: Path, architecture: str, side: int, complaint: str
+) -> None:
+    datasets = {"pets": pets(tmp_path, side)}
+    with pytest.raises(UserError, match=f"data set 'pets': {complaint}") as caught:
+        preflight.check_nets(load(write_config(architectures=["smallnet", architecture], datasets=datasets)))
+    assert "\n" not in str(caught.value)
+
+
+def pets(folder: Path, side: int, images: int = 1) -> dict[str, Any]:
+    """A data set of two classes, whose images are empty files."""
+    for split in ("train", "test"):
+        for name in ("cat", "dog"):
+            (folder / "images" / split / name).mkdir(parents=True, exist_ok=True)
+            for i in range(images):
+                (folder / "images" / split / name / f"{i}.png").touch()
+    return {"loader": "image_folder", "options": {"folder": str(folder / "images"), "side": side}}
+
+
+NETS = '''
+from torch import nn
+
+def normed(num_classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 4), nn.BatchNorm1d(4), nn.Linear(4, num_classes))
+
+def of_ten(num_classes):
+    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 10))
+
+class Counting(nn.Module):
+    """It asks for values, which the meta device has none of."""
+
+    def __init__(self, num_classes):
+        super().__init__()
+        self.classes = num_classes
+
+    def forward(self, images):
+        return images.mean((1, 2, 3))[:, None].expand(-1, self.classes) + float(images.sum())
+'''
+
+
+def test_nets_of_others_are_tried(write_config: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "their").mkdir()
+    (tmp_path / "their" / "nets.py").write_text(NETS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    data = {"pets": pets(tmp_path, 32, images=5)}
+
+    def check(name: str, **changes: Any) -> None:
+        preflight.check_nets(load(write_config(architectures=[f"their.nets:{name}"], datasets=data, **changes)))
+
+    check("Counting")
+    check("normed")
+    with pytest.raises(UserError, match=r"their.nets:of_ten gives \(2, 10\) for 2 images; \(2, 2\) is expected"):
+        check("of_ten")
+    for size in (9, 3):  # of ten images the last batch is of one
+        with pytest.raises(
+            UserError, match=r"cannot be trained on a batch of one image, .*; change training.batch_size"
+        ):
+            check("normed", training={"batch_size": size})
+    check("normed", training={"batch_size": 4})
+    adapted = {"C": {"shifts": ["fog"]}, "x": {"kind": "adapted", "of": "C"}}
+    check("normed", testsets=adapted)
+    with pytest.raises(
+        UserError, match=r"their.nets:Counting has no batch norm that keeps statistics: there is nothing"
+    ):
+        check("Counting", testsets=adapted)
+
+
+def test_a_net_that_a_run_has_shown_to_work_is_not_tried(
+    write_config: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = load(write_config(architectures=["vit_b16"], testsets={"C": None, "P": None}))
+    run = experiment.runs[0]
+    folder = experiment.folder / run.path
+    (folder / "predictions").mkdir(parents=True)
+    for name in ("model.pt", "predictions/clean.npz"):
+        (folder / name).touch()
+    for digest, shown in ((code(run.training.roots()).digest, True), ("of before", False)):
+        (folder / "provenance.json").write_text(json.dumps({"code": {"digest": digest}}))
+        with nullcontext() if shown else pytest.raises(UserError, match="vit_b16 does not take"):
+            preflight.check_nets(experiment)

@@ -1,0 +1,37 @@
+"""Images of none of the data set's classes, which a net is to be less sure of than of the clean test images.
+
+They are read by any data set's loader; their own labels decide nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from augmix.errors import UserError
+from augmix.suite.testsets.base import Origin
+from augmix.suite.testsets.kinds.natural import Natural
+
+
+@dataclass(frozen=True)
+class Outside(Natural):
+    """A test set from outside of the data set."""
+
+    kind: ClassVar[str] = "outside"
+    outside: ClassVar[bool] = True
+    schema: ClassVar[Mapping[str, Any]] = {key: value for key, value in Natural.schema.items() if key != "classes"}
+
+    @classmethod
+    def of_entry(cls, name: str, entry: Mapping[str, Any], origin: Origin) -> Self:
+        clean = origin.testsets.get("clean")
+        if clean is None or clean["kind"] != "clean":
+            raise UserError("it is compared with the clean test images; do not leave out 'clean'")
+        return super().of_entry(name, {**entry, "classes": None}, origin)
+
+    def _mapped(self, theirs: Sequence[str], ours: Sequence[str]) -> tuple[np.ndarray, list[int]]:
+        """No class of theirs is one of the data set's: all are taken, and a net predicts among all of its own."""
+        return np.zeros(len(theirs), np.int64), list(range(len(ours)))
+
+
+KIND = Outside

@@ -1,0 +1,116 @@
+"""Test sets of other test sets: adapted nets predict them; and images from outside, told from the clean ones."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from augmix import adaptation, metrics, models
+from augmix.errors import UserError
+from augmix.suite.config.experiment import Experiment, load
+from augmix.suite.config.runs import code_of_evaluation
+from augmix.suite.data import datasets
+from augmix.suite.evaluate import predictions
+from augmix.suite.evaluate.evaluation import write_predictions
+from augmix.suite.evaluate.results import run_metrics
+from augmix.suite.testsets import base, kinds
+from augmix.suite.testsets.base import TestSet
+from augmix.suite.testsets.generation import SEVERITIES
+
+WriteConfig = Callable[..., Path]
+CPU = torch.device("cpu")
+FOG = {"shifts": ["fog", "contrast"]}
+ADAPTED = {"kind": "adapted", "of": "C", "batch_size": 30, "prior": 16}
+
+
+def made(experiment: Experiment) -> dict[str, TestSet]:
+    """The test sets of the digits, all of them made, by name."""
+    datasets.prepare(experiment.preparation("digits"), experiment.data / "digits")
+    for making in experiment.makings():
+        base.make(making.testset, making.shifts, making.number)
+    return {testset.name: testset for testset in experiment.testsets("digits")}
+
+
+def test_an_adapted_testset_is_the_other_with_an_adapted_net(write_config: WriteConfig, tmp_path: Path) -> None:
+    experiment = load(write_config(testsets={"C": FOG, "P": None, "C_adapted": ADAPTED}))
+    testsets = made(experiment)
+    plain, adapted = testsets["C"], testsets["C_adapted"]
+    assert [making.testset.name for making in experiment.makings()] == ["C", "C"], "it has no files of its own"
+    assert (adapted.shifts, adapted.levels, adapted.mean, adapted.entering) == (
+        *(plain.shifts, plain.levels, plain.mean, plain.entering),
+    )
+    assert (adapted.title, adapted.title_on("Digits")) == ("-C, adapted", "Digits-C, adapted")
+    assert adapted.identity() == plain.identity()
+    assert kinds.of_settings(json.loads(json.dumps(adapted.settings()))).evaluated_with() == adapted.evaluated_with()
+    assert adapted.evaluated_with() != plain.evaluated_with()
+    assert "augmix/suite/testsets/kinds/corruptions.py" in code_of_evaluation("smallnet", adapted).files
+    assert [part.made for part in adapted.parts(40)] == [False, False]
+
+    torch.manual_seed(0)
+    net = models.Normalised(models.build("smallnet_thin", 10))
+    data = Path(adapted.data)
+    images = torch.from_numpy(np.load(data / "train_images.npy")).permute(0, 3, 1, 2)
+    for _ in range(20):
+        net(images)
+    named: Any = {name: (testset, {}) for name, testset in testsets.items()}
+    write_predictions(net, named, data, tmp_path / "p", CPU)
+    without, found = (predictions.read(tmp_path / "p" / f"{t.name}.npz", t.shifts) for t in (plain, adapted))
+    assert np.array_equal(found.labels, without.labels)
+    shift = adapted.open(datasets.read(data, "test"), datasets.record(data)["classes"]).read("fog")
+    assert found.shifts["fog"].shape == (len(SEVERITIES), shift.shape[1])
+    level = np.arange(2 * shift.shape[1], 3 * shift.shape[1])
+    order = np.random.default_rng(0).permutation(level)
+    for batch in np.array_split(order, -(-len(order) // 30)):
+        with torch.no_grad(), adaptation.adapted(net.eval(), 16):
+            p = net(torch.from_numpy(shift.images[batch]).permute(0, 3, 1, 2)).softmax(1).numpy()
+        there = found.shifts["fog"].ravel()[batch]
+        np.testing.assert_allclose(there["confidence"], p.max(1), rtol=1e-4)
+    assert (found.shifts["contrast"]["confidence"] != without.shifts["contrast"]["confidence"]).mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ("entry", "complaint"),
+    [
+        ({"kind": "adapted"}, "test set 'x': 'of' is None; valid: C, P, clean, y"),
+        ({"kind": "adapted", "of": "D"}, "test set 'x': 'of' is 'D'; "),
+        ({"kind": "adapted", "of": "P"}, "'of' is 'P'; nets are adapted to batches of images of the data set's"),
+        ({"kind": "adapted", "of": "y"}, "'of' is 'y', which is adapted itself; name the test set that it is of"),
+        ({**ADAPTED, "batch_size": 1}, r"testsets\.x\.batch_size is 1; it must be ≥ 2"),
+        ({**ADAPTED, "adapt": "entropy"}, r"testsets\.x\.adapt is 'entropy'; valid: batchnorm"),
+        ({"kind": "outside", "loader": "digit"}, "unknown data set loader 'digit'; did you mean 'digits'"),
+    ],
+)
+def test_entries_that_cannot_be_are_one_line(write_config: WriteConfig, entry: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint) as caught:
+        load(write_config(testsets={"C": FOG, "P": {"shifts": ["tilt"]}, "x": entry, "y": ADAPTED}))
+    assert "\n" not in str(caught.value)
+
+
+def test_outside_images_are_compared_with_the_clean_ones(write_config: WriteConfig, tmp_path: Path) -> None:
+    clothes = {"kind": "outside", "loader": "fashion_small", "images": 60}
+    experiment = load(write_config(testsets={"C": None, "P": None, "clothes": clothes}))
+    testsets = made(experiment)
+    assert testsets["clothes"].shifts == ("clothes",)
+    data = Path(testsets["clothes"].data)
+    torch.manual_seed(0)
+    net = models.Normalised(models.build("smallnet_thin", 10))
+    write_predictions(net, {name: (t, {}) for name, t in testsets.items()}, data, tmp_path / "p", CPU)
+    rows = {row[4]: row[5] for row in run_metrics(tmp_path / "p", [testsets["clothes"]])}
+    clean, outside = (
+        predictions.read(tmp_path / "p" / f"{name}.npz", (name,)).shifts[name] for name in ("clean", "clothes")
+    )
+    assert len(outside) == 60
+    assert rows == {
+        f"ood_{metric}{suffix}": compute(-clean[field], -outside[field])
+        for suffix, field in (("", "confidence"), ("_energy", "log_sum"))
+        for metric, compute in (("auroc", metrics.auroc), ("fpr95", metrics.false_positive_rate))
+    }
+
+
+def test_outside_images_need_the_clean_ones(write_config: WriteConfig) -> None:
+    with pytest.raises(UserError, match="it is compared with the clean test images; do not leave out 'clean'"):
+        load(write_config(testsets={"clean": None, "x": {"kind": "outside", "loader": "fashion_small"}}))
