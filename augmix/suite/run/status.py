@@ -1,12 +1,15 @@
 """Show how far an experiment is, from its files alone: while it runs as well, and on another machine."""
 
+import os
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
-from augmix.suite.evaluate.stages import run_state
+from augmix.suite.config.runs import Run
+from augmix.suite.evaluate.stages import State, run_state
 from augmix.suite.io.files import read_mapping
 from augmix.suite.io.progress import duration
 from augmix.suite.io.text import table
@@ -22,7 +25,7 @@ def print_status(experiment: Experiment) -> None:
     counts: Counter[str] = Counter()
     for run in experiment.runs:
         folder = experiment.folder / run.path
-        status, message = run_state(experiment, run)
+        status, message = _state(experiment, run)
         counts[status] += 1
         epoch, note = "", message
         if status in ("running", "interrupted"):
@@ -34,9 +37,23 @@ def print_status(experiment: Experiment) -> None:
     print(table(("run", "state", "epoch", ""), rows))
     print(f"\n{experiment.name}: {counts['done']} of {len(experiment.runs)} runs done", end="")
     print("".join(f", {count} {status}" for status, count in counts.items() if status != "done"))
-    for line in outdated.targets(experiment, dry_run=True)[1]:
-        print(line)
+    if not counts["unreadable"]:
+        for line in outdated.targets(experiment, dry_run=True)[1]:
+            print(line)
     print(_report(experiment, complete=counts["done"] == len(experiment.runs)))
+
+
+def _state(experiment: Experiment, run: Run) -> State:
+    """A run's state; also of one whose files cannot be read, which must not hide the others."""
+    folder = experiment.folder / run.path
+    try:
+        with suppress(FileNotFoundError):
+            os.stat(folder / ".")  # `Path.exists` says False of what is in a closed folder, in Python 3.14
+        return run_state(experiment, run)
+    except OSError as error:
+        return State("unreadable", f"{error.filename or folder}: {error.strerror}")
+    except UserError as error:
+        return State("unreadable", str(error))
 
 
 def _position(folder: Path, status: str) -> tuple[str, str]:

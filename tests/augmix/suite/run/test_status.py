@@ -1,4 +1,6 @@
 import json
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -79,6 +81,34 @@ def test_every_state_is_shown(experiment: Experiment, capsys: pytest.CaptureFixt
         ["digits/smallnet/augmix/seed1", "interrupted", "4/10", "continues from its checkpoint"],
         ["digits/smallnet/augmix/seed2", "trained", "10/10", "waits for its evaluation"],
     ]
+
+
+def test_a_folder_that_is_closed_hides_no_other_run(
+    experiment: Experiment, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for run in experiment.runs[:4]:
+        finish(experiment, run)
+    closed, damaged = (experiment.folder / run.path for run in experiment.runs[1:3])
+    (damaged / "provenance.json").write_text("{")
+    closed.chmod(0)
+    try:
+        command = [sys.executable, "-m", "augmix.suite.cli", "status", "--config", str(tmp_path / "small.yaml")]
+        if os.access(closed, os.X_OK):
+            if os.getuid() != 0 or not shutil.which("setpriv"):
+                pytest.skip("this user may enter every folder")
+            command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    finally:
+        closed.chmod(0o755)
+    assert (done.stderr, done.returncode) == ("", 0)
+    lines = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
+    assert lines[2][:2] == ["digits/smallnet/standard/seed1", "unreadable"]
+    assert lines[2][2].startswith(str(closed))
+    assert lines[2][2].endswith(": Permission denied")
+    assert lines[3][1:2] == ["unreadable"]
+    assert str(damaged / "provenance.json") in lines[3][2]
+    assert [line[1] for line in (lines[1], *lines[4:7])] == ["done", "done", "pending", "pending"]
+    assert "2 of 6 runs done, 2 unreadable, 2 pending\n" in done.stdout
 
 
 def test_counts_and_the_report(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
