@@ -204,12 +204,12 @@ def _attention(results: Results) -> Answer | None:
         framed(["dataset", "architecture"], [Column(*head, name) for name, head in heads.items()], rows),
     )
     caveat = (
-        "The two nets have one trunk, one recipe and equally many parameters, and differ in their last stage alone: the "
-        "difference of the gains is the effect of attention there. It says nothing about large pretrained transformers."
+        "The two nets have one trunk, one recipe and equally many parameters, and differ in their last stage alone: "
+        "the difference of the gains is the effect of attention there. It says nothing about large pretrained nets."
         if set(results.architectures) == PAIR
-        else "A small vision transformer trained on little data is not the vision transformers of the literature, which "
-        "are far larger and pretrained: this says nothing about those. The nets differ in more than attention, in size "
-        "and recipe too, so a difference between them is not the effect of attention by itself."
+        else "A small vision transformer trained on little data is not the vision transformers of the literature, "
+        "which are far larger and pretrained: this says nothing about those. The nets differ in more than attention, "
+        "in size and recipe too, so a difference between them is not the effect of attention by itself."
     )
     return Answer("Does attention help?", [*text, caveat], [table]) if rows else None
 

@@ -16,7 +16,7 @@ class Staged(nn.Module):
         for channels in (8, 16, WIDTH):
             if layers:
                 layers.append(nn.MaxPool2d(2))
-            layers += [nn.Conv2d(before, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
+            layers += [nn.Conv2d(before, channels, 3, 1, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()]
             before = channels
         self.trunk = nn.Sequential(*layers)
         self.stage = stage

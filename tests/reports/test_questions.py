@@ -112,7 +112,7 @@ def test_without_a_validation_split_nothing_is_chosen_and_nothing_answered(
     ("plain", "attentive", "titles", "caveat"),
     [
         ("smallnet", "vit", ("ViT", "SmallNet"), "is not the vision transformers of the literature"),
-        ("convolution_stage", "attention_stage", ("Attention stage", "Convolution stage"), "differ in their last stage"),
+        ("convolution_stage", "attention_stage", ("Attention stage", "Convolution stage"), "in their last stage"),
     ],
 )
 def test_the_gain_of_attention_is_compared_seed_by_seed(
