@@ -7,7 +7,11 @@ from pathlib import Path
 from augmix.errors import UserError
 
 HERE = Path(__file__).parent
-UNWRAPPED = "#show selector.or(pad, align, block, place, box, columns, move, scale, rotate): it => it.body\n"
+UNWRAPPED = """\
+#show selector.or(pad, align, block, place, box, columns, move, scale, rotate, rect): it => it.body
+#let inner(one) = if type(one) == content { one.at("body", default: one) }
+#show selector.or(grid, stack): it => it.children.map(inner).join(" ")
+"""
 """Typst leaves out of HTML what lies in containers that are layout alone: their content takes their place."""
 IMAGE = re.compile("<img [^>]*>")
 METHOD = re.compile(r'<section id="method">.*?</section>\n', re.DOTALL)

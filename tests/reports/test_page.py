@@ -17,6 +17,7 @@ from reports.document import document
 from reports.figures import draw_all
 from reports.loaded import load
 from reports.make import build_report
+from reports.page import web_page
 from reports.tables import all_tables
 from tests.reports.synthetic import Synthetic
 
@@ -194,3 +195,12 @@ def test_in_a_browser_tables_sort_and_bars_answer(page: str, synthetic: Syntheti
     ]
     assert float(value) == pytest.approx(sum(expected) / 2, rel=0.01)
     assert out["hidden"] is False
+
+
+def test_what_lies_in_containers_of_layout_alone_is_on_the_page(tmp_path: Path) -> None:
+    kinds = ["pad(x: 1em)", "align(center)", "block", "columns(2)", "place(top, float: true)", "rotate(9deg)", "rect"]
+    said = "\n".join(f"#{kind}[kept {i}]" for i, kind in enumerate(kinds))
+    (tmp_path / "report.typ").write_text(f"{said}\n#grid(columns: 2, [left], [right])#stack(1em, [top])\n= Last")
+    words = Page(web_page(tmp_path, tmp_path, [], 0)).words()
+    for expected in (*(f"kept {i}" for i in range(len(kinds))), "left", "right", "top", "How AugMix works", "Last"):
+        assert expected in words
