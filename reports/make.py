@@ -1,4 +1,4 @@
-"""Make the report of an experiment: tables/, figures/ and report.pdf in its results folder."""
+"""Make the report of an experiment: tables/, figures/, report.pdf and report.html in its results folder."""
 
 import contextlib
 import json
@@ -9,11 +9,12 @@ import tempfile
 from pathlib import Path
 
 from augmix.errors import UserError
-from augmix.suite.io.files import atomic
+from augmix.suite.io.files import atomic, write_text
 from reports.document import document
 from reports.figures import draw_all
 from reports.layout import write_table
 from reports.loaded import load
+from reports.page import web_page
 from reports.samples import draw_samples
 from reports.tables import all_tables
 
@@ -49,6 +50,7 @@ def build_report(experiment_folder: Path, data_folder: Path) -> Path:
             shutil.copy(folder / f"{name}.pdf", root)
         (root / "report.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
         temporary.write_bytes(typeset(root, content["timestamp"]))
+        write_text(path.with_suffix(".html"), web_page(root, folder, names, content["timestamp"]))
     return path
 
 

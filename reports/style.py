@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from augmix.suite.io.files import atomic
+from reports.hover import write_svg
 from reports.loaded import Results
 
 WIDTH = 6.5
@@ -70,7 +71,7 @@ def styled() -> AbstractContextManager[None]:
 
 @contextmanager
 def saved(folder: Path, name: str, width: float, height: float) -> Iterator[Figure]:
-    """Draw on a figure of that many inches; it is then written to `folder` as PNG and PDF, free of dates."""
+    """Draw on a figure of that many inches; it is then written to `folder` as PNG, PDF and SVG, free of dates."""
     with styled():
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure
@@ -79,6 +80,7 @@ def saved(folder: Path, name: str, width: float, height: float) -> Iterator[Figu
         figure.set_layout_engine("none")  # It is laid out.
         with atomic(folder / f"{name}.pdf") as path:
             figure.savefig(path, format="pdf", dpi=300, metadata={"CreationDate": None})
+        write_svg(figure, folder / f"{name}.svg")
 
 
 def panels(figure: Figure, count: int, across: int, **shared: Any) -> list[Axes]:

@@ -12,6 +12,7 @@ from torchvision.transforms import v2
 
 import augmix
 from augmix import models
+from tests.reports.synthetic import Synthetic
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -39,6 +40,15 @@ def test_any_net_is_scored(images: np.ndarray, capsys: pytest.CaptureFixture[str
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3072, 4))
     exec(block("python", "augmix.evaluate"), {"augmix": augmix, "net": net, "images": images, "labels": range(4)})
     assert "mFP" in capsys.readouterr().out
+
+
+def test_results_in_pandas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    made = Synthetic(tmp_path)
+    made.write().rename(tmp_path / "results" / "fashion")
+    monkeypatch.chdir(tmp_path)
+    exec(block("python", "augmix.load"), {"augmix": augmix})
+    said = capsys.readouterr().out
+    assert [line.split()[0] for line in said.splitlines()[2:]] == ["augmix", "no_jsd", "standard"]
 
 
 def test_a_compose(images: np.ndarray) -> None:

@@ -53,16 +53,17 @@ def extents(texts: list[Text], figure: Figure) -> list[Bbox]:
     return [Text.get_window_extent(text, renderer) for text in texts if text.get_text() and text.get_visible()]
 
 
-def test_a_figure_is_a_png_and_a_pdf_without_dates(synthetic: Synthetic, tmp_path: Path) -> None:
+def test_a_figure_is_a_png_a_pdf_and_an_svg_without_dates(synthetic: Synthetic, tmp_path: Path) -> None:
     synthetic.evaluated = ("clean",)
     synthetic.calibrated = False
     synthetic.write()
     ((_, (training,)),) = draw_all(load(synthetic.folder, synthetic.data), tmp_path / "figures").items()
     assert training.kind == "training"
     written = {path.name: path.read_bytes() for path in (tmp_path / "figures").iterdir()}
-    assert set(written) == {f"{training.name}.png", f"{training.name}.pdf"}
+    assert set(written) == {f"{training.name}.{suffix}" for suffix in ("png", "pdf", "svg")}
     assert written[f"{training.name}.png"].startswith(b"\x89PNG")
     assert b"CreationDate" not in written[f"{training.name}.pdf"]
+    assert b"<dc:date>" not in written[f"{training.name}.svg"]
 
 
 def test_kinds_follow_what_was_evaluated(synthetic: Synthetic, tmp_path: Path, drawn: dict[str, Figure]) -> None:

@@ -31,6 +31,20 @@ def test_lint_has_nothing_to_say(finished: Checkout) -> None:
     assert "in a good condition" in done.stdout + done.stderr
 
 
+def test_snakemakes_own_report_has_captions_and_labels(finished: Checkout) -> None:
+    config = finished.write("tiny")
+    done = finished.snakemake("--report", "own.html", "--configfile", config)
+    assert done.returncode == 0, done.stderr
+    page = (finished.folder / "own.html").read_text(encoding="utf-8")
+    [found] = re.findall(r"var results = (\{.*?\})\s*;?\s*</script>", page, re.DOTALL)
+    results = {result["name"]: result for result in json.loads(found).values()}
+    assert {"report.pdf", "report.html", "differences.csv", "severity_digits.png"} <= set(results)
+    assert all(result["caption"].strip() for result in results.values())
+    assert results["report.html"]["labels"] == {"experiment": "tiny", "form": "page"}
+    assert results["severity_digits.png"]["labels"] == {"figure": "severity_digits"}
+    assert results["verdict.csv"]["labels"] == {"table": "verdict"}
+
+
 def test_the_default_experiment_is_planned(finished: Checkout) -> None:
     plan = jobs(finished.snakemake("-n", "--config", 'folders={"data": "new", "results": "new"}').stdout)
     runs = 12 * 3  # methods × seeds

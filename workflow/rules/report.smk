@@ -24,9 +24,32 @@ rule report:
     input:
         rules.collect.output,
     output:
-        report(f"{RESULTS}/report.pdf", category="Report"),
-        report(directory(f"{RESULTS}/figures"), patterns=["{name}.png"], category="Figures"),
-        report(directory(f"{RESULTS}/tables"), patterns=["{name}.csv"], category="Tables"),
+        report(
+            f"{RESULTS}/report.pdf",
+            caption="../report/report.rst",
+            category="Report",
+            labels={"experiment": experiment.name, "form": "PDF"},
+        ),
+        report(
+            f"{RESULTS}/report.html",
+            caption="../report/page.rst",
+            category="Report",
+            labels={"experiment": experiment.name, "form": "page"},
+        ),
+        report(
+            directory(f"{RESULTS}/figures"),
+            patterns=["{name}.png"],
+            caption="../report/figures.rst",
+            category="Figures",
+            labels={"figure": "{name}"},
+        ),
+        report(
+            directory(f"{RESULTS}/tables"),
+            patterns=["{name}.csv"],
+            caption="../report/tables.rst",
+            category="Tables",
+            labels={"table": "{name}"},
+        ),
     log:
         f"{RESULTS}/logs/report.log",
     localrule: True

@@ -12,7 +12,7 @@ def add(commands: Any) -> None:
         commands,
         "report",
         run,
-        "draw the figures and typeset report.pdf from what `collect` wrote",
+        "draw the figures, typeset report.pdf and write report.html, from what `collect` wrote",
         "augmix report --config config/fashion.yaml",
     )
     add_config(command)

@@ -22,7 +22,7 @@ ROOTS = {
 """The modules whose code decides what these stages write."""
 
 
-OUTPUTS = {"choose": ("chosen.csv",), "collect": ("metrics.csv", "runs.csv"), "report": ("report.pdf",)}
+OUTPUTS = {"choose": ("chosen.csv",), "collect": ("metrics.csv", "runs.csv"), "report": ("report.pdf", "report.html")}
 """The files of each stage that were changed by hand where they are not as it wrote them."""
 
 

@@ -17,7 +17,7 @@ from augmix.suite.testsets import kinds
 
 CURVES = ("train_loss", "train_error", "test_error", "learning_rate", "seconds")
 REPORT = "report"  # stands for a path in the record of what belongs to the whole experiment
-_REPORT_FILES = ("experiment.yaml", "metrics.csv", "runs.csv", "report.pdf", "tables/*", "figures/*")
+_REPORT_FILES = ("experiment.yaml", "metrics.csv", "runs.csv", "report.html", "report.pdf", "tables/*", "figures/*")
 _METRICS_COLUMNS = (
     "dataset", "arch", "method", "seed", "testset", "source", "shift", "severity", "metric", "value"
 )  # fmt: skip
