@@ -76,8 +76,11 @@ def pixels(sample: Path, split: str = "test") -> tuple[np.ndarray, np.ndarray]:
 
 def test_every_known_set_says_all_that_a_reader_needs() -> None:
     assert {"cifar10_1", "cifar10_2", "cinic10", "imagenet_v2", "imagenet_r", "imagenet_a"} <= set(known.names())
+    documented = (Path(__file__).parents[4] / "docs" / "testsets.md").read_text(encoding="utf-8")
     for name, said in known.sets().items():
         assert set(said) == {"title", "shift", "source", "citation", "licence", "entry"}, name
+        row = next(line for line in documented.splitlines() if line.startswith(f"| `{name}` |"))
+        assert all(said[key] in row for key in ("shift", "source", "citation", "licence")), name
         settings = kinds.kind(said["entry"]["kind"]).schema
         assert set(said["entry"]) <= {"kind", *settings}, name
 
@@ -305,6 +308,15 @@ def test_objectnet_has_its_border_cut_off_and_several_classes_count_as_one(
     assert numbers["prediction"].tolist() == [7, 7]
     p = 1 / (1 + np.exp(5.0 - 20.0))
     np.testing.assert_allclose(numbers["true_probability"], [1 - p, p], rtol=1e-3, atol=1e-9)
+
+
+def test_nothing_is_downloaded_for_a_data_set_without_its_classes(
+    write_config: WriteConfig, cifar_sample: Path
+) -> None:
+    own = {"loader": "cifar10", "options": {"folder": str(cifar_sample)}}
+    found = load(write_config(datasets={"own": own}, testsets={"C": None, "P": None, "imagenet_r": {}}))
+    with pytest.raises(UserError, match="imagenet_r: the class 'n01443537' is none of the data set's"):
+        preflight.check_data(found)
 
 
 def test_what_is_absent_is_downloaded_once(
