@@ -48,9 +48,8 @@ def _low_pass(images: np.ndarray, keys: np.ndarray, cutoff: float) -> np.ndarray
 
 
 def _high_pass(images: np.ndarray, keys: np.ndarray, cutoff: float) -> np.ndarray:
-    """Keep the frequencies above a share of the greatest, and the mean."""
-    radius = _radius(images.shape[1])
-    return _filtered(images, (radius > cutoff) | (radius == 0))
+    """Keep the frequencies above a share of the greatest, around middle grey."""
+    return _filtered(images, _radius(images.shape[1]) > cutoff, 127.5)
 
 
 def _radius(side: int) -> np.ndarray:
@@ -58,9 +57,9 @@ def _radius(side: int) -> np.ndarray:
     return 2 * np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None, :])
 
 
-def _filtered(images: np.ndarray, kept: np.ndarray) -> np.ndarray:
+def _filtered(images: np.ndarray, kept: np.ndarray, mean: float = 0.0) -> np.ndarray:
     spectra = np.fft.rfft2(images, axes=(1, 2)) * kept[None, :, :, None]
-    return _to_bytes(np.fft.irfft2(spectra, s=images.shape[1:3], axes=(1, 2)))
+    return _to_bytes(mean + np.fft.irfft2(spectra, s=images.shape[1:3], axes=(1, 2)))
 
 
 _FUNCTIONS: dict[str, Corruption] = {"patch_shuffle": _patch_shuffle, "low_pass": _low_pass, "high_pass": _high_pass}

@@ -46,7 +46,7 @@ class Found(NamedTuple):
 
 
 def resolved(classes: Any) -> ClassMap:
-    """What YAML says of the classes, with files read; raises `UserError` for a file that is none."""
+    """The entry of YAML, with files read; raises `UserError` for a file that is none."""
     if isinstance(classes, str) and classes != NUMBERED:
         classes = _read(classes)
     if isinstance(classes, list | tuple):

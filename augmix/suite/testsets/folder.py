@@ -1,6 +1,6 @@
 """Test sets of a prepared data set alone, without an experiment: for the commands that take a folder."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from augmix.errors import UserError
 from augmix.registry import nearest
 from augmix.suite.data import datasets
 from augmix.suite.data.photographs import Photographs
+from augmix.suite.io.files import read_mapping
 from augmix.suite.testsets import kinds
 from augmix.suite.testsets.base import TestSet
 from augmix.suite.testsets.shifted import Shifted
@@ -20,7 +21,8 @@ MADE = {"C": "corruptions", "P": "perturbations", "CBar": "corruptions_bar"}
 def beside(data: Path) -> list[TestSet]:
     """The data set's own test images, and the -C and -P beside it with the shifts that are there: perhaps none.
 
-    Others that are made beside it, such as a -CBar, are among them where some of their shifts are there.
+    Others that are made beside it, such as a -CBar, are among them where some of their shifts are there, and natural
+    test sets where they are prepared.
     """
     found: list[TestSet] = [kinds.kind("clean")(name="clean", data=str(data))]
     for name in MADE:
@@ -29,7 +31,17 @@ def beside(data: Path) -> list[TestSet]:
         there = [s for s in whole.known(whole.preset) if (where / f"{s}.npy").is_file() or (where / s).is_dir()]
         if there or name in ("C", "P"):
             found.append(replace(whole, names=tuple(there)))
-    return found
+    return [*found, *_natural(data)]
+
+
+def _natural(data: Path) -> Iterator[TestSet]:
+    """The natural test sets that were prepared beside a data set."""
+    for path in sorted(data.parent.glob(f"{data.name}-*/dataset.json")):
+        noted = read_mapping(path, {})
+        if "described" in noted:
+            name = path.parent.name.removeprefix(f"{data.name}-")
+            named = {"kind": "natural", "name": name, "data": str(data), "where": str(path.parent), "own": {}}
+            yield kinds.of_settings({**named, **noted["settings"]})
 
 
 def of_folder(

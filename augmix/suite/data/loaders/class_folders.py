@@ -31,7 +31,7 @@ IMAGENET_V2 = "https://huggingface.co/datasets/vaishaal/ImageNetV2"
 
 
 class Published(NamedTuple):
-    """Where a published test set is to be had."""
+    """The place from which a published test set is to be had."""
 
     address: str
     source: Source | None = None

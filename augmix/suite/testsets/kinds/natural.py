@@ -234,6 +234,8 @@ class Natural(TestSet):
         if missing:
             loader_module(self.loader).check(**self.options)
         theirs = datasets.classes(self.loader, self.options)
+        if theirs is None and isinstance(self.classes, Mapping):  # they are yet to be downloaded, for these classes
+            theirs = [name for name in self.classes if name != class_map.OTHERS]
         if theirs is not None and classes is not None:
             self._mapped(theirs, classes)
         if missing:

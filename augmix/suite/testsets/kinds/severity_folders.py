@@ -102,7 +102,7 @@ class SeverityFolders(Severities):
     side: int
     """The side of the data set's images in pixels."""
     address: str
-    """Where it is to be had, or an empty string."""
+    """The web page from which it is to be had, or an empty string."""
 
     kind: ClassVar[str] = "severity_folders"
     mean: ClassVar[str] = "mCE"

@@ -1,9 +1,11 @@
 """Known test sets, on small files of their published layouts, made of real photographs and of CIFAR-10's images."""
 
 import hashlib
+import io
 import json
 import shutil
 import tarfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from augmix.suite.evaluate.evaluation import write_predictions
 from augmix.suite.run import preflight
 from augmix.suite.testsets import base, class_map, kinds, known
 from augmix.suite.testsets.base import TestSet
+from tests.augmix.suite.data.test_download import Server
 from tests.conftest import SHARED
 
 WriteConfig = Callable[..., Path]
@@ -73,8 +76,11 @@ def pixels(sample: Path, split: str = "test") -> tuple[np.ndarray, np.ndarray]:
 
 def test_every_known_set_says_all_that_a_reader_needs() -> None:
     assert {"cifar10_1", "cifar10_2", "cinic10", "imagenet_v2", "imagenet_r", "imagenet_a"} <= set(known.names())
+    documented = (Path(__file__).parents[4] / "docs" / "testsets.md").read_text(encoding="utf-8")
     for name, said in known.sets().items():
         assert set(said) == {"title", "shift", "source", "citation", "licence", "entry"}, name
+        row = next(line for line in documented.splitlines() if line.startswith(f"| `{name}` |"))
+        assert all(said[key] in row for key in ("shift", "source", "citation", "licence")), name
         settings = kinds.kind(said["entry"]["kind"]).schema
         assert set(said["entry"]) <= {"kind", *settings}, name
 
@@ -302,6 +308,44 @@ def test_objectnet_has_its_border_cut_off_and_several_classes_count_as_one(
     assert numbers["prediction"].tolist() == [7, 7]
     p = 1 / (1 + np.exp(5.0 - 20.0))
     np.testing.assert_allclose(numbers["true_probability"], [1 - p, p], rtol=1e-3, atol=1e-9)
+
+
+def test_nothing_is_downloaded_for_a_data_set_without_its_classes(
+    write_config: WriteConfig, cifar_sample: Path
+) -> None:
+    own = {"loader": "cifar10", "options": {"folder": str(cifar_sample)}}
+    found = load(write_config(datasets={"own": own}, testsets={"C": None, "P": None, "imagenet_r": {}}))
+    with pytest.raises(UserError, match="imagenet_r: the class 'n01443537' is none of the data set's"):
+        preflight.check_data(found)
+
+
+def test_what_is_absent_is_downloaded_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, imagenet_sample: Path
+) -> None:
+    for i, wnid in enumerate(("n01498041", "n01531178")):
+        mirrored(sorted(imagenet_sample.glob("val/*/*"))[i], tmp_path / "there" / "imagenet-a" / wnid / "0.jpg")
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        tar.add(tmp_path / "there" / "imagenet-a", "imagenet-a")
+    server = Server()
+    server.content = packed.getvalue()
+    source = server.source(server.content, "imagenet-a.tar", len(server.content))
+    monkeypatch.setitem(class_folders.PUBLISHED, "imagenet-a", class_folders.Published("", source))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    asked: dict[str, Any] = {"folder": str(tmp_path / "downloads"), "published": "imagenet-a", "streamed": True}
+    try:
+        class_folders.check(**asked)
+        assert class_folders.classes(**asked) is None
+        found = [class_folders.load(**asked) for _ in range(2)]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert len(server.asked) == 1
+    assert found[0].classes == class_folders.classes(**asked) == ["n01498041", "n01531178"]
+    assert found[0].test_labels.tolist() == found[1].test_labels.tolist() == [0, 1]
+    assert len(found[0].train_labels) == 0
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from augmix.suite.evaluate import predictions
 from augmix.suite.evaluate.evaluation import write_predictions
 from augmix.suite.evaluate.results import scores
 from augmix.suite.run import preflight
-from augmix.suite.testsets import base
+from augmix.suite.testsets import base, folder
 from augmix.suite.testsets.base import TestSet
 
 WriteConfig = Callable[..., Path]
@@ -80,6 +80,15 @@ def test_other_writers_digits_by_the_same_names(experiment: Callable[..., Experi
     assert json.loads(making.marker.read_text()) == {"shifts": ["mine"]}
     [part] = testset.parts(40)
     assert (part.images, part.made) == (360, False)
+
+
+def test_it_is_found_beside_its_data_set(experiment: Callable[..., Experiment]) -> None:
+    testset = made(experiment({**UNSEEN, "classes": ["3", "5"]}))
+    *_, found = folder.beside(Path(testset.data))
+    assert (found.name, found.kind, found.identity()) == ("mine", "natural", testset.identity())
+    assert found.evaluated_with() == testset.evaluated_with()
+    opened = found.open(datasets.read(Path(testset.data), "test"), [str(digit) for digit in range(10)])
+    assert opened.read("mine").classes is not None
 
 
 def test_some_of_its_images_are_evenly_spaced(experiment: Callable[..., Experiment]) -> None:
