@@ -99,10 +99,10 @@ class Adapted(TestSet):
 
     @property
     def title(self) -> str:
-        return f"{self.other.title}, adapted"
+        return f"{self.other.title} (adapted)"
 
     def title_on(self, dataset: str) -> str:
-        return f"{self.other.title_on(dataset)}, adapted"
+        return f"{self.other.title_on(dataset)} (adapted)"
 
     def size(self, count: int | None) -> int | None:
         return self.other.size(count)

@@ -43,7 +43,7 @@ def test_an_adapted_testset_is_the_other_with_an_adapted_net(write_config: Write
     assert (adapted.shifts, adapted.levels, adapted.mean, adapted.entering) == (
         *(plain.shifts, plain.levels, plain.mean, plain.entering),
     )
-    assert (adapted.title, adapted.title_on("Digits")) == ("-C, adapted", "Digits-C, adapted")
+    assert (adapted.title, adapted.title_on("Digits")) == ("-C (adapted)", "Digits-C (adapted)")
     assert adapted.identity() == plain.identity()
     assert kinds.of_settings(json.loads(json.dumps(adapted.settings()))).evaluated_with() == adapted.evaluated_with()
     assert adapted.evaluated_with() != plain.evaluated_with()
