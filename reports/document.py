@@ -381,5 +381,7 @@ def _few_images(results: Results) -> Iterator[str]:
             size = results.size(dataset, testset)
             if size is None or size >= FEW_IMAGES or testset.entering or headline_of(testset) is None:
                 continue
+            if testset.outside:  # its figure is no share of its images
+                continue
             title, images = sentence(testset.title_on(results.dataset_title(dataset))), f"{size:,} test images"
             yield f"{title} has {images}: one of them is {100 / size:.2f} points of {headline_phrase(testset)}."

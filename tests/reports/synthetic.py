@@ -182,6 +182,8 @@ class Synthetic:
                 continue
             if entry["kind"] in ("clean", "natural"):
                 rows += [(name, "digits", name, "", metric, noisy(base / 4)) for metric in measures]
+            if entry["kind"] == "outside":
+                rows += [(name, "digits", name, "", metric, noisy(0.5)) for metric in ("ood_auroc", "ood_fpr95")]
             if entry["kind"] == "corruptions":
                 rows += self._corrupted(name, measures, base, noisy)
                 rows.append((name, self.source, "pooled", "", "rms_calibration", noisy(base / 3)))
@@ -194,7 +196,8 @@ class Synthetic:
     def _predicted(self, key: dict[str, Any], base: float) -> Metrics:
         """Write a run's archives of predictions; returns the measures of them."""
         folder = self.folder / key["dataset"] / key["arch"] / key["method"] / f"seed{key['seed']}" / "predictions"
-        config = {"datasets": {name: {"options": {}, "preset": "cifar", **e} for name, e in self.datasets.items()}}
+        settings = {"options": {}, "preset": "cifar", "testsets": self.testsets}
+        config = {"datasets": {name: {**settings, **e} for name, e in self.datasets.items()}}
         origin = origin_of({**config, "folders": {"data": str(self.data)}}, key["dataset"])
         testsets = [
             build_testset(name, entry, origin)
@@ -209,7 +212,8 @@ class Synthetic:
     def _validated(self, key: dict[str, Any], base: float) -> float:
         """Write a run's archive of predictions on the validation split; returns the error by which a sweep is read."""
         entry = {"kind": "corruptions", "shifts": list(HELD_OUT), **SHIFTED}
-        config = {"datasets": {name: {"options": {}, "preset": "cifar", **e} for name, e in self.datasets.items()}}
+        settings = {"options": {}, "preset": "cifar", "testsets": self.testsets}
+        config = {"datasets": {name: {**settings, **e} for name, e in self.datasets.items()}}
         origin = origin_of({**config, "folders": {"data": str(self.data)}}, key["dataset"])
         testset = build_testset("C", entry, origin)
         rng = np.random.default_rng([len(key["method"]), key["seed"], ord(key["arch"][0]), 1])

@@ -70,14 +70,16 @@ def test_test_sets_without_figures_are_named(synthetic: Synthetic) -> None:
     assert rows_of(made, "testsets")["Digits-writers"] == ["–", "–", "not evaluated"]
 
 
-def test_a_few_images_of_another_source_are_remarked_on(synthetic: Synthetic) -> None:
-    synthetic.testsets["writers"] = NATURAL
+@pytest.mark.parametrize("kind", ["natural", "outside"])
+def test_a_few_images_of_another_source_are_remarked_on(synthetic: Synthetic, kind: str) -> None:
+    synthetic.testsets["writers"] = {**NATURAL, "kind": kind}
     synthetic.write()
     folder = synthetic.data / "digits-writers"
     folder.mkdir(parents=True)
     np.save(folder / "test_labels.npy", np.zeros(40, np.int64))
     made = document_of(synthetic)
-    assert made["few_images"] == ["Digits-writers has 40 test images: one of them is 2.50 points of error."]
+    said = ["Digits-writers has 40 test images: one of them is 2.50 points of error."]
+    assert made["few_images"] == (said if kind == "natural" else []), "an AUROC is no share of images"
     assert rows_of(made, "testsets")["Digits-writers"] == ["–", "40", "digits"]
 
 

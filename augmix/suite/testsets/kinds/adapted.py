@@ -74,8 +74,11 @@ class Adapted(TestSet):
         if other["kind"] == cls.kind:
             raise UserError(f"'of' is '{entry['of']}', which is adapted itself; name the test set that it is of")
         opened = kinds.kind(other["kind"]).of_entry(entry["of"], other, origin)
-        if opened.sequence or opened.outside:
-            raise UserError(f"'of' is '{entry['of']}'; nets are adapted to batches of images of the data set's classes")
+        if opened.sequence or opened.outside or other["kind"] == "adversarial":
+            raise UserError(
+                f"'of' is '{entry['of']}'; nets are adapted to images of the data set's classes that do not depend on "
+                "the net, and are no sequences"
+            )
         options = {key: entry[key] for key in ("batch_size", "prior", "seed")}
         return cls(name=name, data=str(origin.folder), of=opened.settings(), **options)
 
@@ -99,10 +102,10 @@ class Adapted(TestSet):
 
     @property
     def title(self) -> str:
-        return f"{self.other.title}, adapted"
+        return f"{self.other.title} (adapted)"
 
     def title_on(self, dataset: str) -> str:
-        return f"{self.other.title_on(dataset)}, adapted"
+        return f"{self.other.title_on(dataset)} (adapted)"
 
     def size(self, count: int | None) -> int | None:
         return self.other.size(count)

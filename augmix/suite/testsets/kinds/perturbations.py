@@ -68,6 +68,11 @@ class Perturbations(Shifted):
     def of_entry(cls, name: str, entry: Mapping[str, Any], origin: Origin) -> Self:
         return replace(super().of_entry(name, entry, origin), top5=entry.get("top5", False))
 
+    def check(self, classes: Sequence[str] | None = None) -> None:
+        super().check(classes)
+        if self.top5 and classes is not None and len(classes) < 5:
+            raise UserError(f"{self.name}: 'top5' needs five classes, and there are {len(classes)}; leave it out")
+
     def evaluated_with(self) -> dict[str, Any]:
         return {**super().evaluated_with(), **({"top5": True} if self.top5 else {})}
 

@@ -10,6 +10,7 @@ import pytest
 
 from augmix import metrics
 from augmix.corruptions import CORRUPTIONS
+from augmix.errors import UserError
 from augmix.suite.evaluate import results, scores
 from augmix.suite.evaluate.measures import MEASURES, Measure, measures_of
 from augmix.suite.evaluate.predictions import RANKED, Predictions
@@ -149,6 +150,10 @@ def test_the_top_five_are_asked_for() -> None:
     assert ("mean", "", "top5_distance", 12 / 3) in rows
     assert "top5" in replace(testset, top5=True).evaluated_with()
     assert "top5" not in testset.evaluated_with()
+    replace(testset, top5=True).check(["a", "b", "c", "d", "e"])
+    testset.check(["a", "b"])
+    with pytest.raises(UserError, match="P: 'top5' needs five classes, and there are 2; leave it out"):
+        replace(testset, top5=True).check(["a", "b"])
 
 
 @pytest.mark.parametrize("count", [1, 6, 300])

@@ -43,7 +43,7 @@ def test_an_adapted_testset_is_the_other_with_an_adapted_net(write_config: Write
     assert (adapted.shifts, adapted.levels, adapted.mean, adapted.entering) == (
         *(plain.shifts, plain.levels, plain.mean, plain.entering),
     )
-    assert (adapted.title, adapted.title_on("Digits")) == ("-C, adapted", "Digits-C, adapted")
+    assert (adapted.title, adapted.title_on("Digits")) == ("-C (adapted)", "Digits-C (adapted)")
     assert adapted.identity() == plain.identity()
     assert kinds.of_settings(json.loads(json.dumps(adapted.settings()))).evaluated_with() == adapted.evaluated_with()
     assert adapted.evaluated_with() != plain.evaluated_with()
@@ -75,9 +75,13 @@ def test_an_adapted_testset_is_the_other_with_an_adapted_net(write_config: Write
 @pytest.mark.parametrize(
     ("entry", "complaint"),
     [
-        ({"kind": "adapted"}, "test set 'x': 'of' is None; valid: C, P, clean, y"),
+        ({"kind": "adapted"}, "test set 'x': 'of' is None; valid: C, P, clean, y, z"),
         ({"kind": "adapted", "of": "D"}, "test set 'x': 'of' is 'D'; "),
-        ({"kind": "adapted", "of": "P"}, "'of' is 'P'; nets are adapted to batches of images of the data set's"),
+        ({"kind": "adapted", "of": "P"}, "'of' is 'P'; nets are adapted to images of the data set's classes"),
+        (
+            {"kind": "adapted", "of": "z"},
+            "'of' is 'z'; nets are adapted to images of the data set's classes that do not",
+        ),
         ({"kind": "adapted", "of": "y"}, "'of' is 'y', which is adapted itself; name the test set that it is of"),
         ({**ADAPTED, "batch_size": 1}, r"testsets\.x\.batch_size is 1; it must be ≥ 2"),
         ({**ADAPTED, "adapt": "entropy"}, r"testsets\.x\.adapt is 'entropy'; valid: batchnorm"),
@@ -86,7 +90,11 @@ def test_an_adapted_testset_is_the_other_with_an_adapted_net(write_config: Write
 )
 def test_entries_that_cannot_be_are_one_line(write_config: WriteConfig, entry: dict[str, Any], complaint: str) -> None:
     with pytest.raises(UserError, match=complaint) as caught:
-        load(write_config(testsets={"C": FOG, "P": {"shifts": ["tilt"]}, "x": entry, "y": ADAPTED}))
+        load(
+            write_config(
+                testsets={"C": FOG, "P": {"shifts": ["tilt"]}, "x": entry, "y": ADAPTED, "z": {"kind": "adversarial"}}
+            )
+        )
     assert "\n" not in str(caught.value)
 
 
