@@ -11,14 +11,14 @@ __all__ = [
 
 if TYPE_CHECKING:
     from augmix import corruptions, losses, methods, metrics, mixing, models, operations, perturbations
-    from augmix.mixing import AugMix, AugMixViews
     from augmix.scoring import evaluate
+    from augmix.transform import AugMix, AugMixViews
 
 
 def __getattr__(name: str) -> Any:
     """Import `augmix.AugMix` and the modules on first use: `import augmix` alone stays free of torch."""
     if name in ("AugMix", "AugMixViews"):
-        return getattr(import_module("augmix.mixing"), name)
+        return getattr(import_module("augmix.transform"), name)
     if name == "evaluate":
         return import_module("augmix.scoring").evaluate
     if name == "load":

@@ -67,7 +67,11 @@ def method_module(name: str, packages: Sequence[str]) -> str:
 
 def method_file(name: str, packages: Sequence[str]) -> Path:
     """The file that defines method `name`."""
-    module = method_module(name, packages)
+    return module_file(method_module(name, packages))
+
+
+def module_file(module: str) -> Path:
+    """The file of a module in a package, found without importing either."""
     package = find_package(module.rpartition(".")[0])
     assert package is not None
     # `find_spec` would import the package, and with it torch.

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from augmix import losses
 from augmix.checks import check_integer, check_number
 from augmix.methods import Method, Views, unmixed
-from augmix.mixing import AugMix, Plan, apply
+from augmix.mixing import Plan, Sampler, apply
 
 
 def method(
@@ -37,7 +37,7 @@ def augmented(count: int, render: Callable[[Tensor, Plan], Tensor] = apply, **pa
     `parameters` are AugMix's; `render` makes images of a plan: its mixed chains, or its first chain alone.
     """
     check_integer("views", count, 1)
-    return partial(_augmented, augmix=AugMix(**parameters), count=count, render=render)
+    return partial(_augmented, sampler=Sampler(**parameters), count=count, render=render)
 
 
 def _augmented(
@@ -46,12 +46,12 @@ def _augmented(
     net: nn.Module,
     rng: np.random.Generator,
     *,
-    augmix: AugMix,
+    sampler: Sampler,
     count: int,
     render: Callable[[Tensor, Plan], Tensor],
 ) -> list[Tensor]:
     batch, _, height, width = images.shape
-    return [render(images, augmix.sample(batch, (height, width), rng)) for _ in range(count)]
+    return [render(images, sampler.sample(batch, (height, width), rng)) for _ in range(count)]
 
 
 def with_clean(others: Views) -> Views:

@@ -1,10 +1,11 @@
 """The executor for a device's images: the compiled kernels, or the fused ones where they are proven."""
 
 import math
+import sys
 import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
-from functools import cache
+from functools import cache, wraps
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -20,8 +21,21 @@ TOLERANCE = 255e-6
 
 
 def eager(function: _Function) -> _Function:
-    """The function as `torch.compile` leaves it alone: it would trace Numba's dispatchers, and fails at that."""
-    return cast(_Function, torch.compiler.disable(function))
+    """The function as `torch.compile` leaves it alone: it would trace Numba's dispatchers, and fails at that.
+
+    Who compiles nothing need not wait for torch's compiler, which takes as long to import as torch itself.
+    """
+    disabled: list[Callable[..., Any]] = []
+
+    @wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        if "torch._dynamo" not in sys.modules:
+            return function(*arguments, **named)
+        if not disabled:
+            disabled.append(torch.compiler.disable(function))
+        return disabled[0](*arguments, **named)
+
+    return cast(_Function, call)
 
 
 def choose(images: torch.Tensor, mix: bool) -> Any:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from augmix import losses, methods
 from augmix.crops import crop_and_flip
 from augmix.errors import UserError
-from augmix.mixing import AugMix, apply, apply_chain
+from augmix.mixing import Sampler, apply, apply_chain
 
 IMAGES = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (16, 3, 32, 32), np.uint8))
 LABELS = torch.arange(16) % 4
@@ -28,7 +28,7 @@ def views_of(name: str, **parameters: Any) -> list[Tensor]:
 
 
 def expected(count: int, render: Any = apply, **parameters: Any) -> list[Tensor]:
-    augmix, rng = AugMix(**parameters), np.random.default_rng(5)
+    augmix, rng = Sampler(**parameters), np.random.default_rng(5)
     return [render(IMAGES, augmix.sample(len(IMAGES), (32, 32), rng)) for _ in range(count)]
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from augmix import methods, models
 from augmix.errors import UserError
-from augmix.mixing import AugMix, apply
+from augmix.mixing import Sampler, apply
 from augmix.registry import method_names
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.run.preflight import check_methods
@@ -75,7 +75,7 @@ def test_augmix_views_are_the_clean_images_and_independent_mixes(batch: tuple[to
     assert len(views) == 4
     assert torch.equal(views[0], batch[0])
     rng = np.random.default_rng(1)
-    expected = [apply(batch[0], AugMix().sample(8, (32, 32), rng)) for _ in range(3)]
+    expected = [apply(batch[0], Sampler().sample(8, (32, 32), rng)) for _ in range(3)]
     for view, mixed in zip(views[1:], expected, strict=True):
         assert torch.equal(view, mixed)
     assert not torch.equal(views[1], views[2])
@@ -83,7 +83,7 @@ def test_augmix_views_are_the_clean_images_and_independent_mixes(batch: tuple[to
 
 def test_no_jsd_sees_one_augmixed_view(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
     views = preset("no_jsd").views(*batch, torch.nn.Identity(), np.random.default_rng(1))
-    expected = apply(batch[0], AugMix().sample(8, (32, 32), np.random.default_rng(1)))
+    expected = apply(batch[0], Sampler().sample(8, (32, 32), np.random.default_rng(1)))
     assert len(views) == 1
     assert torch.equal(views[0], expected)
 

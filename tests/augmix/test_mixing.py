@@ -16,7 +16,7 @@ from torchvision import tv_tensors
 from torchvision.datasets import FakeData
 from torchvision.transforms import v2
 
-from augmix import AugMix, AugMixViews, mixing, operations
+from augmix import AugMix, AugMixViews, operations, transform
 from augmix.mixing import Plan, apply, apply_chain
 
 # Every test draws with a fixed seed; a p-value below this means a wrong distribution, not bad luck.
@@ -247,7 +247,7 @@ def test_takes_and_returns_a_tensor(shape: tuple[int, ...], kind: Any) -> None:
 
 def test_transform_is_the_rounded_mix(monkeypatch: pytest.MonkeyPatch) -> None:
     augmix, images = AugMix(), random_images(6)
-    monkeypatch.setattr(mixing, "_draw_seed", lambda: 17)
+    monkeypatch.setattr(transform, "_draw_seed", lambda: 17)
     expected = apply(images, augmix.sample(6, SIZE, rng(17))).round().to(torch.uint8)
     assert torch.equal(augmix(images), expected)
 

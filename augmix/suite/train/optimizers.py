@@ -1,7 +1,8 @@
 """Optimizers, and the learning rate of each step."""
 
+import inspect
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -17,15 +18,22 @@ def make_optimizer(net: nn.Module, recipe: Mapping[str, Any], replayed: bool = F
     if replayed:
         rate, fused = torch.tensor(rate, device=next(net.parameters()).device), True
     if recipe["optimizer"] == "adamw":
-        return torch.optim.AdamW(net.parameters(), rate, weight_decay=decay, capturable=replayed, fused=fused)
-    return torch.optim.SGD(
-        net.parameters(),
-        rate,
-        momentum=recipe["momentum"],
-        weight_decay=decay,
-        nesterov=recipe["nesterov"] and recipe["momentum"] > 0,
-        fused=fused,
-    )
+        adamw = _uncompiled(torch.optim.AdamW)
+        return adamw(net.parameters(), rate, weight_decay=decay, capturable=replayed, fused=fused)
+    momentum = recipe["momentum"]
+    nesterov = recipe["nesterov"] and momentum > 0
+    sgd = _uncompiled(torch.optim.SGD)
+    return sgd(net.parameters(), rate, momentum=momentum, weight_decay=decay, nesterov=nesterov, fused=fused)
+
+
+def _uncompiled(kind: type[torch.optim.Optimizer]) -> Callable[..., torch.optim.Optimizer]:
+    """The optimizer without the wrappers by which `torch.compile` leaves it alone.
+
+    They import the compiler at their first call, which takes as long as importing torch itself.
+    """
+    methods = ("add_param_group", "load_state_dict", "state_dict", "zero_grad", "step")
+    plain = {name: inspect.unwrap(getattr(kind, name)) for name in methods}
+    return type(kind.__name__, (kind,), {**plain, "step": torch.no_grad()(plain["step"])})
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

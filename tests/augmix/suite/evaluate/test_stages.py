@@ -194,6 +194,20 @@ def test_code_of_the_report_makes_the_report_alone(experiment: Experiment, code:
     assert is_current(experiment, "report")
 
 
+def test_a_retitled_architecture_makes_the_report_alone(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "smallnet.py"
+    monkeypatch.setattr(summaries, "module_file", lambda module: file)
+    source = (ROOT / "augmix" / "models" / "smallnet.py").read_text()
+    file.write_text(f"{source}\nCHANGED = 1\n")
+    assert is_current(experiment, "report")  # of an architecture, it prints the title alone
+    file.write_text(source.replace('"""', '"""Tiny net: ', 1))
+    assert not is_current(experiment, "report")
+    assert is_current(experiment, "collect")
+    assert changes(experiment) == []
+
+
 def test_other_packages_are_named_with_both_versions(
     experiment: Experiment, code: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

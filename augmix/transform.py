@@ -1,0 +1,147 @@
+"""AugMix as a transform of torchvision's, of images and of their views."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional
+
+from augmix import operations
+from augmix.checks import check_integer
+from augmix.compilation import njit
+from augmix.mixing import Sampler, apply
+from augmix.operations.executors import eager
+
+
+@njit(cache=True, error_model="numpy")
+def _round(mixed: np.ndarray, rounded: np.ndarray) -> None:
+    for i in range(mixed.size):
+        rounded[i] = np.uint8(np.int32(np.rint(mixed[i])))
+
+
+def _rounded(mixed: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """Return the mix as uint8 of a shape."""
+    if not mixed.is_cpu:
+        return mixed.round_().to(torch.uint8).reshape(shape)
+    rounded = np.empty(shape, np.uint8)  # one pass, where torch makes three
+    _round(mixed.numpy().ravel(), rounded.ravel())
+    return torch.from_numpy(rounded)
+
+
+class AugMix(Sampler, v2.Transform):
+    """Mix an image with randomly augmented versions of itself (Hendrycks et al., ICLR 2020, algorithm 1).
+
+    Takes a PIL image (L or RGB), a uint8 tensor or tv_tensors.Image (C, H, W), or a batch (N, C, H, W) whose
+    images are augmented independently; C = 1 or 3. Returns the same kind, with the mix rounded to uint8:
+    `sample` and `apply` give it as float, which is what the paper trains on. Randomness follows
+    `torch.manual_seed`.
+
+    Args:
+        width: number of augmentation chains.
+        depth: operations in a chain; -1 draws it from {1, 2, 3} for each chain.
+        alpha: α of Dirichlet(α, …, α), which weighs the chains, and of Beta(α, α), which mixes in the image.
+        severity: upper end, in (0, 10], of the level drawn for each operation from U(0.1, severity).
+        all_ops: also use color, contrast, brightness and sharpness, which overlap with the corruptions of -C.
+    """
+
+    def __init__(
+        self, width: int = 3, depth: int = -1, alpha: float = 1.0, severity: float = 3, all_ops: bool = False
+    ) -> None:
+        v2.Transform.__init__(self)
+        Sampler.__init__(self, width, depth, alpha, severity, all_ops)
+
+    @eager
+    def forward(self, *inputs: Any) -> Any:
+        """Augment the images of a sample; also within `torch.compile`, which goes on behind it.
+
+        An image alone goes without torchvision's search for the images of a sample, which takes as long as augmenting.
+        """
+        if len(inputs) == 1 and (
+            type(inputs[0]) in (torch.Tensor, tv_tensors.Image) or isinstance(inputs[0], Image.Image)
+        ):
+            return self.transform(inputs[0], self.make_params(list(inputs)))
+        return super().forward(*inputs)
+
+    def check_inputs(self, flat_inputs: list[Any]) -> None:
+        """Raise TypeError unless the sample holds an image and nothing that would have to move with it."""
+        _check_sample(flat_inputs)
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw the seed that all images of a sample share, from torch's generator."""
+        return {"seed": _draw_seed()}
+
+    def transform(self, inpt: Image.Image | torch.Tensor, params: dict[str, Any]) -> Any:
+        """Augment one image, or a batch of them, and return the same kind."""
+        image = functional.pil_to_tensor(_check_mode(inpt)) if isinstance(inpt, Image.Image) else inpt
+        batch = image.as_subclass(torch.Tensor)
+        if image.ndim == 3:
+            batch = batch[None]
+        operations.check_images(batch)
+        height, width = batch.shape[-2:]
+        plan = self.sample(len(batch), (height, width), np.random.default_rng(params["seed"]))
+        mixed = _rounded(apply(batch, plan), image.shape)
+        if isinstance(inpt, Image.Image):
+            return functional.to_pil_image(mixed)
+        return tv_tensors.wrap(mixed, like=inpt) if isinstance(inpt, tv_tensors.Image) else mixed
+
+
+class AugMixViews(v2.Transform):
+    """Return [image, view 1, …, view n]: the image as it is and `n` views of it by `AugMix(**parameters)`.
+
+    These are the views of the Jensen-Shannon loss, `losses.jensen_shannon`. Takes what `AugMix` takes and returns
+    a list of the same kind. Where torchvision transforms follow, give it PIL images or tv_tensors.Image: of a list
+    of plain tensors they transform the first alone.
+    """
+
+    def __init__(self, n: int = 2, **parameters: Any) -> None:
+        super().__init__()
+        check_integer("n", n, 1)
+        self.n = n
+        self.augmix = AugMix(**parameters)
+
+    @eager
+    def forward(self, *inputs: Any) -> Any:
+        """Augment the images of a sample; also within `torch.compile`, which goes on behind it."""
+        return super().forward(*inputs)
+
+    def check_inputs(self, flat_inputs: list[Any]) -> None:
+        """Raise TypeError unless the sample holds an image and nothing that would have to move with it."""
+        _check_sample(flat_inputs)
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw a seed for each view, from torch's generator."""
+        return {"seeds": [_draw_seed() for _ in range(self.n)]}
+
+    def transform(self, inpt: Image.Image | torch.Tensor, params: dict[str, Any]) -> list[Any]:
+        """Return the image and its views, all of one kind."""
+        return [inpt, *(self.augmix.transform(inpt, {"seed": seed}) for seed in params["seeds"])]
+
+
+def _draw_seed() -> int:
+    # torch's generator is seeded differently in each DataLoader worker, numpy's global one is not.
+    return int(torch.randint(2**63 - 1, ()).item())
+
+
+def _check_sample(flat_inputs: list[Any]) -> None:
+    for value in flat_inputs:
+        if isinstance(value, tv_tensors.TVTensor) and not isinstance(value, tv_tensors.Image):
+            raise TypeError(f"AugMix augments images alone, the sample holds {type(value).__name__}")
+    if not any(isinstance(value, torch.Tensor | Image.Image) for value in flat_inputs):
+        kinds = ", ".join(sorted({type(value).__name__ for value in flat_inputs})) or "nothing"
+        raise TypeError(f"image must be a PIL image, a uint8 tensor or a tv_tensors.Image, got {kinds}")
+
+
+def _check_mode(image: Image.Image) -> Image.Image:
+    if image.mode not in ("L", "RGB"):
+        # Pillow cuts these off at 255, so that a photograph of 16 bits would turn white.
+        if image.mode.startswith("I;16"):
+            help = "take its upper eight bits, Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))"
+        elif image.mode in ("I", "F"):
+            help = "scale its values to [0, 255], and give Image.fromarray(values.astype(np.uint8))"
+        else:
+            help = "use image.convert('RGB')"
+        raise ValueError(f"image must have mode L or RGB, got {image.mode}: {help}")
+    return image
