@@ -3,8 +3,8 @@
     python -m benchmarks.memory [IMAGES]
 
 Each command runs on a folder of IMAGES images (1,000), 32×32, and on four times as many, on one core. What counts is
-memory of the process and its children that is no file's, as sampled fifty times a second: of arrays that are mapped from
-files the kernel can drop what it needs. Prints a table and writes it to `results/benchmarks/memory.csv`.
+memory of the process and its children that is no file's, as sampled fifty times a second: arrays that
+are mapped from files can be dropped by the kernel. Prints a table and writes it to `results/benchmarks/memory.csv`.
 """
 
 import os
