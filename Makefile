@@ -37,6 +37,7 @@ test-nightly: $(VENV)/.ready ## run every test, those of faults ten times as lon
 	@rm -f $(AUGMIX_TEST_TALLY)
 	AUGMIX_TEST_NIGHTLY=1 AUGMIX_TEST_CLUSTER=1 $(BIN)/python -m pytest --timeout 3600 $(TESTS)
 	$(BIN)/python -m tests.faults.tally $(AUGMIX_TEST_TALLY) tests/README.md
+	.ci/anywhere tests/augmix tests/baselines tests/ablations tests/reports tests/workflow tests/test_*.py
 
 benchmark: $(VENV)/.ready ## measure speed beside Pillow, torchvision and timm into results/benchmarks
 	for name in augmix_transform epochs start_up; do $(BIN)/python -m benchmarks.$$name || exit 1; done

@@ -13,6 +13,9 @@ from augmix.compilation import njit
 from augmix.operations import table
 
 _compiled = njit(nogil=True, cache=True, error_model="numpy")
+# For small functions, and those that mostly call others: what Numba compiles alone, LLVM compiles again in each caller.
+_inlined = njit(inline="always", error_model="numpy")
+
 
 _Matrix: TypeAlias = tuple[float, float, float, float, float, float]
 _Scratch: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -64,7 +67,7 @@ def _look_up(pixels: np.ndarray, lut: np.ndarray) -> None:
         pixels[i] = lut[0, pixel & 255] | lut[1, (pixel >> 8) & 255] | lut[2, (pixel >> 16) & 255]
 
 
-@_compiled
+@_inlined
 def _stretch(low: np.int64, high: np.int64) -> tuple[float, float]:
     """Return the scale and the offset of autocontrast for values from `low` to `high`."""
     if high <= low:
@@ -73,7 +76,7 @@ def _stretch(low: np.int64, high: np.int64) -> tuple[float, float]:
     return scale, -low * scale
 
 
-@_compiled
+@_inlined
 def _stretched(pixel: int, shift: int, scale: float, offset: float) -> np.uint32:
     value = np.int32(np.int32((pixel >> shift) & 255) * scale + offset)
     return np.uint32(min(max(value, np.int32(0)), np.int32(255))) << shift
@@ -171,7 +174,7 @@ def _translate(pixels: np.ndarray, padded: np.ndarray, x: int, y: int, fill: int
             target[to + i] = source[start + i]
 
 
-@_compiled
+@_inlined
 def _to_15_decimals(value: float) -> float:
     """Round a value in [-1, 1] as Python's `round` does: to the decimal that is nearest to it exactly."""
     scaled = value * 1e15
@@ -185,7 +188,7 @@ def _to_15_decimals(value: float) -> float:
     return (nearest + (1.0 if rest > 0.5 else -1.0 if rest < -0.5 else 0.0)) / 1e15
 
 
-@_compiled
+@_inlined
 def _turn(degrees: float) -> tuple[float, float]:
     """Return the cosine and the sine, rounded as Pillow rounds them: at ±30° that decides about pixels."""
     angle = -(degrees % 360.0 * (math.pi / 180.0))
@@ -234,7 +237,7 @@ def _settle(flat: np.ndarray, padded: np.ndarray, matrix: _Matrix, start: int, w
             flat[start + i] = _bilinear(padded, matrix, start + i - y * width, y)
 
 
-@_compiled
+@_inlined
 def _among(
     nw: np.uint32, ne: np.uint32, sw: np.uint32, se: np.uint32, shift: int, dx: np.float32, dy: np.float32
 ) -> tuple[np.uint32, np.int32]:
@@ -299,7 +302,7 @@ def _rotate(
             _settle(flat, padded, matrix, first * width, words, rows * width)
 
 
-@_compiled
+@_inlined
 def _way(offset: float, side: float) -> tuple[np.int32, np.int32]:
     """Return whole steps and the rest, as `_between` takes it; beyond a side nothing comes from the image anyway."""
     offset = min(max(offset, -side), side)
@@ -307,7 +310,7 @@ def _way(offset: float, side: float) -> tuple[np.int32, np.int32]:
     return np.int32(steps), np.int32(np.floor((offset - steps) * 4194304.0 - 0.5))
 
 
-@_compiled
+@_inlined
 def _between(first: int, second: int, shift: int, way: int) -> tuple[np.uint32, np.int32]:
     """Interpolate a channel by integers; return it, and at least 2²² if double precision might give another value.
 
@@ -396,7 +399,7 @@ def _shear_y(
             _settle(flat, padded, matrix, top * width, words, rows * width)
 
 
-@_compiled
+@_inlined
 def _affine(
     operation: int,
     parameter: float,
@@ -426,12 +429,12 @@ def _affine(
         _shear_y(flat, padded, matrix, places, pairs, words)
 
 
-@_compiled
+@_inlined
 def _grey(pixel: int) -> int:
     return (19595 * (pixel & 255) + 38470 * ((pixel >> 8) & 255) + 7471 * ((pixel >> 16) & 255) + 32768) >> 16
 
 
-@_compiled
+@_inlined
 def _blend(degenerate: int, value: int, factor: np.float32) -> np.uint32:
     """Move from `degenerate` to `value` and, where factor > 1, beyond, in single precision."""
     blended = np.float32(degenerate) + factor * np.float32(np.int32(value) - np.int32(degenerate))
@@ -472,7 +475,7 @@ def _sharpness(pixels: np.ndarray, padded: np.ndarray, factor: np.float32) -> No
             pixels[y, x] = pixel
 
 
-@_compiled
+@_inlined
 def _operate(
     operation: int,
     parameter: float,
@@ -501,10 +504,9 @@ def _operate(
         _sharpness(pixels, padded, np.float32(parameter))
     elif operation in (table.COLOR, table.CONTRAST, table.BRIGHTNESS):
         _blend_with_grey(flat, operation, np.float32(parameter))
-    elif operation == table.TRANSLATE_X and parameter == int(parameter):
-        _translate(pixels, padded, int(parameter), 0, fill)
-    elif operation == table.TRANSLATE_Y and parameter == int(parameter):
-        _translate(pixels, padded, 0, int(parameter), fill)
+    elif operation in (table.TRANSLATE_X, table.TRANSLATE_Y) and parameter == int(parameter):
+        across = int(operation == table.TRANSLATE_X)
+        _translate(pixels, padded, across * int(parameter), (1 - across) * int(parameter), fill)
     else:
         _affine(operation, parameter, fill, pixels, flat, padded, places, pairs, words, ways)
 
