@@ -123,7 +123,7 @@ def verdict_table(results: Results) -> Table:
     rows = []
     for source, loader in sources:
         counts = Counter(one.status for one in found if (one.figure.source, one.figure.loader) == (source, loader))
-        title = next((str(e["title"]) for e in results.datasets.values() if e["loader"] == loader), loader)
+        title = next((results.dataset_title(n) for n, e in results.datasets.items() if e["loader"] == loader), loader)
         rows.append(Row((source, loader), "", f"{source}, {title}", [f"{counts[status]}" for status in STATUSES]))
     heads = [Column("", sentence(status), status.replace(" ", "_")) for status in STATUSES]
     notes = (

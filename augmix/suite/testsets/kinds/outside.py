@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
 from augmix.errors import UserError
+from augmix.suite.testsets import class_map
 from augmix.suite.testsets.base import Origin
 from augmix.suite.testsets.kinds.natural import Natural
 
@@ -29,9 +28,10 @@ class Outside(Natural):
             raise UserError("it is compared with the clean test images; do not leave out 'clean'")
         return super().of_entry(name, {**entry, "classes": None}, origin)
 
-    def _mapped(self, theirs: Sequence[str], ours: Sequence[str]) -> tuple[np.ndarray, list[int]]:
+    def _mapped(self, theirs: Sequence[str], ours: Sequence[str]) -> class_map.Found:
         """No class of theirs is one of the data set's: all are taken, and a net predicts among all of its own."""
-        return np.zeros(len(theirs), np.int64), list(range(len(ours)))
+        taken = list(range(len(ours)))
+        return class_map.Found([0] * len(theirs), taken, taken)
 
 
 KIND = Outside
