@@ -12,7 +12,8 @@ from reports.names import PrintedMethod, spaced
 from reports.quantities import CLEAN_ERROR, MCE, MEAN, MFP, Cell, Place, Quantity, summarise
 from reports.recipes import differences
 
-PAPER = "AugMix paper"
+PAPER, ROBUSTBENCH = "AugMix paper", "RobustBench"
+OVER_ALEXNET = "(AlexNet-normalised)"
 FLIP_RATES = "alexnet_imagenetp_flip_rate"
 ABLATIONS = {  # Table 4's names in ours
     "random_autoaugment": "random_autoaugment",
@@ -100,7 +101,11 @@ def published() -> Iterator[PublishedFigure]:
     ):
         for measure, accuracy in (("clean error", "clean_acc"), ("mCE", "corruption_acc")):
             error = round(100 - robustbench[key][accuracy], 2)
-            yield PublishedFigure(loader, architecture, "augmix", measure, error, "RobustBench")
+            yield PublishedFigure(loader, architecture, "augmix", measure, error, ROBUSTBENCH)
+    for method in ("standard", "augmix"):
+        row = robustbench[f"{method}_resnet50_imagenet"]
+        for measure, value in (("clean error", round(100 - row["clean_acc"], 2)), (f"mCE {OVER_ALEXNET}", row["mce"])):
+            yield PublishedFigure("imagenet", "resnet50", method, measure, value, f"{ROBUSTBENCH}, 5,000 images")
     yield from _imagenet(tables["table2_imagenetc_resnet50"], f"{PAPER}, Table 2", "CE", clean=True)
     # Its clean errors are those of Table 2 once more.
     yield from _imagenet(tables["table3_imagenetp_resnet50"], f"{PAPER}, Table 3", "FR", clean=False)
@@ -114,7 +119,7 @@ def _imagenet(table: Mapping[str, Any], source: str, measure: str, clean: bool) 
         first, last = known.pop("clean"), known.pop(f"m{measure.lower()}")
         if clean:
             yield PublishedFigure("imagenet", architecture, method, "clean error", first, source)
-        yield PublishedFigure("imagenet", architecture, method, f"m{measure} (AlexNet-normalised)", last, source)
+        yield PublishedFigure("imagenet", architecture, method, f"m{measure} {OVER_ALEXNET}", last, source)
         for shift, value in known.items():
             yield PublishedFigure("imagenet", architecture, method, f"{measure}, {spaced(shift)}", value, source, shift)
 
@@ -123,7 +128,7 @@ def ours_beside(results: Results, place: Place, figure: PublishedFigure) -> Cell
     """Our cell for a published figure; None where what it is measured on was not evaluated."""
     if figure.shift:
         return _by_shift(results, place, figure)
-    if figure.measure.endswith("(AlexNet-normalised)"):
+    if figure.measure.endswith(OVER_ALEXNET):
         return normalised(results, place, figure.measure[:3])
     quantity = CLEAN_ERROR if figure.measure == "clean error" else MCE
     return results.cell(place, quantity) if results.has(quantity, place.dataset) else None

@@ -10,7 +10,7 @@ from scipy.special import stdtrit
 
 from reports.evidence import Compared, contrasts
 from reports.layout import Column, Row, Table, decimal, framed
-from reports.literature import NETS, PublishedFigure, ours_beside, places, published, their_name
+from reports.literature import NETS, PAPER, PublishedFigure, ours_beside, places, published, their_name
 from reports.loaded import Results
 from reports.names import architecture_title
 from reports.quantities import MCE, MEAN, Cell, Place
@@ -184,7 +184,7 @@ def _published_orderings(results: Results, dataset: str) -> Iterator[Ordering]:
     """
     rows: dict[tuple[str, str], dict[str, float]] = {}
     for figure in published():
-        if figure.measure.startswith("mCE") and figure.source != "RobustBench" and figure.architecture != MEAN:
+        if figure.measure.startswith("mCE") and figure.source.startswith(PAPER) and figure.architecture != MEAN:
             rows.setdefault(figure[:2], {})[figure.method] = figure.value
     loader, nets = results.datasets[dataset]["loader"], results.architectures
     mine = {key: row for key, row in rows.items() if key[0] == loader}

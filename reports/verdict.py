@@ -9,7 +9,7 @@ import pandas as pd
 from reports.evidence import Evidence, confirmed, evidence
 from reports.files import STATUSES
 from reports.layout import CONFIDENCE, printed_mean
-from reports.literature import comparisons
+from reports.literature import PAPER, comparisons
 from reports.loaded import Results, majority, records
 from reports.names import PrintedMethod, architecture_title, headline_phrase
 from reports.quantities import CALIBRATION, MEAN, POOLED_CALIBRATION, Cell, Place, Quantity
@@ -259,7 +259,7 @@ def _against_paper(results: Results, dataset: str) -> list[str]:
         + ("." if c.differs == "–" else f" (ours differs: {c.differs}).")
         for c in comparisons(results)
         if (c.place.dataset, c.published.method) == (dataset, "augmix")
-        and c.published.source != "RobustBench"
+        and c.published.source.startswith(PAPER)
         and c.published.measure.startswith("mCE")
         and c.ours.mean is not None
     ]

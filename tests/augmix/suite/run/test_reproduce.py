@@ -302,9 +302,12 @@ def test_nobody_has_to_listen(copied: Checkout, stream: str) -> None:
 
 def test_results_are_summed_up_by_the_mean_over_seeds(experiment: Experiment) -> None:
     experiment.folder.mkdir(parents=True)
-    header = "dataset,arch,method,seed,benchmark,source,shift,severity,metric,value\n"
-    rows = [("standard", 0, 0.15), ("standard", 1, 0.17), ("augmix", 0, 0.0626)]
-    text = "".join(f"digits,smallnet,{method},{seed},C,x,mCE,,error,{value}\n" for method, seed, value in rows)
+    header = "dataset,arch,method,seed,testset,source,shift,severity,metric,value\n"
+    rows = [("standard", 0, "C", 0.15), ("standard", 1, "C", 0.17), ("augmix", 0, "C", 0.0626)]
+    rows.append(("augmix", 0, "C_adapted", 0.9))
+    text = "".join(
+        f"digits,smallnet,{method},{seed},{name},x,mCE,,error,{value}\n" for method, seed, name, value in rows
+    )
     (experiment.folder / "metrics.csv").write_text(header + text)
     assert results(experiment).splitlines()[3:] == [
         "mCE (%)   digits/smallnet",
