@@ -70,8 +70,10 @@ def _supported(uri: str) -> str:
 
 def _sqlite(database: Path) -> str:
     """The database's address for MLflow, which takes what follows a `?` for options."""
-    name = f"file:{quote(str(database))}?uri=true&" if "?" in str(database) else f"{database}?"
-    return f"sqlite:///{name}timeout={_SECONDS_LOCKED}"
+    if "?" not in str(database):
+        return f"sqlite:///{database}?timeout={_SECONDS_LOCKED}"
+    # With its driver named, MLflow makes no folder `file:` in the working directory.
+    return f"sqlite+pysqlite:///file:{quote(str(database))}?uri=true&timeout={_SECONDS_LOCKED}"
 
 
 @contextmanager

@@ -456,13 +456,16 @@ def test_a_locked_database_is_waited_for(
             holder.kill()
 
 
-def test_results_below_any_name(experiment: Path, tmp_path: Path) -> None:
+def test_results_below_any_name(experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     moved = tmp_path / "it's a 100% #1 ü 数? {a}"
     (moved / "results").mkdir(parents=True)
     shutil.move(experiment, moved / "results/digits")
     assert mirror(moved / "results/digits").created == 4
     assert (moved / "results/mlflow.db").is_file()
     assert mirror(moved / "results/digits").unchanged == 4
+    assert list((tmp_path / "here").iterdir()) == []
 
 
 def test_an_interrupted_sync_is_completed(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
