@@ -20,7 +20,7 @@ from reports.tables import all_tables
 
 HERE = Path(__file__).parent
 FOREIGN = re.compile("[\u0590-\u1cff\u2e80-\ud7ff\uf900-\ufaff\U0001f000-\U0003ffff]")
-"""Scripts beyond Latin, Greek and Cyrillic, which Typst's own fonts lack."""
+"""Scripts beyond Latin, Greek and Cyrillic, which Matplotlib's and Typst's own fonts lack."""
 
 
 def build_report(experiment_folder: Path, data_folder: Path) -> Path:
@@ -55,17 +55,24 @@ def build_report(experiment_folder: Path, data_folder: Path) -> Path:
 
 
 def typeset(root: Path, timestamp: int) -> bytes:
-    """Compile `root`/report.typ, which reads report.json beside it, with Typst's own fonts.
+    """Compile `root`/report.typ, which reads report.json beside it, with the figures' font, which is Matplotlib's.
 
     Only where a title is in another script do the system's fonts count, and with them other machines may differ.
     """
+    import matplotlib as mpl
     import typst
 
     foreign = set(FOREIGN.findall((root / "report.json").read_text(encoding="utf-8")))
     if missing := foreign and _unknown(foreign):
         print(f"no font on this machine has {' '.join(sorted(missing))}: the report shows boxes there", file=sys.stderr)
     try:
-        compiled = typst.compile(root / "report.typ", root=root, ignore_system_fonts=not foreign, timestamp=timestamp)
+        compiled = typst.compile(
+            root / "report.typ",
+            root=root,
+            font_paths=[Path(mpl.get_data_path(), "fonts/ttf")],
+            ignore_system_fonts=not foreign,
+            timestamp=timestamp,
+        )
     except typst.TypstError as error:
         raise UserError(f"the report cannot be typeset: {' '.join(str(error).split())}") from error
     return bytes(compiled)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import matplotlib as mpl
 import seaborn as sns
@@ -16,12 +17,14 @@ from reports.loaded import Results
 
 WIDTH = 6.5
 """Inches: the width of the report's text."""
-# Okabe and Ito's palette without its yellow, which is too faint on paper, and shades of Paul Tol's muted one.
+# Okabe and Ito's palette without its yellow, which is too faint on paper, and shades of Paul Tol's muted one: the
+# colours of what is no method.
 COLOURS = (
     "#4d4d4d", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00",
     "#56b4e9", "#882255", "#999933", "#332288", "#a6761d", "#000000",
 )  # fmt: skip
 MARKERS = "osD^vPXd<>ph"
+HATCHES = ("", "////", "....", "xxxx")
 STYLE: dict[str, Any] = {
     "font.family": "STIXGeneral",
     "mathtext.fontset": "stix",
@@ -60,7 +63,33 @@ class Look(NamedTuple):
 
     colour: str
     marker: str
-    hatch: str
+    hatch: str = ""
+
+
+# The colours were searched for: any two are at least 10 apart (CIEDE2000) also to deuteranopes and protanopes. In grey
+# print, methods of the default experiment with about the same lightness have different hatches and markers.
+LOOKS = {
+    "standard": Look("#4d4d4d", "o"),
+    "augmix": Look("#d55e00", "s"),
+    "cutout": Look("#62d9ff", "D"),
+    "mixup": Look("#007cff", "^", "////"),
+    "cutmix": Look("#fe93b7", "v"),
+    "autoaugment": Look("#a1cd33", "P", "////"),
+    "adversarial": Look("#418165", "X"),
+    "fmix": Look("#ef4c79", "d", "...."),
+    "no_jsd": Look("#195d2d", "<", "////"),
+    "no_mixing": Look("#af75aa", ">", "\\\\\\\\"),
+    "kl_only": Look("#3502aa", "p"),
+    "single_chain": Look("#7b5580", "h"),
+    "random_autoaugment": Look("#730961", "o", "////"),
+    "patch_uniform": Look("#76d3cf", "s", "////"),
+    "stylized_imagenet": Look("#ffb99a", "D", "////"),
+    "crop_jsd": Look("#09aff9", "^", "...."),
+    "kl_reversed": Look("#980207", "v", "////"),
+    "no_jsd_all_views": Look("#5947a6", "P", "...."),
+    "random_autoaugment_all_views": Look("#5900ff", "X", "////"),
+}
+"""The look of every method that ships with the suite, by its name."""
 
 
 def styled() -> AbstractContextManager[None]:
@@ -92,10 +121,25 @@ def panels(figure: Figure, count: int, across: int, **shared: Any) -> list[Axes]
 
 
 def looks_of(results: Results) -> dict[str, Look]:
-    """Each method's look, by its title: the same in every figure, by its place in the configuration."""
-    return {
-        method.title: Look(
-            COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)], ("", "////", "....")[i // len(COLOURS) % 3]
-        )
-        for i, method in enumerate(results.methods)
-    }
+    """Each method's look, by its title: the same in every figure and every report, as it depends on the name alone.
+
+    A user's method has the colour that the name's CRC32 picks; where another method of the report has it too, the
+    marker and the hatch differ, and the colour by less than anyone can see.
+    """
+    looks = {method.name: LOOKS[method.name] for method in results.methods if method.name in LOOKS}
+    spare = [look.colour for name, look in LOOKS.items() if name not in ("standard", "augmix")]
+    for method in results.methods:
+        if method.name not in looks:
+            place = crc32(method.name.encode())
+            colour, marker = spare[place % len(spare)], MARKERS[place % len(MARKERS)]
+            clashes = 0
+            while (look := _variant(colour, marker, clashes)).colour in {other.colour for other in looks.values()}:
+                clashes += 1
+            looks[method.name] = look
+    return {method.title: looks[method.name] for method in results.methods}
+
+
+def _variant(colour: str, marker: str, clashes: int) -> Look:
+    """A look in all but the same colour: the texts under the mouse tell methods by their colours' last bits."""
+    marker = MARKERS[(MARKERS.index(marker) + clashes) % len(MARKERS)]
+    return Look(f"#{int(colour[1:], 16) ^ clashes:06x}", marker, HATCHES[clashes % len(HATCHES)])

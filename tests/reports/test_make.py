@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from augmix.errors import UserError
+from reports import style
 from reports.loaded import load
-from reports.make import build_report, typeset
+from reports.make import HERE, build_report, typeset
 from reports.tables import all_tables
 from tests.reports.synthetic import NATURAL, Synthetic
 
@@ -53,6 +54,15 @@ def test_a_title_in_another_script_is_typeset_or_said_to_be_missing(
     assert typeset(tmp_path, 0).startswith(b"%PDF")
     said = f"no font on this machine has {boxes}: the report shows boxes there\n" if boxes else ""
     assert capsys.readouterr().err == said
+
+
+def test_text_is_set_in_the_font_of_the_figures(tmp_path: Path) -> None:
+    [rule] = [line for line in (HERE / "report.typ").read_text().splitlines() if line.startswith("#set text(font")]
+    (tmp_path / "report.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "report.typ").write_text(f"{rule}\nText", encoding="utf-8")
+    made = typeset(tmp_path, 0)
+    assert f"+{style.STYLE['font.family']}-Regular".encode() in made
+    assert b"Libertinus" not in made
 
 
 @needs_pdftotext
