@@ -1,6 +1,6 @@
 """AugMix (Hendrycks et al., ICLR 2020, section 3): sample a plan, apply it; `augmix.transform` does both.
 
-Trainings need no more, and start without torchvision, which takes as long to import as torch.
+Trainings need no more, and start without torchvision and torch's compiler, which its import brings along.
 """
 
 from typing import NamedTuple
