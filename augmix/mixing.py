@@ -80,15 +80,7 @@ def _finish(ids: np.ndarray, available: np.ndarray, depths: np.ndarray, weights:
 
 
 class Sampler:
-    """Draws the plans of AugMix.
-
-    Args:
-        width: number of augmentation chains.
-        depth: operations in a chain; -1 draws it from {1, 2, 3} for each chain.
-        alpha: α of Dirichlet(α, …, α), which weighs the chains, and of Beta(α, α), which mixes in the image.
-        severity: upper end, in (0, 10], of the level drawn for each operation from U(0.1, severity).
-        all_ops: also use color, contrast, brightness and sharpness, which overlap with the corruptions of -C.
-    """
+    """Draws the plans of AugMix; its arguments are those of `augmix.AugMix`."""
 
     def __init__(
         self, width: int = 3, depth: int = -1, alpha: float = 1.0, severity: float = 3, all_ops: bool = False

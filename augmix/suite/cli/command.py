@@ -4,8 +4,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,11 +71,12 @@ def tell_outdated(args: argparse.Namespace, experiment: "Experiment") -> None:
         print(f"outdated: {line}; see `augmix reproduce`", file=sys.stderr)
 
 
-def of_reports(module: str) -> Any:
-    """A module of the reports package, which is imported only by the commands that need it."""
+@contextmanager
+def needing_reports() -> Iterator[None]:
+    """Around an import of the reports package, which the commands that need it do without others' paying for it."""
     os.environ["MPLBACKEND"] = "Agg"  # a notebook's, say, is not there for the figures' files
     try:
-        return import_module(f"reports.{module}")
+        yield
     except ModuleNotFoundError as error:
         if error.name != "reports":
             raise

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from augmix.errors import UserError
-from augmix.suite.cli.command import add_command, of_reports
+from augmix.suite.cli.command import add_command, needing_reports
 
 TOLERANCE = 1.0
 """The default: of the order of what other seeds make in small experiments."""
@@ -35,7 +35,8 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     if not (math.isfinite(args.tolerance) and args.tolerance >= 0):
         raise UserError(f"--tolerance is {args.tolerance:g}; a finite number from 0 up is needed")
-    compare = of_reports("compare")
+    with needing_reports():
+        from reports import compare
     from augmix.suite.io.files import write_text
     from augmix.suite.io.text import table
 

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from augmix.suite.cli.command import add_command, add_config, experiment_of, of_reports, tell_outdated
+from augmix.suite.cli.command import add_command, add_config, experiment_of, needing_reports, tell_outdated
 from augmix.suite.io import times
 
 
@@ -22,9 +22,10 @@ def run(args: argparse.Namespace) -> None:
     from augmix.suite.evaluate import summaries
 
     experiment = experiment_of(args)
-    make = of_reports("make")
+    with needing_reports():
+        from reports.make import build_report
     tell_outdated(args, experiment)
     with times.spent("report"):
-        path = make.build_report(experiment.folder, experiment.data)
+        path = build_report(experiment.folder, experiment.data)
     summaries.note(experiment, "report")
     print(path)

@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
     command.add_argument(
         "--measure",
         metavar="NAME",
-        help="error, brier, rms_calibration, nll, ece, flip_probability; default: the first",
+        help="a metric of metrics.csv, such as brier or nll; default: the test set's first",
     )
     command.add_argument("--runs", action="store_true", help="what became of each run, in place of numbers")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from augmix.errors import UserError
-from augmix.registry import method_file, method_parts, module_file
+from augmix.registry import architecture_module, method_file, method_parts, module_file
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.evaluate.stages import KEPT
 from augmix.suite.io import digests
@@ -56,13 +56,14 @@ def _inputs(experiment: Experiment, stage: str) -> dict[str, Any]:
         read += [folder / "chosen.csv"] if stage == "collect" else []
         files = {str(path.relative_to(folder)): _glance(path) for path in read}
     else:
-        # The report names methods and architectures as their docstrings do, which are no code.
+        # The report names methods and our architectures as their docstrings do, which are no code.
         named = {
             name for run in experiment.runs for parts in method_parts(run.training.method).values() for name, _ in parts
         }
         packages = experiment.config["method_packages"]
         read = [method_file(name, packages) for name in sorted(named)]
-        read += [module_file(f"augmix.models.{entry['name']}") for entry in experiment.config["architectures"]]
+        architectures = [entry["name"] for entry in experiment.config["architectures"] if "build" not in entry]
+        read += [module_file(architecture_module(name)) for name in architectures]
         made = {"titles": digests.json_digest([_docstring(path) for path in read])}
         files = {
             name: digests.file_digest(folder / name) if (folder / name).exists() else None

@@ -187,7 +187,7 @@ def check_nets(experiment: Experiment) -> None:
             count, _ = forecast.sizes(experiment, experiment.prepared(dataset))
             single = any(count % run.training.training["batch_size"] == 1 for run in runs)
         classes = len(_classes(experiment, dataset) or range(SOME_CLASSES))
-        adapted = any(testset.kind == "adapted" for testset in experiment.testsets(dataset))
+        adapted = any(testset.adapts for testset in experiment.testsets(dataset))
         try:
             nets.check(architecture, forecast.side(experiment, dataset), classes, single, adapted)
         except UserError as error:

@@ -141,6 +141,10 @@ class TestSet(ABC):
     """Severities of each shift."""
     sequence: ClassVar[bool] = False
     """Whether a shift is a sequence of frames of each image."""
+    adapts: ClassVar[bool] = False
+    """Whether a net is adapted to its images before it predicts them."""
+    of_net: ClassVar[bool] = False
+    """Whether its images are made against each net."""
     outside: ClassVar[bool] = False
     """Whether its images are of none of the data set's classes: a net is to tell them from the clean ones."""
     independent: ClassVar[tuple[str, ...]] = ()

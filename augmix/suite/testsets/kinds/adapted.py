@@ -45,6 +45,7 @@ class Adapted(TestSet):
     seed: int
 
     kind: ClassVar[str] = "adapted"
+    adapts: ClassVar[bool] = True
     schema: ClassVar[Mapping[str, Any]] = {
         "of": {"type": "string", "description": "The name of another test set of the data set, such as C."},
         "adapt": {"enum": ["batchnorm"], "default": "batchnorm", "description": "What is adapted."},
@@ -74,7 +75,7 @@ class Adapted(TestSet):
         if other["kind"] == cls.kind:
             raise UserError(f"'of' is '{entry['of']}', which is adapted itself; name the test set that it is of")
         opened = kinds.kind(other["kind"]).of_entry(entry["of"], other, origin)
-        if opened.sequence or opened.outside or other["kind"] == "adversarial":
+        if opened.sequence or opened.outside or opened.of_net:
             raise UserError(
                 f"'of' is '{entry['of']}'; nets are adapted to images of the data set's classes that do not depend on "
                 "the net, and are no sequences"

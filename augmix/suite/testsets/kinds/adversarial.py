@@ -50,6 +50,7 @@ class Adversarial(TestSet):
 
     kind: ClassVar[str] = "adversarial"
     adjective: ClassVar[str] = "adversarial"
+    of_net: ClassVar[bool] = True
     schema: ClassVar[Mapping[str, Any]] = {
         "images": {
             "description": "At most so many test images, evenly spaced.",

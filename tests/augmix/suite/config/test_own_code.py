@@ -13,7 +13,7 @@ from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment, load
 from augmix.suite.config.runs import code_of_evaluation
 from augmix.suite.data import datasets
-from augmix.suite.evaluate import stages
+from augmix.suite.evaluate import stages, summaries
 from augmix.suite.evaluate.evaluation import evaluate
 from augmix.suite.io import digests
 from augmix.suite.plan import forecast
@@ -98,6 +98,8 @@ def test_a_net_and_a_data_set_by_path_are_trained_and_known(package: Path, write
     train(run.training, folder)
     evaluate(run.evaluation, folder)
     assert stages.run_state(experiment, run).status == "done"
+    summaries.note(experiment, "report")
+    assert summaries.is_current(experiment, "report")
     # Another head is another net, and other images are others: both are made again, and say which file it was.
     (package / "layers.py").write_text(LAYERS + "\n\ndef other():\n    return 1\n")
     (package / "images.py").write_text(IMAGES.replace("48", "49"))

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import augmix
+from augmix.corruptions.textures import TEXTURES
 from augmix.errors import UserError
 from augmix.suite.cli import main
 from augmix.suite.evaluate import predictions
-from tests.reports.synthetic import Synthetic
+from tests.reports.synthetic import SHIFTED, Synthetic
 
 
 @pytest.fixture
@@ -57,6 +58,15 @@ def test_a_method_a_row_with_means_over_seeds(synthetic: Synthetic, capsys: pyte
     assert [row[0] for row in rows] == ["standard", "augmix", "no_jsd"]
     values = [100 * synthetic.value(method="augmix", seed=s, shift="clean", metric="error") for s in (0, 1)]
     assert rows[1][1:4] == [f"{mean(values):.1f}", "±", f"{stdev(values):.1f}"]
+
+
+def test_the_mean_of_every_kind_of_test_set(synthetic: Synthetic, capsys: pytest.CaptureFixture[str]) -> None:
+    synthetic.testsets["textures"] = {"kind": "textures", "shifts": list(TEXTURES), **SHIFTED}
+    synthetic.write()
+    header, *rows = shown(capsys, str(synthetic.folder))
+    assert header[-3:] == ["textures", "mTE", "%"]
+    values = [100 * synthetic.value(method="augmix", seed=s, shift="mTE", metric="error") for s in (0, 1)]
+    assert rows[1][-3] == f"{mean(values):.1f}"
 
 
 def test_by_severity_and_by_corruption(synthetic: Synthetic, capsys: pytest.CaptureFixture[str]) -> None:
