@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from augmix.errors import UserError
-from augmix.suite.config.parse import held_out
+from augmix.suite.config.parse import to_choose_by
 from augmix.suite.evaluate import predictions
 from augmix.suite.evaluate.measures import measures_of
 from augmix.suite.evaluate.predictions import OutdatedError
@@ -93,11 +93,11 @@ def noise_floor(results: Results, place: Place, quantity: Quantity) -> float | N
 
 
 def _testset(results: Results, dataset: str, quantity: Quantity) -> TestSet | None:
-    """The test set that a quantity is measured on; for validation errors the held-out corruptions."""
+    """The test set that a quantity is measured on; for validation errors the validation corruptions."""
     if quantity == VALIDATION:
         key = ("validation", dataset)
         if key not in results.memory:
-            results.memory[key] = held_out(results.config, dataset)
+            results.memory[key] = to_choose_by(results.config, dataset)
         found: TestSet = results.memory[key]
         return found
     return next((known for known in results.testsets(dataset) if known.name == quantity.testset), None)

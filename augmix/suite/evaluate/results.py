@@ -153,7 +153,7 @@ def _pooled(
 
 
 def _validation_rows(folder: Path, testsets: list[TestSet]) -> Iterator[Row]:
-    """The rows a choice is made by: the error on clean images and under the held-out corruptions, with their mean."""
+    """The rows a choice is made by: the error on clean images and under the validation corruptions, with their mean."""
     for testset in testsets:
         archive = predictions.read(folder / "validation" / f"{testset.name}.npz", testset.shifts)
         labels = archive.labels.reshape(testset.levels, -1)

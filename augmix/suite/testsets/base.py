@@ -159,6 +159,8 @@ class TestSet(ABC):
     """The word that is printed before a measure on it: `clean` error."""
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """The headings under which tables print its shifts; the others stand under none."""
+    question: ClassVar[str] = ""
+    """The question that the report answers with it, if any: `texture`, `natural` or `adaptation`."""
 
     @property
     @abstractmethod
@@ -169,6 +171,11 @@ class TestSet(ABC):
     def top5(self) -> bool:
         """Whether the five likeliest classes of each image are kept."""
         return False
+
+    @property
+    def beside(self) -> str:
+        """The name of the test set of the same images to which nets are not adapted; else empty."""
+        return ""
 
     @property
     def title(self) -> str:

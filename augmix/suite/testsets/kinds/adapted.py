@@ -46,6 +46,7 @@ class Adapted(TestSet):
 
     kind: ClassVar[str] = "adapted"
     adapts: ClassVar[bool] = True
+    question: ClassVar[str] = "adaptation"
     schema: ClassVar[Mapping[str, Any]] = {
         "of": {"type": "string", "description": "The name of another test set of the data set, such as C."},
         "adapt": {"enum": ["batchnorm"], "default": "batchnorm", "description": "What is adapted."},
@@ -100,6 +101,10 @@ class Adapted(TestSet):
     @property
     def entering(self) -> tuple[str, ...]:
         return self.other.entering
+
+    @property
+    def beside(self) -> str:
+        return self.other.name
 
     @property
     def title(self) -> str:

@@ -23,6 +23,7 @@ class CueConflict(Derived):
     """`shape` or `texture`."""
 
     kind: ClassVar[str] = "cue_conflict"
+    question: ClassVar[str] = "texture"
     schema: ClassVar[Mapping[str, Any]] = {
         **Derived.schema,
         "labels": {"description": "The image whose class counts.", "enum": ["shape", "texture"], "default": "shape"},

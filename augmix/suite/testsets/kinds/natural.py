@@ -68,6 +68,7 @@ class Natural(TestSet):
     """The `loader` and `options` of the data set, with which its files are compared."""
 
     kind: ClassVar[str] = "natural"
+    question: ClassVar[str] = "natural"
     schema: ClassVar[Mapping[str, Any]] = {
         "loader": {"type": "string", "description": "The loader of the images, as of a data set."},
         "options": {"type": "object", "default": {}, "description": "The loader's options, such as a folder."},

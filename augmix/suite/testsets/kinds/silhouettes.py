@@ -16,6 +16,7 @@ class Silhouettes(Derived):
     """The silhouettes, by a threshold; they draw nothing at random."""
 
     kind: ClassVar[str] = "silhouettes"
+    question: ClassVar[str] = "texture"
     schema: ClassVar[Mapping[str, Any]] = {"images": Derived.schema["images"]}
     seed: int = 0
 
