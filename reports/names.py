@@ -42,8 +42,8 @@ class PrintedMethod(NamedTuple):
 
 
 WORDS = {
-    "augmix": "AugMix", "autoaugment": "AutoAugment", "cutmix": "CutMix", "fmix": "FMix", "jsd": "JSD",
-    "kl": "KL", "pgd": "PGD",
+    "augmix": "AugMix", "autoaugment": "AutoAugment", "cutmix": "CutMix", "fmix": "FMix", "jsd": "JSD", "kl": "KL",
+    "pgd": "PGD", "randaugment": "RandAugment", "trivialaugment": "TrivialAugment",
 }  # fmt: skip
 
 

@@ -88,6 +88,8 @@ LOOKS = {
     "kl_reversed": Look("#980207", "v", "////"),
     "no_jsd_all_views": Look("#5947a6", "P", "...."),
     "random_autoaugment_all_views": Look("#5900ff", "X", "////"),
+    "randaugment": Look("#63b451", "*"),
+    "trivialaugment": Look("#6c903f", "P"),
 }
 """The look of every method that ships with the suite, by its name."""
 
