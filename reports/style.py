@@ -90,6 +90,7 @@ LOOKS = {
     "random_autoaugment_all_views": Look("#5900ff", "X", "////"),
     "randaugment": Look("#63b451", "*"),
     "trivialaugment": Look("#6c903f", "P"),
+    "label_smoothing": Look("#f3c6bd", "D", "...."),
 }
 """The look of every method that ships with the suite, by its name."""
 
