@@ -43,7 +43,7 @@ class PrintedMethod(NamedTuple):
 
 WORDS = {
     "augmix": "AugMix", "autoaugment": "AutoAugment", "cutmix": "CutMix", "fmix": "FMix", "jsd": "JSD", "kl": "KL",
-    "pgd": "PGD", "randaugment": "RandAugment", "trivialaugment": "TrivialAugment",
+    "pgd": "PGD", "pixmix": "PixMix", "randaugment": "RandAugment", "trivialaugment": "TrivialAugment",
 }  # fmt: skip
 
 

@@ -91,6 +91,7 @@ LOOKS = {
     "randaugment": Look("#63b451", "*"),
     "trivialaugment": Look("#6c903f", "P"),
     "label_smoothing": Look("#f3c6bd", "D", "...."),
+    "pixmix": Look("#b44851", "d"),
 }
 """The look of every method that ships with the suite, by its name."""
 
