@@ -42,8 +42,9 @@ class PrintedMethod(NamedTuple):
 
 
 WORDS = {
-    "augmix": "AugMix", "autoaugment": "AutoAugment", "cutmix": "CutMix", "fmix": "FMix", "jsd": "JSD", "kl": "KL",
-    "pgd": "PGD", "pixmix": "PixMix", "randaugment": "RandAugment", "trivialaugment": "TrivialAugment",
+    "augmix": "AugMix", "autoaugment": "AutoAugment", "cutmix": "CutMix", "fmix": "FMix", "ipmix": "IPMix",
+    "jsd": "JSD", "kl": "KL", "pgd": "PGD", "pixmix": "PixMix", "randaugment": "RandAugment",
+    "trivialaugment": "TrivialAugment",
 }  # fmt: skip
 
 

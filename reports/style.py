@@ -92,6 +92,7 @@ LOOKS = {
     "trivialaugment": Look("#6c903f", "P"),
     "label_smoothing": Look("#f3c6bd", "D", "...."),
     "pixmix": Look("#b44851", "d"),
+    "ipmix": Look("#249087", "v", "...."),
 }
 """The look of every method that ships with the suite, by its name."""
 
