@@ -43,7 +43,7 @@ class PrintedMethod(NamedTuple):
 
 WORDS = {
     "augmix": "AugMix", "autoaugment": "AutoAugment", "cutmix": "CutMix", "fmix": "FMix", "ipmix": "IPMix",
-    "jsd": "JSD", "kl": "KL", "pgd": "PGD", "pixmix": "PixMix", "randaugment": "RandAugment",
+    "jsd": "JSD", "kl": "KL", "pgd": "PGD", "pixmix": "PixMix", "prime": "PRIME", "randaugment": "RandAugment",
     "trivialaugment": "TrivialAugment",
 }  # fmt: skip
 

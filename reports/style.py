@@ -93,6 +93,7 @@ LOOKS = {
     "label_smoothing": Look("#f3c6bd", "D", "...."),
     "pixmix": Look("#b44851", "d"),
     "ipmix": Look("#249087", "v", "...."),
+    "prime": Look("#8763b4", "p", "////"),
 }
 """The look of every method that ships with the suite, by its name."""
 
