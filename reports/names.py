@@ -43,8 +43,8 @@ class PrintedMethod(NamedTuple):
 
 WORDS = {
     "augmix": "AugMix", "autoaugment": "AutoAugment", "cutmix": "CutMix", "fmix": "FMix", "ipmix": "IPMix",
-    "jsd": "JSD", "kl": "KL", "pgd": "PGD", "pixmix": "PixMix", "prime": "PRIME", "randaugment": "RandAugment",
-    "trivialaugment": "TrivialAugment",
+    "jsd": "JSD", "kl": "KL", "noisymix": "NoisyMix", "pgd": "PGD", "pixmix": "PixMix", "prime": "PRIME",
+    "randaugment": "RandAugment", "trivialaugment": "TrivialAugment",
 }  # fmt: skip
 
 

@@ -94,6 +94,7 @@ LOOKS = {
     "pixmix": Look("#b44851", "d"),
     "ipmix": Look("#249087", "v", "...."),
     "prime": Look("#8763b4", "p", "////"),
+    "noisymix": Look("#1bab87", "<"),
 }
 """The look of every method that ships with the suite, by its name."""
 
