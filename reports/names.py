@@ -42,9 +42,9 @@ class PrintedMethod(NamedTuple):
 
 
 WORDS = {
-    "augmix": "AugMix", "autoaugment": "AutoAugment", "cutmix": "CutMix", "fmix": "FMix", "ipmix": "IPMix",
-    "jsd": "JSD", "kl": "KL", "noisymix": "NoisyMix", "pgd": "PGD", "pixmix": "PixMix", "prime": "PRIME",
-    "randaugment": "RandAugment", "trivialaugment": "TrivialAugment",
+    "augmax": "AugMax", "augmix": "AugMix", "autoaugment": "AutoAugment", "cutmix": "CutMix", "fmix": "FMix",
+    "ipmix": "IPMix", "jsd": "JSD", "kl": "KL", "noisymix": "NoisyMix", "pgd": "PGD", "pixmix": "PixMix",
+    "prime": "PRIME", "randaugment": "RandAugment", "trivialaugment": "TrivialAugment",
 }  # fmt: skip
 
 

@@ -95,6 +95,7 @@ LOOKS = {
     "ipmix": Look("#249087", "v", "...."),
     "prime": Look("#8763b4", "p", "////"),
     "noisymix": Look("#1bab87", "<"),
+    "augmax": Look("#63aba2", "h", "////"),
 }
 """The look of every method that ships with the suite, by its name."""
 
