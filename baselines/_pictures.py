@@ -41,7 +41,7 @@ class Pictures:
 
     def __init__(self, folder: str | None, count: int) -> None:
         check_integer("pictures", count, 1)
-        self.count, self.files = count, self._listed(folder, count) if folder is not None else None
+        self.count, self.files = count, [] if folder is None else self._listed(folder, count)
         self._kept: dict[tuple[Path, int], np.ndarray] = {}
 
     @staticmethod
@@ -62,20 +62,18 @@ class Pictures:
         height, width = size
         side = round(max(size) * 9 / 8)
         chosen = rng.integers(self.count, size=batch)
-        rows = rng.integers(side - height + 1, size=(batch, 1)) + np.arange(height)
-        columns = rng.integers(side - width + 1, size=(batch, 1)) + np.arange(width)
-        if self.files is None:
-            parts = fractals(self.count, side)[chosen[:, None, None], rows[..., None], columns[:, None]]
-        else:
-            decoded = self._decoded([self.files[i] for i in chosen], side)
-            parts = decoded[np.arange(batch)[:, None, None], rows[..., None], columns[:, None]]
-        return to_device(device, parts).permute(0, 3, 1, 2)
+        tops, lefts = rng.integers(side - height + 1, size=batch), rng.integers(side - width + 1, size=batch)
+        squares = fractals(self.count, side)[chosen] if not self.files else self._decoded(chosen, side)
+        places = zip(squares, tops, lefts, strict=True)
+        parts = [square[top : top + height, left : left + width] for square, top, left in places]
+        return to_device(device, np.stack(parts)).permute(0, 3, 1, 2)
 
-    def _decoded(self, files: list[Path], side: int) -> np.ndarray:
+    def _decoded(self, chosen: np.ndarray, side: int) -> list[np.ndarray]:
+        files = [self.files[i] for i in chosen]
         missing = [file for file in dict.fromkeys(files) if (file, side) not in self._kept]
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             found = dict(zip(missing, pool.map(lambda file: decode(file, side), missing), strict=True))
-        result = np.stack([found[file] if file in found else self._kept[file, side] for file in files])
+        result = [found[file] if file in found else self._kept[file, side] for file in files]
         if (len(self._kept) + len(found)) * side * side * 3 <= KEPT:
             self._kept.update({(file, side): image for file, image in found.items()})
         return result

@@ -71,14 +71,13 @@ def mixed(
 ) -> list[Tensor]:
     """Views of each image, float32 (B, C, H, W) in [0, 255]; `shape` is (views, chains, steps)."""
     count, width, depth = shape
-    batch = len(images)
-    drawn = pictures.draw(batch, (images.shape[2], images.shape[3]), rng, images.device).repeat_interleave(width, 0)
-    views = []
-    for _ in range(count):
-        kinds = np.repeat(rng.integers(2, size=(batch * width, 1)), depth, axis=1)
-        depths = rng.integers(depth + 1, size=batch * width)
-        views.append(mixed_chains(images, kinds, depths, (operate, partial(mix, pictures=drawn)), rng))
-    return views
+    drawn = pictures.draw(len(images), (images.shape[2], images.shape[3]), rng, images.device)
+    # All views are made at once, one after the other.
+    images, drawn = images.repeat(count, 1, 1, 1), drawn.repeat(count, 1, 1, 1).repeat_interleave(width, 0)
+    kinds = np.repeat(rng.integers(2, size=(len(drawn), 1)), depth, axis=1)
+    depths = rng.integers(depth + 1, size=len(drawn))
+    steps = (operate, partial(mix, pictures=drawn))
+    return list(mixed_chains(images, kinds, depths, steps, rng).chunk(count))
 
 
 def operated(images: Tensor, places: Tensor, rng: np.random.Generator, *, severity: float) -> Tensor:
@@ -96,27 +95,33 @@ def patched(
     images: Tensor, places: Tensor, rng: np.random.Generator, *, pictures: Tensor, beta: float, wrap: bool
 ) -> Tensor:
     """Each uint8 image (N, C, H, W) mixed in one patch with its own of all `pictures`, in one of four ways."""
-    count, device, pictures = len(images), images.device, pictures[places]
-    inside = to_device(device, rectangles(count, (images.shape[2], images.shape[3]), rng))
+    count, device = len(images), images.device
+    of, place = np.nonzero(rectangles(count, (images.shape[2], images.shape[3]), rng))
     ways = rng.integers(4, size=count)
     weights = mixing_weights(count, beta, rng, device)
-    mixed = images.clone()
-    for way, mix in enumerate((add, multiply)):
-        here = to_device(device, np.flatnonzero(ways == way))
-        values = 255 * mix(images[here] / 255, pictures[here] / 255, *(weight[here] for weight in weights))
-        # A product can be 1e38, which is no integer.
-        values = values.clamp(-1e6, 1e6).to(torch.int32) & 255 if wrap else values.clamp(0, 255)
-        mixed[here] = values.to(torch.uint8)
-    for way, channels in ((2, 1), (3, images.shape[1])):
-        here = to_device(device, np.flatnonzero(ways == way))
-        shares = to_device(device, rng.random((len(here), 1, 1, 1), np.float32))
-        kept = uniform((len(here), channels, *images.shape[2:]), rng, device) < shares
-        mixed[here] = torch.where(kept, images[here], pictures[here])
-    return torch.where(inside, mixed, images)
+    shares = to_device(device, rng.random((count, 1), np.float32))
+    given, others = images.flatten(2), pictures.flatten(2)
+    mixed = given.clone()
+    for chosen, mix in ((ways == 0, add), (ways == 1, multiply), (ways >= 2, None)):
+        which = np.flatnonzero(chosen[of])
+        # A patch is a fifth of an image on average: only its pixels are looked at, (P, C).
+        image, pixel = to_device(device, of[which]), to_device(device, place[which])
+        own, other = given[image, :, pixel], others[places[image], :, pixel]
+        if mix:
+            values = 255 * mix(own / 255, other / 255, *(weight[image].flatten(1) for weight in weights))
+            # A product can be 1e38, which is no integer.
+            values = values.clamp(-1e6, 1e6).to(torch.int32) & 255 if wrap else values.clamp(0, 255)
+            mixed[image, :, pixel] = values.to(torch.uint8)
+        else:  # whole pixels, or single values
+            chances = uniform(own.shape, rng, device)
+            whole = to_device(device, ways[of[which], None] == 2)
+            kept = torch.where(whole, chances[:, :1], chances) < shares[image]
+            mixed[image, :, pixel] = torch.where(kept, own, other)
+    return mixed.view_as(images)
 
 
 def rectangles(count: int, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """One patch an image, bool (count, 1, H, W): one half are squares, the others have shorter sides, from 2 on."""
+    """One patch an image, bool (count, H·W): one half are squares, the others have shorter sides, from 2 on."""
     shorter = min(size)
     accepted = np.array([*(side for side in SIDES if side < shorter), shorter])
     sides = accepted[rng.integers(len(accepted), size=count)]
@@ -128,4 +133,4 @@ def rectangles(count: int, size: tuple[int, int], rng: np.random.Generator) -> n
         pixel = np.arange(length)
         within.append((pixel >= first[:, None]) & (pixel < (first + extent)[:, None]))
     rows, columns = within
-    return rows[:, None, :, None] & columns[:, None, None, :]
+    return (rows[:, :, None] & columns[:, None]).reshape(count, -1)

@@ -5,10 +5,11 @@ v + Σₖ cₖ sin(πkv); all pixels displaced along a sum of sine waves. Their 
 drawn once for all images of a step; filters and colours are each image's own. Chains, weights and loss are AugMix's.
 
 The identity of the authors' filter is in a corner, so that it also shifts the image by a pixel each way; here it is in
-the centre, as in the paper. The colour map is read from a table of 4,081 values between which it is linear, which errs
-by less than a thousandth.
+the centre, as in the paper. A colour map is read from a table, which is exact for values of 8 bits and errs by less
+than a grey level between them.
 """
 
+import math
 from functools import cache, partial
 
 import numpy as np
@@ -22,8 +23,8 @@ from augmix.methods.augmix import consistent
 from augmix.operations.transfer import to_device
 from baselines._chains import Change, mixed_chains
 
-GRID = 16 * 255
-"""Steps of the table of a colour map."""
+GRID = 40
+"""Steps of the table of a colour map for each of its frequencies, about: the values of 8 bits are among them."""
 DEPTH = 3
 """The most steps of a chain."""
 
@@ -101,21 +102,23 @@ def coloured(
     lowest = 1 if band is None else int(rng.integers(1, highest + 1))
     kept = slice(lowest - 1, highest if band is None else min(lowest - 1 + band, highest))
     waves = sines(cut, images.device)[kept]
+    steps = waves.shape[1] - 1
     planes = images.flatten(2).flatten(0, 1)
     coefficients = (strength * rng.standard_normal((len(planes), len(waves)))).astype(np.float32)
-    ramp = torch.linspace(0, 1, GRID + 1, device=images.device)
-    table = torch.addmm(ramp, to_device(images.device, coefficients), waves).clamp_(0, 1)
-    position = GRID * planes
-    index = position.to(torch.int64).clamp_(max=GRID - 1)
+    ramp = torch.linspace(0, 1, steps + 1, device=images.device)
+    table = torch.addmm(ramp, to_device(images.device, coefficients), waves)
+    position = steps * planes
+    index = position.to(torch.int64).clamp_(max=steps - 1)
     low, high = table.gather(1, index), table.gather(1, index + 1)
-    return torch.lerp(low, high, position - index).view_as(images)
+    return torch.lerp(low, high, position - index).clamp_(0, 1).view_as(images)
 
 
 @cache
 def sines(cut: int, device: torch.device) -> Tensor:
-    """sin(πkv) for k from 1 to `cut` and v from 0 to 1: float32 (cut, GRID + 1)."""
+    """sin(πkv) for k from 1 to `cut` and v from 0 to 1: float32 (cut, steps + 1)."""
     frequencies = torch.arange(1, cut + 1, dtype=torch.float64)[:, None]
-    return torch.sin(torch.pi * frequencies * torch.linspace(0, 1, GRID + 1, dtype=torch.float64)).float().to(device)
+    values = torch.linspace(0, 1, 255 * math.ceil(GRID * cut / 255) + 1, dtype=torch.float64)
+    return torch.sin(torch.pi * frequencies * values).float().to(device)
 
 
 def displaced(images: Tensor, places: Tensor, rng: np.random.Generator, *, cut: int) -> Tensor:

@@ -58,8 +58,8 @@ def test_a_part_of_a_picture_is_drawn_for_each_image() -> None:
     drawn = Pictures(None, 20).draw(50, (32, 24), rng, CPU).permute(0, 2, 3, 1).numpy()
     assert drawn.shape == (50, 32, 24, 3)
     rng = np.random.default_rng(0)
-    chosen, top, left = rng.integers(20, size=50), rng.integers(5, size=(50, 1)), rng.integers(13, size=(50, 1))
-    for part, i, y, x in zip(drawn, chosen, top[:, 0], left[:, 0], strict=True):
+    draws = zip(rng.integers(20, size=50), rng.integers(5, size=50), rng.integers(13, size=50), strict=True)
+    for part, (i, y, x) in zip(drawn, draws, strict=True):
         assert np.array_equal(part, fractals(20, 36)[i, y : y + 32, x : x + 24])
 
 

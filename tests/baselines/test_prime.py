@@ -34,19 +34,22 @@ def test_filters_are_scipys(values: Tensor) -> None:
 
 @pytest.mark.parametrize("band", [None, 5])
 def test_colour_maps_are_sums_of_sines(values: Tensor, band: int | None) -> None:
+    """Of values of 8 bits they are as exact as single precision; of others the table errs a little."""
+    between = values.roll(1) * 0.7 + values * 0.3
     lengths = set()
     for seed in range(20):
-        found = coloured(values, PLACES, np.random.default_rng(seed), cut=100, temperature=0.01, band=band).numpy()
+        given, error = (values, 1e-4) if seed % 2 else (between, 3e-3)
+        found = coloured(given, PLACES, np.random.default_rng(seed), cut=100, temperature=0.01, band=band).numpy()
         rng = np.random.default_rng(seed)
         highest, strength = int(rng.integers(1, 101)), np.sqrt(rng.uniform(0, 0.01))
         lowest = 1 if band is None else int(rng.integers(1, highest + 1))
         k = np.arange(lowest, highest + 1)[:band]
         lengths.add(len(k))
         c = strength * rng.standard_normal((24, len(k)))
-        v = values.double().numpy()
+        v = given.double().numpy()
         waves = np.sin(np.pi * k[:, None, None, None, None] * v)
         expected = np.clip(v + np.einsum("bck,kbcyx->bcyx", c.reshape(8, 3, -1), waves), 0, 1)
-        assert abs(found - expected).max() < 1e-3
+        assert abs(found - expected).max() < error
     assert max(lengths) == (band or 100) or max(lengths) > 80
 
 
