@@ -16,7 +16,7 @@ from augmix.errors import UserError
 from augmix.graphs import recording, replayed
 from augmix.suite.config.runs import EvaluateSettings
 from augmix.suite.data import datasets
-from augmix.suite.data.streaming import Streamed
+from augmix.suite.data.streaming import Lazy
 from augmix.suite.evaluate import predictions, stamps
 from augmix.suite.evaluate.predictions import NUMBERS, RANKED, Predictions
 from augmix.suite.io import digests
@@ -95,7 +95,7 @@ def _numbers_of(net: nn.Module, shift: Shift, device: torch.device, top5: bool) 
 @torch.inference_mode()
 def numbers(
     net: nn.Module,
-    images: np.ndarray | Streamed,
+    images: np.ndarray | Lazy,
     labels: np.ndarray,
     device: torch.device,
     classes: np.ndarray | None = None,
@@ -130,18 +130,24 @@ def numbers(
     among: list[Tensor] = []
     if classes is not None:
         among = [torch.from_numpy(c).to(device) for c in (classes, classes if counted_as is None else counted_as)]
-    found: list[tuple[Tensor, ...]] = []
+    found: list[Tensor] = []
+    done = 0
     with nullcontext() if prior is None else adapted(net, prior):
         for batch in in_order(images, device, size=None if prior is None else len(images)):
-            now, truth = truth[: len(batch)], truth[len(batch) :]
+            part, done = slice(done, done + len(batch)), done + len(batch)
+            now = truth[part]
             if attack is not None:
                 with torch.inference_mode(False):  # it takes gradients, which tensors made in that mode cannot have
                     batch = attack(batch.clone(), now.clone(), net)
-            # They stay on the device until the end: nothing waits for it meanwhile.
-            found.append(replayed((net, prior, top5), predict, batch, now, *among))
+            values = replayed((net, prior, top5), predict, batch, now, *among)
+            # They stay on the device until the end, so that nothing waits for it, and in one place: small tensors that
+            # outlive their batch would keep the memory of its large ones from being used again.
+            found = found or [value.new_empty(len(images), *value.shape[1:]) for value in values]
+            for whole, value in zip(found, values, strict=True):
+                whole[part] = value
     out = np.empty(len(images), RANKED if top5 else NUMBERS)
-    for field, values in zip(out.dtype.names or (), zip(*found, strict=True), strict=True):
-        out[field] = torch.cat(values).cpu().numpy()
+    for field, whole in zip(out.dtype.names or (), found, strict=True):
+        out[field] = whole.cpu().numpy()
     if odd := np.count_nonzero(np.isnan(out["confidence"])):
         raise UserError(
             f"the net's logits are not finite for {odd} of {len(out)} images; its weights are damaged, or it diverged"

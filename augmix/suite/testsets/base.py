@@ -16,7 +16,7 @@ import numpy as np
 
 from augmix.suite.data import datasets
 from augmix.suite.data.datasets import Split
-from augmix.suite.data.streaming import Streamed
+from augmix.suite.data.streaming import Lazy
 from augmix.suite.io import changes, digests
 from augmix.suite.io.changes import Difference
 from augmix.suite.io.files import read_mapping, write_json
@@ -39,7 +39,7 @@ class Adaptation(NamedTuple):
 class Shift(NamedTuple):
     """The images of one shift of a test set, in the order of their labels."""
 
-    images: np.ndarray | Streamed
+    images: np.ndarray | Lazy
     """uint8 (A·B, H, W, 3): an array, a memory map, or decoded from many files."""
     labels: np.ndarray
     """int64 (A·B,)."""

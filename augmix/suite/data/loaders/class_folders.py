@@ -196,5 +196,5 @@ def load(
         )
         where = {"root": str(asked.root.absolute()), "side": side, "border": border}
         return Arrays(entries[:0], none, entries, labels, names, where)
-    images = decoded([asked.root / file for file, _ in listed], side, "test", border)
+    images = decoded([asked.root / file for file, _ in listed], side, border)
     return Arrays(images[:0], none, images, labels, names)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from augmix.corruptions import textures
-from augmix.suite.data.streaming import Streamed
+from augmix.suite.data.streaming import Lazy
 from augmix.suite.testsets.derived import Derived
 
 
@@ -32,7 +32,7 @@ class CueConflict(Derived):
     def labelled(self, labels: np.ndarray) -> np.ndarray:
         return labels if self.labels == "shape" else labels[partners(labels, self.seed)]
 
-    def derive(self, shift: str, images: np.ndarray | Streamed, labels: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    def derive(self, shift: str, images: np.ndarray | Lazy, labels: np.ndarray, indices: np.ndarray) -> np.ndarray:
         return textures.cue_conflict(images[indices], images[partners(labels, self.seed)[indices]])
 
 

@@ -6,7 +6,9 @@ others alone.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from inspect import signature
 from pathlib import Path
@@ -19,8 +21,9 @@ from augmix.registry import nearest
 from augmix.suite.data import datasets, photographs
 from augmix.suite.data.datasets import Arrays, Split, evenly, loader_module
 from augmix.suite.data.photographs import Photographs
+from augmix.suite.data.streaming import Streamed
 from augmix.suite.io import digests
-from augmix.suite.io.files import read_array, read_mapping, write_array, write_json
+from augmix.suite.io.files import read_array, read_mapping, write_json
 from augmix.suite.testsets import class_map
 from augmix.suite.testsets.base import Images, Making, Origin, Part, Shift, TestSet
 
@@ -138,18 +141,27 @@ class Natural(TestSet):
         images, labels = getattr(loaded, f"{self.split}_images"), getattr(loaded, f"{self.split}_labels")
         record, data_digest = datasets.record(Path(self.data)), self.data_digest()
         found = self._mapped(loaded.classes, record["classes"])
-        labels = np.array(found.labels)[labels]
+        labels = np.array(found.labels, np.int64)[labels]
         kept = np.flatnonzero(labels >= 0)
         kept = kept[evenly(len(kept), self.images)]
         if not len(kept):
             raise UserError(f"{self.name}: none of its images is of a class of the map")
-        images, labels = np.ascontiguousarray(images[kept]), labels[kept].astype(np.int64)
-        self._refuse_own_images(images)
         if loaded.streamed is not None:
-            photographs.verify(Path(loaded.streamed["root"]), images["name"])
-        self.stamp(self.name).unlink(missing_ok=True)  # it must not stand beside half of the new arrays
-        write_array(self.folder / "test_images.npy", images)
-        write_array(self.folder / "test_labels.npy", labels)
+            photographs.verify(Path(loaded.streamed["root"]), images[kept]["name"])
+        known, common = self._own_images(images), Counter[str]()
+
+        def compare(part: np.ndarray) -> None:
+            for split, contents in known.items():
+                common[split] += sum(content in contents for content in _digests(part))
+
+        with ExitStack() as whole:
+            written = {
+                "test_images": datasets.write_rows(self.folder / "test_images.npy", images, kept, whole, compare),
+                "test_labels": datasets.write_rows(self.folder / "test_labels.npy", labels, kept, whole),
+            }
+            for split in known:
+                self._refuse_common(split, common[split], len(kept))
+            self.stamp(self.name).unlink(missing_ok=True)  # it must not stand beside half of the new arrays
         noted: dict[str, Any] = {
             "described": self._described(),
             "loader": self.loader,
@@ -157,10 +169,7 @@ class Natural(TestSet):
             "classes": found.taken,
             "counted_as": found.counted_as,
             "partial": len(set(found.counted_as)) < len(record["classes"]),
-            "sha256": {
-                "test_images": hashlib.sha256(images.tobytes()).hexdigest(),
-                "test_labels": hashlib.sha256(labels.tobytes()).hexdigest(),
-            },
+            "sha256": written,
         }
         if loaded.streamed is not None:
             noted["streamed"] = dict(loaded.streamed)
@@ -179,15 +188,16 @@ class Natural(TestSet):
         except UserError as error:
             raise UserError(f"{self.name}: {error}") from None
 
-    def _refuse_own_images(self, images: np.ndarray) -> None:
-        """Refuse images that the nets are trained on, or are tested on already: they would not be a shift."""
-        if images.dtype.names:
-            return  # photographs stay in their files, which are compared before any job
-        for split in datasets.SPLITS:
-            own = datasets.read_images(Path(self.data), split)
-            if not isinstance(own, Photographs) and own.shape[1:] == images.shape[1:]:
-                known = set(_digests(own))
-                self._refuse_common(split, sum(content in known for content in _digests(images)), len(images))
+    def _own_images(self, images: np.ndarray | Streamed) -> dict[str, set[bytes]]:
+        """Digests of the images that nets are trained on or tested on already, by split: those would be no shift."""
+        if images.ndim == 1:
+            return {}  # photographs stay in their files, which are compared before any job
+        own = {split: datasets.read_images(Path(self.data), split) for split in datasets.SPLITS}
+        return {
+            split: set(_digests(them))
+            for split, them in own.items()
+            if not isinstance(them, Photographs) and them.shape[1:] == images.shape[1:]
+        }
 
     def _refuse_own_files(self) -> None:
         """Refuse files whose content is that of a file of the data set, as far as both are known by their files."""
