@@ -110,6 +110,8 @@ def numbers(classes: ClassMap, theirs: Sequence[str], ours: Sequence[str]) -> Fo
     if classes is None and len(as_) < len(ours):
         lacking = next(name for label, name in enumerate(ours) if label not in as_)
         raise UserError(f"it lacks the class '{lacking}'; name the classes that it has by 'classes'")
+    if not as_:
+        raise UserError(f"'classes' leaves out all that it has, such as '{theirs[0]}'; say which class one is")
     taken = sorted(as_)
     return Found([labels[0] if labels else -1 for labels in targets], taken, [as_[label] for label in taken])
 

@@ -160,6 +160,8 @@ class Natural(TestSet):
         write_array(self.folder / "test_labels.npy", labels)
         noted: dict[str, Any] = {
             "described": self._described(),
+            "kind": self.kind,
+            "merged_by": self.merged_by,
             "loader": self.loader,
             "source": source,
             "classes": found.taken,

@@ -19,7 +19,7 @@ from augmix.suite.evaluate.evaluation import write_predictions
 from augmix.suite.evaluate.measures import measures_of
 from augmix.suite.evaluate.results import run_metrics
 from augmix.suite.evaluate.scores import image_scores
-from augmix.suite.testsets import base, kinds
+from augmix.suite.testsets import base, folder, kinds
 from augmix.suite.testsets.base import TestSet
 from augmix.suite.testsets.generation import SEVERITIES
 
@@ -125,6 +125,7 @@ def test_outside_images_are_compared_with_the_clean_ones(write_config: WriteConf
         predictions.read(tmp_path / "p" / f"{name}.npz", (name,)).shifts[name] for name in ("clean", "clothes")
     )
     assert len(outside) == 60
+    assert type(folder.beside(data)[-1]) is type(testsets["clothes"])
     assert rows == {
         f"ood_{metric}{suffix}": compute(-clean[field], -outside[field])
         for suffix, field in (("", "confidence"), ("_energy", "log_sum"))

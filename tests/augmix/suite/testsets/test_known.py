@@ -24,7 +24,7 @@ from augmix.suite.evaluate import predictions
 from augmix.suite.evaluate.evaluation import write_predictions
 from augmix.suite.evaluate.results import scores
 from augmix.suite.run import preflight
-from augmix.suite.testsets import base, class_map, kinds, known
+from augmix.suite.testsets import base, class_map, folder, kinds, known
 from augmix.suite.testsets.base import TestSet
 from tests.augmix.suite.data.test_download import Server
 from tests.conftest import SHARED
@@ -336,6 +336,7 @@ def test_cue_conflict_is_decided_by_the_mean_probability_of_sixteen_categories(
     write_predictions(Drawn(), {testset.name: (testset, {})}, Path(testset.data), tmp_path / "p", torch.device("cpu"))
     archive = predictions.read(tmp_path / "p" / f"{testset.name}.npz", testset.shifts, cues=True)
     numbers = archive.shifts[testset.name]
+    assert folder.beside(Path(testset.data))[-1].evaluated_with() == testset.evaluated_with()
 
     classes = datasets.record(Path(testset.data))["classes"]
     places = [[classes.index(wnid) for wnid in CATEGORIES[name]] for name in names]
