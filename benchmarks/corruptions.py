@@ -114,7 +114,8 @@ def speed(size: int) -> Iterator[dict[str, Any]]:
     yield from rows
     summed = [row for row in rows if row["corruption"] in CORRUPTIONS]
     name = f"sum of {len(summed)}"
-    yield timed(size, name, *(sum(row[key] for row in summed) / 1e3 for key in ("ours ms", "peer ms")), named)
+    ours_ms, theirs_ms = (sum(row[key] for row in summed) for key in ("ours ms", "peer ms"))
+    yield timed(size, name, ours_ms / 1e3, theirs_ms / 1e3, named)
 
 
 def speed_of_c_bar() -> Iterator[dict[str, Any]]:
@@ -131,8 +132,8 @@ def speed_of_c_bar() -> Iterator[dict[str, Any]]:
             seconds = interleaved(calls, turns=5, patience=PATIENCE).median()
             rows.append(timed(32, name, seconds["ours"] / 5 / len(images), seconds["peer"] / 5, PEERS[32]))
     yield from rows
-    means = (sum(row[key] for row in rows) / len(rows) / 1e3 for key in ("ours ms", "peer ms"))
-    yield timed(32, "mean of C̄", *means, PEERS[32])
+    ours_ms, theirs_ms = (sum(row[key] for row in rows) / len(rows) for key in ("ours ms", "peer ms"))
+    yield timed(32, "mean of C̄", ours_ms / 1e3, theirs_ms / 1e3, PEERS[32])
 
 
 def timed(size: int, name: str, ours: float, theirs: float, named: str) -> dict[str, Any]:
