@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from augmix.errors import UserError
-from augmix.suite.testsets.another import OF, Another
 from augmix.suite.testsets.base import Origin
+from augmix.suite.testsets.kinds._another import OF, Another
 from augmix.suite.testsets.kinds.outside import check_clean
 
 
