@@ -127,8 +127,9 @@ def _read_scores(
     if not path.is_file():
         return "predictions are not at hand"
     try:
-        archive = predictions.read(path, testset.shifts, testset.top5)
+        archive = predictions.read(path, testset.shifts, testset.top5, testset.cues)
         images = predictions.read_stamp(path).get("images")
+        clean = predictions.read_clean(path.parent) if testset.outside else None
     except OutdatedError:
         return "predictions cannot be read"
     labels = base_labels(testset, archive)
@@ -142,7 +143,7 @@ def _read_scores(
     if images != known_images:  # of the same labels: results that were kept though their data had changed
         return "predictions are not all on the same images"
     wanted = [quantity.metric] if quantity == VALIDATION else measures_of(testset)
-    scores = {metric: image_scores(testset, archive, metric) for metric in wanted}
+    scores = {metric: image_scores(testset, archive, metric, clean) for metric in wanted}
     by_metric = {metric: found for metric, found in scores.items() if found is not None}
     if quantity == VALIDATION:  # all of its corruptions count, though none enters the mCE
         return {quantity.metric: {testset.mean: np.mean(list(by_metric[quantity.metric].values()), axis=0)}}

@@ -238,7 +238,8 @@ class Synthetic:
             numbers["squared_sum"] = numbers["confidence"] ** 2
             by_level = np.ascontiguousarray(numbers.T)
             found[shift] = numbers if testset.sequence else by_level[0] if testset.levels == 1 else by_level
-        return Predictions(found, labels if testset.sequence else np.tile(labels, testset.levels), self.source)
+        cues = labels[::-1] if testset.cues else None
+        return Predictions(found, labels if testset.sequence else np.tile(labels, testset.levels), self.source, cues)
 
     def _corrupted(
         self, name: str, measures: Sequence[str], base: float, noisy: Callable[[float], float]

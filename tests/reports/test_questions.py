@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from reports.layout import Table
+from reports.layout import Answer, Table
 from reports.loaded import load
-from reports.questions import Answer, answers, draw_consistency
+from reports.questions import answers, draw_consistency
 from reports.tuning import draw_sweeps
 from tests.reports.synthetic import Synthetic
 from tests.reports.test_tables import read

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -51,6 +51,8 @@ class Shift(NamedTuple):
     """(images (B, C, H, W) uint8, labels (B,), net) -> what that net is shown in their place, of torch."""
     counted_as: np.ndarray | None = None
     """The class that each of `classes` counts as, int64 (K,), where several make one; None: itself."""
+    merged_by: Literal["greatest", "mean"] = "greatest"
+    """Of several that make one the greatest logit stands for it, or the mean probability."""
     adaptation: Adaptation | None = None
 
 
@@ -64,6 +66,11 @@ class Images(ABC):
     @abstractmethod
     def labels(self) -> np.ndarray:
         """int64, in the order of the images: (N,), or (levels · N,)."""
+
+    @property
+    def cues(self) -> np.ndarray | None:
+        """The class of the texture of each image that has the shape of its label, int64 (N,); None of other images."""
+        return None
 
     @abstractmethod
     def read(self, shift: str) -> Shift:
@@ -176,6 +183,11 @@ class TestSet(ABC):
     def beside(self) -> str:
         """The name of the test set of the same images to which nets are not adapted; else empty."""
         return ""
+
+    @property
+    def cues(self) -> bool:
+        """Whether images have the shape of one class, by which they count, and the texture of another."""
+        return False
 
     @property
     def title(self) -> str:

@@ -28,6 +28,10 @@ class DerivedImages(Images):
     def labels(self) -> np.ndarray:
         return self._testset.labelled(self._labels)
 
+    @property
+    def cues(self) -> np.ndarray | None:
+        return self._testset.textures(self._labels)
+
     def read(self, shift: str) -> Shift:
         images, labels = self._images, self._labels
 
@@ -71,6 +75,10 @@ class Derived(TestSet):
     def labelled(self, labels: np.ndarray) -> np.ndarray:
         """The labels (N,) that the changed images count by."""
         return labels
+
+    def textures(self, labels: np.ndarray) -> np.ndarray | None:
+        """The classes (N,) of the textures of changed images that count by their shapes; None of others."""
+        return None
 
     @property
     def shifts(self) -> tuple[str, ...]:

@@ -68,6 +68,7 @@ PUBLISHED: Mapping[str, Published] = {
     ),
     "sketch": Published("https://github.com/HaohanWang/ImageNet-Sketch"),
     "objectnet-1.0/images": Published("https://objectnet.dev"),
+    **dict.fromkeys(("cue-conflict", "edge", "silhouette"), Published("https://github.com/bethgelab/model-vs-human")),
     **{
         f"CINIC-10/{split}": Published("https://datashare.ed.ac.uk/handle/10283/3192")
         for split in ("train", "valid", "test")

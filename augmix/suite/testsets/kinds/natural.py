@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from inspect import signature
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class NaturalImages(Images):
     """A natural test set as it was prepared."""
 
     def __init__(self, testset: "Natural", test: Split) -> None:
-        folder = testset.folder
+        folder, self._testset = testset.folder, testset
         noted = read_mapping(
             folder / "dataset.json", {"described": str, "classes": list, "counted_as": list, "partial": bool}
         )
@@ -48,7 +48,8 @@ class NaturalImages(Images):
         return self._labels
 
     def read(self, shift: str) -> Shift:
-        return Shift(self._images, self._labels, (len(self._labels),), self._classes, counted_as=self._counted_as)
+        shape, merged_by = (len(self._labels),), self._testset.merged_by
+        return Shift(self._images, self._labels, shape, self._classes, counted_as=self._counted_as, merged_by=merged_by)
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class Natural(TestSet):
     """The digest of its files, where the loader has one."""
     own: Mapping[str, Any]
     """The `loader` and `options` of the data set, with which its files are compared."""
+    merged_by: Literal["greatest", "mean"] = "greatest"
+    """Of several classes that are one of theirs, the greatest logit or the mean probability stands for it."""
 
     kind: ClassVar[str] = "natural"
     question: ClassVar[str] = "natural"
@@ -77,6 +80,11 @@ class Natural(TestSet):
         "options": {"type": "object", "default": {}, "description": "The loader's options, such as a folder."},
         "split": {"enum": ["train", "test"], "default": "test", "description": "The part that is taken."},
         "classes": class_map.SCHEMA,
+        "merged_by": {
+            "description": "Of several classes that count as one, what stands for them: logit or mean probability.",
+            "enum": ["greatest", "mean"],
+            "default": "greatest",
+        },
         "images": {
             "description": "At most so many images, evenly spaced; null: all.",
             "type": ["integer", "null"],
@@ -115,6 +123,7 @@ class Natural(TestSet):
             images=entry["images"],
             source=datasets.source_digest(entry["loader"], options, where),
             own={"loader": origin.loader, "options": dict(origin.options)},
+            merged_by=entry.get("merged_by", "greatest"),
         )
 
     @property
@@ -164,6 +173,8 @@ class Natural(TestSet):
             self.stamp(self.name).unlink(missing_ok=True)  # it must not stand beside half of the new arrays
         noted: dict[str, Any] = {
             "described": self._described(),
+            "kind": self.kind,
+            "merged_by": self.merged_by,
             "loader": self.loader,
             "source": source,
             "classes": found.taken,
@@ -221,8 +232,12 @@ class Natural(TestSet):
         return digests.json_digest([record["sha256"], record["classes"]])
 
     def made_of(self, shift: str) -> dict[str, Any]:
-        left_out = ("name", "data", "where", "own")
+        left_out = ("name", "data", "where", "own", "merged_by")
         return {key: value for key, value in asdict(self).items() if key not in left_out}
+
+    def evaluated_with(self) -> dict[str, Any]:
+        merged = {} if self.merged_by == "greatest" else {"merged_by": self.merged_by}
+        return {**super().evaluated_with(), **merged}
 
     def stamp(self, shift: str) -> Path:
         return self.folder / "dataset.json"

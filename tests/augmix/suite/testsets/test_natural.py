@@ -160,6 +160,11 @@ def test_a_map_to_some_of_the_classes(experiment: Callable[..., Experiment], tmp
         ),
         (("0", "1"), "numbered", "it has 2 classes, from '0' to '1'; 'classes: numbered' asks for the numbers 0 to 2"),
         (("ant", "bee"), None, "it lacks the class 'cat'; name the classes that it has by 'classes'"),
+        (
+            ("ant", "bee"),
+            {"*": None},
+            "'classes' leaves out all that it has, such as 'ant'; say which",
+        ),
     ],
 )
 def test_classes_that_do_not_fit_are_one_line(
@@ -187,7 +192,7 @@ def test_a_map_without_a_name_is_refused(write_config: WriteConfig) -> None:
         ({"1": "1", "*": "2"}, "'classes' has '*: 2'; null alone can stand there: it leaves others out"),
         (
             "imagenet_x",
-            "'classes' is 'imagenet_x', which is neither a file nor one of numbered, imagenet_a, imagenet_r",
+            "'classes' is 'imagenet_x', which is neither a file nor one of numbered, imagenet_16, imagenet_a",
         ),
         ("{folder}/map.yaml", "map.yaml should hold a list of classes, or a map of theirs to the data set's"),
         ("{folder}/torn.json", "torn.json cannot be read (while scanning"),
