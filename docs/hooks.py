@@ -5,8 +5,11 @@ that is no page of the site, or to a page of the repository's host, keeps its wo
 is, and MkDocs refuses it.
 """
 
+import base64
+import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from posixpath import normpath, relpath
 from typing import Any
@@ -34,7 +37,26 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, name, abs_src_path=str(CHECKOUT / name)))
     files.append(File.generated(config, "index.md", abs_src_path=str(CHECKOUT / "README.md")))
     files.append(File.generated(config, "commands.md", content=commands()))
+    for name, content in notebook(CHECKOUT / "docs" / "photograph.ipynb"):
+        files.append(File.generated(config, name, content=content))
     return files
+
+
+def notebook(path: Path) -> Iterator[tuple[str, str | bytes]]:
+    """The pictures of an executed notebook, and last its page: code, what it printed, and the pictures."""
+    parts = []
+    for i, cell in enumerate(json.loads(path.read_text(encoding="utf-8"))["cells"]):
+        text = "".join(cell["source"])
+        parts.append(f"```python\n{text}\n```" if cell["cell_type"] == "code" else text)
+        for output in cell.get("outputs", ()):
+            if "text" in output:
+                parts.append(f"```text\n{''.join(output['text']).rstrip()}\n```")
+            if picture := output.get("data", {}).get("image/png"):
+                name = f"{path.stem}-{i}.png"
+                yield name, base64.b64decode(picture)
+                parts.append(f"![What the code above draws]({name})")
+    parts.insert(1, f"[The notebook as a file]({path.name})")
+    yield f"{path.stem}.md", "\n\n".join(parts)
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -49,7 +71,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         if not target or ":" in target:
             return f"{image}[{words}]({target}{anchor})"
         place = normpath(str(source.parent / target))
-        site = "index.md" if place == "README.md" else place.removeprefix("docs/")
+        site = "index.md" if place == "README.md" else place.removeprefix("docs/").replace(".ipynb", ".md")
         if site in files.src_uris:
             target = relpath(site, str(PurePosixPath(page.file.src_uri).parent))
         elif place.startswith("../") or (CHECKOUT / place).exists():

@@ -1,4 +1,4 @@
-"""What README and the pages of docs/ show runs as it stands: Python, YAML, commands and the notebook."""
+"""README and the pages of docs/ hold what runs as it stands: Python, YAML, commands and the notebook."""
 
 import json
 import re
