@@ -69,7 +69,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         image, words, target, anchor = link.groups(default="")
         words = LINK.sub(turned, words)
         if not target or ":" in target:
-            return f"{image}[{words}]({target}{anchor})"
+            return "" if image else f"[{words}]({target}{anchor})"  # no page asks another host for a picture
         place = normpath(str(source.parent / target))
         site = "index.md" if place == "README.md" else place.removeprefix("docs/").replace(".ipynb", ".md")
         if site in files.src_uris:
