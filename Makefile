@@ -58,7 +58,7 @@ format: $(VENV)/.ready ## bring the sources into shape
 
 docs: $(VENV)/.ready ## build the documentation into site/, and check its links
 	$(BIN)/python -m docs.generated
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build # with --quiet no warning would count
 
 sbom: $(VENV)/.ready ## write the installed packages with their licences to sbom.json (CycloneDX)
 	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
