@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CONFIG := config/$(EXPERIMENT).yaml
 
-.PHONY: help reproduce plan status test test-cluster test-nightly benchmark lint format ui lock clean
+.PHONY: help reproduce plan status test test-cluster test-nightly benchmark lint format docs sbom ui lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this list
@@ -56,13 +56,24 @@ format: $(VENV)/.ready ## bring the sources into shape
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
+docs: $(VENV)/.ready ## build the documentation into site/, and check its links
+	$(BIN)/python -m docs.generated
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build # with --quiet no warning would count
+
+sbom: $(VENV)/.ready ## write the installed packages with their licences to sbom.json (CycloneDX)
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+		$(BIN)/python -m pip install --quiet --target "$$folder" cyclonedx-bom==7.5.0 && \
+		PYTHONPATH="$$folder" $(BIN)/python -m cyclonedx_py environment --pyproject pyproject.toml -o sbom.json $(BIN)/python
+
 ui: $(VENV)/.ready ## open MLflow's page on this machine, PORT=5000
 	@$(BIN)/augmix track ui --config "$(CONFIG)" --port $(PORT)
 
-lock: $(VENV)/.ready ## pin the newest versions that pyproject.toml admits (needs uv)
-	uv pip compile -q --universal --python-version 3.11 --no-annotate --no-header \
-		--extra suite --extra development pyproject.toml -o requirements.lock
-	printf '%s\n' imagecorruptions-imaug==1.1.5 timm==1.0.31 >> requirements.lock
+lock: ## pin the newest versions that pyproject.toml admits, with hashes (needs uv)
+	uv pip compile -q --upgrade --universal --python-version 3.11 --no-annotate --no-header --generate-hashes \
+		--extra suite --extra development --extra docs pyproject.toml -o requirements.lock
+	printf '%s\n' imagecorruptions-imaug==1.1.5 timm==1.0.31 | \
+		uv pip compile -q --no-deps --no-annotate --no-header --generate-hashes - >> requirements.lock
+	sed -i "s/sha256 [0-9a-f]*/sha256 $$(sha256sum requirements.lock | cut -d' ' -f1)/" environment.yml
 
 clean: ## remove .venv and every cache; data/ and results/ stay
 	rm -rf $(VENV) .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis

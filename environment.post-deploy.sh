@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# With `snakemake --sdm conda`, this completes the environment that environment.yml names: with augmix itself.
+# Complete the conda environment that environment.yml names, as the Makefile does with .venv: what is pinned, and augmix.
 set -euo pipefail
 if [ ! -f pyproject.toml ]; then
-    echo "augmix: run snakemake --sdm conda in a checkout of augmix: its environment is completed from there" >&2
+    echo "augmix: run this in a checkout of augmix: the environment is completed from there" >&2
     exit 1
 fi
-python -m pip install --no-deps imagecorruptions-imaug==1.1.5 -e .
+python -m pip install --no-deps -r requirements.lock
+python -m pip install --no-deps --no-build-isolation -e .

@@ -1,11 +1,12 @@
-"""Write the README's tables of results from the runs of record: `python -m reports.readme results/fashion`.
+"""Write the tables of results from the runs of record: `python -m reports.readme results/fashion`.
 
 The figures, with what is known of them and what they were made with, go to docs/results/<experiment>/. The table
-between the README's marks, `<!-- results: fashion -->` and `<!-- end of results -->`, is made of these files alone;
-without an argument, every table that has such files is made again.
+between the marks `<!-- results: fashion -->` and `<!-- end of results -->`, of README.md or docs/results.md, is made of
+these files alone; without an argument, every table that has such files is made again.
 """
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ from reports.words import count_word, enumerated, plural
 
 CHECKOUT = Path(__file__).parents[1]
 RECORDS = CHECKOUT / "docs" / "results"
+PAGES = (CHECKOUT / "README.md", CHECKOUT / "docs" / "results.md")
 FIGURES, MADE = "figures.csv", "made.json"
 COLUMNS = (
     "dataset", "architecture", "figure", "unit", "decimals", "method", "mean", "deviation", "seeds", "best",
@@ -105,12 +107,13 @@ def _made(results: Results, data: Path) -> dict[str, Any]:
     }
 
 
-def printed(folder: Path) -> str:
-    """The README's tables, and the paragraph beneath them, of the files of record in `folder`."""
+def printed(folder: Path, page: Path) -> str:
+    """The tables of a page, and the paragraph beneath them, of the files of record in `folder`."""
     rows = pd.DataFrame(read_csv(folder / FIGURES, COLUMNS))
     made = read_mapping(folder / MADE, {"experiment": str, "runs": int, "seeds": int, "machine": list})
     parts = [_table(title, part) for title, part in rows.groupby("dataset", sort=False)]
-    return "\n\n".join([*parts, _beneath(rows, made)])
+    figures = os.path.relpath(folder / FIGURES, page.parent)
+    return "\n\n".join([*parts, f"{_beneath(rows, made)} [All figures]({figures})."])
 
 
 def _table(title: Any, rows: pd.DataFrame) -> str:
@@ -167,31 +170,37 @@ def _beneath(rows: pd.DataFrame, made: dict[str, Any]) -> str:
     said.append(
         f"They are {finished} of {plural(made['epochs'], 'epoch')}{nets}{f', {tests} test images' if tests else ''}; "
         f"{made['day']}, {where}{took}. Another machine gives other bits, and figures that differ from these within "
-        "that spread: so may the order of methods that are not told apart. "
-        f"[All figures](docs/results/{made['experiment']}/{FIGURES})."
+        "that spread: so may the order of methods that are not told apart."
     )
     return " ".join(said)
 
 
-def write(readme: Path, recorded: Path) -> list[str]:
-    """Make the README's tables again; returns the experiments whose figures are in it.
+def write(pages: Sequence[Path], recorded: Path) -> list[str]:
+    """Make the tables of the pages again; returns the experiments whose figures are in them.
 
-    Raises `UserError` where an experiment of `recorded` has no place in it.
+    Raises `UserError` where an experiment of `recorded` has no place in any, and leaves all as they are.
     """
-    text = readme.read_text(encoding="utf-8")
+    texts = {page: page.read_text(encoding="utf-8") for page in pages}
     names = sorted(path.parent.name for path in recorded.glob(f"*/{FIGURES}"))
     for name in names:
         mark = f"<!-- results: {name} -->"
-        place = re.search(rf"{re.escape(mark)}\n(.*?){re.escape(END)}", text, re.DOTALL)
-        if place is None:
-            raise UserError(f"{readme} has no place for the figures of {name}: the lines `{mark}` and `{END}`")
-        text = f"{text[: place.start(1)]}{printed(recorded / name)}\n{text[place.end(1) :]}"
-    write_text(readme, text)
+        places = {
+            page: re.search(rf"{re.escape(mark)}\n(.*?){re.escape(END)}", texts[page], re.DOTALL) for page in pages
+        }
+        if not any(places.values()):
+            where = " and ".join(page.name for page in pages)
+            raise UserError(f"{where} have no place for the figures of {name}: the lines `{mark}` and `{END}`")
+        for page, place in places.items():
+            if place is not None:
+                text = f"{texts[page][: place.start(1)]}{printed(recorded / name, page)}\n{texts[page][place.end(1) :]}"
+                texts[page] = text
+    for page, text in texts.items():
+        write_text(page, text)
     return names
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Record an experiment's figures and write the README's tables; the exit status."""
+    """Record an experiment's figures and write the tables; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m reports.readme", description=__doc__.partition("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, help="results/<experiment>, to record its figures")
     parser.add_argument("--data", type=Path, default=Path("data"), help="the folder of all data (default: data)")
@@ -200,7 +209,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if args.folder is not None:
             results = load(args.folder, args.data)
             record(results, args.data, RECORDS / results.config["experiment"])
-        print(f"{CHECKOUT / 'README.md'}: the figures of {', '.join(write(CHECKOUT / 'README.md', RECORDS)) or 'none'}")
+        names = write(PAGES, RECORDS)
+        print(f"{' and '.join(map(str, PAGES))}: the figures of {', '.join(names) or 'none'}")
     except UserError as error:
         print(f"reports.readme: error: {error}", file=sys.stderr)
         return 2

@@ -1,6 +1,7 @@
 """The set-up: one set of pins, and packages that import only what they may."""
 
 import ast
+import hashlib
 import re
 import subprocess
 import sys
@@ -12,11 +13,12 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import augmix
 from tests.checkout import shipped
 
 ROOT = Path(__file__).parents[1]
 PYTHON = {"python_version": "3.11", "python_full_version": "3.11.9"}
-# The rooms that each room may import (the table of the rooms in README.md, from top to bottom).
+# The rooms that each room may import (the table of the rooms in docs/design.md, from bottom to top).
 ALLOWED = {
     "augmix": {"augmix"},
     "baselines": {"augmix", "baselines"},
@@ -25,13 +27,13 @@ ALLOWED = {
 }
 
 
-def pins(lines: list[str]) -> dict[str, str]:
-    """{package: version} of the requirement lines that hold for Python 3.11 on this platform."""
+def pins(text: str) -> dict[str, str]:
+    """{package: version} of the lock's requirements that hold for Python 3.11 on this platform."""
     found: dict[str, str] = {}
-    for line in lines:
-        if not line.strip() or line.startswith(("#", "-")):
-            continue
-        requirement = Requirement(line)
+    for line in text.replace("\\\n", " ").splitlines():
+        words, *hashes = re.split(r"\s--hash=", line)
+        assert hashes, f"{words} has no hash"
+        requirement = Requirement(words)
         if requirement.marker is None or requirement.marker.evaluate(PYTHON):
             [specifier] = requirement.specifier
             assert specifier.operator == "==", line
@@ -41,22 +43,20 @@ def pins(lines: list[str]) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def lock() -> dict[str, str]:
-    return pins((ROOT / "requirements.lock").read_text().splitlines())
+    return pins((ROOT / "requirements.lock").read_text())
 
 
-def test_the_conda_environment_has_the_locks_pins(lock: dict[str, str]) -> None:
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
-    python, _, pip = environment["dependencies"]
-    assert python == "python=3.11"
-    conda = pins(pip["pip"])
-    assert conda == {name: lock[name] for name in conda}
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"]
-    direct = {
-        canonicalize_name(Requirement(line).name)
-        for line in (*project["dependencies"], *extras["suite"], *extras["development"])
-    }
-    assert set(conda) == direct
+def test_the_conda_environment_names_the_lock() -> None:
+    text = (ROOT / "environment.yml").read_text()
+    assert hashlib.sha256((ROOT / "requirements.lock").read_bytes()).hexdigest() in text
+    assert yaml.safe_load(text)["dependencies"] == ["python=3.11", "pip"]
+
+
+def test_one_version_is_told_everywhere() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert augmix.__version__ == version
+    assert f"version: {version}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def test_the_lock_satisfies_the_project(lock: dict[str, str]) -> None:
@@ -100,9 +100,9 @@ def test_training_never_imports_mlflow_and_help_hardly_anything() -> None:
 
 
 def test_every_room_is_described() -> None:
-    readme = (ROOT / "README.md").read_text()
-    for room in (*ALLOWED, "config", "workflow", "tests"):
-        assert f"`{room}/`" in readme
+    design = (ROOT / "docs/design.md").read_text(encoding="utf-8")
+    for room in (*ALLOWED, "config", "workflow", "benchmarks", "docs", "tests"):
+        assert f"`{room}/`" in design
 
 
 def test_the_library_imports_where_there_is_no_unix() -> None:

@@ -1,4 +1,4 @@
-"""The README's tables are what the command writes from the figures of record."""
+"""The tables of results are what the command writes from the figures of record."""
 
 import csv
 import json
@@ -12,7 +12,6 @@ from reports import readme
 from reports.loaded import load
 from tests.reports.synthetic import Synthetic
 
-CHECKOUT = Path(__file__).parents[2]
 TEXT = "before\n<!-- results: trial -->\nold\n<!-- end of results -->\nafter\n"
 
 
@@ -43,7 +42,7 @@ def test_the_recorded_figures_are_those_of_the_runs(synthetic: Synthetic, record
 
 
 def test_a_table_has_the_figures_their_intervals_and_where_they_were_made(recorded: Path) -> None:
-    text = readme.printed(recorded / "trial")
+    text = readme.printed(recorded / "trial", recorded)
     head, _, *lines = text.splitlines()
     assert head == "| Digits | mCE, % | minus AugMix | Clean error, % | minus AugMix | mFP, % | minus AugMix |"
     cells = [cell.strip() for cell in lines[0].split("|")[1:-1]]
@@ -63,25 +62,32 @@ def test_bold_are_all_that_are_not_told_apart_from_the_best(recorded: Path) -> N
     bold = {method for method, row in rows(recorded, "mCE").items() if row["best"] == "true"}
     assert "AugMix" in bold
     assert "Standard training" not in bold
-    lines = readme.printed(recorded / "trial").splitlines()[2:5]
+    lines = readme.printed(recorded / "trial", recorded).splitlines()[2:5]
     assert {line.split("|")[1].strip() for line in lines if line.split("|")[2].strip().startswith("**")} == bold
 
 
 def test_the_command_writes_between_the_marks_and_the_same_again(recorded: Path, tmp_path: Path) -> None:
     page = tmp_path / "README.md"
     page.write_text(TEXT, encoding="utf-8")
-    assert readme.write(page, recorded) == ["trial"]
+    other = tmp_path / "docs" / "results.md"
+    other.parent.mkdir()
+    other.write_text("no place\n", encoding="utf-8")
+    assert readme.write([other, page], recorded) == ["trial"]
     first = page.read_text(encoding="utf-8")
-    assert first == TEXT.replace("old", readme.printed(recorded / "trial"))
-    readme.write(page, recorded)
+    assert first == TEXT.replace("old", readme.printed(recorded / "trial", page))
+    assert "[All figures](records/trial/figures.csv)" in first
+    assert other.read_text(encoding="utf-8") == "no place\n"
+    other.write_text(TEXT, encoding="utf-8")
+    readme.write([other, page], recorded)
+    assert "[All figures](../records/trial/figures.csv)" in other.read_text(encoding="utf-8")
     assert page.read_text(encoding="utf-8") == first
 
 
 def test_a_page_without_the_marks_is_refused_and_left_as_it_is(recorded: Path, tmp_path: Path) -> None:
     page = tmp_path / "README.md"
     page.write_text("nothing\n", encoding="utf-8")
-    with pytest.raises(UserError, match="has no place for the figures of trial"):
-        readme.write(page, recorded)
+    with pytest.raises(UserError, match="have no place for the figures of trial"):
+        readme.write([page], recorded)
     assert page.read_text(encoding="utf-8") == "nothing\n"
 
 
@@ -89,17 +95,18 @@ def test_one_seed_says_so(synthetic: Synthetic, tmp_path: Path) -> None:
     synthetic.seeds = (0,)
     synthetic.write()
     readme.record(load(synthetic.folder, synthetic.data), synthetic.data, tmp_path / "one")
-    text = readme.printed(tmp_path / "one")
+    text = readme.printed(tmp_path / "one", tmp_path)
     assert "Of one seed." in text
     assert "±" not in text
     assert "In brackets" not in text
 
 
-def test_the_readmes_tables_are_those_of_the_figures_of_record() -> None:
-    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    blocks = dict(re.findall(rf"<!-- results: (\S+) -->\n(.*?){re.escape(readme.END)}", text, re.DOTALL))
-    there = {path.parent.name for path in readme.RECORDS.glob(f"*/{readme.FIGURES}")}
-    assert {name for name, block in blocks.items() if block.strip()} == there
-    for name in there:
-        assert blocks[name] == readme.printed(readme.RECORDS / name) + "\n"
-        assert json.loads((readme.RECORDS / name / readme.MADE).read_text())["experiment"] == name
+def test_the_tables_are_those_of_the_figures_of_record() -> None:
+    found = set()
+    for page in readme.PAGES:
+        text = page.read_text(encoding="utf-8")
+        for name, block in re.findall(rf"<!-- results: (\S+) -->\n(.*?){re.escape(readme.END)}", text, re.DOTALL):
+            found.add(name)
+            assert block == readme.printed(readme.RECORDS / name, page) + "\n"
+            assert json.loads((readme.RECORDS / name / readme.MADE).read_text())["experiment"] == name
+    assert found == {path.parent.name for path in readme.RECORDS.glob(f"*/{readme.FIGURES}")}

@@ -1,0 +1,41 @@
+"""The reference of the YAML: config/README.md is what the command writes, and says something of every key."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from augmix.suite.config.schema import schema
+from docs.generated import CONFIGURATION, commands, configuration
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert CONFIGURATION.read_text(encoding="utf-8") == configuration(), "run `python -m docs.generated`"
+
+
+def undescribed(place: str, node: Mapping[str, Any]) -> Iterator[str]:
+    """The keys of a schema that have no words of their own."""
+    for key, child in node.get("properties", {}).items():
+        if "description" not in child:
+            yield f"{place}.{key}"
+        yield from undescribed(f"{place}.{key}", child)
+    for inner in (node.get("items"), node.get("additionalProperties")):
+        if isinstance(inner, Mapping):
+            yield from undescribed(place, inner)
+
+
+def test_every_key_is_described() -> None:
+    whole = schema()
+    places = [("", whole), *whole["$defs"].items()]
+    assert [key for place, node in places for key in undescribed(place, node)] == []
+
+
+def test_the_page_has_every_key_and_kind() -> None:
+    text = configuration()
+    for key in ("`experiment`", "`weight_decay`", "`test`", "### kind: adversarial", "`epsilon`", "`quick.yaml`"):
+        assert key in text
+    assert "| `epochs` | a whole number, ≥ 1, ≤ 100000 | `100` |" in text
+
+
+def test_the_page_of_commands_has_every_command() -> None:
+    text = commands()
+    assert "## augmix reproduce" in text
+    assert "--retrain" in text
