@@ -25,6 +25,7 @@ from augmix.suite.track.net import FOLDER as NET
 from augmix.suite.track.records import (
     CURVES,
     REPORT,
+    SYSTEM,
     Record,
     Scores,
     checksum,
@@ -195,7 +196,7 @@ def _continues(client: "MlflowClient", run: "Run", record: Record) -> bool:
         return False
     if tags.get(f"{_TAG}curves") != checksum(record.epochs[: int(tags.get(f"{_TAG}epochs", 0))]):
         return False
-    finals = {key: value for key, value in run.data.metrics.items() if key not in CURVES}
+    finals = {k: v for k, v in run.data.metrics.items() if k not in CURVES and not k.startswith(SYSTEM)}
     for key, value in finals.items() if record.scores else ():
         new = record.scores.get(key)
         if new is None or not (new == value or (math.isnan(new) and math.isnan(value))):

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -16,9 +16,11 @@ from augmix.registry import method_parameters, method_parts
 from augmix.suite.io.digests import json_digest
 from augmix.suite.io.files import read_csv, read_mapping
 from augmix.suite.testsets import kinds
-from augmix.suite.track import net
+from augmix.suite.track import net, system
 
 CURVES = ("train_loss", "train_error", "test_error", "learning_rate", "seconds")
+SYSTEM = "system/"
+"""MLflow's page of a run's system metrics shows those whose names begin so."""
 REPORT = "report"  # stands for a path in the record of what belongs to the whole experiment
 _REPORT_FILES = ("experiment.yaml", "metrics.csv", "runs.csv", "report.html", "report.pdf", "tables/*", "figures/*")
 _METRICS_COLUMNS = (
@@ -70,6 +72,8 @@ class Record:
     tags: dict[str, str]
     inputs: list[Input]
     epochs: list[list[Point]]
+    system: list[Point]
+    """The machine's load meanwhile."""
     scores: dict[str, float]
     artifacts: dict[str, bytes]
 
@@ -82,14 +86,23 @@ class Record:
     def digest(self) -> str:
         """The hash of the whole record."""
         artifacts = {name: hashlib.sha256(data).hexdigest() for name, data in self.artifacts.items()}
-        fields = [self.name, self.status, self.parameters, self.tags, self.inputs, self.epochs, self.scores]
+        fields = [
+            self.name,
+            self.status,
+            self.parameters,
+            self.tags,
+            self.inputs,
+            self.epochs,
+            self.system,
+            self.scores,
+        ]
         return checksum([*fields, artifacts])
 
     def points(self) -> list[Point]:
         """The curves; the final metrics at the time of the last epoch and at step 0, which MLflow draws as bars."""
         points = [point for epoch in self.epochs for point in epoch]
         ended = points[-1].timestamp if points else 0
-        return points + [Point(key, value, ended, 0) for key, value in self.scores.items()]
+        return points + self.system + [Point(key, value, ended, 0) for key, value in self.scores.items()]
 
 
 def short_names(paths: Iterable[str]) -> dict[str, str]:
@@ -140,7 +153,8 @@ def read_record(folder: Path, path: str, name: str, scores: Scores, scored: floa
     if "parameters" in provenance:
         parameters["net.parameters"] = str(provenance["parameters"])
     inputs = _inputs(dataset, config, provenance)
-    return Record(path, name, status, parameters, tags, inputs, epochs, scores.values, artifacts)
+    load = _read_system(folder / system.FILE) if _belongs(folder, "history.csv", status) else []
+    return Record(path, name, status, parameters, tags, inputs, epochs, load, scores.values, artifacts)
 
 
 def _mlflows_own(folder: Path, provenance: Mapping[str, Any]) -> dict[str, str]:
@@ -207,7 +221,7 @@ def read_report(folder: Path) -> Record:
     """Read the files of the whole experiment: the tables, the figures and the report."""
     files = sorted(file for pattern in _REPORT_FILES for file in folder.glob(pattern) if file.is_file())
     artifacts = {file.relative_to(folder).as_posix(): _read(file) for file in files}
-    return Record(REPORT, REPORT, "FINISHED", {}, {}, [], [], {}, artifacts)
+    return Record(REPORT, REPORT, "FINISHED", {}, {}, [], [], [], {}, artifacts)
 
 
 def _read_history(path: Path) -> list[list[Point]]:
@@ -227,6 +241,20 @@ def _read_history(path: Path) -> list[list[Point]]:
     if not epochs:
         raise UserError(f"{path} holds no epoch yet")
     return epochs
+
+
+def _read_system(path: Path) -> list[Point]:
+    """The machine's load, as MLflow names it; none where it was not asked for, or the file is damaged."""
+    counts: Counter[str] = Counter()
+    points = []
+    try:
+        for row in read_csv(path, system.COLUMNS):
+            key = SYSTEM + row["metric"]
+            points.append(Point(key, float(row["value"]), round(1000 * float(row["timestamp"])), counts[key]))
+            counts[key] += 1
+    except (UserError, ValueError):
+        return []
+    return points
 
 
 def read_metrics(path: Path) -> tuple[dict[str, Scores], float]:

@@ -22,7 +22,7 @@ import pytest
 import yaml
 
 from augmix.errors import UserError
-from augmix.suite.track import store
+from augmix.suite.track import store, system
 from augmix.suite.track.mirror import is_elsewhere, serve, sync
 from augmix.suite.track.store import open_store
 
@@ -319,6 +319,27 @@ def test_a_trained_net_is_read_back_by_mlflow(experiment: Path, small_digits: Pa
     shutil.rmtree(data)
     assert mirror(experiment).updated == 1
     assert mlflow_runs(experiment)["standard/seed0"].info.run_id == info.run_id, "the net stays"
+
+
+def test_the_machines_load_is_noted_where_it_is_asked_for(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = experiment / "digits" / "smallnet" / "standard" / "seed0"
+    monkeypatch.delenv(system.SWITCH, raising=False)
+    with system.watched(run):
+        pass
+    assert not (run / system.FILE).exists()
+    monkeypatch.setenv(system.SWITCH, "true")
+    monkeypatch.setenv(system.INTERVAL, "0.01")
+    with system.watched(run):
+        while len((run / system.FILE).read_text().splitlines() if (run / system.FILE).exists() else []) < 10:
+            time.sleep(0.01)
+    mirror(experiment)
+    found = mlflow_runs(experiment)["standard/seed0"]
+    assert 0 < found.data.metrics["system/system_memory_usage_percentage"] <= 100
+    history = client_of(experiment).get_metric_history(found.info.run_id, "system/cpu_utilization_percentage")
+    assert [point.step for point in history] == list(range(len(history)))
+    assert len(history) >= 3
+    (run / system.FILE).write_text("cut short")
+    assert mirror(experiment).skipped == []
 
 
 def change_config(run: Path) -> None:
