@@ -242,16 +242,15 @@ def _replace_tags(client: "MlflowClient", run: "Run", tags: dict[str, str]) -> N
 
 def _log(client: "MlflowClient", run_id: str, record: Record) -> None:
     """Write parameters, curves and final metrics in as few calls as MLflow's limits allow; the data; the artifacts."""
-    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+    from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
     metrics = [Metric(*point) for point in record.points()]
     parameters = [Param(key, value) for key, value in record.parameters.items()]
-    if f"{NET}/MLmodel" in record.artifacts:
-        logged = [{"run_id": run_id, "artifact_path": NET, "flavors": {"python_function": {}}}]
-        client.set_tag(run_id, "mlflow.log-model.history", json.dumps(logged))
-    while metrics or parameters:
-        client.log_batch(run_id, metrics=metrics[:_METRICS_PER_CALL], params=parameters[:_PARAMETERS_PER_CALL])
-        metrics, parameters = metrics[_METRICS_PER_CALL:], parameters[_PARAMETERS_PER_CALL:]
+    logged = [{"run_id": run_id, "artifact_path": NET, "flavors": {"python_function": {}}}]
+    tags = [RunTag("mlflow.log-model.history", json.dumps(logged))] if f"{NET}/MLmodel" in record.artifacts else []
+    while metrics or parameters or tags:
+        client.log_batch(run_id, metrics[:_METRICS_PER_CALL], parameters[:_PARAMETERS_PER_CALL], tags)
+        metrics, parameters, tags = metrics[_METRICS_PER_CALL:], parameters[_PARAMETERS_PER_CALL:], []
     if record.inputs:
         trained = [InputTag("mlflow.data.context", "training")]
         inputs = [
