@@ -41,7 +41,7 @@ def _watch(path: Path, ended: Event) -> None:
         from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
         from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
 
-        monitors = [CPUMonitor()]
+        monitors: list[CPUMonitor | GPUMonitor] = [CPUMonitor()]
         with suppress(ImportError, RuntimeError):  # without nvidia-ml-py, or without a GPU
             monitors.append(GPUMonitor())
         path.parent.mkdir(parents=True, exist_ok=True)
