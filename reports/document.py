@@ -18,7 +18,7 @@ from reports.findings import limits, of_methods, significant
 from reports.layout import Column, Row, Table, as_data, flattened, framed, method_columns
 from reports.loaded import Results, majority, records
 from reports.names import PrintedMethod, architecture_title, headline_phrase, spaced
-from reports.quantities import Place, headline_of
+from reports.quantities import MEAN, Place, headline_of
 from reports.questions import answers
 from reports.significance import statistics_in_words
 from reports.style import Drawing
@@ -121,6 +121,11 @@ def _printed(results: Results, table: Table) -> Table:
     """A table as the report prints it."""
     if table.name == "differences" and (finding := significant(results)):
         return replace(table, caption=f"{table.caption}. {finding}")
+    if "architecture" in table.cells.index.names:
+        means = table.cells.index.get_level_values("architecture") == MEAN
+        if means.any() and not means.all():
+            each = f"each architecture is in tables/{table.name}.csv"
+            return replace(table, caption=f"{table.caption}; {each}", cells=table.cells[means])
     return printed_runs(table) if table.name == "runs" else table
 
 

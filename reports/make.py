@@ -12,7 +12,8 @@ from augmix.errors import UserError
 from augmix.suite.io.files import atomic, write_text
 from reports.document import document
 from reports.figures import draw_all
-from reports.layout import write_table
+from reports.latex import as_latex
+from reports.layout import as_csv, as_markdown
 from reports.loaded import load
 from reports.page import web_page
 from reports.samples import draw_samples
@@ -34,7 +35,8 @@ def build_report(experiment_folder: Path, data_folder: Path) -> Path:
         (experiment_folder / name).mkdir(exist_ok=True)
     tables = all_tables(results)
     for table in tables:
-        write_table(experiment_folder / "tables", table)
+        for suffix, written in (("csv", as_csv), ("md", as_markdown), ("tex", as_latex)):
+            write_text(experiment_folder / "tables" / f"{table.name}.{suffix}", written(table))
     folder = experiment_folder / "figures"
     samples = draw_samples(results, data_folder, folder)
     plots = draw_all(results, folder)
