@@ -116,7 +116,7 @@ def _heat_map(results: Results, folder: Path, dataset: str, family: Family) -> I
 
 def panels_of(shifts: list[str], methods: int) -> list[list[str]]:
     """The shifts cut into rows, so that names do not touch and no bar is thinner than about a millimetre."""
-    per_row = max(4, min(11, 104 // methods))
+    per_row = max(4, min(11, 144 // methods))
     rows = -(-len(shifts) // per_row)
     size = -(-len(shifts) // rows)
     return [shifts[i : i + size] for i in range(0, len(shifts), size)]
@@ -278,7 +278,7 @@ def _training_of(results: Results, folder: Path, dataset: str, histories: Mappin
     first, alone = next(iter(histories)), len(results.architectures) == 1
     name = f"training_{dataset}" + ("" if first == results.architectures[0] else f"_{first}")
     errors = pd.concat(list(histories.values()))["test_error"] * MEASURES["error"].scale
-    height = _height(results) if alone else 3.6
+    height = _height(results) if alone else 3.2
     with saved(folder, name, WIDTH, height) as figure:
         count = len(histories)
         axes = figure.subplots(*((1, 2) if alone else (2, count)), squeeze=False, sharey=False if alone else "row")
