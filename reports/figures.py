@@ -29,6 +29,8 @@ CONFIDENCE = MEASURES["rms_calibration"]
 """The measure of calibration that is drawn."""
 ACROSS = 4
 """Architectures side by side."""
+MOST_LABELS = 20
+"""Methods at the ends of their lines; more have a legend."""
 
 
 def draw_all(results: Results, folder: Path) -> dict[str, list[Drawing]]:
@@ -74,7 +76,7 @@ def _shift_bars(results: Results, folder: Path, dataset: str, family: Family) ->
     rows = panels_of(shifts, len(results.methods))
     kind = family.stem(f"{testset.noun}s")
     name = f"{kind}_{dataset}"
-    with saved(folder, name, WIDTH, 0.45 + 1.35 * len(rows)) as figure:
+    with saved(folder, name, WIDTH, _legend_height(results) + 1.35 * len(rows)) as figure:
         axes = panels(figure, len(rows), 1, sharey=True)
         for row, ax in zip(rows, axes, strict=True):
             _bars(results, ax, data, row, max(map(len, rows)), mean.shift if mean is not None else "")
@@ -166,7 +168,7 @@ def _legend(figure: Figure, handles: Sequence[Artist]) -> None:
 
 def _label_lines(results: Results, figure: Figure, ax: Axes, lines: pd.DataFrame, height: float) -> None:
     """The methods' titles: at the ends of the last panel's lines where it stands alone, else in a legend."""
-    if len(results.architectures) == 1:
+    if _labelled(results):
         _label_ends(results, ax, lines, height)
         return
     looks = looks_of(results).items()
@@ -185,8 +187,8 @@ def _severity(results: Results, folder: Path, dataset: str, family: Family) -> I
     name = f"{kind}_{dataset}"
     nets = results.architectures
     across = min(ACROSS, len(nets))
-    height = _height(results) if len(nets) == 1 else 0.4 + 1.7 * -(-len(nets) // across)
-    with saved(folder, name, COLUMN if len(nets) == 1 else WIDTH, height) as figure:
+    height = _height(results) if len(nets) == 1 else _legend_height(results) + 1.7 * -(-len(nets) // across)
+    with saved(folder, name, COLUMN if _labelled(results) else WIDTH, height) as figure:
         axes = panels(figure, len(nets), across, sharey=True)
         for ax, architecture in zip(axes, nets, strict=True):
             data = results.tidy(dataset, architecture, quantities)
@@ -204,9 +206,18 @@ def _severity(results: Results, folder: Path, dataset: str, family: Family) -> I
     yield Drawing(kind, name, f"{measure.title} on {where} against severity, {over}. {finding}".rstrip())
 
 
+def _labelled(results: Results) -> bool:
+    """Whether the methods stand at the ends of their lines: in the one panel of one architecture, if it has room."""
+    return len(results.architectures) == 1 and len(results.methods) <= MOST_LABELS
+
+
 def _height(results: Results) -> float:
-    """Inches: enough for every method's label beside the lines."""
-    return max(2.3, 0.5 + 0.14 * len(results.methods))
+    """Inches of a panel: enough for the methods at the ends of its lines, or in a legend over it."""
+    return max(2.3, 0.5 + 0.14 * len(results.methods)) if _labelled(results) else _legend_height(results) + 2
+
+
+def _legend_height(results: Results) -> float:
+    return 0.1 + 0.03 * len(results.methods)
 
 
 def _lines(results: Results, ax: Axes, lines: pd.Series) -> None:
@@ -278,7 +289,7 @@ def _training_of(results: Results, folder: Path, dataset: str, histories: Mappin
     first, alone = next(iter(histories)), len(results.architectures) == 1
     name = f"training_{dataset}" + ("" if first == results.architectures[0] else f"_{first}")
     errors = pd.concat(list(histories.values()))["test_error"] * MEASURES["error"].scale
-    height = _height(results) if alone else 3.2
+    height = _height(results) if alone else _legend_height(results) + 2.7
     with saved(folder, name, WIDTH, height) as figure:
         count = len(histories)
         axes = figure.subplots(*((1, 2) if alone else (2, count)), squeeze=False, sharey=False if alone else "row")

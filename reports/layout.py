@@ -235,10 +235,9 @@ def _bracketed(interval: tuple[float, float], decimals: int) -> str:
 
 
 def upright(table: Table) -> Table:
-    """A table of figures too wide for a page with each block turned round: the rows' labels head its columns."""
+    """A table too wide for a page with each block turned round: the rows' labels head its columns."""
     labels = dict.fromkeys(table.cells.index.get_level_values(1))
-    texts = table.cells.map(lambda cell: isinstance(cell, str)).any(axis=None)
-    if table.cells.shape[1] <= max(WIDEST, len(labels)) or not table.deviations or texts:
+    if table.cells.shape[1] <= max(WIDEST, len(labels)) or not table.deviations:
         return table
     rows = [
         Row((name,), block, title, [found.get(label, "–") for label in labels])

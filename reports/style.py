@@ -28,7 +28,7 @@ COLOURS = (
 MARKERS = "osD^vPXd<>ph"
 HATCHES = ("", "////", "....", "xxxx")
 STYLE: dict[str, Any] = {
-    "font.family": "STIXGeneral",
+    "font.family": ["STIXGeneral", "DejaVu Sans"],  # the latter for letters of other scripts; Matplotlib brings both
     "mathtext.fontset": "stix",
     "legend.frameon": False,
     "legend.handlelength": 1.2,
