@@ -294,3 +294,18 @@ def test_a_heat_map_has_each_wave_at_its_two_places(
     assert np.array_equal(grid, grid[::-1, ::-1])
     left, right, bottom, top = image.get_extent()
     assert (left, right, bottom, top) == (-2.5, 2.5, 2.5, -2.5)
+
+
+def test_forty_methods_have_a_legend_on_the_page_in_place_of_labels(
+    synthetic: Synthetic, tmp_path: Path, drawn: dict[str, Figure]
+) -> None:
+    synthetic.methods = [{"name": f"m{i}", "preset": f"m{i}"} for i in range(40)]
+    synthetic.evaluated, synthetic.seeds = ("clean",), (0,)
+    list(figures._training(load(synthetic.write(), synthetic.data), tmp_path, "digits"))
+    [figure] = drawn.values()
+    [legend] = figure.legends
+    assert not [text for ax in figure.axes for text in ax.texts]
+    assert [text.get_text() for text in legend.get_texts()] == [f"M{i}" for i in range(40)]
+    box, top = legend.get_window_extent(), max(ax.get_window_extent().y1 for ax in figure.axes)
+    assert top < box.y0 < box.y1 <= figure.bbox.y1
+    assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1

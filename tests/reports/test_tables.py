@@ -324,6 +324,33 @@ def test_without_figures_on_a_test_set_its_tables_are_absent(synthetic: Syntheti
     ]
 
 
+def test_methods_without_a_control_have_no_table_of_differences(synthetic: Synthetic) -> None:
+    synthetic.methods = [{"name": f"m{i}", "preset": f"m{i}"} for i in range(3)]
+    assert "differences" not in tables_of(synthetic)
+
+
+def test_figures_of_a_column_have_the_same_decimals(synthetic: Synthetic) -> None:
+    synthetic.write()
+    for row in synthetic.metrics:
+        if row["shift"] == "rotate" and row["method"] == "augmix":
+            row["value"] = 0.0028
+    synthetic.rewrite_metrics()
+    table = {t.name: t for t in all_tables(load(synthetic.folder, synthetic.data))}["perturbations"]
+    columns = list(table.cells.columns.get_level_values("name"))
+    texts = [[cell["text"] for cell in row["cells"]] for row in as_data(table)["blocks"][0]["rows"]]
+    decimals = [{len(row[i].partition(".")[2]) for row in texts} for i in range(len(columns))]
+    assert decimals[columns.index("rotate")] == {2}
+    assert all(len(found) == 1 for found in decimals)
+
+
+def test_the_mean_over_several_architectures_is_in_the_tables_by_shift(synthetic: Synthetic) -> None:
+    synthetic.architectures = ("allconv", "wideresnet")
+    rows = [row for row in read(tables_of(synthetic)["corruptions"]) if row["method"] == "augmix"]
+    assert [row["architecture"] for row in rows] == ["allconv", "wideresnet", "mean"]
+    fog = [float(row["fog"]) for row in rows]
+    assert fog[2] == pytest.approx(mean(fog[:2]), abs=1e-4)
+
+
 def test_a_wide_table_is_turned_for_print_only(synthetic: Synthetic) -> None:
     synthetic.methods = [{"name": f"m{i}", "preset": f"m{i}"} for i in range(15)]
     synthetic.evaluated = ("clean",)
