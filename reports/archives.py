@@ -67,6 +67,14 @@ def noise_floor(results: Results, place: Place, quantity: Quantity) -> float | N
     It is that of the first seed that finished; the mean over architectures needs all of them. None where its
     predictions are not at hand.
     """
+    key = ("noise floor", place, quantity)
+    if key not in results.memory:
+        results.memory[key] = _noise_floor(results, place, quantity)
+    found: float | None = results.memory[key]
+    return found
+
+
+def _noise_floor(results: Results, place: Place, quantity: Quantity) -> float | None:
     if place.architecture == MEAN:
         each = [noise_floor(results, place._replace(architecture=name), quantity) for name in results.architectures]
         found = [floor for floor in each if floor is not None]

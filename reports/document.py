@@ -18,7 +18,7 @@ from reports.findings import limits, of_methods, significant
 from reports.layout import Column, Row, Table, as_data, flattened, framed, method_columns
 from reports.loaded import Results, majority, records
 from reports.names import PrintedMethod, architecture_title, headline_phrase, spaced
-from reports.quantities import Place, headline_of
+from reports.quantities import MEAN, Cell, Place, headline_of
 from reports.questions import answers
 from reports.significance import statistics_in_words
 from reports.style import Drawing
@@ -27,6 +27,8 @@ from reports.verdict import judge
 from reports.words import count_word, enumerated, sentence, setting_in_print
 
 FEW_IMAGES = 2000
+LONGEST_WITH_DEVIATIONS = 16
+"""Rows; of a longer table of all headlines, the standard deviations would fill a page."""
 MOST_DIGESTS = 4
 """The table of provenance lists the digests of the code where there are no more."""
 UNSAID = [("warmup_epochs", 0), ("milestones", []), ("compile", False), ("processes", 1)]
@@ -107,8 +109,11 @@ def _generated(results: Results) -> list[str]:
 
 
 def _main(results: Results) -> Table:
-    """The main table, whose caption says what it shows in the first of its figures."""
+    """The main table, whose caption says what it shows in the first of its figures; a long one has no deviations."""
     table = main_table(results)
+    if len(table.cells) > LONGEST_WITH_DEVIATIONS:
+        cells = table.cells.map(lambda cell: replace(cell, deviation=None) if isinstance(cell, Cell) else cell)
+        table = replace(table, cells=cells, notes=(*table.notes, "Standard deviations over seeds: tables/summary.csv."))
     for family, quantity in results.judged[:1]:
         for dataset, testset in list(family.members.items())[:1]:
             what = f"{headline_phrase(testset)} on {testset.title_on(results.dataset_title(dataset))}"
@@ -121,6 +126,11 @@ def _printed(results: Results, table: Table) -> Table:
     """A table as the report prints it."""
     if table.name == "differences" and (finding := significant(results)):
         return replace(table, caption=f"{table.caption}. {finding}")
+    if "architecture" in table.cells.index.names:
+        means = table.cells.index.get_level_values("architecture") == MEAN
+        if means.any() and not means.all():
+            each = f"each architecture is in tables/{table.name}.csv"
+            return replace(table, caption=f"{table.caption}; {each}", cells=table.cells[means])
     return printed_runs(table) if table.name == "runs" else table
 
 

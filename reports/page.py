@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from augmix.errors import UserError
+from reports.hover import POINTS
+from reports.style import WIDTH
 
 HERE = Path(__file__).parent
 UNWRAPPED = """\
@@ -33,6 +35,9 @@ def web_page(root: Path, figures: Path, names: Iterable[str], timestamp: int) ->
     for name in names:
         head, there, rest = text.partition(f'<figure id="figure-{name}">')
         drawn = (figures / f"{name}.svg").read_text(encoding="utf-8")
+        if width := re.search(r'width="([\d.]+)pt"', drawn):
+            share = float(width[1]) / (POINTS * WIDTH)  # of the page, as on paper
+            drawn = drawn.replace("<svg ", f'<svg style="max-width: {100 * share:.4g}%" ', 1)
         text = head + there + IMAGE.sub(lambda _, drawn=drawn: drawn, rest, count=1)  # type: ignore[misc]
     text = text.replace("<table>", '<div class="scroll"><table>').replace("</table>", "</table></div>")
     text = re.sub(r"<body><p>(.*?)</p>", r"<body><h1>\1</h1>", text, count=1)

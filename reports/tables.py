@@ -20,7 +20,7 @@ from reports.reproduction import orderings_table, verdict_table
 from reports.tuning import sweep_table
 from reports.words import enumerated, sentence
 
-LONGEST_RUN_LIST = 60
+LONGEST_RUN_LIST = 30
 HELD_OUT = "Held out"
 """The heading of the shifts that enter no mean."""
 UNCHECKED = "The mFR's AlexNet denominators are unchecked: they come from one source and no second one confirms them."
@@ -120,7 +120,7 @@ def _by_method(
 ) -> Table:
     """Put methods down and quantities across, a block per data set and architecture."""
     rows = []
-    for dataset, architecture, block in blocks(results):
+    for dataset, architecture, block in blocks(results, overall=True):
         if dataset in datasets:
             found = [compared_cells(results, dataset, architecture, quantity) for quantity in columns.values()]
             rows += [
@@ -220,11 +220,15 @@ def _is_published(results: Results, dataset: str, family: Family) -> bool:
 
 def _summary(results: Results) -> Table:
     """Everything on one line per method, for whoever loads it elsewhere; written, not printed."""
-    named = {headline_name(family, quantity): quantity for family, quantity in results.judged}
+    columns = {
+        Column("", f"{headline_title(family.first)}{'' if family.usual else f', {family.first.title}'}", name): quantity
+        for family, quantity in results.judged
+        for name in [headline_name(family, quantity)]
+    }
     for measure, family, quantity in secondary(results):
-        suffix = "_pooled" if quantity.shift == POOLED else ""
-        named[f"{measure.name}_{family.name.lower()}{suffix}"] = quantity
-    columns = {Column("", name, name): quantity for name, quantity in named.items() if results.has(quantity)}
+        pooled = quantity.shift == POOLED
+        title = f"{measure.title}, {family.first.title}{' pooled' if pooled else ''}"
+        columns[Column("", title, f"{measure.name}_{family.name.lower()}{'_pooled' if pooled else ''}")] = quantity
     return _by_method(results, "summary", "All measures, each in its own unit", columns, list(results.datasets))
 
 

@@ -160,3 +160,20 @@ def test_a_long_list_of_runs_is_cut_to_the_unfinished(synthetic: Synthetic, seed
     runs = rows_of(document_of(synthetic), "runs")
     assert len(runs) == rows
     assert runs["AugMix, seed 3"][0] == "diverged"
+
+
+def test_of_several_architectures_the_mean_is_printed_and_a_long_main_table_has_no_deviations(
+    synthetic: Synthetic,
+) -> None:
+    synthetic.architectures = ("allconv", "wideresnet")
+    synthetic.datasets = {name: {"loader": "digits", "title": name} for name in ("one", "two", "three")}
+    synthetic.write()
+    made = document_of(synthetic)["tables"]
+    for name in ("calibration", "corruptions", "perturbations"):
+        titles = [block["title"] for block in made[name]["blocks"]]
+        assert titles == [f"{dataset}, mean over the architectures" for dataset in ("one", "two", "three")]
+        assert made[name]["caption"].endswith(f"each architecture is in tables/{name}.csv")
+    cells = [cell for block in made["main"]["blocks"] for row in block["rows"] for cell in row["cells"]]
+    assert len(cells) == 3 * 9 * 3
+    assert not any("deviation" in cell for cell in cells)
+    assert "Standard deviations over seeds: tables/summary.csv." in made["main"]["notes"]
