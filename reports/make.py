@@ -10,6 +10,7 @@ from pathlib import Path
 
 from augmix.errors import UserError
 from augmix.suite.io.files import atomic, write_text
+from reports.compute import draw_compute
 from reports.document import document
 from reports.figures import draw_all
 from reports.layout import write_table
@@ -38,7 +39,10 @@ def build_report(experiment_folder: Path, data_folder: Path) -> Path:
     folder = experiment_folder / "figures"
     samples = draw_samples(results, data_folder, folder)
     plots = draw_all(results, folder)
-    figures = {dataset: [*samples[dataset], *plots[dataset]] for dataset in results.datasets}
+    figures = {
+        dataset: [*samples[dataset], *plots[dataset], *draw_compute(results, folder, dataset)]
+        for dataset in results.datasets
+    }
     content = document(results, data_folder, tables, figures)
     names = [drawing.name for drawn in figures.values() for drawing in drawn]
     path = experiment_folder / "report.pdf"
