@@ -10,7 +10,7 @@ from pathlib import Path
 
 from augmix.errors import UserError
 from augmix.suite.io.files import atomic, write_text
-from reports.compute import draw_compute
+from reports.details import draw_details
 from reports.document import document
 from reports.figures import draw_all
 from reports.layout import write_table
@@ -40,7 +40,7 @@ def build_report(experiment_folder: Path, data_folder: Path) -> Path:
     samples = draw_samples(results, data_folder, folder)
     plots = draw_all(results, folder)
     figures = {
-        dataset: [*samples[dataset], *plots[dataset], *draw_compute(results, folder, dataset)]
+        dataset: [*samples[dataset], *plots[dataset], *draw_details(results, data_folder, folder, dataset)]
         for dataset in results.datasets
     }
     content = document(results, data_folder, tables, figures)
