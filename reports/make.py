@@ -48,8 +48,8 @@ def build_report(experiment_folder: Path, data_folder: Path) -> Path:
     path = experiment_folder / "report.pdf"
     with tempfile.TemporaryDirectory() as scratch, atomic(path) as temporary:
         root = Path(scratch)
-        shutil.copy(HERE / "report.typ", root)
-        shutil.copy(HERE / "references.yaml", root)
+        for name in ("report.typ", "sections.typ", "references.yaml"):
+            shutil.copy(HERE / name, root)
         for name in names:
             shutil.copy(folder / f"{name}.pdf", root)
         (root / "report.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")

@@ -25,21 +25,24 @@ def recipe_changes(results: Results) -> list[str]:
 
 def settings_table(results: Results) -> Table:
     """Every setting of the trainings and parameter of the methods, as they were resolved."""
-    rows = [Row(("all runs",), "", "All runs", ["", _in_print(results.config["training"], "; ")])]
-    rows += [
-        Row((name,), "", architecture_title(name), ["", _in_print(entry["training"], "; ")])
-        for entry in results.config["architectures"]
-        for name in [entry["name"]]
-        if entry.get("training")
-    ]
     own = {entry["name"]: entry.get("training") or {} for entry in results.config["methods"]}
-    rows += [
-        Row((method.name,), "", method.title, [method.settings or "none", _in_print(own[method.name], "; ") or "–"])
-        for method in results.methods
+    said = {"all runs": ("All runs", "", results.config["training"])}
+    said |= {
+        entry["name"]: (architecture_title(entry["name"]), "", entry["training"])
+        for entry in results.config["architectures"]
+        if entry.get("training")
+    }
+    said |= {
+        method.name: (method.title, method.settings or "no parameters", own[method.name]) for method in results.methods
+    }
+    rows = [
+        Row((name,), "", title, ["; ".join(filter(None, (parameters, _in_print(training, "; "))))])
+        for name, (title, parameters, training) in said.items()
     ]
-    heads = [Column("", "Parameters", "parameters"), Column("", "Training", "training")]
-    caption = "Hyper-parameters as they were resolved; what a method's training does otherwise than all runs"
-    return Table("settings", caption, framed(["of"], heads, rows))
+    caption = (
+        "Hyper-parameters as they were resolved: the training's, then each method's with what its training changes"
+    )
+    return Table("settings", caption, framed(["of"], [Column("", "", "settings")], rows))
 
 
 def _in_print(settings: Mapping[str, Any], between: str) -> str:

@@ -76,7 +76,7 @@ def test_the_sheet_shows_the_images_that_divide_most(
     image = int(np.asarray(first.images[0].get_array())[0, 0, 0])
     assert image == gain.argmax()
     names = ["nought", "one", "two", "three"]
-    assert first.get_title() == (
+    assert first.texts[0].get_text() == (
         f"{names[found.labels[image]]}\n{100 * found.standard[image]:.0f} → {100 * found.augmix[image]:.0f} %"
     )
     assert f"({(found.verdict == 1).sum()} of 60 images)" in sheet.caption
