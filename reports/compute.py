@@ -91,9 +91,9 @@ def draw_compute(results: Results, folder: Path, dataset: str) -> Iterator[Drawi
     means, spread = groups.mean(), groups.std().fillna(0.0)
     shown = [name for name in results.architectures if name in means.index]
     looks = {title: look for title, look in looks_of(results).items() if title in set(data["method"])}
-    name, across = f"compute_{dataset}", min(3, len(shown))
+    name, across = f"compute_{dataset}", 2 if len(shown) == 4 else min(3, len(shown))
     fronts = {}
-    with saved(folder, name, WIDTH, 2.5 * -(-len(shown) // across)) as figure:
+    with saved(folder, name, WIDTH, 2.4 * -(-len(shown) // across)) as figure:
         for ax, architecture in zip(panels(figure, len(shown), across, sharey=True), shown, strict=True):
             points = {title: (row["seconds"], row["value"]) for title, row in means.loc[architecture].iterrows()}
             fronts[architecture] = front(points)

@@ -43,7 +43,7 @@ def draw_confidence(results: Results, folder: Path, dataset: str) -> Iterator[Dr
         return
     looks = {method: looks_of(results)[method.title] for method in methods}
     name, rows = f"reliability_{dataset}", len(results.architectures)
-    with saved(folder, name, WIDTH, 0.35 + 1.75 * rows) as figure:
+    with saved(folder, name, WIDTH, 0.55 + 1.55 * rows) as figure:
         axes = figure.subplots(rows, len(measured) + len(by_severity), squeeze=False)
         for row, architecture in zip(axes, results.architectures, strict=True):
             for ax, testset in zip(row, measured, strict=False):
@@ -51,6 +51,8 @@ def draw_confidence(results: Results, folder: Path, dataset: str) -> Iterator[Dr
                 ax.set_title(f"{testset.title} images" if ax in axes[0] else "")
             for ax, quantities in zip(row[len(measured) :], by_severity, strict=True):
                 _severities(results, ax, (dataset, architecture), quantities, looks)
+            for ax in row if architecture != results.architectures[-1] else ():
+                ax.set_xlabel("")
             if rows > 1:
                 row[0].set_ylabel(f"{architecture_title(architecture)}\n{row[0].get_ylabel()}")
         handles = [

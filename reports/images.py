@@ -87,10 +87,11 @@ def _classes(results: Results, folder: Path, dataset: str, names: Sequence[str])
     title, of = list(errors.items())[-1]
     method = "AugMix" if "AugMix" in of else methods[0]
     by_class = {_named(names, label): error for label, error in of[method].items()}
-    several = "architectures and seeds" if len(results.architectures) > 1 else "seeds"
+    over = [what for what, of in (("nets", results.architectures), ("seeds", results.config["seeds"])) if len(of) > 1]
+    means = f"means over {enumerated(over)}, " if over else ""
     caption = (
         f"Error (%) on {enumerated(list(errors))} images of {results.dataset_title(dataset)}{which}, the hardest on "
-        f"top; means over {several}, darkest where a panel's is highest. "
+        f"top; {means}darkest where a panel's is highest. "
         f"{extremes(by_class, f'error of {method} on {title} images', MEASURES['error'])}"
     )
     yield Drawing("classes", name, caption)
@@ -149,18 +150,22 @@ def _disagreements(results: Results, data: Path, folder: Path, dataset: str, nam
     if not np.array_equal(read_array(data / "test_labels.npy", None, (len(images),))[places], found.labels):
         return  # other images than those that were corrupted
     order = np.argsort(-np.abs(found.standard - found.augmix), kind="stable")
-    rows = [order[found.verdict[order] == verdict][:ACROSS] for verdict in (1, -1)]
+    each = (order[found.verdict[order] == verdict][:ACROSS] for verdict in (1, -1))
+    rows = [chosen.tolist() for chosen in each if len(chosen)]
     name, side = f"disagreements_{dataset}", WIDTH / ACROSS
-    with saved(folder, name, WIDTH, 2 * (side + TITLE)) as figure:
+    height = len(rows) * (side + TITLE)
+    with saved(folder, name, WIDTH, height) as figure:
         ax = figure.add_axes((0, 0, 1, 1))  # one for all of them: axes are slow
-        for (row, column), image in {(r, c): image for r in (0, 1) for c, image in enumerate(rows[r])}.items():
-            left, bottom = column * side, (1 - row) * (side + TITLE)
+        for (row, column), image in {
+            (r, c): image for r, row in enumerate(rows) for c, image in enumerate(row)
+        }.items():
+            left, bottom = column * side, height - (row + 1) * (side + TITLE)
             extent = (left, left + 0.94 * side, bottom, bottom + 0.94 * side)
             ax.imshow(images[places[image : image + 1]][0], extent=extent, interpolation="nearest")
             shares = " → ".join(f"{100 * of[image]:.0f}" for of in (found.standard, found.augmix))
             title = f"{_named(names, found.labels[image])}\n{shares} %"
             ax.text(left + 0.47 * side, bottom + 0.96 * side, title, fontsize=6.5, ha="center", va="bottom")
-        ax.set(xlim=(0, WIDTH), ylim=(0, 2 * (side + TITLE)))
+        ax.set(xlim=(0, WIDTH), ylim=(0, height))
         ax.set_axis_off()
         figure.set_layout_engine("none")
     yield Drawing("disagreements", name, _caption(results, dataset, testset, found))

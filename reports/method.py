@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
-from augmix import mixing, operations
-from augmix.mixing import Plan, Sampler
 from augmix.suite.data.datasets import read_images
 from reports.loaded import Results
 from reports.names import spaced
 from reports.style import COLOURS, LOOKS, WIDTH, Drawing, saved
+
+if TYPE_CHECKING:
+    import torch
+
+    from augmix.mixing import Plan
 
 HEIGHT = 2.35
 """Inches."""
@@ -38,8 +40,12 @@ class Steps(NamedTuple):
     view: np.ndarray
 
 
-def steps_of(image: np.ndarray, plan: Plan) -> Steps:
+def steps_of(image: np.ndarray, plan: "Plan") -> Steps:
     """What the first entry of a plan makes of an image, uint8 (H, W, 3), step by step."""
+    import torch
+
+    from augmix import mixing, operations
+
     batch = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
     chains = []
     for ids, parameters in zip(plan.operations[0], plan.parameters[0], strict=True):
@@ -50,21 +56,24 @@ def steps_of(image: np.ndarray, plan: Plan) -> Steps:
                 current = operations.apply(name, current, parameter)
                 chain.append((name, _shown(current)))
         chains.append(chain)
-    one = Plan(*(array[:1] for array in plan[:4]), plan.size)
+    one = mixing.Plan(*(array[:1] for array in plan[:4]), plan.size)
     mixture, view = (mixing.apply(batch, plan_) for plan_ in (one._replace(m=np.ones(1)), one))
     return Steps(chains, plan.weights[0].tolist(), _shown(mixture), float(plan.m[0]), _shown(view))
 
 
-def _shown(images: torch.Tensor) -> np.ndarray:
+def _shown(images: "torch.Tensor") -> np.ndarray:
     """The first of some images as it is printed."""
-    return np.asarray(images[0].permute(1, 2, 0).round().to(torch.uint8))
+    return np.asarray(images[0].permute(1, 2, 0).round().byte())
 
 
-def telling_plans(size: tuple[int, int]) -> tuple[Plan, Plan]:
+def telling_plans(size: tuple[int, int]) -> "tuple[Plan, Plan]":
     """The plans of two views of an image: the first draw that shows chains of one to three operations, and its next.
 
     No operation is there twice, and no weight is so small that its chain could not be seen.
     """
+    from augmix import operations
+    from augmix.mixing import Plan, Sampler
+
     plan = Sampler().sample(DRAWS, size, np.random.default_rng(0))
     depths = np.sort((plan.operations != operations.IDENTITY).sum(2), axis=1)
     clear = (plan.weights.min(1) > 0.2) & (np.abs(plan.m - 0.5) < 0.2) & (depths == (1, 2, 3)).all(1)
