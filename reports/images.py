@@ -156,9 +156,7 @@ def _disagreements(results: Results, data: Path, folder: Path, dataset: str, nam
     height = len(rows) * (side + TITLE)
     with saved(folder, name, WIDTH, height) as figure:
         ax = figure.add_axes((0, 0, 1, 1))  # one for all of them: axes are slow
-        for (row, column), image in {
-            (r, c): image for r, row in enumerate(rows) for c, image in enumerate(row)
-        }.items():
+        for row, column, image in [(r, c, image) for r, chosen in enumerate(rows) for c, image in enumerate(chosen)]:
             left, bottom = column * side, height - (row + 1) * (side + TITLE)
             extent = (left, left + 0.94 * side, bottom, bottom + 0.94 * side)
             ax.imshow(images[places[image : image + 1]][0], extent=extent, interpolation="nearest")
