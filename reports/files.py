@@ -15,7 +15,7 @@ from reports.quantities import VALIDATION
 PLACE = ["dataset", "arch", "method"]
 RUN = [*PLACE, "seed"]
 QUANTITY = ["testset", "shift", "metric", "severity"]
-RUN_NUMBERS = ("epochs", "parameters", "train_seconds", "evaluate_seconds", "threads")
+RUN_NUMBERS = ("epochs", "parameters", "train_seconds", "train_cpu_seconds", "evaluate_seconds", "threads")
 STATUSES = ("done", "diverged", "failed", "missing")
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from augmix.errors import UserError
 from augmix.suite.io.files import atomic, write_text
+from reports.details import draw_details
 from reports.document import document
 from reports.figures import draw_all
 from reports.latex import as_latex
@@ -51,8 +52,8 @@ def build_report(experiment_folder: Path, data_folder: Path) -> Path:
     path = experiment_folder / "report.pdf"
     with tempfile.TemporaryDirectory() as scratch, atomic(path) as temporary:
         root = Path(scratch)
-        shutil.copy(HERE / "report.typ", root)
-        shutil.copy(HERE / "references.yaml", root)
+        for name in ("report.typ", "sections.typ", "references.yaml"):
+            shutil.copy(HERE / name, root)
         for name in names:
             shutil.copy(folder / f"{name}.pdf", root)
         (root / "report.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
@@ -63,7 +64,10 @@ def build_report(experiment_folder: Path, data_folder: Path) -> Path:
 
 def _drawn(results: Results, data: Path, folder: Path) -> dict[str, list[Drawing]]:
     samples, plots = draw_samples(results, data, folder), draw_all(results, folder)
-    return {dataset: [*samples[dataset], *plots[dataset]] for dataset in results.datasets}
+    return {
+        dataset: [*samples[dataset], *plots[dataset], *draw_details(results, data, folder, dataset)]
+        for dataset in results.datasets
+    }
 
 
 @contextlib.contextmanager

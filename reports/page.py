@@ -16,7 +16,6 @@ UNWRAPPED = """\
 """
 """Typst leaves out of HTML what lies in containers that are layout alone: their content takes their place."""
 IMAGE = re.compile("<img [^>]*>")
-METHOD = re.compile(r'<section id="method">.*?</section>\n', re.DOTALL)
 
 
 def web_page(root: Path, figures: Path, names: Iterable[str], timestamp: int) -> str:
@@ -43,7 +42,4 @@ def web_page(root: Path, figures: Path, names: Iterable[str], timestamp: int) ->
     text = re.sub(r"<body><p>(.*?)</p>", r"<body><h1>\1</h1>", text, count=1)
     ours = (HERE / "page.html").read_text(encoding="utf-8")
     style, _, rest = ours.partition("</style>\n")
-    [method] = METHOD.findall(rest)
-    text = text.replace("</head>", f"{style}</style></head>")
-    text = text.replace("<h2>", f"{method}<h2>", 1)
-    return text.replace("</body>", f"{METHOD.sub('', rest)}</body>")
+    return text.replace("</head>", f"{style}</style></head>").replace("</body>", f"{rest}</body>")

@@ -7,6 +7,7 @@ from itertools import product
 from augmix.suite.evaluate.measures import MEASURES, Measure, measures_of
 from augmix.suite.testsets.base import TestSet
 from reports.calibration import calibration_table, secondary
+from reports.compute import compute_seconds, kind_of_compute, time_in_print
 from reports.differences import differences_table
 from reports.evidence import compared_cells
 from reports.layout import Column, Row, Table, blocks, flattened, framed, method_columns, signed
@@ -296,16 +297,16 @@ def _runs(results: Results) -> Table:
                 run["status"],
                 counted(run["epochs"]),
                 counted(run["parameters"]),
-                wall_time(run["train_seconds"]),
-                wall_time(run["evaluate_seconds"]),
+                time_in_print(seconds),
                 run["message"] or "–",
             ],
         )
-        for run in records(results.runs)
+        for run, seconds in zip(records(results.runs), compute_seconds(results.runs), strict=True)
     ]
-    names = ("status", "epochs", "parameters", "training", "evaluation", "message")
+    names = ("status", "epochs", "parameters", "training", "message")
     cells = framed(["dataset", "architecture", "method", "seed"], [Column("", n.title(), n) for n in names], rows)
-    return Table("runs", "Every run that was asked for", cells)
+    caption = f"Every run that was asked for, with the {kind_of_compute(results)} of its training"
+    return Table("runs", caption, cells)
 
 
 def printed_runs(runs: Table) -> Table:
@@ -319,12 +320,3 @@ def printed_runs(runs: Table) -> Table:
 def counted(count: float) -> str:
     """A count as `136,282`; a dash where there is none."""
     return "–" if count != count else f"{count:,.0f}"
-
-
-def wall_time(seconds: float) -> str:
-    """A duration in the unit that suits it, `48 s`, `12.5 min`, `3.2 h`; a dash where there is none."""
-    if seconds != seconds:
-        return "–"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -1,7 +1,5 @@
 """Figures that are there, that can be read, and that show what they should."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -28,23 +26,6 @@ TWELVE = (
     "standard", "cutout", "mixup", "cutmix", "autoaugment", "adversarial", "augmix", "no_jsd", "no_mixing", "kl_only",
     "single_chain", "random_autoaugment",
 )  # fmt: skip
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Figure]:
-    """The figures that are drawn from here on, laid out but not written, by name."""
-    kept: dict[str, Figure] = {}
-
-    @contextmanager
-    def kept_only(folder: Path, name: str, width: float, height: float) -> Iterator[Figure]:
-        with style.styled():
-            kept[name] = Figure(figsize=(width, height), layout="constrained")
-            yield kept[name]
-            kept[name].draw_without_rendering()
-
-    monkeypatch.setattr(figures, "saved", kept_only)
-    monkeypatch.setattr(samples, "saved", kept_only)
-    return kept
 
 
 def extents(texts: list[Text], figure: Figure) -> list[Bbox]:

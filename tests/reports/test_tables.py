@@ -17,10 +17,11 @@ from augmix.perturbations import perturbations_of
 from augmix.suite.config import experiment
 from augmix.suite.evaluate.measures import MEASURES
 from augmix.suite.evaluate.paper import paper_results
+from reports.compute import time_in_print
 from reports.latex import as_latex, escape_latex
 from reports.layout import Table, as_csv, as_data, as_markdown, escape_markdown
 from reports.loaded import load
-from reports.tables import all_tables, main_table, printed_runs, wall_time
+from reports.tables import all_tables, main_table, printed_runs
 from tests.reports.synthetic import NATURAL, Synthetic
 
 
@@ -401,7 +402,7 @@ def test_every_latex_row_has_as_many_columns(synthetic: Synthetic) -> None:
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (99, "99 s"), (750, "12.5 min"), (11_520, "3.2 h")])
 def test_durations(seconds: float, text: str) -> None:
-    assert wall_time(seconds) == text
+    assert time_in_print(seconds) == text
 
 
 def test_the_same_runs_on_published_and_generated_images(synthetic: Synthetic) -> None:
