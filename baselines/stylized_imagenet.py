@@ -4,6 +4,7 @@ You make the stylised images, with their authors' code, and give the folder; as 
 other views, `views: [{stylized_imagenet: {folder: …}}, {augmix: {}}]`.
 """
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from augmix.checks import check_number
 from augmix.errors import UserError
 from augmix.losses import cross_entropy
 from augmix.methods import Method, unmixed
-from augmix.suite.data.loaders.image_folder import decode, listing
+from augmix.suite.data.loaders.image_folder import decode, is_wanted, listing
 from augmix.suite.io.files import expanded
 
 
@@ -38,6 +39,9 @@ class Stylised:
         self.classes = [folder / name for name in listing(folder) if (folder / name).is_dir()]
         if not self.classes:
             raise ValueError(f"folder must hold train/<class>/*, and {folder} has no class folders")
+        for name in self.classes:
+            if not any(is_wanted(entry.name) for entry in os.scandir(name)):
+                raise ValueError(f"{name} is empty: a class needs at least one image")
         self.probability = probability
         self.files: dict[int, list[str]] = {}
 
@@ -64,6 +68,4 @@ class Stylised:
         folder = self.classes[label]
         if label not in self.files:
             self.files[label] = listing(folder)
-            if not self.files[label]:
-                raise UserError(f"{folder} is empty: a class needs at least one image")
         return folder / self.files[label][rng.integers(len(self.files[label]))]

@@ -2,7 +2,8 @@
 
 Each module of this package, `baselines/` and `ablations/` defines one function `method(**parameters)` that
 returns a `Method`. Images come as uint8 (B, C, H, W) on the training device, cropped and flipped already; a
-view is uint8 or float in [0, 255]. The net takes such images as they are: it normalises them itself.
+view is uint8 or float in [0, 255]. The net takes such images as they are: it normalises them itself. Views that read
+images of classes have those as their `classes`: there have to be as many as in the data set.
 """
 
 import importlib

@@ -76,5 +76,6 @@ def test_faults_are_the_users_to_mend(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"n02/0\.png is not an image"):
         stylised(folder, probability=1.0)
     (folder / "train" / "n03").mkdir()
-    with pytest.raises(UserError, match="n03 is empty"):
-        stylised(folder, labels=torch.tensor([2]), probability=1.0)
+    (folder / "train" / "n03" / ".DS_Store").write_text("")
+    with pytest.raises(ValueError, match="n03 is empty: a class needs at least one image"):
+        stylized_imagenet.method(folder=str(folder))

@@ -159,8 +159,21 @@ def check_methods(experiment: Experiment) -> None:
 
     for name, settings in doubtful.items():
         method = methods.build(settings, experiment.config["method_packages"])
+        _check_classes(experiment, name, method.views)
         if "preset" not in settings:
             methods.try_out(method, name)
+
+
+def _check_classes(experiment: Experiment, method: str, views: Any) -> None:
+    """Views that have `classes`, such as those of a folder of images, have as many as each data set."""
+    for stage in getattr(views, "keywords", {}).get("stages", [views]):
+        for dataset in experiment.datasets if hasattr(stage, "classes") else ():
+            known = _classes(experiment, dataset)
+            if known is not None and len(stage.classes) != len(known):
+                raise UserError(
+                    f"method '{method}': its images are of {len(stage.classes)} classes and those of data set "
+                    f"'{dataset}' of {len(known)}; give it one folder for each class"
+                )
 
 
 def _trained_with(folder: Path, run: Run) -> bool:

@@ -178,6 +178,22 @@ def test_parts_that_do_not_go_together_are_refused(write_config: Write, views: A
         preflight.check(load(write_config(methods=[composed])))
 
 
+@pytest.mark.parametrize("row", [False, True])
+def test_stylised_images_of_another_number_of_classes_are_refused(
+    write_config: Write, tmp_path: Path, row: bool
+) -> None:
+    for name in range(9):
+        (tmp_path / "styles" / "train" / str(name)).mkdir(parents=True)
+        (tmp_path / "styles" / "train" / str(name) / "0.png").touch()
+    given = {"folder": str(tmp_path / "styles")}
+    part = {"views": [{"stylized_imagenet": given}, {"augmix": {}}], "mix": {"standard": {}}, "loss": {"augmix": {}}}
+    method = {"name": "styled", **(part if row else {"preset": "stylized_imagenet", "parameters": given})}
+    with pytest.raises(
+        UserError, match="method 'styled': its images are of 9 classes and those of data set 'digits' of 10"
+    ):
+        preflight.check_methods(load(write_config(methods=[method])))
+
+
 def test_a_method_that_was_trained_with_is_not_built_again(write_config: Write) -> None:
     wide = {"name": "wide", "preset": "augmix", "parameters": {"width": 0}}
     experiment = load(write_config(methods=[wide]))
