@@ -75,6 +75,15 @@ print(float(loss) > 0, augmix.metrics.error([0, 1], [0, 0]))
     assert (done.stdout, done.returncode) == ("True 0.5\n", 0), done.stderr
 
 
+def test_it_says_what_it_is(site: Path) -> None:
+    [metadata] = site.glob("augmix-*.dist-info/METADATA")
+    fields = set(re.findall(r"^([\w-]+): ", metadata.read_text(), re.M))
+    assert {"Author", "Classifier", "License-Expression", "Project-URL", "Requires-Python", "Summary"} <= fields
+    assert (site / "augmix/py.typed").is_file()
+    done = run(site, "import augmix; print(set(augmix.__all__) <= set(dir(augmix)), 'torch' in sys.modules)")
+    assert done.stdout == "True False\n", done.stderr
+
+
 @pytest.mark.parametrize("module", ["corruptions", "perturbations"])
 def test_corruptions_say_which_extra_they_need(site: Path, module: str) -> None:
     for code in (f"import augmix.{module}", f"from augmix import {module}", f"import augmix; augmix.{module}"):
