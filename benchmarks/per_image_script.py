@@ -115,7 +115,7 @@ def corrupt(image: np.ndarray, name: str, severity: int, rng: np.random.Generato
 @contextmanager
 def pixel_by_pixel() -> Iterator[None]:
     """Within it, the plain constructions of C̄ loop over pixels in Python wherever the published script does so."""
-    looping = {"ray_weight": ray_weight, "bilinear": bilinear, "spectral_noise": spectral_noise}
+    looping: dict[str, Any] = {"ray_weight": ray_weight, "bilinear": bilinear, "spectral_noise": spectral_noise}
     with patch.multiple(plain_bar, **looping):
         yield
 
@@ -158,6 +158,8 @@ def spectral_noise(amplitude: Callable[[np.ndarray], np.ndarray], size: int, dra
     def looping(distances: np.ndarray) -> np.ndarray:
         middle = len(distances) / 2
         places = ((y, x) for y in range(size) for x in range(size))
-        return np.array([amplitude(np.linalg.norm(np.array(place) - middle)) for place in places]).reshape(size, size)
+        return np.array([amplitude(np.asarray(np.linalg.norm(np.array(place) - middle))) for place in places]).reshape(
+            size, size
+        )
 
     return _spectral_noise(looping, size, draws)
