@@ -5,8 +5,10 @@ to ImageMagick and back as PNG files in memory: so it goes here, but numpy blurs
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -17,6 +19,7 @@ from skimage.util import random_noise
 
 from augmix.corruptions.constants import PARAMETERS
 from benchmarks import plain_corruptions as plain
+from benchmarks import plain_corruptions_bar as plain_bar
 from benchmarks.plain_corruptions import truncate
 
 Corrupt = Callable[[np.ndarray, Any, np.random.Generator], np.ndarray]
@@ -104,3 +107,59 @@ SCRIPT: dict[str, Corrupt] = {
 def corrupt(image: np.ndarray, name: str, severity: int, rng: np.random.Generator) -> np.ndarray:
     """One image of 32×32, uint8 (32, 32, 3)."""
     return SCRIPT[name](image, PARAMETERS[name]["cifar"][severity - 1], rng)
+
+
+# ---- C̄, whose script goes from pixel to pixel
+
+
+@contextmanager
+def pixel_by_pixel() -> Iterator[None]:
+    """Within it, the plain constructions of C̄ loop over pixels in Python wherever the published script does so."""
+    looping: dict[str, Any] = {"ray_weight": ray_weight, "bilinear": bilinear, "spectral_noise": spectral_noise}
+    with patch.multiple(plain_bar, **looping):
+        yield
+
+
+def ray_weight(y: np.ndarray, x: np.ndarray, lengths: np.ndarray, exponent: float) -> np.ndarray:
+    count = len(lengths)
+
+    def weight(down: float, right: float) -> list[float]:
+        distance = np.linalg.norm(np.array([down, right]))
+        position = (np.arctan2(right, down) + np.pi) * count / (2 * np.pi)
+        ray = int(position)
+        fraction = position - ray
+        length = lengths[ray % count] + fraction * (lengths[(ray + 1) % count] - lengths[ray % count])
+        bright = (length**2 / (distance**2 + 1e-4)) ** exponent
+        return [np.clip((1 - (fraction - 0.5) ** 2) * bright, 0, 1)]
+
+    return np.array([[weight(*place) for place in zip(*rows, strict=True)] for rows in zip(y, x, strict=True)])
+
+
+def bilinear(image: np.ndarray, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+    height, width = image.shape[:2]
+
+    def value(row: int, column: int) -> np.ndarray:
+        return image[row, column] if 0 <= row < height and 0 <= column < width else np.zeros(3)
+
+    def between(down: float, right: float) -> np.ndarray:
+        top, left = int(np.floor(down)), int(np.floor(right))
+        near, far = 1 - right + left, right - left
+        above = value(top, left) * near + value(top, left + 1) * far
+        below = value(top + 1, left) * near + value(top + 1, left + 1) * far
+        return above * (1 - down + top) + below * (down - top)
+
+    return np.array([[between(*place) for place in zip(*rows, strict=True)] for rows in zip(y, x, strict=True)])
+
+
+_spectral_noise = plain_bar.spectral_noise
+
+
+def spectral_noise(amplitude: Callable[[np.ndarray], np.ndarray], size: int, draws: plain_bar.Draws) -> np.ndarray:
+    def looping(distances: np.ndarray) -> np.ndarray:
+        middle = len(distances) / 2
+        places = ((y, x) for y in range(size) for x in range(size))
+        return np.array([amplitude(np.asarray(np.linalg.norm(np.array(place) - middle))) for place in places]).reshape(
+            size, size
+        )
+
+    return _spectral_noise(looping, size, draws)
