@@ -43,14 +43,14 @@ def pgd(
         return (perturbed,)
 
     start = uniform(images.shape, rng, images.device)
-    with _attacked(net, mode):
+    with attacked(net, mode):
         [perturbed] = replayed((net, epsilon, step, steps, mode), ascend, images, labels, start)
     return perturbed
 
 
 @contextmanager
-def _attacked(net: nn.Module, mode: str) -> Iterator[None]:
-    """The net in `mode` ("train" or "eval"), its running statistics left alone."""
+def attacked(net: nn.Module, mode: str) -> Iterator[None]:
+    """The net in `mode` ("train" or "eval") within the block, its running statistics left alone."""
     training = net.training
     norms = [module for module in net.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
     net.train(mode == "train")

@@ -25,13 +25,14 @@ def jensen_shannon(logits: Sequence[Tensor], weight: float = 12.0) -> Tensor:
 
     JS = mean over views of KL(p_view ‖ M) with M the mean prediction, clamped to [1e-7, 1] before its logarithm
     as the paper's code does; summed over classes, averaged over the batch (AugMix, Section 3, Equation 2).
-    `logits` are (B, K) float tensors, one a view. Returns a scalar; raises ValueError for fewer than two views.
+    `logits` are (B, K) float tensors, one a view, or (B, K, H, W) of pixels, which are averaged over as well.
+    Returns a scalar; raises ValueError for fewer than two views.
     """
     _check_views("jensen_shannon", logits)
     log_p = torch.stack([F.log_softmax(view, dim=1) for view in logits])
     p = log_p.exp()
     log_mean = p.mean(0).clamp(1e-7, 1.0).log()
-    return weight * (p * (log_p - log_mean)).sum(-1).mean()
+    return weight * (p * (log_p - log_mean)).sum(2).mean()
 
 
 def kullback_leibler(logits: Sequence[Tensor], weight: float = 12.0, reverse: bool = False) -> Tensor:
@@ -40,13 +41,14 @@ def kullback_leibler(logits: Sequence[Tensor], weight: float = 12.0, reverse: bo
     Averaged over the views after the first, summed over classes, averaged over the batch; the gradient goes through
     both sides. Two views that differ little from the clean one, and independently, make it 2.25 times the
     Jensen–Shannon divergence of the three; opposite differences 1.5 times, equal ones 4.5. Large ones have no limit.
-    `logits` are (B, K) float tensors, one a view. Returns a scalar; raises ValueError for fewer than two views.
+    `logits` are (B, K) float tensors, one a view, or (B, K, H, W). Returns a scalar; raises ValueError for fewer than
+    two views.
     """
     _check_views("kullback_leibler", logits)
     log_p = torch.stack([F.log_softmax(view, dim=1) for view in logits])
     clean, others = log_p[:1], log_p[1:]
     p, q = (others, clean) if reverse else (clean, others)
-    return weight * (p.exp() * (p - q)).sum(-1).mean()
+    return weight * (p.exp() * (p - q)).sum(2).mean()
 
 
 def augmix(

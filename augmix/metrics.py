@@ -167,13 +167,45 @@ def false_positive_rate(inside: ArrayLike, outside: ArrayLike, recall: float = 0
     lower of two, as in Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure", ICLR 2019. Arguments as of
     `auroc`; raises ValueError also for a `recall` outside (0, 1].
     """
+    one, other = _scores(inside, outside)
+    return float(np.mean(one >= recall_threshold(other, recall)))
+
+
+def recall_threshold(outside: ArrayLike, recall: float = 0.95) -> float:
+    """The threshold of `false_positive_rate`: one of the outside scores, (M,)."""
     if not 0 < recall <= 1:
         raise ValueError(f"recall is {recall}; a fraction above 0, at most 1, is accepted")
-    one, other = _scores(inside, outside)
-    thresholds = np.unique(other)
-    found = 1 - np.searchsorted(other, thresholds, "left") / other.size
-    threshold = thresholds[np.argmin(np.abs(found - recall).round(12))]
-    return float(1 - np.searchsorted(one, threshold, "left") / one.size)
+    thresholds, counts = np.unique(np.asarray(outside, np.float64), return_counts=True)
+    found = np.cumsum(counts[::-1])[::-1] / counts.sum()
+    return float(thresholds[np.argmin(np.abs(found - recall).round(12))])
+
+
+def shape_bias(prediction: ArrayLike, shape: ArrayLike, texture: ArrayLike) -> float:
+    """The share of predictions by the shape among those by the shape or by the texture; a half where there is none.
+
+    Geirhos et al., "ImageNet-trained CNNs are biased towards texture", ICLR 2019. Class numbers, three arrays of one
+    shape; images of the shape and the texture of one class do not count. Raises ValueError as `error`.
+    """
+    by_shape, by_texture, _ = cue_decisions(prediction, shape, texture)
+    decided = int(by_shape.sum() + by_texture.sum())
+    return float(by_shape.sum() / decided) if decided else 0.5
+
+
+def neither_cue(prediction: ArrayLike, shape: ArrayLike, texture: ArrayLike) -> float:
+    """The share of predictions by neither the shape nor the texture, of images that have the two of two classes.
+
+    Arguments and errors as of `shape_bias`; 0 where no image counts.
+    """
+    decisions = cue_decisions(prediction, shape, texture)
+    return float(decisions[2].sum() / max(np.sum(decisions), 1))
+
+
+def cue_decisions(prediction: ArrayLike, shape: ArrayLike, texture: ArrayLike) -> tuple[np.ndarray, ...]:
+    """Whether each prediction is by the shape, by the texture, or by neither: bools; all False where both are one."""
+    by_shape = np.equal(*_pair("prediction", prediction, "shape", shape))
+    by_texture = np.equal(*_pair("prediction", prediction, "texture", texture))
+    counts = np.not_equal(shape, texture)
+    return by_shape & counts, by_texture & counts, counts & ~by_shape & ~by_texture
 
 
 def top5_distance(top5: ArrayLike, against_first: bool = False) -> float:

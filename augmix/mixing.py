@@ -83,7 +83,13 @@ class Sampler:
     """Draws the plans of AugMix; its arguments are those of `augmix.AugMix`."""
 
     def __init__(
-        self, width: int = 3, depth: int = -1, alpha: float = 1.0, severity: float = 3, all_ops: bool = False
+        self,
+        width: int = 3,
+        depth: int = -1,
+        alpha: float = 1.0,
+        severity: float = 3,
+        all_ops: bool = False,
+        geometry: bool = True,
     ) -> None:
         check_integer("width", width, 1)
         check_integer("depth", depth)
@@ -92,16 +98,20 @@ class Sampler:
         check_number("alpha", alpha, 0, 1e6, above=True)
         check_number("severity", severity, 0, 10, above=True)
         check_flag("all_ops", all_ops)
+        check_flag("geometry", geometry)
         self.width = width
         self.depth = depth
         self.alpha = alpha
         self.severity = severity
         self.all_ops = all_ops
+        self.geometry = geometry
 
     @eager
     def sample(self, batch: int, size: tuple[int, int], rng: np.random.Generator) -> Plan:
         """Draw the plan of a batch of images of `size` (height, width)."""
         available = operations.ALL if self.all_ops else operations.AUGMIX
+        if not self.geometry:
+            available = np.setdiff1d(available, operations.GEOMETRIC)
         longest = 3 if self.depth == -1 else self.depth
         shape = (batch, self.width, longest)
         ids = rng.integers(len(available), size=shape)

@@ -12,7 +12,7 @@ from torchvision.transforms.v2 import functional
 from augmix import operations
 from augmix.checks import check_integer
 from augmix.compilation import njit
-from augmix.mixing import Sampler, apply
+from augmix.mixing import Plan, Sampler, apply
 from augmix.operations.executors import eager
 
 
@@ -31,13 +31,21 @@ def _rounded(mixed: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     return torch.from_numpy(rounded)
 
 
+AUGMENTED = (Image.Image, functional.is_pure_tensor, tv_tensors.Image, tv_tensors.Video)
+"""The parts of a sample that are augmented, as torchvision asks for them."""
+
+
 class AugMix(Sampler, v2.Transform):
     """Mix an image with randomly augmented versions of itself (Hendrycks et al., ICLR 2020, algorithm 1).
 
     Takes a PIL image (L or RGB), a uint8 tensor or tv_tensors.Image (C, H, W), or a batch (N, C, H, W) whose
-    images are augmented independently; C = 1 or 3. Returns the same kind, with the mix rounded to uint8:
-    `sample` and `apply` give it as float, which is what the paper trains on. Randomness follows
-    `torch.manual_seed`.
+    images are augmented independently; C = 1 or 3. Of a tv_tensors.Video (T, C, H, W) or (N, T, C, H, W) all frames
+    of one video are augmented alike. Returns the same kind, with the mix rounded to uint8: `sample` and `apply` give
+    it as float, which is what the paper trains on. Randomness follows `torch.manual_seed`.
+
+    Float images in [0, 1] are rounded to uint8 first, since the operations are defined on it; their mix is not
+    rounded. A mix has no one geometry, so masks, boxes and key points beside an image are refused, unless
+    `geometry` is off: then nothing moves, and they stay as they are.
 
     Args:
         width: number of augmentation chains.
@@ -45,13 +53,22 @@ class AugMix(Sampler, v2.Transform):
         alpha: α of Dirichlet(α, …, α), which weighs the chains, and of Beta(α, α), which mixes in the image.
         severity: upper end, in (0, 10], of the level drawn for each operation from U(0.1, severity).
         all_ops: also use color, contrast, brightness and sharpness, which overlap with the corruptions of -C.
+        geometry: also use rotation, shears and translations.
     """
 
+    _transformed_types = AUGMENTED
+
     def __init__(
-        self, width: int = 3, depth: int = -1, alpha: float = 1.0, severity: float = 3, all_ops: bool = False
+        self,
+        width: int = 3,
+        depth: int = -1,
+        alpha: float = 1.0,
+        severity: float = 3,
+        all_ops: bool = False,
+        geometry: bool = True,
     ) -> None:
         v2.Transform.__init__(self)
-        Sampler.__init__(self, width, depth, alpha, severity, all_ops)
+        Sampler.__init__(self, width, depth, alpha, severity, all_ops, geometry)
 
     @eager
     def forward(self, *inputs: Any) -> Any:
@@ -67,25 +84,30 @@ class AugMix(Sampler, v2.Transform):
 
     def check_inputs(self, flat_inputs: list[Any]) -> None:
         """Raise TypeError unless the sample holds an image and nothing that would have to move with it."""
-        _check_sample(flat_inputs)
+        _check_sample(flat_inputs, self.geometry)
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw the seed that all images of a sample share, from torch's generator."""
         return {"seed": _draw_seed()}
 
     def transform(self, inpt: Image.Image | torch.Tensor, params: dict[str, Any]) -> Any:
-        """Augment one image, or a batch of them, and return the same kind."""
+        """Augment one image or video, or a batch of them, and return the same kind."""
         image = functional.pil_to_tensor(_check_mode(inpt)) if isinstance(inpt, Image.Image) else inpt
-        batch = image.as_subclass(torch.Tensor)
-        if image.ndim == 3:
-            batch = batch[None]
+        batch, frames = _batch(image.as_subclass(torch.Tensor), isinstance(inpt, tv_tensors.Video))
         operations.check_images(batch)
         height, width = batch.shape[-2:]
-        plan = self.sample(len(batch), (height, width), np.random.default_rng(params["seed"]))
-        mixed = _rounded(apply(batch, plan), image.shape)
+        plan = self.sample(len(batch) // frames, (height, width), np.random.default_rng(params["seed"]))
+        if frames > 1:
+            ids, parameters, weights, m = (np.repeat(drawn, frames, axis=0) for drawn in plan[:-1])
+            plan = Plan(ids, parameters, weights, m, plan.size)
+        mix = apply(batch, plan)
+        if image.is_floating_point():
+            mixed = mix.div_(255).to(image.dtype).reshape(image.shape)
+        else:
+            mixed = _rounded(mix, image.shape)
         if isinstance(inpt, Image.Image):
             return functional.to_pil_image(mixed)
-        return tv_tensors.wrap(mixed, like=inpt) if isinstance(inpt, tv_tensors.Image) else mixed
+        return tv_tensors.wrap(mixed, like=inpt) if isinstance(inpt, tv_tensors.TVTensor) else mixed
 
 
 class AugMixViews(v2.Transform):
@@ -95,6 +117,8 @@ class AugMixViews(v2.Transform):
     a list of the same kind. Where torchvision transforms follow, give it PIL images or tv_tensors.Image: of a list
     of plain tensors they transform the first alone.
     """
+
+    _transformed_types = AUGMENTED
 
     def __init__(self, n: int = 2, **parameters: Any) -> None:
         super().__init__()
@@ -109,7 +133,7 @@ class AugMixViews(v2.Transform):
 
     def check_inputs(self, flat_inputs: list[Any]) -> None:
         """Raise TypeError unless the sample holds an image and nothing that would have to move with it."""
-        _check_sample(flat_inputs)
+        _check_sample(flat_inputs, self.augmix.geometry)
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw a seed for each view, from torch's generator."""
@@ -125,13 +149,31 @@ def _draw_seed() -> int:
     return int(torch.randint(2**63 - 1, ()).item())
 
 
-def _check_sample(flat_inputs: list[Any]) -> None:
+def _batch(image: torch.Tensor, is_video: bool) -> tuple[torch.Tensor, int]:
+    """Return the images (N, C, H, W) as uint8, and how many in a row are frames of one video, 1 for images."""
+    if image.is_floating_point():
+        low, high = (float(bound) for bound in image.aminmax()) if image.numel() else (0.0, 0.0)
+        if not 0 <= low <= high <= 1:
+            raise ValueError(f"a float image must lie in [0, 1], got {low:g} to {high:g}: augment before normalising")
+        image = (image * 255).round().to(torch.uint8)
+    if not is_video:
+        return image[None] if image.ndim == 3 else image, 1
+    if image.ndim not in (4, 5) or not image.shape[-4]:
+        raise ValueError(f"a video must be (T, C, H, W) or (N, T, C, H, W) with frames, got {tuple(image.shape)}")
+    return image.flatten(0, -4), image.shape[-4]
+
+
+def _check_sample(flat_inputs: list[Any], geometry: bool) -> None:
     for value in flat_inputs:
-        if isinstance(value, tv_tensors.TVTensor) and not isinstance(value, tv_tensors.Image):
-            raise TypeError(f"AugMix augments images alone, the sample holds {type(value).__name__}")
+        moves = isinstance(value, tv_tensors.TVTensor) and not isinstance(value, tv_tensors.Image | tv_tensors.Video)
+        if moves and geometry:
+            raise TypeError(
+                f"the sample holds {type(value).__name__}, which would have to move with the image, and a mix of "
+                "chains has no one geometry: use AugMix(geometry=False), which moves nothing"
+            )
     if not any(isinstance(value, torch.Tensor | Image.Image) for value in flat_inputs):
         kinds = ", ".join(sorted({type(value).__name__ for value in flat_inputs})) or "nothing"
-        raise TypeError(f"image must be a PIL image, a uint8 tensor or a tv_tensors.Image, got {kinds}")
+        raise TypeError(f"image must be a PIL image, a tensor, a tv_tensors.Image or a tv_tensors.Video, got {kinds}")
 
 
 def _check_mode(image: Image.Image) -> Image.Image:

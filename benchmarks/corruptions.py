@@ -8,6 +8,7 @@ a corruption has one right answer. Where it is random, the means of four statist
 change, its RMS, the energy of the Laplacian): the largest difference over them and the severities, in percent of the
 mean, with its sampling error. Up to 64 pixels the peer is the plain construction (for speed, in the manner of the
 published script), at 224 the package imagecorruptions, whose frost and elastic transform are not the published ones.
+Those of CIFAR-10-C̄ are timed beside their plain constructions, which take an image at a time and loop over no pixels.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, corrupt
+from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, corrupt, noise
 from augmix.corruptions import bar as c_bar
 from augmix.corruptions.constants import PARAMETERS
 from augmix.perturbations import PERTURBATIONS, perturb
@@ -32,6 +33,7 @@ from augmix.suite.io.progress import bar
 from augmix.suite.testsets.generation import SEVERITIES, write_sequences, write_severities
 from benchmarks import per_image_script
 from benchmarks.plain_corruptions import EXACT, PRESETS, RANDOM, SLOW, deviation, photographs, statistics
+from benchmarks.plain_corruptions_bar import PLAIN, corrupted
 from benchmarks.timing import RESULTS, interleaved
 
 Table = list[dict[str, Any]]
@@ -92,6 +94,7 @@ def speed(size: int) -> Iterator[dict[str, Any]]:
     count = 8 if size == 224 else 100
     images, rng = photographs(count, size), np.random.default_rng(0)
     rows: Table = []
+    named = "per-image script" if size == 32 else PEERS[size]
 
     def ours(name: str) -> None:
         for severity in SEVERITIES:
@@ -107,15 +110,33 @@ def speed(size: int) -> Iterator[dict[str, Any]]:
     for name in bar(compared(size), desc=f"speed at {size}"):
         calls = {"ours": lambda: ours(name), "peer": lambda: theirs(name)}  # noqa: B023
         seconds = interleaved(calls, turns=5, patience=PATIENCE).median()
-        rows.append(timed(size, name, seconds["ours"] / 5 / count, seconds["peer"] / 5))
+        rows.append(timed(size, name, seconds["ours"] / 5 / count, seconds["peer"] / 5, named))
     yield from rows
     summed = [row for row in rows if row["corruption"] in CORRUPTIONS]
     name = f"sum of {len(summed)}"
-    yield timed(size, name, *(sum(row[key] for row in summed) / 1e3 for key in ("ours ms", "peer ms")))
+    ours_ms, theirs_ms = (sum(row[key] for row in summed) for key in ("ours ms", "peer ms"))
+    yield timed(size, name, ours_ms / 1e3, theirs_ms / 1e3, named)
 
 
-def timed(size: int, name: str, ours: float, theirs: float) -> dict[str, Any]:
-    named = "per-image script" if size == 32 else PEERS[size]
+def speed_of_c_bar() -> Iterator[dict[str, Any]]:
+    """A row for every corruption of CIFAR-10-C̄, and their mean: milliseconds an image, mean of five severities."""
+    images, rows = photographs(100, 32), []
+    for plain, (levels, _) in PLAIN.items():
+        name = plain.__name__
+        keys = {level: noise.image_keys(0, name, severity, 0, 1) for severity, level in enumerate(levels or (), 1)}
+        calls = {
+            "ours": lambda: [c_bar.corrupt(images, name, severity) for severity in SEVERITIES],  # noqa: B023
+            "peer": lambda: [corrupted(images[:1], plain, level, key) for level, key in keys.items()],  # noqa: B023
+        }
+        if levels is not None:
+            seconds = interleaved(calls, turns=5, patience=PATIENCE).median()
+            rows.append(timed(32, name, seconds["ours"] / 5 / len(images), seconds["peer"] / 5, PEERS[32]))
+    yield from rows
+    ours_ms, theirs_ms = (sum(row[key] for row in rows) / len(rows) for key in ("ours ms", "peer ms"))
+    yield timed(32, "mean of C̄", ours_ms / 1e3, theirs_ms / 1e3, PEERS[32])
+
+
+def timed(size: int, name: str, ours: float, theirs: float, named: str) -> dict[str, Any]:
     ms = {"ours ms": round(1e3 * ours, 4), "peer ms": round(1e3 * theirs, 3)}
     return {"size": size, "corruption": name, "peer": named, **ms, "ratio": round(theirs / ours, 1)}
 
@@ -144,6 +165,20 @@ def whole_sets() -> list[str]:
     return lines
 
 
+def large_photograph() -> str:
+    """Tell which corruption and severity takes longest on a photograph of 1080 × 1920 pixels."""
+    image = photographs(1, 1920)[:, :1080]
+    seconds: dict[str, float] = {}
+    for name in bar(NAMES, desc="speed at 1080 × 1920"):
+        for severity in SEVERITIES:
+            corrupt(image, name, severity)  # what is loaded, compiled and tabled once
+            started = time.process_time()
+            corrupt(image, name, severity)
+            seconds[f"{name} {severity}"] = time.process_time() - started
+    slowest = max(seconds, key=seconds.__getitem__)
+    return f"A photograph of 1080 × 1920: {seconds[slowest]:.2f} seconds of one core at most ({slowest})"
+
+
 def save(name: str, table: Table, lines: Sequence[str] = ()) -> None:
     """Print a table and write it as CSV and Markdown, with some lines below the latter."""
     columns = list(dict.fromkeys(key for row in table for key in row))
@@ -163,7 +198,8 @@ def main() -> None:
     sizes = parser.parse_args().sizes
     cv2.setNumThreads(1)
     save("parity", [row for size in sizes for row in parity(size)])
-    save("speed", [row for size in sizes if size != 64 for row in speed(size)], whole_sets())
+    rows = [row for size in sizes if size != 64 for row in speed(size)]
+    save("speed", [*rows, *(speed_of_c_bar() if 32 in sizes else ())], [*whole_sets(), large_photograph()])
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from augmix.errors import UserError
-from augmix.suite.config.parse import held_out
+from augmix.suite.config.parse import to_choose_by
 from augmix.suite.evaluate import predictions
 from augmix.suite.evaluate.measures import measures_of
 from augmix.suite.evaluate.predictions import OutdatedError
@@ -93,11 +93,11 @@ def noise_floor(results: Results, place: Place, quantity: Quantity) -> float | N
 
 
 def _testset(results: Results, dataset: str, quantity: Quantity) -> TestSet | None:
-    """The test set that a quantity is measured on; for validation errors the held-out corruptions."""
+    """The test set that a quantity is measured on; for validation errors the validation corruptions."""
     if quantity == VALIDATION:
         key = ("validation", dataset)
         if key not in results.memory:
-            results.memory[key] = held_out(results.config, dataset)
+            results.memory[key] = to_choose_by(results.config, dataset)
         found: TestSet = results.memory[key]
         return found
     return next((known for known in results.testsets(dataset) if known.name == quantity.testset), None)
@@ -127,8 +127,9 @@ def _read_scores(
     if not path.is_file():
         return "predictions are not at hand"
     try:
-        archive = predictions.read(path, testset.shifts, testset.top5)
+        archive = predictions.read(path, testset.shifts, testset.top5, testset.cues)
         images = predictions.read_stamp(path).get("images")
+        clean = predictions.read_clean(path.parent) if testset.outside else None
     except OutdatedError:
         return "predictions cannot be read"
     labels = base_labels(testset, archive)
@@ -142,7 +143,7 @@ def _read_scores(
     if images != known_images:  # of the same labels: results that were kept though their data had changed
         return "predictions are not all on the same images"
     wanted = [quantity.metric] if quantity == VALIDATION else measures_of(testset)
-    scores = {metric: image_scores(testset, archive, metric) for metric in wanted}
+    scores = {metric: image_scores(testset, archive, metric, clean) for metric in wanted}
     by_metric = {metric: found for metric, found in scores.items() if found is not None}
     if quantity == VALIDATION:  # all of its corruptions count, though none enters the mCE
         return {quantity.metric: {testset.mean: np.mean(list(by_metric[quantity.metric].values()), axis=0)}}

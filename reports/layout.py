@@ -60,6 +60,15 @@ def framed(keys: Sequence[str], columns: Iterable[Column], rows: Iterable[Row]) 
     return pd.DataFrame([list(row.cells) for row in rows], index, heads, dtype=object)
 
 
+class Answer(NamedTuple):
+    """A section of the report that answers a question; `figure` is the kind of its figures, if it has any."""
+
+    title: str
+    text: list[str]
+    tables: list["Table"]
+    figure: str = ""
+
+
 @dataclass(frozen=True)
 class Table:
     """A table. `best` says among which figures the best are set in bold: of a row, or of a column in a block."""

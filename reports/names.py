@@ -42,8 +42,9 @@ class PrintedMethod(NamedTuple):
 
 
 WORDS = {
-    "augmix": "AugMix", "autoaugment": "AutoAugment", "cutmix": "CutMix", "fmix": "FMix", "jsd": "JSD",
-    "kl": "KL", "pgd": "PGD",
+    "augmax": "AugMax", "augmix": "AugMix", "autoaugment": "AutoAugment", "cutmix": "CutMix", "fmix": "FMix",
+    "ipmix": "IPMix", "jsd": "JSD", "kl": "KL", "noisymix": "NoisyMix", "pgd": "PGD", "pixmix": "PixMix",
+    "prime": "PRIME", "randaugment": "RandAugment", "trivialaugment": "TrivialAugment",
 }  # fmt: skip
 
 

@@ -35,7 +35,7 @@ MFP = Quantity("P", "mFP", "flip_probability")
 CALIBRATION = Quantity("C", MEAN, "rms_calibration")
 POOLED_CALIBRATION = CALIBRATION._replace(shift=POOLED)
 VALIDATION = Quantity("validation", MEAN, "error")
-"""The error under the held-out corruptions, on the images kept for validation: sweeps are decided by it."""
+"""The error under the validation corruptions, on the images kept for validation: sweeps are decided by it."""
 
 
 def headline_of(testset: TestSet) -> Quantity | None:

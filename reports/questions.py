@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from augmix.registry import method_parts
+from reports.beyond import adaptation, natural, texture
 from reports.evidence import Compared, as_family, between, compared_cells, contrasts, interaction
-from reports.layout import Column, Row, Table, framed
+from reports.layout import Answer, Column, Row, Table, framed
 from reports.loaded import Results
-from reports.names import architecture_title
-from reports.quantities import CLEAN_ERROR, MCE, VALIDATION, Cell, Place, Quantity
+from reports.names import PrintedMethod, architecture_title
+from reports.quantities import CLEAN_ERROR, MCE, MFP, POOLED_CALIBRATION, VALIDATION, Cell, Place, Quantity
 from reports.style import COLOURS, MARKERS, WIDTH, Drawing, panels, saved
 from reports.tuning import LOSSES, consistency_losses, decided_by_title, draw_curve
 from reports.words import amount, compared, difference_in_words, enumerated, plural, sentence, stated
@@ -31,6 +32,10 @@ CONTRASTS = (
     ("mixing under JSD", "augmix", "no_mixing"),
     ("all of AugMix", "augmix", LONG),
 )
+JUDGED_BY = {"clean": CLEAN_ERROR, "mce": MCE, "mfp": MFP, "calibration": POOLED_CALIBRATION}
+"""The figures by which consistency losses are compared."""
+HEADS = {"clean": "Clean error", "mce": "mCE", "mfp": "mFP", "calibration": "RMS calibration, -C"}
+IN_WORDS = {"clean": "clean error", "mce": "mCE", "mfp": "mFP", "calibration": "RMS calibration error on -C"}
 KNOWN_POLICIES = ("cifar10", "imagenet")
 ATTENTION = ("attention_stage", "vit", "vit_b16")
 """The architectures with self-attention."""
@@ -38,18 +43,9 @@ PAIR = {"attention_stage", "convolution_stage"}
 """Two that differ in attention alone."""
 
 
-class Answer(NamedTuple):
-    """A section of the report; `figure` is the kind of its figures, if it has any."""
-
-    title: str
-    text: list[str]
-    tables: list[Table]
-    figure: str = ""
-
-
 def answers(results: Results) -> Iterator[Answer]:
     """The questions that the experiment has the runs for."""
-    for ask in (_consistency, _attention, _fmix, _factorial):
+    for ask in (_consistency, _attention, _fmix, _factorial, texture, natural, adaptation):
         if answer := ask(results):
             yield answer
 
@@ -70,70 +66,83 @@ def _cell(results: Results, compared: Compared | None) -> Cell | str:
 
 
 def _consistency(results: Results) -> Answer | None:
-    """JSD against KL in both directions, each at the λ that is best for it."""
+    """JSD against KL in both directions, each at the λ that is best for it, and beside controls of the same compute."""
     sweeps = consistency_losses(results)
-    rows, text = [], []
-    chosen_at: dict[tuple[str, str], dict[str, tuple[str, Place, bool]]] = {}
+    measured = {name: quantity for name, quantity in JUDGED_BY.items() if _has_any(results, quantity)}
+    rows, differences, text = [], [], []
+    asked: list[tuple[str, Place, Place]] = []
     for dataset, architecture in product(results.datasets, results.architectures) if sweeps else ():
         chosen = {
-            sweep.name: (
-                value,
-                Place(dataset, architecture, method),
-                value in (sweep.values[0][0], sweep.values[-1][0]),
-            )
+            sweep.name: (value, Place(dataset, architecture, method))
             for sweep in sweeps
             for value, method in sweep.values
             if (results.chosen or {}).get((dataset, architecture, sweep.name)) == method
         }
-        if "jsd_weight" in chosen:
-            chosen_at[dataset, architecture] = chosen
-    pairs = [
-        (place, chosen["jsd_weight"][1])
-        for chosen in chosen_at.values()
-        for _, place, _ in chosen.values()
-        if place != chosen["jsd_weight"][1]
-    ]
-    judged = contrasts(results, pairs, MCE, "losses against JSD")
-    for (dataset, architecture), chosen in chosen_at.items():
-        _, jsd, _ = chosen["jsd_weight"]
-        for name, (value, place, _) in chosen.items():
-            cells = [results.cell(place, quantity) for quantity in (VALIDATION, CLEAN_ERROR, MCE)]
-            against = _cell(results, judged.get((place, jsd)))
-            block = _on(results, dataset, architecture)
-            rows.append(Row((dataset, architecture, name), block, LOSSES[name], [value, *cells, against]))
-            if (place, jsd) in judged:
-                text.append(_against_jsd(results, name, place, judged[place, jsd]))
-        ends = [LOSSES[name] for name, (_, _, end) in chosen.items() if end]
+        if "jsd_weight" not in chosen:
+            continue
+        jsd = chosen["jsd_weight"][1]
+        labels = {place: LOSSES[name] for name, (_, place) in chosen.items()}
+        weights = {place: value for value, place in chosen.values()}
+        labels |= {Place(dataset, architecture, method.name): method.title for method in _controls(results)}
+        block = _on(results, dataset, architecture)
+        for place, label in labels.items():
+            cells = [results.cell(place, quantity) for quantity in (VALIDATION, *measured.values())]
+            rows.append(Row((*place[:2], place.method), block, label, [weights.get(place, "–"), *cells]))
+            asked += [(label, place, jsd)] if place != jsd else []
+        ends = [
+            LOSSES[sweep.name]
+            for sweep in sweeps
+            if sweep.name in chosen and chosen[sweep.name][0] in (sweep.values[0][0], sweep.values[-1][0])
+        ]
         if ends:
             text.append(f"The λ of {enumerated(ends)} is at an end of its range: a better one may lie beyond.")
-    heads = {
-        "weight": "λ",
-        "validation": "Validation error",
-        "clean": "Clean error",
-        "mce": "mCE",
-        "against": "mCE − JSD",
-    }
-    table = Table(
-        "consistency",
-        "Each consistency loss at its own best λ (%; the last column in points of mCE)",
-        framed(["dataset", "architecture", "loss"], [Column("", title, name) for name, title in heads.items()], rows),
-    )
+    pairs = [(place, jsd) for _, place, jsd in asked]
+    judged = {name: contrasts(results, pairs, quantity, "losses against JSD") for name, quantity in measured.items()}
+    for label, place, jsd in asked:
+        found = {name: judged[name].get((place, jsd)) for name in measured}
+        points = [_cell(results, one) for one in found.values()]
+        differences.append(Row((*place[:2], place.method), _on(results, *place[:2]), label, points))
+        text += [_against_jsd(results, label, place, name, one) for name, one in found.items() if one is not None]
+    keys = ["dataset", "architecture", "method"]
+    heads = {"weight": "λ", "validation": "Validation error"} | {name: HEADS[name] for name in measured}
+    tables = [
+        Table(
+            "consistency",
+            "Each consistency loss at its own best λ, and training without one (%)",
+            framed(keys, [Column("", title, name) for name, title in heads.items()], rows),
+        ),
+        Table(
+            "consistency_against",
+            "The same minus JSD, in points",
+            framed(keys, [Column("", HEADS[name], name) for name in measured], differences),
+        ),
+    ]
     caveat = (
         "At one λ, form and strength are confounded: KL at λ is as strong as JSD at 2.25 λ where views differ little, "
         "stronger still where they differ much. So each loss has the λ with the lowest error on the images kept for "
-        "validation under the held-out corruptions. The fifteen corruptions of the mCE were touched once, after that "
-        "choice, by the chosen nets alone and those without a λ."
+        "validation, under corruptions or severities that -C has not. The corruptions of the mCE were touched once, "
+        "after that choice, by the chosen nets alone and those without a λ."
     )
-    return Answer("Is JSD better than plain KL?", [*text, caveat], [table], "consistency") if rows else None
+    return Answer("Is JSD better than plain KL?", [*text, caveat], tables, "consistency") if rows else None
 
 
-def _against_jsd(results: Results, name: str, place: Place, found: Compared) -> str:
+def _has_any(results: Results, quantity: Quantity) -> bool:
+    return any(results.has(quantity, dataset) for dataset in results.datasets)
+
+
+def _controls(results: Results) -> list[PrintedMethod]:
+    """The methods of no sweep: they have no λ to choose."""
+    swept = {entry["name"] for entry in results.config["methods"] if entry.get("sweeps")}
+    return [method for method in results.methods if method.name not in swept]
+
+
+def _against_jsd(results: Results, label: str, place: Place, name: str, found: Compared) -> str:
     where = _on(results, place.dataset, place.architecture)
     if found.significant:
-        said = f"JSD is {'better' if found.points > 0 else 'worse'} than {LOSSES[name]}"
+        said = f"JSD is {'better' if found.points > 0 else 'worse'} than {label}"
     else:
-        said = f"JSD is not shown to be better or worse than {LOSSES[name]}"
-    return f"On {where}, {said}; the mCE of the latter is {difference_in_words(found)}."
+        said = f"JSD is not shown to be better or worse than {label}"
+    return f"On {where}, {said} by the {IN_WORDS[name]}; that of the latter is {difference_in_words(found)}."
 
 
 def draw_consistency(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
@@ -158,7 +167,7 @@ def draw_consistency(results: Results, folder: Path, dataset: str) -> Iterator[D
             ax.set_title(architecture_title(architecture) if len(axes) > 1 else "")
         drawn.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     caption = (
-        f"{results.dataset_title(dataset)}: error on the images kept for validation, under the held-out corruptions, "
+        f"{results.dataset_title(dataset)}: error on the images kept for validation, under the validation corruptions, "
         "over λ; means over seeds, whiskers ± one standard deviation. Ringed: the chosen λ."
     )
     yield Drawing("consistency", name, caption)

@@ -88,6 +88,14 @@ LOOKS = {
     "kl_reversed": Look("#980207", "v", "////"),
     "no_jsd_all_views": Look("#5947a6", "P", "...."),
     "random_autoaugment_all_views": Look("#5900ff", "X", "////"),
+    "randaugment": Look("#63b451", "*"),
+    "trivialaugment": Look("#6c903f", "P"),
+    "label_smoothing": Look("#f3c6bd", "D", "...."),
+    "pixmix": Look("#b44851", "d"),
+    "ipmix": Look("#249087", "v", "...."),
+    "prime": Look("#8763b4", "p", "////"),
+    "noisymix": Look("#1bab87", "<"),
+    "augmax": Look("#63aba2", "h", "////"),
 }
 """The look of every method that ships with the suite, by its name."""
 

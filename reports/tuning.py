@@ -115,7 +115,7 @@ def draw_sweeps(results: Results, folder: Path, dataset: str) -> Iterator[Drawin
             ax.set_ylabel(decided_by_title(results))
         if len(results.architectures) > 1:
             figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=6)
-    over = "the images kept for validation, under the held-out corruptions" if results.chosen is not None else "-C"
+    over = "the images kept for validation, under the validation corruptions" if results.chosen is not None else "-C"
     ringed = " Ringed: the chosen value." if results.chosen is not None else ""
     yield Drawing(
         "sweeps",

@@ -62,11 +62,18 @@ class Checkout:
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
 
 
+def shipped() -> list[str]:
+    """The files and folders of the repository that containers hold."""
+    return [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+
+
 def copy_checkout(folder: Path) -> None:
-    for name in ("augmix", "baselines", "ablations", "reports", "workflow", "config"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("Snakefile", "environment.yml", "environment.post-deploy.sh"):
-        shutil.copy2(ROOT / name, folder)
+    """Copy what containers hold: experiments need no more."""
+    for name in shipped():
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(ROOT / name, folder)
 
 
 def make_finished(base: Path) -> Checkout:

@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import augmix
+from tests.checkout import shipped
 
 ROOT = Path(__file__).parents[1]
 PYTHON = {"python_version": "3.11", "python_full_version": "3.11.9"}
@@ -138,6 +139,12 @@ main(["--version"])
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("augmix ")
+
+
+def test_both_containers_hold_the_same() -> None:
+    """Tests run experiments in copies of it."""
+    listed = re.findall(r"^    (\S+) /opt/augmix/(\S+)$", (ROOT / "containers/augmix.def").read_text(), re.MULTILINE)
+    assert sorted(listed) == sorted((name, name) for name in shipped())
 
 
 def test_docstrings_are_sentences_with_a_subject() -> None:

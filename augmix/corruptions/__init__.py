@@ -24,7 +24,7 @@ def _noise(table: Callable[[float], np.ndarray]) -> Corruption:
     return lambda images, keys, parameter: noise.add_noise(images, table(parameter), keys)
 
 
-_FUNCTIONS: dict[str, Corruption] = {
+FUNCTIONS: dict[str, Corruption] = {
     "gaussian_noise": _noise(noise.gaussian_noise_table),
     "shot_noise": _noise(noise.shot_noise_table),
     "impulse_noise": _noise(noise.impulse_noise_table),
@@ -55,7 +55,7 @@ CORRUPTIONS = (
 """The 15 that enter the mean corruption error, in the paper's order."""
 EXTRA_CORRUPTIONS = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
 """The four that are held out of it."""
-NAMES = tuple(_FUNCTIONS)
+NAMES = tuple(FUNCTIONS)
 """Everything that `corrupt` takes: those 19, and any that were added since and stand in no published set."""
 
 
@@ -75,4 +75,4 @@ def corrupt(
     check_images(images)
     check_choice("name", name, NAMES)
     parameters = PARAMETERS[name][choose_preset(preset, images)]
-    return corrupt_in_chunks(_FUNCTIONS[name], parameters, images, name, severity, seed, first)
+    return corrupt_in_chunks(FUNCTIONS[name], parameters, images, name, severity, seed, first)

@@ -9,6 +9,9 @@ from augmix.compilation import njit
 from augmix.corruptions import filters
 from augmix.corruptions.noise import draw_uniform
 
+TAPS = 300
+"""Kernels of so many taps and more are not summed tap by tap."""
+
 
 @njit(nogil=True, cache=True)
 def _contrast(images: np.ndarray, factor: float, out: np.ndarray) -> None:
@@ -106,7 +109,7 @@ def _smooth(fields: np.ndarray, sigma: float) -> None:
     """Smooth fields (N, H, W, 2) in place with a Gaussian, cut off at 3σ; edge pixels repeat as borders mirror."""
     height, width = fields.shape[1:3]
     kernel = filters.gaussian_kernel(sigma, 3)
-    if len(kernel) < 4 * min(height, width):
+    if len(kernel) < min(4 * min(height, width), TAPS):
         for field in fields:
             cv2.sepFilter2D(field, -1, kernel, kernel, dst=field, borderType=cv2.BORDER_REFLECT)
         return

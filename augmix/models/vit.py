@@ -44,6 +44,8 @@ class VisionTransformer(nn.Module):
         self.classifier = nn.Linear(width, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2] % PATCH or x.shape[3] % PATCH:  # the convolution would leave out the rest without a word
+            raise ValueError(f"its patches have {PATCH} pixels, of which both sides must be multiples")
         patches = self.embedding(x)
         width, rows, columns = patches.shape[1:]
         place = positions(width, rows, columns, patches.device).to(patches.dtype)

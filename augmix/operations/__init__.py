@@ -12,9 +12,11 @@ import torch
 from augmix.checks import check_integer
 from augmix.operations import kernels
 from augmix.operations.executors import choose, eager
-from augmix.operations.table import ALL, AUGMIX, IDENTITY, IDS, OPERATIONS, ids, parameters
+from augmix.operations.table import ALL, AUGMIX, GEOMETRIC, IDENTITY, IDS, OPERATIONS, ids, parameters
 
-__all__ = ["ALL", "AUGMIX", "IDENTITY", "IDS", "OPERATIONS", "apply", "chain", "ids", "mix", "parameters"]
+__all__ = [
+    "ALL", "AUGMIX", "GEOMETRIC", "IDENTITY", "IDS", "OPERATIONS", "apply", "chain", "ids", "mix", "parameters",
+]  # fmt: skip
 
 
 def check_images(images: torch.Tensor) -> None:

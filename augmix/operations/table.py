@@ -63,6 +63,8 @@ IDS: Final = {operation.name: id for id, operation in enumerate(OPERATIONS)}
 # The nine operations of AugMix, and all thirteen: the last four overlap with the corruptions of -C.
 AUGMIX: Final = np.arange(AUTOCONTRAST, TRANSLATE_Y + 1)
 ALL: Final = np.arange(AUTOCONTRAST, SHARPNESS + 1)
+GEOMETRIC: Final = np.array([ROTATE, SHEAR_X, SHEAR_Y, TRANSLATE_X, TRANSLATE_Y])
+"""Those that move what an image shows."""
 
 _MAXIMUM = np.array([operation.maximum for operation in OPERATIONS])
 _INTEGER = np.array([operation.integer for operation in OPERATIONS])

@@ -1,5 +1,7 @@
 """The consistency losses against float64 references, and their properties."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -136,3 +138,11 @@ def test_augmix_adds_cross_entropy_of_the_clean_view_only() -> None:
     assert losses.cross_entropy(logits, targets).item() == pytest.approx(
         torch.nn.functional.cross_entropy(logits[0], labels).item(), rel=1e-6
     )
+
+
+@pytest.mark.parametrize("loss", [losses.jensen_shannon, losses.kullback_leibler])
+def test_logits_of_pixels_are_those_of_so_many_images(loss: Callable[..., torch.Tensor]) -> None:
+    rng = np.random.default_rng(0)
+    views = [torch.from_numpy(rng.normal(size=(4, 7, 3, 5))) for _ in range(3)]
+    flat = [view.movedim(1, -1).reshape(-1, 7) for view in views]
+    torch.testing.assert_close(loss(views, 2.0), loss(flat, 2.0))

@@ -279,7 +279,7 @@ def test_drops_into_compose_and_leaves_labels_alone() -> None:
 
 def test_pickles_and_shows_its_parameters() -> None:
     augmix = AugMix(width=2, depth=3, alpha=0.5, severity=1, all_ops=True)
-    assert repr(augmix) == "AugMix(width=2, depth=3, alpha=0.5, severity=1, all_ops=True)"
+    assert repr(augmix) == "AugMix(width=2, depth=3, alpha=0.5, severity=1, all_ops=True, geometry=True)"
     copy = pickle.loads(pickle.dumps(augmix))
     assert repr(copy) == repr(augmix)
     views = pickle.loads(pickle.dumps(AugMixViews(n=3, width=2)))
@@ -369,8 +369,9 @@ def test_refuses_a_bad_number_of_views() -> None:
 @pytest.mark.parametrize(
     ("image", "error", "message"),
     [
-        (random_images(1)[0].float(), TypeError, "images must be uint8"),
-        (random_images(1)[0] / 255, TypeError, "images must be uint8"),
+        (random_images(1)[0].float(), ValueError, r"must lie in \[0, 1\], got 0 to 255: augment before normalising"),
+        (random_images(1)[0] / 255 * float("nan"), ValueError, r"must lie in \[0, 1\], got nan"),
+        (random_images(1)[0].int(), TypeError, "images must be uint8"),
         (random_images(1, 2)[0], ValueError, "C = 1 or 3"),
         (random_images(1, 5)[0], ValueError, "C = 1 or 3"),
         (random_images(1)[:0], ValueError, "none of them empty"),
@@ -384,7 +385,7 @@ def test_refuses_a_bad_number_of_views() -> None:
         (photograph("I"), ValueError, r"got I: scale its values to \[0, 255\]"),
         (photograph("F"), ValueError, r"got F: scale its values to \[0, 255\]"),
         ((photograph(), tv_tensors.Mask(torch.zeros(40, 56))), TypeError, "the sample holds Mask"),
-        (tv_tensors.Video(torch.zeros(2, 3, 8, 8, dtype=torch.uint8)), TypeError, "the sample holds Video"),
+        (tv_tensors.Video(torch.zeros(0, 3, 8, 8, dtype=torch.uint8)), ValueError, "a video must be .* with frames"),
     ],
 )
 @pytest.mark.parametrize("transform", [AugMix(), AugMixViews()])
@@ -393,6 +394,52 @@ def test_refuses_what_it_cannot_augment(
 ) -> None:
     with pytest.raises(error, match=message):
         transform(image)
+
+
+@pytest.mark.parametrize("leading", [(), (3,)], ids=["video", "videos"])
+def test_all_frames_of_a_video_are_augmented_alike(leading: tuple[int, ...]) -> None:
+    frame = random_images(1)[0]
+    video = tv_tensors.Video(frame.expand(*leading, 5, *frame.shape).contiguous())
+    torch.manual_seed(0)
+    augmented = AugMix(severity=10)(video)
+    assert isinstance(augmented, tv_tensors.Video)
+    assert augmented.shape == video.shape
+    clips = augmented.reshape(-1, 5, *frame.shape)
+    assert all(torch.equal(clip, clip[:1].expand_as(clip)) for clip in clips)
+    assert len({clip.numpy().tobytes() for clip in clips}) == len(clips)
+    assert not torch.equal(clips[0, 0], frame)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16])
+def test_float_images_have_the_mix_of_their_uint8_and_are_not_rounded(dtype: torch.dtype) -> None:
+    images = random_images(4)
+    torch.manual_seed(3)
+    as_float = AugMix()((images / 255).to(dtype))
+    torch.manual_seed(3)
+    seed = transform._draw_seed()
+    augmix = AugMix()
+    expected = apply(images, augmix.sample(4, SIZE, np.random.default_rng(seed))) / 255
+    assert as_float.dtype == dtype
+    torch.testing.assert_close(as_float, expected.to(dtype))
+
+
+def test_without_geometry_nothing_moves_and_masks_stay_as_they_are() -> None:
+    image = torch.zeros(3, 32, 32, dtype=torch.uint8)
+    image[:, 8:20, 10:16] = 200
+    mask = tv_tensors.Mask(image[0] > 0)
+    sample = {"image": tv_tensors.Image(image), "mask": mask, "label": 3}
+    for _ in range(20):
+        augmented = AugMix(geometry=False, severity=10, all_ops=True, depth=1)(sample)
+        assert augmented["mask"] is mask
+        inside = augmented["image"][:, 9:19, 11:15]
+        assert (inside == inside[:, :1, :1]).all()  # what was of one grey still is: no edge came in
+    ids = AugMix(geometry=False).sample(500, SIZE, rng()).operations
+    assert not np.isin(ids, operations.GEOMETRIC).any()
+    moved = {operations.OPERATIONS[id].name for id in operations.GEOMETRIC}
+    assert moved == {"rotate", "shear_x", "shear_y", "translate_x", "translate_y"}
+    views = AugMixViews(geometry=False)(sample)
+    assert len(views["image"]) == 3
+    assert views["mask"] is mask
 
 
 def test_torch_compile_goes_round_it() -> None:

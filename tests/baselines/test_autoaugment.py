@@ -200,6 +200,19 @@ def test_a_fast_autoaugment_policy(tmp_path: Path) -> None:
     assert operations.IDS["color"] not in ids
 
 
+def test_fast_autoaugments_list_for_cifar() -> None:
+    policy = read_policy("fast_autoaugment_cifar10")
+    assert policy.scale == "fast_autoaugment"
+    assert [len(sub_policy) for sub_policy in steps(policy)] == [2] * 493
+    assert steps(policy)[0] == [("identity", 0.8321, 0), ("translate_x", 0.4185, 0.394)]
+    # Probabilities and magnitudes were searched for over the whole of [0, 1].
+    for numbers in (policy.probabilities, policy.magnitudes[np.isin(policy.operations, operations.AUGMIX[2:])]):
+        assert abs(numbers.mean() - 0.5) < 0.05
+        assert numbers.min() < 0.02
+        assert numbers.max() > 0.98
+    assert {name for sub_policy in steps(policy) for name, _, _ in sub_policy} == set(NAMES) - set(REMOVED)
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
@@ -223,9 +236,8 @@ def test_faults_in_a_file_are_named_with_their_line(tmp_path: Path, content: obj
 
 
 def test_a_policy_that_is_not_there_is_refused() -> None:
-    with pytest.raises(
-        ValueError, match=r"policy must be cifar10, cifar10_released, imagenet or a YAML file, .* 'cifar11'"
-    ):
+    known = "cifar10, cifar10_released, fast_autoaugment_cifar10, imagenet"
+    with pytest.raises(ValueError, match=rf"policy must be {known} or a YAML file, .* 'cifar11'"):
         autoaugment.method(policy="cifar11")
     with pytest.raises(TypeError, match="full must be True or False"):
         autoaugment.method(full=1)  # type: ignore[arg-type]

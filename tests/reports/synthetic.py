@@ -13,7 +13,6 @@ from scipy.stats import norm
 from augmix.corruptions import CORRUPTIONS
 from augmix.perturbations import PERTURBATIONS
 from augmix.suite.config.parse import build_testset, origin_of
-from augmix.suite.config.sweeps import HELD_OUT
 from augmix.suite.evaluate import predictions
 from augmix.suite.evaluate.predictions import NUMBERS, Predictions
 from augmix.suite.evaluate.results import COLUMNS, RUN_COLUMNS, run_metrics
@@ -211,7 +210,7 @@ class Synthetic:
 
     def _validated(self, key: dict[str, Any], base: float) -> float:
         """Write a run's archive of predictions on the validation split; returns the error by which a sweep is read."""
-        entry = {"kind": "corruptions", "shifts": list(HELD_OUT), **SHIFTED}
+        entry = {"kind": "corruptions_validation", "shifts": None, **SHIFTED}
         settings = {"options": {}, "preset": "cifar", "testsets": self.testsets}
         config = {"datasets": {name: {**settings, **e} for name, e in self.datasets.items()}}
         origin = origin_of({**config, "folders": {"data": str(self.data)}}, key["dataset"])
@@ -239,7 +238,8 @@ class Synthetic:
             numbers["squared_sum"] = numbers["confidence"] ** 2
             by_level = np.ascontiguousarray(numbers.T)
             found[shift] = numbers if testset.sequence else by_level[0] if testset.levels == 1 else by_level
-        return Predictions(found, labels if testset.sequence else np.tile(labels, testset.levels), self.source)
+        cues = labels[::-1] if testset.cues else None
+        return Predictions(found, labels if testset.sequence else np.tile(labels, testset.levels), self.source, cues)
 
     def _corrupted(
         self, name: str, measures: Sequence[str], base: float, noisy: Callable[[float], float]

@@ -10,13 +10,14 @@ import pytest
 
 from augmix.errors import UserError
 from augmix.suite.evaluate import predictions
+from reports.calibration import calibration_table
 from reports.differences import differences_table
 from reports.evidence import evidence, reasons
 from reports.layout import as_csv, as_markdown
 from reports.loaded import Results, load
 from reports.quantities import CLEAN_ERROR, MCE, MFP, Quantity
 from reports.significance import detectable, statistics_in_words
-from reports.tables import all_tables
+from reports.tables import all_tables, headline_tables
 from reports.verdict import judge
 from tests.reports.synthetic import Synthetic
 
@@ -79,6 +80,26 @@ def test_runs_on_changed_images_of_the_same_labels_are_compared_over_seeds_alone
     over = [found.over_images for q in (CLEAN_ERROR, MCE) if (found := evidence(results, "digits", "smallnet", q))]
     assert over == [False, True]
     assert reasons(results) == ["predictions are not all on the same images"]
+
+
+def test_measures_that_are_no_means_have_intervals_over_images(synthetic: Synthetic) -> None:
+    synthetic.images, synthetic.seeds = 60, (0, 1, 2)
+    cues = {"kind": "cue_conflict", "labels": "shape", "images": None, "seed": 0}
+    synthetic.testsets |= {"C_outside": {"kind": "as_outside", "of": "C"}, "cues": cues}
+    synthetic.write()
+    results = results_of(synthetic)
+    for quantity in (
+        Quantity("C_outside", "mAUROC", "ood_auroc"),
+        Quantity("C_outside", "fog", "ood_fpr95"),
+        Quantity("cues", "cues", "shape_bias"),
+        Quantity("cues", "cues", "neither_cue"),
+    ):
+        found = evidence(results, "digits", "smallnet", quantity)
+        assert found is not None
+        assert found.over_images, quantity
+    assert "Shape bias, cues" in as_markdown(calibration_table(results))
+    ((_, table),) = [pair for pair in headline_tables(results) if pair[0].name == "C_outside"]
+    assert table.caption == "Mean AUROC (mAUROC) on -C (outside), in %"
 
 
 @pytest.mark.parametrize("damage", ["missing", "damaged"])

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from reports.layout import Table
+from reports.layout import Answer, Table
 from reports.loaded import load
-from reports.questions import Answer, answers, draw_consistency
+from reports.questions import answers, draw_consistency
 from reports.tuning import draw_sweeps
 from tests.reports.synthetic import Synthetic
 from tests.reports.test_tables import read
@@ -56,6 +56,7 @@ def consistency(synthetic: Synthetic) -> Synthetic:
         entry("kl_only_weight_2", "kl_only", "kl_weight", 2),
         entry("kl_only_weight_5.3", "kl_only", "kl_weight", 5.3),
         entry("kl_reversed_weight_2", "kl_reversed", "kl_reversed_weight", 2),
+        {"name": "no_jsd_all_views", "preset": "no_jsd_all_views"},
     ]
     synthetic.validation = 0.25
     synthetic.chosen = {
@@ -71,22 +72,26 @@ def test_each_loss_is_compared_at_the_weight_chosen_for_it(consistency: Syntheti
     found = answer(consistency, mce)
     text = said(found)
     for loss, points in (("clean ‖ augmented", "2.1 points more"), ("augmented ‖ clean", "0.15 points more")):
-        said_of = f"JSD is not shown to be better or worse than KL({loss}); the mCE of the latter is {points}"
+        said_of = f"JSD is not shown to be better or worse than KL({loss}) by the mCE; that of the latter is {points}"
         assert said_of in text
     assert "which two seeds cannot tell from chance" in text
     assert "The λ of KL(clean ‖ augmented) and KL(augmented ‖ clean) is at an end of its range" in text
     assert "form and strength are confounded" in text
-    assert "The fifteen corruptions of the mCE were touched once" in text
-    rows = by(found.tables[0], "loss")
-    assert [rows[loss]["weight"] for loss in rows] == ["12", "2", "2"]
-    assert float(rows["kl_weight"]["mce"]) == pytest.approx(12.2)
-    assert float(rows["kl_weight"]["against"]) == pytest.approx(2.1)
+    assert "The corruptions of the mCE were touched once" in text
+    rows = by(found.tables[0], "method")
+    assert [rows[method]["weight"] for method in rows] == ["12", "2", "2", "–"]
+    assert list(rows)[-1] == "no_jsd_all_views"  # a control, which has no λ
+    assert float(rows["kl_only_weight_2"]["mce"]) == pytest.approx(12.2)
+    against = by(found.tables[1], "method")
+    assert list(against) == list(rows)[1:]
+    assert float(against["kl_only_weight_2"]["mce"]) == pytest.approx(2.1)
+    assert set(against["no_jsd_all_views"]) >= {"clean", "mce", "mfp", "calibration"}
 
 
 def test_jsd_can_be_worse(consistency: Synthetic) -> None:
     found = answer(consistency, {"augmix": [12, 12.4], "kl_only_weight_2": [10, 10.2]})
     assert (
-        "JSD is worse than KL(clean ‖ augmented); the mCE of the latter is 2.1 points less (95 % interval over"
+        "JSD is worse than KL(clean ‖ augmented) by the mCE; that of the latter is 2.1 points less (95 % interval over"
         in said(found)
     )
 

@@ -11,7 +11,7 @@ def add(commands: Any) -> None:
         commands,
         "choose",
         run,
-        "choose each sweep's value by the validation split and the held-out corruptions",
+        "choose each sweep's value by the validation split and the validation corruptions",
         "augmix choose --config config/sweeps_digits.yaml",
     )
     add_config(command)

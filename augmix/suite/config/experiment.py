@@ -7,7 +7,7 @@ from typing import Any
 
 from augmix.errors import UserError
 from augmix.registry import nearest
-from augmix.suite.config.parse import VALIDATION, build_testset, held_out, origin_of, resolve
+from augmix.suite.config.parse import VALIDATION, build_testset, origin_of, resolve, to_choose_by
 from augmix.suite.config.runs import EvaluateSettings, Run
 from augmix.suite.data.datasets import Preparation, source_digest
 from augmix.suite.io.configuration import Lines, merge, on_top, read
@@ -104,7 +104,7 @@ class Experiment:
         """The test sets of the validation split: the clean images, and the corruptions to choose by."""
         folder = self.prepared(dataset)
         clean = build_testset("clean", {"kind": "clean"}, origin_of(self.config, dataset, folder))
-        return [clean, held_out(self.config, dataset, folder)]
+        return [clean, to_choose_by(self.config, dataset, folder)]
 
     def all_testsets(self, *datasets: str) -> list[TestSet]:
         """Every test set of the experiment, or of some of its data sets, those of validation splits among them."""

@@ -18,7 +18,7 @@ from augmix.registry import (
     nearest,
 )
 from augmix.suite.config.schema import fill, schema, validate
-from augmix.suite.config.sweeps import HELD_OUT, expand
+from augmix.suite.config.sweeps import expand
 from augmix.suite.data import datasets
 from augmix.suite.io.configuration import Lines, Position, merge, place
 from augmix.suite.io.files import expanded
@@ -75,10 +75,10 @@ def build_testset(name: str, entry: Mapping[str, Any], origin: Origin) -> TestSe
     return testset
 
 
-def held_out(config: Mapping[str, Any], dataset: str, folder: str | None = None) -> TestSet:
+def to_choose_by(config: Mapping[str, Any], dataset: str, folder: str | None = None) -> TestSet:
     """The corruptions that sweeps choose by, of the images prepared in `<data>/<folder>`."""
     configured = config["datasets"][dataset]["testsets"]["C"] or {}
-    entry = {"kind": "corruptions", "shifts": list(HELD_OUT), "published": None, "resize": False}
+    entry = {"kind": "corruptions_validation", "shifts": None, "published": None, "resize": False}
     entry |= {"images": configured.get("images"), "seed": configured.get("seed", 0)}
     return build_testset("C", entry, origin_of(config, dataset, folder))
 

@@ -9,9 +9,6 @@ from augmix.errors import UserError
 from augmix.registry import method_parameters, nearest
 from augmix.suite.io.configuration import read
 
-HELD_OUT = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
-"""The corruptions that values are chosen by: none of them enters the mCE."""
-
 
 @cache
 def definitions() -> Mapping[str, Any]:

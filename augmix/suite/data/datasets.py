@@ -16,7 +16,9 @@ module has none.
 import hashlib
 import importlib
 import inspect
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType, NoneType
@@ -28,8 +30,10 @@ from augmix.errors import UserError
 from augmix.registry import find_module, module_names, nearest
 from augmix.suite.data import photographs
 from augmix.suite.data.photographs import Photographs
+from augmix.suite.data.streaming import Streamed
 from augmix.suite.io import digests
-from augmix.suite.io.files import read_array, read_json, write_array, write_json
+from augmix.suite.io.files import array_parts, read_array, read_json, write_json
+from augmix.suite.io.progress import bar
 
 SPLITS = ("train", "test")
 FUNCTIONS = ("load", "side", "sizes", "check")
@@ -38,17 +42,20 @@ KINDS = {str: "text", int: "a whole number", bool: "true or false", NoneType: "n
 """The types of loaders' options, in words."""
 NORMALISED = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 """As in the paper's code for CIFAR: to [-1, 1]."""
+PART_BYTES = 2**24
+"""How much of an array is held in memory at a time while it is written."""
 
 
 class Arrays(NamedTuple):
     """A whole data set: uint8 (N, H, W, 3) images, int64 (N,) labels, and the classes' names.
 
-    Where `streamed` is given, the images are entries (N,) of `files` in its place.
+    Images are arrays, or `Streamed`, which index like arrays and are decoded when they are asked for. Where `streamed`
+    is given, they are entries (N,) of `files` in its place.
     """
 
-    train_images: np.ndarray
+    train_images: Any
     train_labels: np.ndarray
-    test_images: np.ndarray
+    test_images: Any
     test_labels: np.ndarray
     classes: list[str]
     streamed: Mapping[str, Any] | None = None
@@ -191,13 +198,15 @@ def prepare(settings: Preparation, folder: Path) -> None:
     """
     module = loader_module(settings.loader)
     data: Arrays = module.load(**settings.options)
+    splits = {"train": (data.train_images, data.train_labels), "test": (data.test_images, data.test_labels)}
+    rows = {split: np.arange(len(labels)) for split, (_, labels) in splits.items()}
     if settings.validation is not None:
-        data = split_validation(data, settings.validation)
-    chosen = {"train": evenly(len(data.train_labels), settings.subset["train"])}
-    chosen["test"] = evenly(len(data.test_labels), settings.subset["test"])
+        splits["test"] = splits["train"]
+        rows["train"], rows["test"] = split_validation(data.train_labels, settings.validation)
+    rows = {split: chosen[evenly(len(chosen), settings.subset[split])] for split, chosen in rows.items()}
     if data.streamed is not None:
-        for split, images in (("train", data.train_images), ("test", data.test_images)):
-            photographs.verify(Path(data.streamed["root"]), images["name"][chosen[split]])
+        for split, (images, _) in splits.items():
+            photographs.verify(Path(data.streamed["root"]), images[rows[split]]["name"])
     # A source that was downloaded or unpacked just now had no digest to ask for.
     settings = replace(settings, source=settings.source or source_digest(settings.loader, settings.options))
     normalisation = getattr(module, "NORMALISATION", NORMALISED)
@@ -207,31 +216,46 @@ def prepare(settings: Preparation, folder: Path) -> None:
     }  # fmt: skip
     if data.streamed is not None:
         record["streamed"] = dict(data.streamed)
-    # A record of other settings must not stand beside half of the new arrays, should this be interrupted.
-    (folder / "dataset.json").unlink(missing_ok=True)
-    for split, images, labels in (
-        ("train", data.train_images, data.train_labels),
-        ("test", data.test_images, data.test_labels),
-    ):
-        for kind, array in (
-            ("images", np.ascontiguousarray(images[chosen[split]])),
-            ("labels", labels[chosen[split]].astype(np.int64)),
-        ):
-            write_array(folder / f"{split}_{kind}.npy", array)
-            record["sha256"][f"{split}_{kind}"] = hashlib.sha256(array.tobytes()).hexdigest()
+    with ExitStack() as whole:
+        for split, (images, labels) in splits.items():
+            for kind, array in (("images", images), ("labels", labels.astype(np.int64))):
+                path = folder / f"{split}_{kind}.npy"
+                record["sha256"][path.stem] = write_rows(path, array, rows[split], whole)
+        # A record of other settings must not stand beside half of the new arrays, should this be interrupted.
+        (folder / "dataset.json").unlink(missing_ok=True)
     write_json(folder / "dataset.json", record)
 
 
-def split_validation(data: Arrays, share: float) -> Arrays:
-    """`data` with a stratified share of its training images in place of its test images, which are dropped."""
+def write_rows(
+    path: Path,
+    array: np.ndarray | Streamed,
+    rows: np.ndarray,
+    whole: ExitStack,
+    look: Callable[[np.ndarray], Any] = len,
+) -> str:
+    """Write these rows of an array as a `.npy` file, which takes its place when `whole` is left without an error.
+
+    They are read part by part, each of which `look` is shown. Returns the sha256 of the content.
+    """
+    write = whole.enter_context(array_parts(path, array.dtype, (len(rows), *array.shape[1:])))
+    content = hashlib.sha256()
+    step = max(1, PART_BYTES // (array.dtype.itemsize * math.prod(array.shape[1:])))
+    with bar(desc=path.stem.replace("_", " "), total=len(rows), unit="image", leave=False) as shown:
+        for start in range(0, len(rows), step):
+            part = np.ascontiguousarray(array[rows[start : start + step]])
+            look(part)
+            write(part)
+            content.update(part.tobytes())
+            shown.update(len(part))
+    return content.hexdigest()
+
+
+def split_validation(labels: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the training images that stay, and of a stratified share that takes the test images' place."""
     from sklearn.model_selection import train_test_split
 
-    indices = np.arange(len(data.train_labels))
-    kept, held = train_test_split(indices, test_size=share, stratify=data.train_labels, random_state=0)
-    images, labels = data.train_images, data.train_labels
-    return data._replace(
-        train_images=images[kept], train_labels=labels[kept], test_images=images[held], test_labels=labels[held]
-    )
+    kept, held = train_test_split(np.arange(len(labels)), test_size=share, stratify=labels, random_state=0)
+    return kept, held
 
 
 def read(folder: Path, split: str, workers: int = 1) -> Split:
@@ -246,10 +270,8 @@ def verify(folder: Path, noted: Mapping[str, Any], split: str) -> None:
     for kind in ("images", "labels"):
         path = folder / f"{split}_{kind}.npy"
         wanted = noted["sha256"].get(f"{split}_{kind}")
-        if (
-            wanted is not None
-            and hashlib.sha256(np.ascontiguousarray(read_array(path)).tobytes()).hexdigest() != wanted
-        ):
+        content = np.ascontiguousarray(read_array(path)).reshape(-1).view(np.uint8)  # still a map of the file
+        if wanted not in (None, hashlib.sha256(content.data).hexdigest()):
             raise UserError(f"{path} is not as it was prepared; delete {folder / 'dataset.json'} to have it made again")
 
 

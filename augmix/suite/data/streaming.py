@@ -1,4 +1,4 @@
-"""Arrays of images that are decoded from files only when they are asked for: memory stays flat in their number."""
+"""Arrays of images that are read or made only when they are asked for: memory stays flat in their number."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -6,14 +6,33 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 
 
-class Streamed:
-    """Images on disk that index like a uint8 array (N, H, W, 3): `len`, `shape`, a number, a slice, an index array.
-
-    What follows a slice is decoded in the background meanwhile, so that reading slice after slice costs no waiting.
-    """
+class Lazy:
+    """Images that index like a uint8 array (N, H, W, 3): `len`, `shape`, a number, a slice, an index array."""
 
     dtype = np.dtype(np.uint8)
     ndim = 4
+
+    def __init__(self, shape: tuple[int, ...], make: Callable[[np.ndarray], np.ndarray]) -> None:
+        """`make` gives the images of these indices (M,), as uint8 (M, H, W, 3)."""
+        self.shape, self._make = shape, make
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: int | slice | np.ndarray) -> np.ndarray:
+        wanted = np.arange(len(self))[key if isinstance(key, slice) else np.asarray(key, np.int64)]
+        images = self._read(np.atleast_1d(wanted))
+        return images if np.ndim(wanted) else images[0]
+
+    def _read(self, wanted: np.ndarray) -> np.ndarray:
+        return self._make(wanted)
+
+
+class Streamed(Lazy):
+    """Images on disk, each decoded from a file, or several from one.
+
+    What follows a slice is decoded in the background meanwhile, so that reading slice after slice costs no waiting.
+    """
 
     def __init__(
         self, items: int, decode: Callable[[int], np.ndarray], side: int, frames: int = 1, workers: int = 1
@@ -24,19 +43,13 @@ class Streamed:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
         self._pending: dict[int, Future[np.ndarray]] = {}
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
     def __getitem__(self, key: int | slice | np.ndarray) -> np.ndarray:
         if isinstance(key, slice):
-            wanted = np.array(range(len(self))[key], np.int64)
-        else:
-            wanted = np.atleast_1d(np.asarray(key, np.int64))
-            if len(wanted) and not (-len(self) <= wanted.min() and wanted.max() < len(self)):
-                raise IndexError(f"index out of range for {len(self)} images")
-            wanted = wanted % max(len(self), 1)
-        images = self._gather(wanted, isinstance(key, slice))
-        return images if isinstance(key, slice) or np.ndim(key) else images[0]
+            return self._gather(np.array(range(len(self))[key], np.int64), ahead=True)
+        return super().__getitem__(key)
+
+    def _read(self, wanted: np.ndarray) -> np.ndarray:
+        return self._gather(wanted, ahead=False)
 
     def _gather(self, wanted: np.ndarray, ahead: bool) -> np.ndarray:
         items = np.unique(wanted // self._frames)

@@ -1,7 +1,7 @@
 """Choose the value of each sweep without the test set.
 
-A value is chosen by the error on a validation split of the training set under the four held-out corruptions; the
-fifteen that enter the mCE are touched once, by the chosen methods alone.
+A value is chosen by the error on a validation split of the training set under the corruptions of
+`augmix.corruptions.validation`; those that enter the mCE are touched once, by the chosen methods alone.
 """
 
 import csv
@@ -20,7 +20,7 @@ COLUMNS = ("dataset", "arch", "sweep", "method", "value", "validation_error", "c
 def choose(experiment: Experiment) -> list[dict[str, Any]]:
     """Write `chosen.csv`: each sweep's values with their validation error, the lowest one chosen.
 
-    The error is the mean over seeds of the mean over the held-out corruptions and severities; a value without
+    The error is the mean over seeds of the mean over the validation corruptions and severities; a value without
     any finished run cannot be chosen. Ties go to the value listed first.
     """
     errors = _errors(experiment)
@@ -51,7 +51,7 @@ def choose(experiment: Experiment) -> list[dict[str, Any]]:
 
 
 def _errors(experiment: Experiment) -> dict[tuple[str, str, str], list[float]]:
-    """The validation errors under the held-out corruptions, of each seed, by data set, architecture and method."""
+    """The validation errors under the validation corruptions, of each seed, by data set, architecture and method."""
     errors: dict[tuple[str, str, str], list[float]] = {}
     for run in experiment.runs:
         testset = experiment.validation_testsets(run.dataset)[-1]

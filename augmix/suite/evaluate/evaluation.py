@@ -16,7 +16,7 @@ from augmix.errors import UserError
 from augmix.graphs import recording, replayed
 from augmix.suite.config.runs import EvaluateSettings
 from augmix.suite.data import datasets
-from augmix.suite.data.streaming import Streamed
+from augmix.suite.data.streaming import Lazy
 from augmix.suite.evaluate import predictions, stamps
 from augmix.suite.evaluate.predictions import NUMBERS, RANKED, Predictions
 from augmix.suite.io import digests
@@ -75,12 +75,14 @@ def write_predictions(
                 testset.verify(shift_name)
                 found[shift_name] = _numbers_of(net, shift, device, testset.top5).reshape(shift.shape)
                 shown.update()
-            predictions.write(output / f"{name}.npz", Predictions(found, opened.labels, opened.source), stamp)
+            predictions.write(
+                output / f"{name}.npz", Predictions(found, opened.labels, opened.source, opened.cues), stamp
+            )
 
 
 def _numbers_of(net: nn.Module, shift: Shift, device: torch.device, top5: bool) -> np.ndarray:
     """The numbers of a shift's images; where the net is adapted, batches are drawn from each severity at random."""
-    how = (device, shift.classes, shift.attack, shift.counted_as, top5)
+    how = (device, shift.classes, shift.attack, shift.counted_as, shift.merged_by, top5)
     if shift.adaptation is None:
         return numbers(net, shift.images, shift.labels, *how)
     size, prior, seed = shift.adaptation
@@ -95,20 +97,22 @@ def _numbers_of(net: nn.Module, shift: Shift, device: torch.device, top5: bool) 
 @torch.inference_mode()
 def numbers(
     net: nn.Module,
-    images: np.ndarray | Streamed,
+    images: np.ndarray | Lazy,
     labels: np.ndarray,
     device: torch.device,
     classes: np.ndarray | None = None,
     attack: Callable[[Tensor, Tensor, nn.Module], Tensor] | None = None,
     counted_as: np.ndarray | None = None,
+    merged_by: str = "greatest",
     top5: bool = False,
     prior: float | None = None,
 ) -> np.ndarray:
     """The numbers of each uint8 (N, H, W, 3) image, as a `NUMBERS` array (N,), with `top5` a `RANKED` one.
 
-    Where `classes` are given, int64 (K,), the net predicts among those alone: the others' logits are left out. Of those
-    that are `counted_as` one class, int64 (K,), the greatest logit stands for it. An `attack` makes the images that the
-    net is shown. With a `prior` the images are one batch, which the net is adapted to.
+    Where `classes` are given, int64 (K,), the net predicts among those alone: the others' logits are left out. For
+    those that are `counted_as` one class, int64 (K,), stands the greatest logit, or their mean probability where they
+    are `merged_by` the mean. An `attack` makes the images that the net is shown. With a `prior` the images are one
+    batch, which the net is adapted to.
 
     Raises `UserError` where the net gives what is no number.
     """
@@ -117,8 +121,12 @@ def numbers(
         logits = net(batch)
         if among:
             kept, counted = among
-            left_out = torch.full_like(logits, -torch.inf)
-            logits = left_out.scatter_reduce(1, counted.expand(len(logits), -1), logits[:, kept], "amax")
+            some, counted = logits[:, kept], counted.expand(len(logits), -1)
+            if merged_by == "mean":
+                p = torch.zeros_like(logits).scatter_reduce(1, counted, some.softmax(1), "mean", include_self=False)
+                logits = p.log()
+            else:
+                logits = torch.full_like(logits, -torch.inf).scatter_reduce(1, counted, some, "amax")
         p = logits.softmax(1)
         confidence, prediction = p.max(1)
         true = p.gather(1, truth[:, None])[:, 0]
@@ -130,18 +138,24 @@ def numbers(
     among: list[Tensor] = []
     if classes is not None:
         among = [torch.from_numpy(c).to(device) for c in (classes, classes if counted_as is None else counted_as)]
-    found: list[tuple[Tensor, ...]] = []
+    found: list[Tensor] = []
+    done = 0
     with nullcontext() if prior is None else adapted(net, prior):
         for batch in in_order(images, device, size=None if prior is None else len(images)):
-            now, truth = truth[: len(batch)], truth[len(batch) :]
+            part, done = slice(done, done + len(batch)), done + len(batch)
+            now = truth[part]
             if attack is not None:
                 with torch.inference_mode(False):  # it takes gradients, which tensors made in that mode cannot have
                     batch = attack(batch.clone(), now.clone(), net)
-            # They stay on the device until the end: nothing waits for it meanwhile.
-            found.append(replayed((net, prior, top5), predict, batch, now, *among))
+            values = replayed((net, prior, top5, merged_by), predict, batch, now, *among)
+            # They stay on the device until the end, so that nothing waits for it, and in one place: small tensors that
+            # outlive their batch would keep the memory of its large ones from being used again.
+            found = found or [value.new_empty(len(images), *value.shape[1:]) for value in values]
+            for whole, value in zip(found, values, strict=True):
+                whole[part] = value
     out = np.empty(len(images), RANKED if top5 else NUMBERS)
-    for field, values in zip(out.dtype.names or (), zip(*found, strict=True), strict=True):
-        out[field] = torch.cat(values).cpu().numpy()
+    for field, whole in zip(out.dtype.names or (), found, strict=True):
+        out[field] = whole.cpu().numpy()
     if odd := np.count_nonzero(np.isnan(out["confidence"])):
         raise UserError(
             f"the net's logits are not finite for {odd} of {len(out)} images; its weights are damaged, or it diverged"

@@ -21,7 +21,8 @@ class Measure:
     """From predictions (N,), an array of `predictions.NUMBERS`, and labels (N,), to a value.
 
     Of sequences, predictions are (N, T), and the labels' place has whether frames are compared with the first. Of
-    outside images, those of the clean ones stand before them, and the labels' place has which are from outside.
+    outside images, those of the clean ones stand before them, and the labels' place has which are from outside. Of
+    images of two cues the labels' place has the classes of shapes and textures, (N, 2).
     """
     needs: tuple[str, ...]
     """The fields of the predictions that it reads."""
@@ -46,6 +47,8 @@ class Measure:
     """Whether it is of sequences of frames, and not of predicted classes."""
     outside: bool = False
     """Whether it is of images from outside beside clean ones."""
+    cues: bool = False
+    """Whether it is of images that have the shape of one class and the texture of another."""
     pooled: bool = False
     """Whether it is also measured over all shifts' images at once, since it is not a mean over images."""
 
@@ -74,6 +77,14 @@ def _correct(numbers: np.ndarray, labels: np.ndarray) -> np.ndarray:
 def _apart(compute: Callable[[np.ndarray, np.ndarray], float], field: str) -> Callable[[np.ndarray, np.ndarray], float]:
     """A measure of how well outside images are told by less of one number."""
     return lambda n, outside: compute(-n[field][~outside], -n[field][outside])
+
+
+def truth(measure: Measure, labels: np.ndarray, cues: np.ndarray | None) -> np.ndarray:
+    """The labels' place of a measure of classes, of the labels (N,) and the textures' classes of images of two cues."""
+    if not measure.cues:
+        return labels
+    assert cues is not None
+    return np.stack([labels, cues], axis=1)
 
 
 MEASURES = {
@@ -139,6 +150,28 @@ MEASURES = {
             meaning="the error among the images of the highest confidence, averaged over how many of them are kept",
             reference="aurc",
             pooled=True,
+        ),
+        Measure(
+            "shape_bias",
+            "Shape bias",
+            lambda n, y: metrics.shape_bias(n["prediction"], *y.T),
+            ("prediction",),
+            lower_is_better=False,
+            cues=True,
+            meaning=(
+                "the share of images predicted to be of their shape's class among those predicted to be of their "
+                "shape's or their texture's"
+            ),
+            reference="cues",
+        ),
+        Measure(
+            "neither_cue",
+            "Answers by neither cue",
+            lambda n, y: metrics.neither_cue(n["prediction"], *y.T),
+            ("prediction",),
+            cues=True,
+            meaning="the share of images predicted to be of neither their shape's class nor their texture's",
+            reference="cues",
         ),
         Measure(
             "ood_auroc",
@@ -230,4 +263,5 @@ def measures_of(testset: TestSet) -> tuple[str, ...]:
         for name, measure in MEASURES.items()
         if (measure.sequences, measure.outside) == (testset.sequence, testset.outside)
         if testset.top5 or "top5" not in measure.needs
+        if testset.cues or not measure.cues
     )

@@ -1,7 +1,8 @@
 """A run's predictions on a test set as they lie on disk: one writer, one reader, one version.
 
-An archive `<output>/<test set>.npz` holds for each shift an array of `NUMBERS`, beside it `labels`, `source` and a
-stamp that says what it was made with. An archive of another version, or without a field, is evaluated again.
+An archive `<output>/<test set>.npz` holds for each shift an array of `NUMBERS`, beside it `labels`, `source`, of images
+of two cues the labels of textures, and a stamp that says what it was made with. An archive of another version, or
+without a field, is evaluated again.
 """
 
 import json
@@ -30,6 +31,8 @@ NUMBERS = np.dtype(
 RANKED = np.dtype([*NUMBERS.descr, ("top5", "<i4", (5,))])
 """The same with the five likeliest classes, the likeliest first."""
 STAMP = "stamp"
+CUES = "labels of textures"
+"""Its place in an archive: no shift has such a name."""
 
 
 class Predictions(NamedTuple):
@@ -41,6 +44,8 @@ class Predictions(NamedTuple):
     """int64 (N,), or (levels · N,)."""
     source: str
     """The images' source, in words."""
+    cues: np.ndarray | None = None
+    """The class of the texture of each image, int64 (N,), where its label is that of its shape alone."""
 
 
 class OutdatedError(UserError):
@@ -59,6 +64,8 @@ def path_of(folder: Path, output: str, testset: str) -> Path:
 def write(path: Path, predictions: Predictions, stamp: Mapping[str, Any]) -> None:
     """Write an archive, whole or not at all; `stamp` is JSON-able."""
     arrays = {**predictions.shifts, "labels": predictions.labels, "source": np.array(predictions.source)}
+    if predictions.cues is not None:
+        arrays[CUES] = predictions.cues
     noted = np.array(json.dumps(stamped(stamp), sort_keys=True))
     with atomic(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **{**arrays, STAMP: noted})  # type: ignore[arg-type]
@@ -70,18 +77,24 @@ def stamped(stamp: Mapping[str, Any]) -> dict[str, Any]:
     return noted
 
 
-def read(path: Path, shifts: tuple[str, ...], top5: bool = False) -> Predictions:
+def read(path: Path, shifts: tuple[str, ...], top5: bool = False, cues: bool = False) -> Predictions:
     """Read an archive with these shifts; raises `OutdatedError` when it is damaged, lacks one, or is too old.
 
-    With `top5` it has to have the five likeliest classes as well.
+    With `top5` it has to have the five likeliest classes as well, with `cues` the classes of textures.
     """
     fields = set((RANKED if top5 else NUMBERS).names or ())
-    arrays = _load(path, (*shifts, "labels", "source", STAMP))
+    arrays = _load(path, (*shifts, "labels", "source", STAMP, *([CUES] if cues else [])))
     stamp_of_arrays(path, arrays)
     for shift in shifts:
         if not fields <= set(arrays[shift].dtype.names or ()):
             raise OutdatedError(path, "lacks a number of each image")
-    return Predictions({shift: arrays[shift] for shift in shifts}, arrays["labels"], str(arrays["source"]))
+    found = {shift: arrays[shift] for shift in shifts}
+    return Predictions(found, arrays["labels"], str(arrays["source"]), arrays.get(CUES))
+
+
+def read_clean(folder: Path) -> np.ndarray:
+    """The `NUMBERS` (N,) of the clean images, whose archive lies in a folder; raises `OutdatedError` as `read`."""
+    return read(folder / "clean.npz", ("clean",)).shifts["clean"]
 
 
 def read_stamp(path: Path, shifts: tuple[str, ...] = ()) -> dict[str, Any]:

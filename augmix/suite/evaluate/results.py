@@ -14,7 +14,7 @@ from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.evaluate import predictions, stages, summaries
 from augmix.suite.evaluate.choosing import to_test
-from augmix.suite.evaluate.measures import MEASURES, Measure, measures_of
+from augmix.suite.evaluate.measures import MEASURES, Measure, measures_of, truth
 from augmix.suite.evaluate.predictions import OutdatedError, Predictions
 from augmix.suite.evaluate.stages import FINISHED_ONLY, State, run_state
 from augmix.suite.io.files import read_csv, read_mapping, write_csv, write_text
@@ -72,8 +72,8 @@ def collect(experiment: Experiment) -> list[str]:
 def run_metrics(output: Path, testsets: list[TestSet]) -> Iterator[Row]:
     """The rows of one evaluated run, whose archives of predictions are in the folder `output`."""
     for testset in testsets:
-        archive = predictions.read(output / f"{testset.name}.npz", testset.shifts, testset.top5)
-        clean = predictions.read(output / "clean.npz", ("clean",)).shifts["clean"] if testset.outside else None
+        archive = predictions.read(output / f"{testset.name}.npz", testset.shifts, testset.top5, testset.cues)
+        clean = predictions.read_clean(output) if testset.outside else None
         for shift, severity, metric, value in scores(testset, archive, clean):
             yield testset.name, archive.source, shift, severity, metric, value
 
@@ -94,7 +94,7 @@ def scores(
     measures = [MEASURES[name] for name in measures_of(testset)]
     cells = {
         name: [
-            {m.name: _value(testset, m, name, archive.shifts[name], labels, level, clean) for m in measures}
+            {m.name: _value(testset, m, name, archive, level, clean) for m in measures}
             for level in range(testset.levels)
         ]
         for name in names
@@ -126,19 +126,15 @@ def scores(
 
 
 def _value(
-    testset: TestSet,
-    measure: Measure,
-    shift: str,
-    numbers: np.ndarray,
-    labels: np.ndarray,
-    level: int,
-    clean: np.ndarray | None,
+    testset: TestSet, measure: Measure, shift: str, archive: Predictions, level: int, clean: np.ndarray | None
 ) -> float:
+    numbers = archive.shifts[shift]
     if testset.sequence:
         return measure.compute(numbers, np.asarray(shift in testset.independent))
+    numbers = numbers.reshape(testset.levels, -1)[level]
     if clean is not None:
         return measure.compute(np.concatenate([clean, numbers]), np.arange(len(clean) + len(numbers)) >= len(clean))
-    return measure.compute(numbers.reshape(testset.levels, -1)[level], labels[level])
+    return measure.compute(numbers, truth(measure, archive.labels.reshape(testset.levels, -1)[level], archive.cues))
 
 
 def _pooled(
@@ -153,7 +149,7 @@ def _pooled(
 
 
 def _validation_rows(folder: Path, testsets: list[TestSet]) -> Iterator[Row]:
-    """The rows a choice is made by: the error on clean images and under the held-out corruptions, with their mean."""
+    """The rows a choice is made by: the error on clean images and under the validation corruptions, with their mean."""
     for testset in testsets:
         archive = predictions.read(folder / "validation" / f"{testset.name}.npz", testset.shifts)
         labels = archive.labels.reshape(testset.levels, -1)

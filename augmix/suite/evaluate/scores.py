@@ -5,13 +5,16 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from augmix.metrics import BIN_SIZE, top5_distances
-from augmix.suite.evaluate.measures import MEASURES
+from augmix.metrics import BIN_SIZE, cue_decisions, neither_cue, recall_threshold, shape_bias, top5_distances
+from augmix.suite.data.datasets import evenly
+from augmix.suite.evaluate.measures import MEASURES, truth
 from augmix.suite.evaluate.predictions import Predictions
 from augmix.suite.testsets.base import TestSet
 
 FloatArray = npt.NDArray[np.float64]
 
+RECALL = 0.95
+"""The share of outside images that are found where FPR95 is measured."""
 LEAST = 2.0**-149
 """The least probability that single precision has: see `augmix.metrics.negative_log_likelihood`."""
 INTERVALS = 15
@@ -66,6 +69,21 @@ def _risk_coverage(numbers: np.ndarray, labels: np.ndarray) -> FloatArray:
     return shared(risk) + wrong * shared(rest) - shared(later)
 
 
+def _shape_bias(numbers: np.ndarray, classes: np.ndarray) -> FloatArray:
+    """The bias, and how much of its change a little more weight of each image would be (see `_rms_calibration`)."""
+    by_shape, by_texture, _ = cue_decisions(numbers["prediction"], *classes.T)
+    bias = shape_bias(numbers["prediction"], *classes.T)
+    decided = float(np.mean(by_shape | by_texture)) or 1.0
+    return np.asarray(bias + (by_shape * (1 - bias) - by_texture * bias) / decided, np.float64)
+
+
+def _neither_cue(numbers: np.ndarray, classes: np.ndarray) -> FloatArray:
+    """The share, and how much of its change a little more weight of each image would be; 0 of those of one cue."""
+    decisions = cue_decisions(numbers["prediction"], *classes.T)
+    counting, share = np.any(decisions, axis=0), neither_cue(numbers["prediction"], *classes.T)
+    return np.asarray(share + counting * (decisions[2] - share) / (float(counting.mean()) or 1.0), np.float64)
+
+
 EACH: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "error": lambda n, y: n["prediction"] != y,
     "brier": lambda n, y: n["squared_sum"].astype(float) - 2 * n["true_probability"].astype(float) + 1,
@@ -73,8 +91,10 @@ EACH: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "nll": lambda n, y: -np.log(np.maximum(n["true_probability"].astype(float), LEAST)),
     "ece": _expected_calibration,
     "aurc": _risk_coverage,
+    "shape_bias": _shape_bias,
+    "neither_cue": _neither_cue,
 }
-"""From predictions (N,) and labels (N,) to each image's value, (N,), whose mean is the measure's."""
+"""From predictions (N,) and their `truth` to each image's value, (N,), whose mean is the measure's."""
 OF_SEQUENCES: Mapping[str, Callable[[np.ndarray, bool], np.ndarray]] = {
     "flip_probability": lambda n, against_first: _flips(n["prediction"], against_first),
     "top5_distance": lambda n, against_first: top5_distances(n["top5"], against_first).mean(axis=1),
@@ -82,13 +102,68 @@ OF_SEQUENCES: Mapping[str, Callable[[np.ndarray, bool], np.ndarray]] = {
 """From predictions (N, T), and whether frames are compared with the first, to each sequence's value, (N,)."""
 
 
-def image_scores(testset: TestSet, archive: Predictions, metric: str) -> dict[str, FloatArray] | None:
+Pair = tuple[FloatArray, FloatArray]
+
+
+def _apart(
+    field: str, shares: Callable[[FloatArray, FloatArray], Pair]
+) -> Callable[[np.ndarray, np.ndarray], FloatArray]:
+    """From the predictions of clean images (N,) and outside ones, (M,) or (M, T), to shares of clean images, (N,)."""
+
+    def each(clean: np.ndarray, outside: np.ndarray) -> FloatArray:
+        one, other = shares(-clean[field].astype(float), -outside[field].astype(float).ravel())
+        # An outside image shares its place with a clean one, which may be the very image that it was made of.
+        moved = (other - other.mean()).reshape(len(outside), -1).mean(axis=1)
+        count, made = len(clean), len(outside)
+        places = evenly(count, made) if made <= count else np.arange(made) * count // made
+        return np.asarray(one + count / made * np.bincount(places, moved, minlength=count), np.float64)
+
+    return each
+
+
+def _auroc(clean: FloatArray, outside: FloatArray) -> Pair:
+    """The share of the other images that each one is on the right side of (DeLong et al., Biometrics 44, 1988)."""
+
+    def passed(ordered: FloatArray, values: FloatArray) -> FloatArray:
+        places = np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right")
+        return np.asarray(places / (2 * len(ordered)), np.float64)
+
+    return 1 - passed(np.sort(outside), clean), passed(np.sort(clean), outside)
+
+
+def _false_positives(clean: FloatArray, outside: FloatArray) -> Pair:
+    """Whether a clean image is flagged; and how far an outside one moves the rate, by moving the threshold.
+
+    That is the slope of the ROC curve there, which is taken over two standard errors of the recall on either side.
+    """
+    threshold, reach = recall_threshold(outside), 2 * (RECALL * (1 - RECALL) / len(outside)) ** 0.5
+    ends = [recall_threshold(outside, recall) for recall in (max(RECALL - reach, RECALL / 2), min(RECALL + reach, 1))]
+    rates, recalls = ([float(np.mean(scores >= end)) for end in ends] for scores in (clean, outside))
+    slope = (rates[1] - rates[0]) / (recalls[1] - recalls[0]) if recalls[1] > recalls[0] else 0.0
+    return (clean >= threshold).astype(float), -slope * (outside >= threshold).astype(float)
+
+
+OF_OUTSIDE: Mapping[str, Callable[[np.ndarray, np.ndarray], FloatArray]] = {
+    f"ood_{name}{suffix}": _apart(field, shares)
+    for suffix, field in (("", "confidence"), ("_energy", "log_sum"))
+    for name, shares in (("auroc", _auroc), ("fpr95", _false_positives))
+}
+"""From the predictions of clean images (N,) and outside ones, (M,) or (M, T), to values (N,), whose mean is theirs.
+
+Their spread is that of the measure over other clean and other outside images at once (see `_rms_calibration`).
+"""
+
+
+def image_scores(
+    testset: TestSet, archive: Predictions, metric: str, clean: np.ndarray | None = None
+) -> dict[str, FloatArray] | None:
     """Each base image's value of a measure, by shift, under `testset.mean` over those that enter it, and `pooled`.
 
     An image's copies at all severities, or the frames of its sequence, make one number, so that the mean over images
-    is the value in metrics.csv. (N,) float64 each; None for a measure that is not known image by image.
+    is the value in metrics.csv. Outside images are told from the `clean` ones, an array of their `NUMBERS`, with
+    which they share the places. (N,) float64 each; None for a measure that is not known image by image.
     """
-    if metric not in (OF_SEQUENCES if testset.sequence else EACH):
+    if metric not in (OF_OUTSIDE if testset.outside else OF_SEQUENCES if testset.sequence else EACH):
         return None
     labels = archive.labels.reshape(testset.levels, -1)
     found: dict[str, FloatArray] = {}
@@ -96,8 +171,12 @@ def image_scores(testset: TestSet, archive: Predictions, metric: str) -> dict[st
         numbers = archive.shifts[shift]
         if testset.sequence:
             found[shift] = np.asarray(OF_SEQUENCES[metric](numbers, shift in testset.independent), np.float64)
+        elif clean is not None:
+            apart = [OF_OUTSIDE[metric](clean, level) for level in numbers.reshape(*labels.shape, -1)]
+            found[shift] = np.mean(apart, axis=0)
         else:
-            levels = zip(numbers.reshape(labels.shape), labels, strict=True)
+            truths = [truth(MEASURES[metric], level, archive.cues) for level in labels]
+            levels = zip(numbers.reshape(labels.shape), truths, strict=True)
             found[shift] = np.mean([EACH[metric](*level) for level in levels], axis=0, dtype=np.float64)
     entering = [shift for shift in testset.shifts if shift in testset.entering]
     if entering:

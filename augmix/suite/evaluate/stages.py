@@ -227,7 +227,7 @@ def _of_predictions(path: Path, target: Path, architecture: str, testset: TestSe
         return Difference("settings", (f"no {path.name}",)) if target.exists() else None
     try:
         if path.stat().st_size <= SMALL_ARCHIVE:
-            predictions.read(path, testset.shifts, testset.top5)
+            predictions.read(path, testset.shifts, testset.top5, testset.cues)
         stamp = predictions.read_stamp(path, testset.shifts)
     except predictions.OutdatedError as error:  # nobody can read it: it cannot be kept as it is
         return Difference("data", (error.fault,))

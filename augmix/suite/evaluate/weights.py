@@ -3,8 +3,8 @@
 import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from pathlib import Path, PosixPath
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ CONTAINERS = (
     "state_dict", "model_state_dict", "model_state", "model", "net", "params", "weights", "checkpoint",
     "state_dict_ema",
 )  # fmt: skip
-"""The keys under which training code saves weights, the first of them where a file has several."""
+"""The keys under which training code saves weights, the first where a file has several; else the only mapping."""
 MEANS, STDS = ("mean", "mu", "new_mean"), ("std", "sigma", "new_std")
 """The names under which training code saves a normalisation's constants beside the net's weights."""
 COPIES = ("attacker.",)
@@ -37,14 +37,16 @@ PRESETS = {
 }
 """Normalisations that nets are commonly trained with: mean and standard deviation of each channel in [0, 1]."""
 
-_SCALAR = np.float64(0).__reduce__()[0]
+_MADE = {"scalar": np.float64(0).__reduce__()[0], "_reconstruct": np.empty(0).__reduce__()[0]}
 HARMLESS = [
     Namespace,
+    PosixPath,
     np.dtype,
+    np.ndarray,
     *(kind for name, kind in vars(np.dtypes).items() if name.endswith("DType")),
-    *((_SCALAR, f"numpy.{package}.multiarray.scalar") for package in ("core", "_core")),
+    *((made, f"numpy.{package}.multiarray.{name}") for package in ("core", "_core") for name, made in _MADE.items()),
 ]
-"""The types that training scripts keep beside the weights: their options, and NumPy's numbers, such as an accuracy."""
+"""The types that training scripts keep beside the weights: options, paths, and NumPy's numbers, such as an accuracy."""
 
 
 class Normalisation(NamedTuple):
@@ -90,11 +92,14 @@ def read(path: Path) -> dict[str, Tensor]:
         raise UserError(f"{path} is not a file of weights: {reason[:200]}") from error
     constants: dict[str, Tensor] = {}
     while isinstance(found, Mapping):
-        constants |= {key: torch.as_tensor(found[key]) for key in (*MEANS, *STDS) if _is_constant(found.get(key))}
-        inner = next((found[key] for key in CONTAINERS if isinstance(found.get(key), Mapping)), None)
+        inside = {key: value for key, value in found.items() if isinstance(value, Mapping)}
+        inner = next((key for key in CONTAINERS if key in inside), None) or _only_weights(found, inside)
+        # A normalisation stands beside the weights, or in a mapping of its own.
+        for prefix, place in (("", found), *((f"{key}.", value) for key, value in inside.items() if key != inner)):
+            constants |= {f"{prefix}{name}": value for name, value in _constants(place).items()}
         if inner is None:
             break
-        found = inner
+        found = inside[inner]
     if not isinstance(found, Mapping):
         raise UserError(f"{path} holds a {type(found).__name__}; a state dict is expected")
     weights = {name: value for name, value in found.items() if isinstance(value, Tensor)}
@@ -104,6 +109,19 @@ def read(path: Path) -> dict[str, Tensor]:
     if not weights:
         raise UserError(f"{path} holds no weights; its keys are {', '.join(map(str, list(found)[:5]))}")
     return {**constants, **weights}
+
+
+def _only_weights(found: Mapping[str, Any], inside: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The key of the one mapping of tensors inside another that has none, but for a normalisation."""
+    if len(_constants(found)) < sum(isinstance(value, Tensor) for value in found.values()):
+        return None
+    keys = [key for key, of in inside.items() if any(isinstance(one, Tensor) for one in of.values())]
+    return keys[0] if len(keys) == 1 else None
+
+
+def _constants(found: Mapping[str, Any]) -> dict[str, Tensor]:
+    """What can be constants of a normalisation right in a mapping, by name."""
+    return {key: torch.as_tensor(found[key]) for key in (*MEANS, *STDS) if _is_constant(found.get(key))}
 
 
 def normalisation(
@@ -154,17 +172,18 @@ def normalisation(
 def _normalisation(mean: Sequence[float], std: Sequence[float], origin: str) -> Normalisation:
     scale = 255 if max(*mean, *std) > 1 else 1
     means, stds = (tuple(value / scale for value in values) * (3 if len(values) == 1 else 1) for values in (mean, std))
+    found = Normalisation(means, stds, origin)
     if len(means) != 3 or len(stds) != 3 or min(stds) <= 0 or min(means) < 0:
-        raise UserError(
-            f"no normalisation: mean {means}, std {stds} ({origin}); one or three numbers each, std above 0"
-        )
-    return Normalisation(means, stds, origin)
+        raise UserError(f"no normalisation: {found}; one or three numbers each, std above 0")
+    return found
 
 
 def _is_constant(value: object) -> bool:
     """Whether it can be a constant of a normalisation: one or three numbers."""
     if isinstance(value, Sequence) and not isinstance(value, str):
         return len(value) in (1, 3) and all(isinstance(one, int | float) for one in value)
+    if isinstance(value, np.ndarray):
+        return value.size in (1, 3) and value.dtype.kind == "f"
     return isinstance(value, Tensor) and value.numel() in (1, 3) and value.is_floating_point()
 
 

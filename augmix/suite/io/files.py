@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,18 @@ def write_array(path: Path | str, array: np.ndarray) -> None:
     """Write a `.npy` file, whole or not at all."""
     with atomic(path) as temporary, temporary.open("wb") as file:
         np.save(file, array, allow_pickle=False)
+
+
+@contextmanager
+def array_parts(path: Path | str, dtype: np.dtype, shape: tuple[int, ...]) -> Iterator[Callable[[np.ndarray], object]]:
+    """Yield a function that appends a part to a `.npy` file of that shape, which is written whole or not at all.
+
+    Memory stays flat in the array's length, and the file is not mapped: a full disk would kill the process then.
+    """
+    with atomic(path) as temporary, temporary.open("wb") as file:
+        described = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, described)
+        yield lambda part: file.write(np.ascontiguousarray(part).data)
 
 
 def read_array(path: Path | str, dtype: type | None = None, shape: tuple[int | None, ...] | None = None) -> np.ndarray:

@@ -5,16 +5,33 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-# Linux says in these files how much memory a container or a batch system leaves: control groups of version 2 and 1.
-LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-# And in these, how much time of its CPUs, in microseconds: the quota, and the period that it is for.
-QUOTAS = (
-    (Path("/sys/fs/cgroup/cpu.max"), None),
-    (Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us"), Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us")),
-)
+# Where Linux shows control groups, and which of them this process is in.
+GROUPS, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+LIMITS = ("memory.max", "memory.limit_in_bytes")
+"""The files of a control group that limit memory, in bytes, in version 2 and 1."""
+QUOTAS = (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us"))
+"""Those that limit the time of its CPUs: the quota, and the period that it is for, in microseconds."""
+
+
+def _limits(controller: str, names: Sequence[str]) -> Iterator[list[str]]:
+    """The words in the files of these names, one after the other, of each control group that this process is in.
+
+    A container or a batch system limits a group of its own or one above it. Where a container shows its own group as
+    the root, its path is not there, and only what is above it counts.
+    """
+    try:
+        lines = [line.split(":", 2) for line in OWN.read_text(encoding="utf-8", errors="surrogateescape").splitlines()]
+    except OSError:
+        lines = []
+    for kind, root in (("", GROUPS), (controller, GROUPS / controller)):  # version 2 has one hierarchy, version 1 many
+        inside = next((Path(path) for _, kinds, path in lines if kind in kinds.split(",")), Path("/"))
+        for group in (inside, *inside.parents):
+            with suppress(OSError):
+                yield [word for name in names for word in (root / group.relative_to("/") / name).read_text().split()]
 
 
 def gpus() -> int:
@@ -52,14 +69,9 @@ def _device(name: str, cards: Sequence[str], devices: Sequence[str]) -> str | No
 def cpus() -> int:
     """The CPUs that this process may use at once: those it is bound to, or what a control group's quota leaves."""
     there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    for quota, period in QUOTAS:
-        try:
-            words = [*quota.read_text().split(), *(period.read_text().split() if period else [])]
-            share = int(words[0]) / int(words[1])
-        except (OSError, ValueError, IndexError):  # no such file, or "max"
-            continue
-        if share > 0:  # -1 is no limit
-            there = min(there, math.ceil(share))
+    for words in (words for names in QUOTAS for words in _limits("cpu", names)):
+        if len(words) == 2 and all(word.isdecimal() for word in words):  # "max" and -1 are no limit
+            there = min(there, max(math.ceil(int(words[0]) / int(words[1])), 1))
     return there
 
 
@@ -86,9 +98,5 @@ def driver() -> str:
 def memory_mb() -> int:
     """The memory in MiB: all of this machine's, or what a control group leaves of it."""
     found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    for path in LIMITS:
-        try:
-            found.append(int(path.read_text()))
-        except (OSError, ValueError):  # no such file, or "max"
-            continue
-    return min(found) // 2**20
+    limits = [limit for name in LIMITS for words in _limits("memory", (name,)) for limit in words]
+    return min(found + [int(limit) for limit in limits if limit.isdecimal()]) // 2**20

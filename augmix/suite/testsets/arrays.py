@@ -7,6 +7,7 @@ import numpy as np
 
 from augmix.errors import UserError
 from augmix.suite.data.datasets import Split, evenly
+from augmix.suite.data.streaming import Lazy
 from augmix.suite.io.files import read_array, read_json
 from augmix.suite.testsets.base import Images, Shift
 from augmix.suite.testsets.generation import SEVERITIES
@@ -45,16 +46,17 @@ class ShiftArrays(Images):
     def read(self, shift: str) -> Shift:
         """The images of a shift; raises `UserError` when its file is missing, cut short, or does not fit."""
         array = self.array(shift)
+        images = array.reshape(-1, *array.shape[-3:])
         if self.sequence:
-            used = self._used(len(array))
-            chosen = array if len(used) == len(array) else array[used]
-            labels = np.repeat(self.labels, chosen.shape[1])
+            rows = np.arange(len(images)).reshape(array.shape[:2])[self._used(len(array))]
+            labels = np.repeat(self.labels, rows.shape[1])
         else:
-            array = array.reshape(len(SEVERITIES), -1, *array.shape[1:])
-            used = self._used(array.shape[1])
-            chosen = array if len(used) == array.shape[1] else array[:, used]
-            labels = self.labels
-        return Shift(chosen.reshape(-1, *chosen.shape[2:]), labels, (chosen.shape[0], chosen.shape[1]))
+            rows = np.arange(len(images)).reshape(len(SEVERITIES), -1)
+            rows, labels = rows[:, self._used(rows.shape[1])], self.labels
+        if rows.size == len(images):
+            return Shift(images, labels, rows.shape)
+        used = rows.ravel()
+        return Shift(Lazy((len(used), *images.shape[1:]), lambda wanted: images[used[wanted]]), labels, rows.shape)
 
     def check(self, shifts: Sequence[str]) -> None:
         """Check the files of these shifts."""

@@ -10,13 +10,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
 from augmix.suite.data import datasets
 from augmix.suite.data.datasets import Split
-from augmix.suite.data.streaming import Streamed
+from augmix.suite.data.streaming import Lazy
 from augmix.suite.io import changes, digests
 from augmix.suite.io.changes import Difference
 from augmix.suite.io.files import read_mapping, write_json
@@ -39,7 +39,7 @@ class Adaptation(NamedTuple):
 class Shift(NamedTuple):
     """The images of one shift of a test set, in the order of their labels."""
 
-    images: np.ndarray | Streamed
+    images: np.ndarray | Lazy
     """uint8 (A·B, H, W, 3): an array, a memory map, or decoded from many files."""
     labels: np.ndarray
     """int64 (A·B,)."""
@@ -51,6 +51,8 @@ class Shift(NamedTuple):
     """(images (B, C, H, W) uint8, labels (B,), net) -> what that net is shown in their place, of torch."""
     counted_as: np.ndarray | None = None
     """The class that each of `classes` counts as, int64 (K,), where several make one; None: itself."""
+    merged_by: Literal["greatest", "mean"] = "greatest"
+    """Of several that make one the greatest logit stands for it, or the mean probability."""
     adaptation: Adaptation | None = None
 
 
@@ -64,6 +66,11 @@ class Images(ABC):
     @abstractmethod
     def labels(self) -> np.ndarray:
         """int64, in the order of the images: (N,), or (levels · N,)."""
+
+    @property
+    def cues(self) -> np.ndarray | None:
+        """The class of the texture of each image that has the shape of its label, int64 (N,); None of other images."""
+        return None
 
     @abstractmethod
     def read(self, shift: str) -> Shift:
@@ -159,6 +166,8 @@ class TestSet(ABC):
     """The word that is printed before a measure on it: `clean` error."""
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     """The headings under which tables print its shifts; the others stand under none."""
+    question: ClassVar[str] = ""
+    """The question that the report answers with it, if any: `texture`, `natural` or `adaptation`."""
 
     @property
     @abstractmethod
@@ -168,6 +177,16 @@ class TestSet(ABC):
     @property
     def top5(self) -> bool:
         """Whether the five likeliest classes of each image are kept."""
+        return False
+
+    @property
+    def beside(self) -> str:
+        """The name of the test set of the same images to which nets are not adapted; else empty."""
+        return ""
+
+    @property
+    def cues(self) -> bool:
+        """Whether images have the shape of one class, by which they count, and the texture of another."""
         return False
 
     @property

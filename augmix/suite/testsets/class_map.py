@@ -3,8 +3,8 @@
 In YAML `classes` is null where theirs have the data set's names, `numbered` where theirs are the numbers of the data
 set's, a list of those that are taken by their own names, or a map: `{theirs: ours, …}`. A class of theirs may be
 several of ours, `theirs: [ours, …]`, any of which is right then; `theirs: null` leaves it out, and `"*": null` all that
-the map does not name. A list or a map may also stand in a file, and the lists in the folder `classes` beside this
-module have names.
+the map does not name. A list or a map may also stand in a file, and those in the folder `classes` beside this module
+have names.
 """
 
 from collections.abc import Mapping, Sequence
@@ -62,15 +62,14 @@ def resolved(classes: Any) -> ClassMap:
 
 def _read(name: str) -> Any:
     """The list or map in a file: a class a line in `.txt`, else JSON or YAML."""
-    shipped = LISTS / f"{name}.txt"
-    path = shipped if shipped.is_file() else expanded(name)
+    path = next((file for file in LISTS.iterdir() if file.stem == name), expanded(name))
     try:
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".txt":
             return text.split()
         found = yaml.safe_load(text)  # of which JSON is a part
     except FileNotFoundError:
-        known = ", ".join(sorted(file.stem for file in LISTS.glob("*.txt")))
+        known = ", ".join(sorted(file.stem for file in LISTS.iterdir()))
         raise UserError(f"'classes' is '{name}', which is neither a file nor one of {NUMBERED}, {known}") from None
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"'classes': {path} cannot be read ({' '.join(str(error).split())})") from error
@@ -111,6 +110,8 @@ def numbers(classes: ClassMap, theirs: Sequence[str], ours: Sequence[str]) -> Fo
     if classes is None and len(as_) < len(ours):
         lacking = next(name for label, name in enumerate(ours) if label not in as_)
         raise UserError(f"it lacks the class '{lacking}'; name the classes that it has by 'classes'")
+    if not as_:
+        raise UserError(f"'classes' leaves out all that it has, such as '{theirs[0]}'; say which class one is")
     taken = sorted(as_)
     return Found([labels[0] if labels else -1 for labels in targets], taken, [as_[label] for label in taken])
 

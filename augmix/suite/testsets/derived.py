@@ -11,7 +11,7 @@ import numpy as np
 from augmix.suite.data import datasets
 from augmix.suite.data.datasets import Split, evenly
 from augmix.suite.data.photographs import Photographs
-from augmix.suite.data.streaming import Streamed
+from augmix.suite.data.streaming import Lazy, Streamed
 from augmix.suite.testsets.base import Images, Origin, Part, Shift, TestSet
 
 SHOWN = 8
@@ -21,12 +21,16 @@ SHOWN = 8
 class DerivedImages(Images):
     """Some of the test images of a prepared data set, from which a test set derives its own."""
 
-    def __init__(self, testset: "Derived", source: str, images: np.ndarray | Streamed, labels: np.ndarray) -> None:
+    def __init__(self, testset: "Derived", source: str, images: np.ndarray | Lazy, labels: np.ndarray) -> None:
         self.source, self._testset, self._images, self._labels = source, testset, images, labels
 
     @property
     def labels(self) -> np.ndarray:
         return self._testset.labelled(self._labels)
+
+    @property
+    def cues(self) -> np.ndarray | None:
+        return self._testset.textures(self._labels)
 
     def read(self, shift: str) -> Shift:
         images, labels = self._images, self._labels
@@ -38,7 +42,7 @@ class DerivedImages(Images):
             side = images.shape[1]
             found = Streamed(len(labels), lambda i: made(np.array([i])), side, workers=images.workers)
             return Shift(found, self.labels, labels.shape)
-        return Shift(made(np.arange(len(labels))), self.labels, labels.shape)
+        return Shift(Lazy(images.shape, made), self.labels, labels.shape)
 
 
 @dataclass(frozen=True)
@@ -65,12 +69,16 @@ class Derived(TestSet):
         return cls(name=name, data=str(origin.folder), **{key: entry[key] for key in cls.schema})
 
     @abstractmethod
-    def derive(self, shift: str, images: np.ndarray | Streamed, labels: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    def derive(self, shift: str, images: np.ndarray | Lazy, labels: np.ndarray, indices: np.ndarray) -> np.ndarray:
         """The changed images of these indices (M,) among `images` (N, H, W, 3), labelled (N,): uint8 (M, H, W, 3)."""
 
     def labelled(self, labels: np.ndarray) -> np.ndarray:
         """The labels (N,) that the changed images count by."""
         return labels
+
+    def textures(self, labels: np.ndarray) -> np.ndarray | None:
+        """The classes (N,) of the textures of changed images that count by their shapes; None of others."""
+        return None
 
     @property
     def shifts(self) -> tuple[str, ...]:
@@ -82,11 +90,11 @@ class Derived(TestSet):
     def open(self, test: Split, classes: Sequence[str]) -> Images:
         chosen = evenly(len(test.labels), self.images)
         source = f"{datasets.record(Path(self.data))['loader']}, {self.kind.replace('_', ' ')}"
-        images = test.images
+        images: np.ndarray | Lazy = test.images
         if isinstance(images, Photographs):
             images = Photographs(images.root, images.names[chosen], images.shape[1], images.workers, images.border)
-        else:
-            images = np.asarray(images[chosen])
+        elif len(chosen) < len(images):
+            images = Lazy((len(chosen), *images.shape[1:]), lambda wanted: test.images[chosen[wanted]])
         return DerivedImages(self, source, images, test.labels[chosen])
 
     def parts(self, count: int, again: Collection[str] = ()) -> Iterator[Part]:

@@ -35,13 +35,14 @@ def beside(data: Path) -> list[TestSet]:
 
 
 def _natural(data: Path) -> Iterator[TestSet]:
-    """The natural test sets that were prepared beside a data set."""
+    """The test sets of natural images, and of those from outside, that were prepared beside a data set."""
     for path in sorted(data.parent.glob(f"{data.name}-*/dataset.json")):
         noted = read_mapping(path, {})
         if "described" in noted:
             name = path.parent.name.removeprefix(f"{data.name}-")
-            named = {"kind": "natural", "name": name, "data": str(data), "where": str(path.parent), "own": {}}
-            yield kinds.of_settings({**named, **noted["settings"]})
+            kept = {"kind": noted.get("kind", "natural"), "merged_by": noted.get("merged_by", "greatest")}
+            named = {"name": name, "data": str(data), "where": str(path.parent), "own": {}}
+            yield kinds.of_settings({**kept, **named, **noted["settings"]})
 
 
 def of_folder(

@@ -1,8 +1,7 @@
 """Write generated test sets in the layout of the published files: arrays, or for photographs image files and videos."""
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from augmix import __version__
 from augmix.errors import UserError
 from augmix.suite.data import datasets
 from augmix.suite.data.datasets import evenly
-from augmix.suite.io.files import atomic, write_array, write_json
+from augmix.suite.io.files import array_parts, write_array, write_json
 from augmix.suite.io.progress import bar
 
 SEVERITIES = (1, 2, 3, 4, 5)
@@ -29,43 +28,30 @@ def write_severities(
 
     `images` limits the number of test images (evenly spaced). Also writes `labels.npy` (5N,) and `source.json`.
     """
-    chosen, labels = _chosen(test, images)
-    count, *shape = chosen.shape
-    with _array(folder / f"{name}.npy", (5 * count, *shape)) as write:
+    rows, shape = evenly(len(test.images), images), test.images.shape[1:]
+    with array_parts(folder / f"{name}.npy", np.dtype(np.uint8), (5 * len(rows), *shape)) as write:
         step = _chunk(shape)
         for severity in bar(SEVERITIES, desc=name, unit="severity", leave=False):
-            for start in range(0, count, step):
-                part = chosen[start : start + step]
+            for start in range(0, len(rows), step):
+                part = test.images[rows[start : start + step]]
                 write(generated(corrupt, part, name, severity, seed, preset, first=start))
-    write_array(folder / "labels.npy", np.tile(labels, 5))
-    describe(folder, preset, count, seed)
+    write_array(folder / "labels.npy", np.tile(test.labels[rows], 5))
+    describe(folder, preset, len(rows), seed)
 
 
 def write_sequences(
     test: datasets.Split, folder: Path, name: str, perturb: Generate, images: int | None, preset: str, seed: int
 ) -> None:
     """Write `<folder>/<name>.npy`, uint8 (N, T, H, W, 3): one sequence of T frames per test image."""
-    chosen, labels = _chosen(test, images)
-    count, *shape = chosen.shape
-    frames = generated(perturb, chosen[:1], name, seed, preset).shape[1]
-    with _array(folder / f"{name}.npy", (count, frames, *shape)) as write:
-        step = _chunk([frames, *shape])
-        for start in bar(range(0, count, step), desc=name, unit="chunk", leave=False):
-            write(generated(perturb, chosen[start : start + step], name, seed, preset, first=start))
-    write_array(folder / "labels.npy", labels)
-    describe(folder, preset, count, seed)
-
-
-@contextmanager
-def _array(path: Path, shape: tuple[int, ...]) -> Iterator[Callable[[np.ndarray], object]]:
-    """Yield a function that appends a part to a uint8 `.npy` file of that shape: memory stays flat in the images.
-
-    The file is not mapped into memory: a disk that fills up would kill the process then.
-    """
-    with atomic(path) as temporary, temporary.open("wb") as file:
-        described = {"descr": "|u1", "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(file, described)
-        yield lambda part: file.write(np.ascontiguousarray(part).data)
+    rows, shape = evenly(len(test.images), images), test.images.shape[1:]
+    frames = generated(perturb, test.images[rows[:1]], name, seed, preset).shape[1]
+    with array_parts(folder / f"{name}.npy", np.dtype(np.uint8), (len(rows), frames, *shape)) as write:
+        step = _chunk((frames, *shape))
+        for start in bar(range(0, len(rows), step), desc=name, unit="chunk", leave=False):
+            part = test.images[rows[start : start + step]]
+            write(generated(perturb, part, name, seed, preset, first=start))
+    write_array(folder / "labels.npy", test.labels[rows])
+    describe(folder, preset, len(rows), seed)
 
 
 def generated(generate: Generate, *arguments: Any, **options: Any) -> np.ndarray:
@@ -76,12 +62,7 @@ def generated(generate: Generate, *arguments: Any, **options: Any) -> np.ndarray
         raise UserError(str(error)) from error
 
 
-def _chosen(test: datasets.Split, images: int | None) -> tuple[np.ndarray, np.ndarray]:
-    indices = evenly(len(test.images), images)
-    return np.ascontiguousarray(test.images[indices]), test.labels[indices]
-
-
-def _chunk(shape: list[int]) -> int:
+def _chunk(shape: tuple[int, ...]) -> int:
     """How many images are worked on at once: float32 intermediates of about `CHUNK_BYTES`."""
     return max(CHUNK_BYTES // (4 * math.prod(shape)), 1)
 

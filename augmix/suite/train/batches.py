@@ -13,7 +13,7 @@ from augmix.crops import draw_shifts, shift
 from augmix.operations.transfer import to_device
 from augmix.suite.data.datasets import Split
 from augmix.suite.data.photographs import Photographs, draw_crops
-from augmix.suite.data.streaming import Streamed
+from augmix.suite.data.streaming import Lazy
 
 # A generator's purpose comes first in its seed: NumPy pads seeds with zeros, so (s, e) would equal (s, e, 0).
 ORDER, STEP = 1, 2
@@ -37,9 +37,9 @@ class Batch(NamedTuple):
 class Batches:
     """The training images on a device, step by step; what a step gives depends on (seed, epoch, step) alone.
 
-    Arrays lie on the device as a whole, and images are shifted by up to 4 pixels. Photographs are decoded by threads,
-    a step ahead, and cut by RandomResizedCrop. Of `processes` that train together, each has its part of every batch,
-    with the same cuts as one process would make; the methods' own draws differ.
+    Arrays lie on a GPU as a whole, and for the CPU in their files, and are shifted by up to 4 pixels. Photographs are
+    decoded by threads, a step ahead, and cut by RandomResizedCrop. Of `processes` that train together, each has its
+    part of every batch, with the same cuts as one process would make; the methods' own draws differ.
     """
 
     def __init__(
@@ -59,6 +59,8 @@ class Batches:
         self._draw: Callable[[int, bool, np.random.Generator], np.ndarray]
         if isinstance(split.images, Photographs):
             self._draw, self._cut = draw_crops, partial(_from_files, split.images, device)
+        elif device.type == "cpu":
+            self._draw, self._cut = draw_shifts, partial(_from_array, split.images)
         else:
             images = torch.from_numpy(np.ascontiguousarray(split.images.transpose(0, 3, 1, 2))).to(device)
             self._draw, self._cut = draw_shifts, partial(_from_device, images)
@@ -101,12 +103,16 @@ def _from_files(
     return lambda: _as_batch(np.stack([image.result() for image in pending]), device).contiguous()
 
 
+def _from_array(images: np.ndarray, indices: np.ndarray, draws: np.ndarray) -> Callable[[], Tensor]:
+    return lambda: shift(_as_batch(images[indices], torch.device("cpu")).contiguous(), draws)
+
+
 def _from_device(images: Tensor, indices: np.ndarray, draws: np.ndarray) -> Callable[[], Tensor]:
     return lambda: shift(images[to_device(images.device, indices)], draws)
 
 
 def in_order(
-    images: np.ndarray | Streamed, device: torch.device, part: slice = slice(None), size: int | None = None
+    images: np.ndarray | Lazy, device: torch.device, part: slice = slice(None), size: int | None = None
 ) -> Iterator[Tensor]:
     """A part of the images uint8 (N, H, W, 3), or all, as batches (B, 3, H, W) on the device, channels last.
 

@@ -350,11 +350,11 @@ def errors(net: nn.Module, split: datasets.Split, device: torch.device, part: sl
 
     net.eval()
     labels = torch.from_numpy(np.array(split.labels[part])).to(device)
-    found = [torch.zeros(1, device=device)]
+    total = torch.zeros((), device=device)
     for images in in_order(split.images, device, part):
         truth, labels = labels[: len(images)], labels[len(images) :]
-        found += [wrong[None] for wrong in replayed((net, "errors"), count, images, truth)]
-    return math.fsum(torch.cat(found).tolist())
+        total += replayed((net, "errors"), count, images, truth)[0]
+    return total.item()
 
 
 def _refuse_diverged(folder: Path, fingerprint: str) -> None:

@@ -68,6 +68,7 @@ PUBLISHED: Mapping[str, Published] = {
     ),
     "sketch": Published("https://github.com/HaohanWang/ImageNet-Sketch"),
     "objectnet-1.0/images": Published("https://objectnet.dev"),
+    **dict.fromkeys(("cue-conflict", "edge", "silhouette"), Published("https://github.com/bethgelab/model-vs-human")),
     **{
         f"CINIC-10/{split}": Published("https://datashare.ed.ac.uk/handle/10283/3192")
         for split in ("train", "valid", "test")
@@ -196,5 +197,5 @@ def load(
         )
         where = {"root": str(asked.root.absolute()), "side": side, "border": border}
         return Arrays(entries[:0], none, entries, labels, names, where)
-    images = decoded([asked.root / file for file, _ in listed], side, "test", border)
+    images = decoded([asked.root / file for file, _ in listed], side, border)
     return Arrays(images[:0], none, images, labels, names)

@@ -8,7 +8,6 @@ and images keep the order of theirs. Hidden files, `Thumbs.db` and the like are 
 import os
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +16,9 @@ from PIL import Image, ImageOps
 from augmix.errors import UserError
 from augmix.suite.data.datasets import SPLITS, Arrays
 from augmix.suite.data.photographs import as_rgb, decoding
+from augmix.suite.data.streaming import Streamed
 from augmix.suite.io.contents import each, of_contents
 from augmix.suite.io.files import expanded
-from augmix.suite.io.progress import bar
 
 LEFT = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir")
 """Files that Windows, macOS and network drives leave in folders of images, beside hidden ones."""
@@ -116,7 +115,7 @@ def _folders(root: Path) -> list[str]:
 
 
 def load(folder: str, side: int = 32) -> Arrays:
-    """Decode every image; the first that cannot be decoded is a `UserError` that names it."""
+    """All images, each decoded when it is asked for; one that cannot be is a `UserError` then, which names it."""
     check(folder, side)
     root = expanded(folder)
     classes = _classes(root, "train")
@@ -124,24 +123,21 @@ def load(folder: str, side: int = 32) -> Arrays:
     return Arrays(train_images, train_labels, test_images, test_labels, classes)
 
 
-def _load(root: Path, split: str, classes: list[str], side: int) -> tuple[np.ndarray, np.ndarray]:
+def _load(root: Path, split: str, classes: list[str], side: int) -> tuple[Streamed, np.ndarray]:
     files = [
         (root / split / name / file, label)
         for label, name in enumerate(classes)
         for file in listing(root / split / name)
     ]
     tell_skipped([root / split, *(root / split / name for name in classes)])
-    return decoded([file for file, _ in files], side, split), np.array([label for _, label in files], np.int64)
+    return decoded([file for file, _ in files], side), np.array([label for _, label in files], np.int64)
 
 
-def decoded(files: Sequence[Path], side: int, split: str, border: int = 0) -> np.ndarray:
-    """The images of a split, each as `decode` makes it: uint8 (N, side, side, 3)."""
-    images = np.empty((len(files), side, side, 3), np.uint8)
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        found = pool.map(lambda file: decode(file, side, border), files)
-        for i, image in enumerate(bar(found, desc=f"{split} images", total=len(files), unit="image")):
-            images[i] = image
-    return images
+def decoded(files: Sequence[Path], side: int, border: int = 0) -> Streamed:
+    """The images of a split, each as `decode` makes it when it is asked for: uint8 (N, side, side, 3)."""
+    return Streamed(
+        len(files), lambda i: decode(files[i], side, border)[None], side, workers=min(4, os.cpu_count() or 1)
+    )
 
 
 def decode(file: Path, side: int, border: int = 0) -> np.ndarray:

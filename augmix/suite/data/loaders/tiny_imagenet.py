@@ -74,13 +74,13 @@ def digest(folder: str) -> str | None:
 
 
 def load(folder: str) -> Arrays:
-    """Decode every image; the first that cannot be decoded is a `UserError` that names it."""
+    """All images, each decoded when it is asked for; one that cannot be is a `UserError` then, which names it."""
     check(folder)
     root = _root(folder)
     names = _classes(root)
     (train_images, train_labels), (test_images, test_labels) = (
-        (decoded([file for file, _ in found], SIDE, split), np.array([label for _, label in found], np.int64))
-        for split, found in (("train", _training(root, names)), ("test", _annotated(root, names)))
+        (decoded([file for file, _ in found], SIDE), np.array([label for _, label in found], np.int64))
+        for found in (_training(root, names), _annotated(root, names))
     )
     return Arrays(train_images, train_labels, test_images, test_labels, names)
 

@@ -1,7 +1,7 @@
 """The shape of one test image with the texture of another class's: which of the two does a net go by?
 
-A test set counts by the classes of the shapes, another of the same seed by those of the textures. The shape bias of a
-net is its accuracy on the one, divided by the sum of both.
+A test set counts by the classes of the shapes, and has the shape bias as a measure; another of the same seed counts by
+those of the textures.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from augmix.corruptions import textures
-from augmix.suite.data.streaming import Streamed
+from augmix.suite.data.streaming import Lazy
 from augmix.suite.testsets.derived import Derived
 
 
@@ -23,6 +23,7 @@ class CueConflict(Derived):
     """`shape` or `texture`."""
 
     kind: ClassVar[str] = "cue_conflict"
+    question: ClassVar[str] = "texture"
     schema: ClassVar[Mapping[str, Any]] = {
         **Derived.schema,
         "labels": {"description": "The image whose class counts.", "enum": ["shape", "texture"], "default": "shape"},
@@ -31,7 +32,14 @@ class CueConflict(Derived):
     def labelled(self, labels: np.ndarray) -> np.ndarray:
         return labels if self.labels == "shape" else labels[partners(labels, self.seed)]
 
-    def derive(self, shift: str, images: np.ndarray | Streamed, labels: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    @property
+    def cues(self) -> bool:
+        return self.labels == "shape"
+
+    def textures(self, labels: np.ndarray) -> np.ndarray | None:
+        return labels[partners(labels, self.seed)] if self.cues else None
+
+    def derive(self, shift: str, images: np.ndarray | Lazy, labels: np.ndarray, indices: np.ndarray) -> np.ndarray:
         return textures.cue_conflict(images[indices], images[partners(labels, self.seed)[indices]])
 
 

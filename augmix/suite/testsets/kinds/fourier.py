@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from augmix.corruptions import textures
-from augmix.suite.data.streaming import Streamed
+from augmix.suite.data.streaming import Lazy
 from augmix.suite.testsets.base import Origin
 from augmix.suite.testsets.derived import Derived
 
@@ -85,7 +85,7 @@ class Fourier(Derived):
     def entering(self) -> tuple[str, ...]:
         return self.shifts
 
-    def derive(self, shift: str, images: np.ndarray | Streamed, labels: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    def derive(self, shift: str, images: np.ndarray | Lazy, labels: np.ndarray, indices: np.ndarray) -> np.ndarray:
         i, j = map(int, shift.split("_"))
         rng = np.random.default_rng([self.seed, i % self.side, j % self.side])
         signs = rng.choice([-1, 1], (len(labels), 3))[indices]

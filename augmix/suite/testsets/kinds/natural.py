@@ -6,11 +6,13 @@ others alone.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from inspect import signature
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -19,8 +21,9 @@ from augmix.registry import nearest
 from augmix.suite.data import datasets, photographs
 from augmix.suite.data.datasets import Arrays, Split, evenly, loader_module
 from augmix.suite.data.photographs import Photographs
+from augmix.suite.data.streaming import Streamed
 from augmix.suite.io import digests
-from augmix.suite.io.files import read_array, read_mapping, write_array, write_json
+from augmix.suite.io.files import read_array, read_mapping, write_json
 from augmix.suite.testsets import class_map
 from augmix.suite.testsets.base import Images, Making, Origin, Part, Shift, TestSet
 
@@ -29,7 +32,7 @@ class NaturalImages(Images):
     """A natural test set as it was prepared."""
 
     def __init__(self, testset: "Natural", test: Split) -> None:
-        folder = testset.folder
+        folder, self._testset = testset.folder, testset
         noted = read_mapping(
             folder / "dataset.json", {"described": str, "classes": list, "counted_as": list, "partial": bool}
         )
@@ -45,7 +48,8 @@ class NaturalImages(Images):
         return self._labels
 
     def read(self, shift: str) -> Shift:
-        return Shift(self._images, self._labels, (len(self._labels),), self._classes, counted_as=self._counted_as)
+        shape, merged_by = (len(self._labels),), self._testset.merged_by
+        return Shift(self._images, self._labels, shape, self._classes, counted_as=self._counted_as, merged_by=merged_by)
 
 
 @dataclass(frozen=True)
@@ -66,13 +70,21 @@ class Natural(TestSet):
     """The digest of its files, where the loader has one."""
     own: Mapping[str, Any]
     """The `loader` and `options` of the data set, with which its files are compared."""
+    merged_by: Literal["greatest", "mean"] = "greatest"
+    """Of several classes that are one of theirs, the greatest logit or the mean probability stands for it."""
 
     kind: ClassVar[str] = "natural"
+    question: ClassVar[str] = "natural"
     schema: ClassVar[Mapping[str, Any]] = {
         "loader": {"type": "string", "description": "The loader of the images, as of a data set."},
         "options": {"type": "object", "default": {}, "description": "The loader's options, such as a folder."},
         "split": {"enum": ["train", "test"], "default": "test", "description": "The part that is taken."},
         "classes": class_map.SCHEMA,
+        "merged_by": {
+            "description": "Of several classes that count as one, what stands for them: logit or mean probability.",
+            "enum": ["greatest", "mean"],
+            "default": "greatest",
+        },
         "images": {
             "description": "At most so many images, evenly spaced; null: all.",
             "type": ["integer", "null"],
@@ -111,6 +123,7 @@ class Natural(TestSet):
             images=entry["images"],
             source=datasets.source_digest(entry["loader"], options, where),
             own={"loader": origin.loader, "options": dict(origin.options)},
+            merged_by=entry.get("merged_by", "greatest"),
         )
 
     @property
@@ -137,29 +150,37 @@ class Natural(TestSet):
         images, labels = getattr(loaded, f"{self.split}_images"), getattr(loaded, f"{self.split}_labels")
         record, data_digest = datasets.record(Path(self.data)), self.data_digest()
         found = self._mapped(loaded.classes, record["classes"])
-        labels = np.array(found.labels)[labels]
+        labels = np.array(found.labels, np.int64)[labels]
         kept = np.flatnonzero(labels >= 0)
         kept = kept[evenly(len(kept), self.images)]
         if not len(kept):
             raise UserError(f"{self.name}: none of its images is of a class of the map")
-        images, labels = np.ascontiguousarray(images[kept]), labels[kept].astype(np.int64)
-        self._refuse_own_images(images)
         if loaded.streamed is not None:
-            photographs.verify(Path(loaded.streamed["root"]), images["name"])
-        self.stamp(self.name).unlink(missing_ok=True)  # it must not stand beside half of the new arrays
-        write_array(self.folder / "test_images.npy", images)
-        write_array(self.folder / "test_labels.npy", labels)
+            photographs.verify(Path(loaded.streamed["root"]), images[kept]["name"])
+        known, common = self._own_images(images), Counter[str]()
+
+        def compare(part: np.ndarray) -> None:
+            for split, contents in known.items():
+                common[split] += sum(content in contents for content in _digests(part))
+
+        with ExitStack() as whole:
+            written = {
+                "test_images": datasets.write_rows(self.folder / "test_images.npy", images, kept, whole, compare),
+                "test_labels": datasets.write_rows(self.folder / "test_labels.npy", labels, kept, whole),
+            }
+            for split in known:
+                self._refuse_common(split, common[split], len(kept))
+            self.stamp(self.name).unlink(missing_ok=True)  # it must not stand beside half of the new arrays
         noted: dict[str, Any] = {
             "described": self._described(),
+            "kind": self.kind,
+            "merged_by": self.merged_by,
             "loader": self.loader,
             "source": source,
             "classes": found.taken,
             "counted_as": found.counted_as,
             "partial": len(set(found.counted_as)) < len(record["classes"]),
-            "sha256": {
-                "test_images": hashlib.sha256(images.tobytes()).hexdigest(),
-                "test_labels": hashlib.sha256(labels.tobytes()).hexdigest(),
-            },
+            "sha256": written,
         }
         if loaded.streamed is not None:
             noted["streamed"] = dict(loaded.streamed)
@@ -178,15 +199,16 @@ class Natural(TestSet):
         except UserError as error:
             raise UserError(f"{self.name}: {error}") from None
 
-    def _refuse_own_images(self, images: np.ndarray) -> None:
-        """Refuse images that the nets are trained on, or are tested on already: they would not be a shift."""
-        if images.dtype.names:
-            return  # photographs stay in their files, which are compared before any job
-        for split in datasets.SPLITS:
-            own = datasets.read_images(Path(self.data), split)
-            if not isinstance(own, Photographs) and own.shape[1:] == images.shape[1:]:
-                known = set(_digests(own))
-                self._refuse_common(split, sum(content in known for content in _digests(images)), len(images))
+    def _own_images(self, images: np.ndarray | Streamed) -> dict[str, set[bytes]]:
+        """Digests of the images that nets are trained on or tested on already, by split: those would be no shift."""
+        if images.ndim == 1:
+            return {}  # photographs stay in their files, which are compared before any job
+        own = {split: datasets.read_images(Path(self.data), split) for split in datasets.SPLITS}
+        return {
+            split: set(_digests(them))
+            for split, them in own.items()
+            if not isinstance(them, Photographs) and them.shape[1:] == images.shape[1:]
+        }
 
     def _refuse_own_files(self) -> None:
         """Refuse files whose content is that of a file of the data set, as far as both are known by their files."""
@@ -210,8 +232,12 @@ class Natural(TestSet):
         return digests.json_digest([record["sha256"], record["classes"]])
 
     def made_of(self, shift: str) -> dict[str, Any]:
-        left_out = ("name", "data", "where", "own")
+        left_out = ("name", "data", "where", "own", "merged_by")
         return {key: value for key, value in asdict(self).items() if key not in left_out}
+
+    def evaluated_with(self) -> dict[str, Any]:
+        merged = {} if self.merged_by == "greatest" else {"merged_by": self.merged_by}
+        return {**super().evaluated_with(), **merged}
 
     def stamp(self, shift: str) -> Path:
         return self.folder / "dataset.json"

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from augmix.corruptions import textures
-from augmix.suite.data.streaming import Streamed
+from augmix.suite.data.streaming import Lazy
 from augmix.suite.testsets.derived import Derived
 
 
@@ -16,10 +16,11 @@ class Silhouettes(Derived):
     """The silhouettes, by a threshold; they draw nothing at random."""
 
     kind: ClassVar[str] = "silhouettes"
+    question: ClassVar[str] = "texture"
     schema: ClassVar[Mapping[str, Any]] = {"images": Derived.schema["images"]}
     seed: int = 0
 
-    def derive(self, shift: str, images: np.ndarray | Streamed, labels: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    def derive(self, shift: str, images: np.ndarray | Lazy, labels: np.ndarray, indices: np.ndarray) -> np.ndarray:
         return textures.silhouette(images[indices])
 
 

@@ -12,6 +12,7 @@ class Textures(Severities):
     """The test images without their shapes, their details, or all but details."""
 
     kind: ClassVar[str] = "textures"
+    question: ClassVar[str] = "texture"
     mean: ClassVar[str] = "mTE"
     mean_title: ClassVar[str] = "mean error without shape or detail"
     corrupt = staticmethod(textures.corrupt)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from augmix.corruptions import CORRUPTIONS
+from augmix.corruptions.validation import VALIDATION_CORRUPTIONS
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment, load
-from augmix.suite.config.sweeps import HELD_OUT
 from augmix.suite.testsets.kinds import of_settings
 
 CHECKOUT = Path(__file__).parents[4]
@@ -232,7 +232,7 @@ def test_validation_takes_the_images_and_seed_of_c_whatever_c_is(write_config: W
         experiment = load(write_config(sweeps=["width"], validation=0.25, testsets={"C": entry}))
         clean, corruptions = experiment.validation_testsets("digits")
         assert clean.data == corruptions.data == str(experiment.data / "digits-validation")
-        assert corruptions.shifts == HELD_OUT
+        assert corruptions.shifts == VALIDATION_CORRUPTIONS
         assert (corruptions.settings()["images"], corruptions.settings()["seed"]) == expected
 
 

@@ -1,4 +1,4 @@
-"""Sweeps: which methods they add, and that the choice sees the validation split and held-out corruptions only."""
+"""Sweeps: which methods they add, and that the choice sees the validation split and validation corruptions only."""
 
 import csv
 import json
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from augmix.corruptions import EXTRA_CORRUPTIONS
+from augmix.corruptions.validation import VALIDATION_CORRUPTIONS
 from augmix.errors import UserError
 from augmix.registry import method_parameters
 from augmix.suite.config.experiment import Experiment, load
@@ -116,7 +116,11 @@ def test_only_the_chosen_have_test_figures(validated: Experiment) -> None:
         rows = list(csv.DictReader(file))
     assert {row["method"] for row in rows if row["testset"] == "C"} == {"standard", "augmix_width_2"}
     assert len({row["method"] for row in rows if row["testset"] == "validation"}) == 6
-    assert {row["shift"] for row in rows if row["testset"] == "validation"} == {"clean", "mean", *EXTRA_CORRUPTIONS}
+    assert {row["shift"] for row in rows if row["testset"] == "validation"} == {
+        "clean",
+        "mean",
+        *VALIDATION_CORRUPTIONS,
+    }
 
 
 def test_a_missing_choice_is_named(validated: Experiment) -> None:

@@ -44,7 +44,7 @@ def test_classes_are_in_the_order_of_their_names(tiny: Path) -> None:
         assert tiny_imagenet.sizes(str(folder)) == (6, 3)
     assert found.test_images.shape == (3, 64, 64, 3)
     assert np.array_equal(found.test_images[1], np.asarray(Image.open(tiny / "val" / "images" / "val_1.JPEG")))
-    assert np.array_equal(found.test_images[0, ..., 0], found.test_images[0, ..., 1])
+    assert np.array_equal(found.test_images[0][..., 0], found.test_images[0][..., 1])
 
 
 def test_a_change_of_images_or_annotations_shows(tiny: Path) -> None:

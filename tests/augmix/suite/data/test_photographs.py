@@ -178,5 +178,5 @@ def test_reading_in_order_decodes_everything_once_and_holds_little(frames: int) 
 
 
 def test_an_index_out_of_range_is_an_error() -> None:
-    with pytest.raises(IndexError, match="out of range for 6 images"):
+    with pytest.raises(IndexError, match="6 is out of bounds"):
         Streamed(6, Counted(1), 4)[np.array([6])]

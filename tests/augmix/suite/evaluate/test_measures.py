@@ -12,7 +12,7 @@ from augmix import metrics
 from augmix.corruptions import CORRUPTIONS
 from augmix.errors import UserError
 from augmix.suite.evaluate import results, scores
-from augmix.suite.evaluate.measures import MEASURES, Measure, measures_of
+from augmix.suite.evaluate.measures import MEASURES, Measure, measures_of, truth
 from augmix.suite.evaluate.predictions import RANKED, Predictions
 from augmix.suite.testsets import kinds
 from augmix.suite.testsets.kinds.clean import Clean
@@ -89,12 +89,13 @@ def test_an_entry_names_all_that_it_needs(name: str) -> None:
     assert measure.name == name
     assert set(measure.needs) <= set(RANKED.names or ())
     _, labels, numbers = made_up(200)
-    truth = np.array(False) if measure.sequences else labels > 3 if measure.outside else labels
+    labels = truth(measure, labels, labels[::-1])
+    known = np.array(False) if measure.sequences else labels > 3 if measure.outside else labels
     shape = (20, 10) if measure.sequences else (-1,)
-    expected = measure.compute(numbers.reshape(shape), truth)
+    expected = measure.compute(numbers.reshape(shape), known)
     for field in set(RANKED.names or ()) - set(measure.needs):
         numbers[field] = -1
-    assert measure.compute(numbers.reshape(shape), truth) == expected
+    assert measure.compute(numbers.reshape(shape), known) == expected
 
 
 def test_every_kind_has_measures() -> None:
@@ -117,6 +118,28 @@ def test_outside_images_are_told_from_clean_ones(name: str, score: str) -> None:
     assert values[f"ood_auroc{name}"] == pytest.approx(0.5 + np.mean(pairs) / 2)
     threshold = np.sort(outside[score])[round(0.95 * 90 + 1e-9) - 1]  # 86 of 90 are nearer to 95 % than 85
     assert values[f"ood_fpr95{name}"] == pytest.approx(np.mean(clean[score] <= threshold))
+
+
+@pytest.mark.parametrize("metric", ["ood_auroc", "ood_fpr95"])
+@pytest.mark.parametrize("outside", ["as many", "fewer", "more", "its own"])
+def test_the_shares_of_images_vary_as_the_measure_of_outside_images_does(metric: str, outside: str) -> None:
+    rng, count = np.random.default_rng(5), 400
+    made = {"fewer": 250, "more": 900}.get(outside, count)
+    values, errors = [], []
+    for _ in range(400):
+        clean, other = np.zeros(count, RANKED), np.zeros(made, RANKED)
+        level = rng.normal(size=count)
+        clean["confidence"] = level + 1.5
+        # Images that were made of the clean ones go with them.
+        other["confidence"] = (
+            0.8 * level + 0.6 * rng.normal(size=count) if outside == "its own" else rng.normal(size=made)
+        )
+        each = scores.OF_OUTSIDE[metric](clean, other)
+        both = np.concatenate([clean, other])
+        values.append(MEASURES[metric].compute(both, np.arange(count + made) >= count))
+        assert each.mean() == pytest.approx(values[-1], abs=1e-12)
+        errors.append(each.std(ddof=1) / count**0.5)
+    assert np.mean(errors) == pytest.approx(np.std(values), rel=0.12)
 
 
 @pytest.mark.parametrize("against_first", [False, True])

@@ -58,6 +58,8 @@ def load(path: Path, architecture: str = "smallnet", classes: int = 10) -> dict[
         lambda w: {"model_state": {f"backbone.{name}": value for name, value in w.items()}, "epoch": 1},
         lambda w: {"checkpoint": {"params": {f"network.{name}": value for name, value in w.items()}}},
         lambda w: {"state_dict_ema": w, "weights": None},
+        lambda w: {"averaged_net": w, "optimizer": {"state": {0: {"step": torch.zeros(3)}}}, "epoch": 4},
+        lambda w: {"net": w, "args": Namespace(folder=Path("runs")), "losses": np.arange(3.0), "mean": None},
         lambda w: {"n_averaged": torch.tensor(9), **{f"module.{name}": value for name, value in w.items()}},
         lambda w: (
             {"0.mean": torch.full((1, 3, 1, 1), 0.4), "0.std": torch.full((1, 3, 1, 1), 0.2)}
@@ -108,6 +110,7 @@ def without(weights: dict[str, Tensor], *names: str) -> dict[str, Tensor]:
         ),
         (lambda: torch.zeros(3), "holds a Tensor; a state dict is expected"),
         (lambda: {"epoch": 3}, "holds no weights; its keys are epoch"),
+        (lambda: {"teacher": state(), "student": state()}, "holds no weights; its keys are teacher, student"),
         (lambda: models.build("smallnet", 10), "it holds more than tensors; save the net's state_dict() alone"),
     ],
 )
@@ -132,6 +135,7 @@ def prefixed(prefix: str) -> dict[str, Tensor]:
         {"mu": torch.tensor([0.1, 0.2, 0.3]), "sigma": torch.tensor([0.4, 0.5, 0.6]), **prefixed("model.")},
         {f"0.{name}": torch.tensor(value).reshape(1, 3, 1, 1) for name, value in CONSTANTS.items()} | prefixed("1."),
         {"state_dict": prefixed("module."), **{name: list(value) for name, value in CONSTANTS.items()}},
+        {"net": state(), "normalisation": {name: np.array(value) for name, value in CONSTANTS.items()}},
         {"normalizer.new_mean": torch.tensor([25.5, 51, 76.5]), "normalizer.new_std": torch.tensor([102, 127.5, 153])}
         | prefixed("model."),
     ],

@@ -1,6 +1,7 @@
 """GPUs and memory are counted without torch, and limit how many trainings run side by side."""
 
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -64,18 +65,50 @@ def test_of_split_cards_a_job_sees_one_instance(
     assert machine.gpus() == count
 
 
+@pytest.fixture
+def group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Mapping[str, str]], None]:
+    """Put this process into the control groups of a text like `/proc/self/cgroup`, with these files."""
+    monkeypatch.setattr(machine, "GROUPS", tmp_path / "groups")
+    monkeypatch.setattr(machine, "OWN", tmp_path / "own")
+
+    def join(own: str, files: Mapping[str, str]) -> None:
+        (tmp_path / "own").write_text(own)
+        for name, content in files.items():
+            path = tmp_path / "groups" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"{content}\n")
+
+    return join
+
+
+V1 = "5:memory:/job/step\n4:cpu,cpuacct:/job/step\n1:name=systemd:/else\n0::/\n"
+
+
 @pytest.mark.parametrize(
-    ("quota", "period", "count"),
-    [("150000 100000", None, 2), ("50000 100000", None, 1), ("max 100000", None, 64), ("-1", "100000", 64),
-     ("300000", "100000", 3), ("nonsense", None, 64)],
-)  # fmt: skip
+    ("own", "files", "count"),
+    [
+        ("0::/\n", {"cpu.max": "150000 100000"}, 2),
+        ("0::/\n", {"cpu.max": "50000 100000"}, 1),
+        ("0::/\n", {"cpu.max": "max 100000"}, 64),
+        ("0::/\n", {"cpu.max": "nonsense"}, 64),
+        ("0::/a/b\n", {"a/b/cpu.max": "max 100000", "a/cpu.max": "300000 100000", "other/cpu.max": "100000 100000"}, 3),
+        ("0::/a/b\n", {"a/b/cpu.max": "150000 100000", "a/cpu.max": "300000 100000"}, 2),
+        ("0::/hidden/by/the/container\n", {"cpu.max": "250000 100000"}, 3),
+        ("0::/../neighbour\n", {"cpu.max": "250000 100000"}, 3),
+        (V1, {"cpu/job/step/cpu.cfs_quota_us": "300000", "cpu/job/step/cpu.cfs_period_us": "100000"}, 3),
+        (V1, {"cpu/job/step/cpu.cfs_quota_us": "-1", "cpu/job/step/cpu.cfs_period_us": "100000"}, 64),
+        (V1, {"cpu/cpu.cfs_quota_us": "150000", "cpu/cpu.cfs_period_us": "50000"}, 3),
+        ("", {}, 64),
+    ],
+)
 def test_cpus_are_those_of_the_process_or_what_a_quota_leaves(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quota: str, period: str | None, count: int
+    group: Callable[[str, Mapping[str, str]], None],
+    monkeypatch: pytest.MonkeyPatch,
+    own: str,
+    files: Mapping[str, str],
+    count: int,
 ) -> None:
-    (tmp_path / "quota").write_text(f"{quota}\n")
-    (tmp_path / "period").write_text(f"{period}\n")
-    files = (tmp_path / "quota", tmp_path / "period" if period else None)
-    monkeypatch.setattr(machine, "QUOTAS", ((tmp_path / "absent", None), files))
+    group(own, files)
     monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: set(range(64)))  # type: ignore[attr-defined]
     assert machine.cpus() == count
     command = reproduce._options(Path("config/digits.yaml"), "all", None)
@@ -101,13 +134,16 @@ def test_the_front_limits_trainings_to_the_gpus_and_the_memory(driver: Path, mon
     assert limits("cluster") == []
 
 
-def test_memory_is_the_machines_or_what_a_control_group_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    limit = tmp_path / "memory.max"
-    monkeypatch.setattr(machine, "LIMITS", (tmp_path / "absent", limit))
-    limit.write_text("max\n")
+def test_memory_is_the_machines_or_what_a_control_group_leaves(
+    group: Callable[[str, Mapping[str, str]], None],
+) -> None:
+    group("0::/job\n", {"job/memory.max": "max", "memory.max": "max"})
     everything = machine.memory_mb()
     assert everything > 256
-    limit.write_text(f"{200 * 2**20}\n")
+    group("0::/job/step\n", {"job/memory.max": str(200 * 2**20), "job/step/memory.max": "max"})
     assert machine.memory_mb() == 200
-    limit.write_text(f"{2**63 - 4096}\n")
+    unlimited = {"memory/job/step/memory.limit_in_bytes": str(2**63 - 4096)}
+    group(V1, unlimited)
     assert machine.memory_mb() == everything
+    group(V1, {**unlimited, "memory/job/memory.limit_in_bytes": str(100 * 2**20)})
+    assert machine.memory_mb() == 100

@@ -209,6 +209,7 @@ def test_a_device_that_is_not_there_is_refused(write_config: Write) -> None:
             "resnet50_maxblur does not take images of 32×32 pixels: .*Padding size should be less",
         ),
         ("allconv", 16, "allconv does not take images of 16×16 pixels: Given input size"),
+        ("vit", 30, "vit does not take images of 30×30 pixels: its patches have 4 pixels, of which both sides must be"),
     ],
 )
 def test_a_net_that_does_not_take_the_images_is_one_line(

@@ -16,8 +16,10 @@ from augmix.suite.config.runs import code_of_evaluation
 from augmix.suite.data import datasets
 from augmix.suite.evaluate import predictions
 from augmix.suite.evaluate.evaluation import write_predictions
+from augmix.suite.evaluate.measures import measures_of
 from augmix.suite.evaluate.results import run_metrics
-from augmix.suite.testsets import base, kinds
+from augmix.suite.evaluate.scores import image_scores
+from augmix.suite.testsets import base, folder, kinds
 from augmix.suite.testsets.base import TestSet
 from augmix.suite.testsets.generation import SEVERITIES
 
@@ -75,7 +77,7 @@ def test_an_adapted_testset_is_the_other_with_an_adapted_net(write_config: Write
 @pytest.mark.parametrize(
     ("entry", "complaint"),
     [
-        ({"kind": "adapted"}, "test set 'x': 'of' is None; valid: C, P, clean, y, z"),
+        ({"kind": "adapted"}, "test set 'x': 'of' is None; valid: C, P, clean, w, y, z"),
         ({"kind": "adapted", "of": "D"}, "test set 'x': 'of' is 'D'; "),
         ({"kind": "adapted", "of": "P"}, "'of' is 'P'; nets are adapted to images of the data set's classes"),
         (
@@ -86,13 +88,24 @@ def test_an_adapted_testset_is_the_other_with_an_adapted_net(write_config: Write
         ({**ADAPTED, "batch_size": 1}, r"testsets\.x\.batch_size is 1; it must be ≥ 2"),
         ({**ADAPTED, "adapt": "entropy"}, r"testsets\.x\.adapt is 'entropy'; valid: batchnorm"),
         ({"kind": "outside", "loader": "digit"}, "unknown data set loader 'digit'; did you mean 'digits'"),
+        ({"kind": "as_outside", "of": "clean"}, "'of' is 'clean', which is the clean images"),
+        ({"kind": "as_outside", "of": "w"}, "'of' is 'w', which is outside already; name another test set"),
+        ({"kind": "as_outside", "of": "y"}, "'of' is 'y', which is adapted itself; name the test set that it is of"),
+        ({"kind": "as_outside"}, "test set 'x': 'of' is None; valid: C, P, clean, w, y, z"),
     ],
 )
 def test_entries_that_cannot_be_are_one_line(write_config: WriteConfig, entry: dict[str, Any], complaint: str) -> None:
     with pytest.raises(UserError, match=complaint) as caught:
         load(
             write_config(
-                testsets={"C": FOG, "P": {"shifts": ["tilt"]}, "x": entry, "y": ADAPTED, "z": {"kind": "adversarial"}}
+                testsets={
+                    "C": FOG,
+                    "P": {"shifts": ["tilt"]},
+                    "w": {"kind": "outside", "loader": "fashion_small"},
+                    "x": entry,
+                    "y": ADAPTED,
+                    "z": {"kind": "adversarial"},
+                }
             )
         )
     assert "\n" not in str(caught.value)
@@ -112,6 +125,7 @@ def test_outside_images_are_compared_with_the_clean_ones(write_config: WriteConf
         predictions.read(tmp_path / "p" / f"{name}.npz", (name,)).shifts[name] for name in ("clean", "clothes")
     )
     assert len(outside) == 60
+    assert type(folder.beside(data)[-1]) is type(testsets["clothes"])
     assert rows == {
         f"ood_{metric}{suffix}": compute(-clean[field], -outside[field])
         for suffix, field in (("", "confidence"), ("_energy", "log_sum"))
@@ -122,3 +136,45 @@ def test_outside_images_are_compared_with_the_clean_ones(write_config: WriteConf
 def test_outside_images_need_the_clean_ones(write_config: WriteConfig) -> None:
     with pytest.raises(UserError, match="it is compared with the clean test images; do not leave out 'clean'"):
         load(write_config(testsets={"clean": None, "x": {"kind": "outside", "loader": "fashion_small"}}))
+
+
+def test_any_testset_can_stand_outside(write_config: WriteConfig, tmp_path: Path) -> None:
+    few = {"kind": "natural", "loader": "fashion_small", "images": 30, "classes": {"Bag": ["3", "4"], "*": None}}
+    others = {
+        "C": {**FOG, "images": 20},
+        "P": {"shifts": ["tilt"], "images": 10},
+        "attacked": {"kind": "adversarial", "images": 5, "steps": 1},
+        "few": few,
+    }
+    standing = {f"{name}_outside": {"kind": "as_outside", "of": name} for name in others}
+    experiment = load(write_config(testsets=others | standing))
+    assert {making.testset.name for making in experiment.makings()} == {"C", "P", "few"}
+    testsets = made(experiment)
+    data = Path(testsets["C"].data)
+    torch.manual_seed(0)
+    net = models.Normalised(models.build("smallnet_thin", 10))
+    write_predictions(net, {name: (t, {}) for name, t in testsets.items()}, data, tmp_path / "p", CPU)
+    clean = predictions.read_clean(tmp_path / "p")
+    for name in others:
+        testset = testsets[f"{name}_outside"]
+        again = kinds.of_settings(json.loads(json.dumps(testset.settings())))
+        assert again.evaluated_with() == testset.evaluated_with() != testsets[name].evaluated_with()
+        archive = predictions.read(tmp_path / "p" / f"{testset.name}.npz", testset.shifts)
+        plain = predictions.read(tmp_path / "p" / f"{name}.npz", testset.shifts)
+        rows = {row[2:5]: row[5] for row in run_metrics(tmp_path / "p", [testset])}
+        assert {metric for _, _, metric in rows} == set(measures_of(testset))
+        for shift, numbers in archive.shifts.items():
+            same = numbers["prediction"] == plain.shifts[shift]["prediction"]
+            assert same.all() != (name == "few"), "a net predicts among all of its classes"
+            levels = numbers.reshape(testset.levels, -1)
+            each = [metrics.auroc(-clean["log_sum"], -level["log_sum"]) for level in levels]
+            assert rows[shift, "", "ood_auroc_energy"] == pytest.approx(np.mean(each))
+            if testset.levels > 1:
+                assert rows[shift, 3, "ood_auroc_energy"] == pytest.approx(each[2])
+        for metric in measures_of(testset):
+            of_images = image_scores(testset, archive, metric, clean)
+            assert of_images is not None
+            for shift in testset.shifts:
+                assert of_images[shift].shape == clean.shape
+                assert of_images[shift].mean() == pytest.approx(rows[shift, "", metric], abs=1e-9)
+    assert testsets["C_outside"].title_on("Digits") == "Digits-C (outside)"

@@ -58,7 +58,7 @@ def test_published_corruptions_of_the_images_that_are_used(
     assert testset.source == "published"
     assert shift.shape == (5, len(used))
     expected = [20 * severity + index for severity in range(1, 6) for index in used]
-    assert np.asarray(shift.images)[:, 0, 0, 0].tolist() == expected
+    assert shift.images[:][:, 0, 0, 0].tolist() == expected
     assert shift.labels.tolist() == [index % 10 for index in used] * 5
     assert testset.labels.tolist() == shift.labels.tolist()
 

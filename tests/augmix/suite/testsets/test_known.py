@@ -22,14 +22,16 @@ from augmix.suite.data import datasets
 from augmix.suite.data.loaders import cifar10_1, class_folders
 from augmix.suite.evaluate import predictions
 from augmix.suite.evaluate.evaluation import write_predictions
+from augmix.suite.evaluate.results import scores
 from augmix.suite.run import preflight
-from augmix.suite.testsets import base, class_map, kinds, known
+from augmix.suite.testsets import base, class_map, folder, kinds, known
 from augmix.suite.testsets.base import TestSet
 from tests.augmix.suite.data.test_download import Server
 from tests.conftest import SHARED
 
 WriteConfig = Callable[..., Path]
 Opened = Callable[..., tuple[Experiment, TestSet]]
+CATEGORIES: Any = class_map.resolved("imagenet_16")
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
@@ -166,9 +168,10 @@ def mirrored(file: Path, target: Path, side: int = 48) -> None:
 
 @pytest.fixture(scope="session")
 def thousand(imagenet_sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data set of 1,000 classes in ImageNet's layout, with the wnids of ImageNet-R and -A among them."""
+    """A data set of 1,000 classes in ImageNet's layout, with those wnids among them that ship with the package."""
     root = tmp_path_factory.mktemp("thousand")
     listed = {wnid for name in ("imagenet_r", "imagenet_a") for wnid in class_map.resolved(name) or ()} - {"*"}
+    listed |= {wnid for wnids in CATEGORIES.values() for wnid in wnids}
     wnids = sorted(listed | {path.name for path in (imagenet_sample / "val").iterdir()})
     wnids += [f"n99{i:06d}" for i in range(1000 - len(wnids))]
     photograph = sorted(imagenet_sample.glob("val/*/*"))[0]
@@ -310,6 +313,59 @@ def test_objectnet_has_its_border_cut_off_and_several_classes_count_as_one(
     np.testing.assert_allclose(numbers["true_probability"], [1 - p, p], rtol=1e-3, atol=1e-9)
 
 
+class Drawn(nn.Module):
+    """Logits that are drawn once, and differ with the brightness of an image."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        first, second = torch.randn(2, 1000, generator=torch.Generator().manual_seed(1))
+        return 3 * (first + images.float().mean((1, 2, 3))[:, None] / 128 * second)
+
+
+def test_cue_conflict_is_decided_by_the_mean_probability_of_sixteen_categories(
+    opened: Opened, thousand: Path, tmp_path: Path
+) -> None:
+    names = list(CATEGORIES)
+    assert [len(names), sum(map(len, CATEGORIES.values()))] == [16, 207]
+    for i, name in enumerate(names):
+        for j in {(i + 1) % 16, (i + 5) % 16, i if i < 4 else i - 1}:
+            file = tmp_path / "cue-conflict" / name / f"{name}{j}-{names[j]}2.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("L", (50, 40), 15 * (i + j) % 256).save(file)
+    entry = {"options": {"folder": str(tmp_path)}}
+    found, testset = opened("geirhos_cue_conflict", entry, "imagenet", {"folder": str(thousand), "side": 32})
+    write_predictions(Drawn(), {testset.name: (testset, {})}, Path(testset.data), tmp_path / "p", torch.device("cpu"))
+    archive = predictions.read(tmp_path / "p" / f"{testset.name}.npz", testset.shifts, cues=True)
+    numbers = archive.shifts[testset.name]
+    assert folder.beside(Path(testset.data))[-1].evaluated_with() == testset.evaluated_with()
+
+    classes = datasets.record(Path(testset.data))["classes"]
+    places = [[classes.index(wnid) for wnid in CATEGORIES[name]] for name in names]
+    p = Drawn()(torch.from_numpy(shift_of(testset).images[:]).permute(0, 3, 1, 2)).double().softmax(1).numpy()
+    means = np.stack([p[:, of].mean(1) for of in places], axis=1)
+    labels = [min(of) for of in places]
+    assert numbers["prediction"].tolist() == [labels[category] for category in means.argmax(1)]
+    np.testing.assert_allclose(numbers["confidence"], (means / means.sum(1, keepdims=True)).max(1), rtol=1e-4)
+    greatest = np.stack([p[:, of].max(1) for of in places], axis=1)
+    assert (greatest.argmax(1) != means.argmax(1)).any(), "the greatest logit decides otherwise"
+
+    assert archive.cues is not None
+    files = sorted(tmp_path.glob("cue-conflict/*/*"), key=lambda file: (names.index(file.parent.name), file.name))
+    shapes = np.array([names.index(file.parent.name) for file in files])
+    textures = np.array([names.index(file.stem.partition("-")[2].rstrip("2")) for file in files])
+    assert archive.labels.tolist() == [labels[shape] for shape in shapes]
+    assert archive.cues.tolist() == [labels[texture] for texture in textures]
+    counts = shapes != textures
+    by_shape, by_texture = ((means.argmax(1) == cue)[counts].sum() for cue in (shapes, textures))
+    values = {row[2]: row[3] for row in scores(testset, archive)}
+    assert values["shape_bias"] == pytest.approx(by_shape / (by_shape + by_texture))
+    assert values["neither_cue"] == pytest.approx(1 - (by_shape + by_texture) / counts.sum())
+
+    files[0].rename(files[0].with_name("airplane.png"))
+    shutil.rmtree(testset.folder)
+    with pytest.raises(UserError, match=r"geirhos_cue_conflict: test/airplane/airplane\.png does not say its texture;"):
+        preflight.check_data(load(found.folder.parents[1] / "small.yaml"))
+
+
 def test_nothing_is_downloaded_for_a_data_set_without_its_classes(
     write_config: WriteConfig, cifar_sample: Path
 ) -> None:
@@ -387,4 +443,4 @@ def test_a_known_name_with_a_kind_of_its_own_is_ones_own(write_config: WriteConf
     mine = {"kind": "natural", "loader": "digits", "options": {"split": "unseen_writers"}}
     found = load(write_config(testsets={"imagenet_r": mine}))
     entry = found.config["datasets"]["digits"]["testsets"]["imagenet_r"]
-    assert entry == {**mine, "split": "test", "classes": None, "images": None}
+    assert entry == {**mine, "split": "test", "classes": None, "merged_by": "greatest", "images": None}

@@ -160,6 +160,11 @@ def test_a_map_to_some_of_the_classes(experiment: Callable[..., Experiment], tmp
         ),
         (("0", "1"), "numbered", "it has 2 classes, from '0' to '1'; 'classes: numbered' asks for the numbers 0 to 2"),
         (("ant", "bee"), None, "it lacks the class 'cat'; name the classes that it has by 'classes'"),
+        (
+            ("ant", "bee"),
+            {"*": None},
+            "'classes' leaves out all that it has, such as 'ant'; say which",
+        ),
     ],
 )
 def test_classes_that_do_not_fit_are_one_line(
@@ -187,7 +192,7 @@ def test_a_map_without_a_name_is_refused(write_config: WriteConfig) -> None:
         ({"1": "1", "*": "2"}, "'classes' has '*: 2'; null alone can stand there: it leaves others out"),
         (
             "imagenet_x",
-            "'classes' is 'imagenet_x', which is neither a file nor one of numbered, imagenet_a, imagenet_r",
+            "'classes' is 'imagenet_x', which is neither a file nor one of numbered, imagenet_16, imagenet_a",
         ),
         ("{folder}/map.yaml", "map.yaml should hold a list of classes, or a map of theirs to the data set's"),
         ("{folder}/torn.json", "torn.json cannot be read (while scanning"),
@@ -243,7 +248,7 @@ def test_test_images_of_the_data_set_are_refused(experiment: Callable[..., Exper
     preflight.check_data(found)
     with pytest.raises(UserError, match="mine: 1 of its 5 images are test images of own; take others"):
         made(found)
-    assert not (found.data / "own-mine").exists()
+    assert not list((found.data / "own-mine").glob("*"))
 
 
 def test_images_of_another_side_are_refused(write_config: WriteConfig, tmp_path: Path) -> None:
@@ -262,7 +267,7 @@ def test_images_that_the_nets_are_trained_on_are_refused(experiment: Callable[..
     assert 0 < count < 96
     with pytest.raises(UserError, match=f"mine: {count} of its 360 images are training images of own; train on others"):
         base.make(testset, ("mine",), 1)
-    assert not testset.folder.exists()
+    assert not list(testset.folder.glob("*"))
 
 
 def test_other_training_images_are_looked_through_again(experiment: Callable[..., Experiment]) -> None:

@@ -1,0 +1,88 @@
+"""AugMax (Wang et al., 2021): AugMix's loss on the image, an AugMix view and one whose weights mislead the net.
+
+The weights of the second view's chains, and their share in the mix, start at random. They follow the sign of the loss's
+gradient for some steps, or until the net is misled, which is attacked as it is evaluated.
+
+The authors' nets normalise the clean images and the views by batch norms of their own, and the first features of each
+image by themselves; here all three views go through the same, unchanged net.
+"""
+
+from functools import partial
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from augmix import operations
+from augmix.attacks import attacked
+from augmix.checks import check_integer, check_number
+from augmix.graphs import replayed
+from augmix.methods import Method, uniform
+from augmix.methods.augmix import consistent
+from augmix.mixing import Sampler, apply
+
+
+def method(
+    *,
+    steps: int = 5,
+    step: float = 0.1,
+    width: int = 3,
+    depth: int = -1,
+    alpha: float = 1.0,
+    severity: float = 3,
+    all_ops: bool = False,
+    weight: float = 10.0,
+) -> Method:
+    """At most `steps` moves of all weights by `step`; the rest is AugMix's, with the weight λ of CIFAR.
+
+    The authors' code takes 5 steps by default, their commands 10, λ = 1 for CIFAR-100's ResNet-18 and 12 for ImageNet.
+    """
+    check_integer("steps", steps, 1)
+    check_number("step", step, 0, 1, above=True)
+    sampler = Sampler(width=width, depth=depth, alpha=alpha, severity=severity, all_ops=all_ops)
+    return consistent(partial(misled, sampler=sampler, steps=steps, step=step), weight)
+
+
+def misled(
+    images: Tensor,
+    labels: Tensor,
+    net: nn.Module,
+    rng: np.random.Generator,
+    *,
+    sampler: Sampler,
+    steps: int,
+    step: float,
+) -> list[Tensor]:
+    """AugMix's view and the one that misleads the net: float32 (B, C, H, W) in [0, 255]."""
+    batch, _, height, width = images.shape
+    view = apply(images, sampler.sample(batch, (height, width), rng))
+    plan = sampler.sample(batch, (height, width), rng)
+    chains = operations.chain(
+        images.repeat_interleave(sampler.width, 0),
+        plan.operations.reshape(batch * sampler.width, -1),
+        plan.parameters.reshape(batch * sampler.width, -1),
+    ).view(batch, sampler.width, *images.shape[1:])
+
+    def ascend(images: Tensor, chains: Tensor, labels: Tensor, start: Tensor) -> tuple[Tensor]:
+        weights = start
+        for _ in range(steps):
+            weights = weights.detach().requires_grad_()
+            logits = net(weighted(images, chains, weights))
+            (gradient,) = torch.autograd.grad(F.cross_entropy(logits, labels, reduction="sum"), weights)
+            moving = (logits.argmax(1) == labels)[:, None]
+            weights = weights.detach() + step * moving * gradient.sign_()
+            weights[:, 0].clamp_(0, 1)
+        return (weighted(images, chains, weights),)
+
+    start = uniform((batch, 1 + sampler.width), rng, images.device)
+    with attacked(net, "eval"):
+        [adversarial] = replayed((net, "augmax", steps, step), ascend, images, chains, labels, start)
+    return [view, adversarial]
+
+
+def weighted(images: Tensor, chains: Tensor, weights: Tensor) -> Tensor:
+    """(1 − m)·x + m·Σ softmax(q)ᵢ·chainᵢ of chains (B, K, C, H, W), float32; `weights` (B, 1 + K) are m and q."""
+    share, within = weights[:, :1], weights[:, 1:].softmax(1)
+    given = torch.cat([images[:, None], chains], 1).to(torch.float32)
+    return torch.einsum("bk,bkchw->bchw", torch.cat([1 - share, share * within], 1), given)

@@ -1,0 +1,75 @@
+"""NoisyMix (Erichson et al., 2022): Mixup and noise on AugMix's views, with AugMix's loss.
+
+All views of a batch are mixed with the same partners by the same share; then noise multiplies and adds to a third of
+the values. The noise that is added grows from the clean view to the last one.
+
+The authors mix and add noise in the input or, as often, after one of the net's first three stages, anew for each batch.
+A mix sees images alone, so that here it is always the input, as in Noisy Mixup: that much of the method is missing.
+"""
+
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from augmix.checks import check_number
+from augmix.methods import Method, partners, soft_targets, uniform
+from augmix.methods.augmix import method as augmix
+
+NEUTRAL = 0.65
+"""The share of values that either kind of noise leaves alone."""
+CENTRE = 127.5
+"""What is 0 for the noise: the authors' images are in [-1, 1]."""
+
+
+def method(
+    *,
+    alpha: float = 1.0,
+    added: float = 0.5,
+    multiplied: float = 0.5,
+    severity: float = 3,
+    all_ops: bool = False,
+    views: int = 2,
+    weight: float = 12.0,
+) -> Method:
+    """The share of Mixup is λ ~ Beta(alpha, alpha); `added` and `multiplied` scale the noise, the rest is AugMix's.
+
+    Noise is in units of half the range of values, times a strength from Beta(2, 5) for each view.
+    """
+    check_number("alpha", alpha, 0, 1e6, above=True)
+    check_number("added", added, 0, 100)
+    check_number("multiplied", multiplied, 0, 100)
+    base = augmix(severity=severity, all_ops=all_ops, views=views, weight=weight)
+    return base._replace(mix=partial(mix_noisily, alpha=alpha, added=added, multiplied=multiplied))
+
+
+def mix_noisily(
+    views: list[Tensor],
+    targets: Tensor,
+    rng: np.random.Generator,
+    *,
+    alpha: float,
+    added: float,
+    multiplied: float,
+) -> tuple[list[Tensor], Tensor]:
+    """Every view mixed with its partners and with noise, float32 and not clipped, and the targets mixed."""
+    share = rng.beta(alpha, alpha)
+    partner = partners(len(targets), rng, targets.device)
+    noisy = []
+    for i, view in enumerate(views, 1):
+        pixels = view.to(torch.float32)
+        values = torch.lerp(pixels[partner], pixels, share) - CENTRE
+        factor, step = multiplied * rng.beta(2, 5), i * added * rng.beta(2, 5)
+        # Below NEUTRAL it is 1, and above it from 1 - factor to 1 + factor.
+        place = (uniform(view.shape, rng, view.device) - NEUTRAL) * (2 / (1 - NEUTRAL))
+        values *= torch.where(place > 0, 1 + factor * (place - 1), 1.0)
+        changed = uniform(view.shape, rng, view.device) > NEUTRAL
+        normal = torch.randn(view.shape, generator=generator(rng, view.device), device=view.device)
+        noisy.append(values + CENTRE * step * changed * normal + CENTRE)
+    return noisy, soft_targets(targets, partner, share)
+
+
+def generator(rng: np.random.Generator, device: torch.device) -> torch.Generator:
+    """A generator of the device with a seed from `rng`."""
+    return torch.Generator(device).manual_seed(int(rng.integers(2**63)))

@@ -1,0 +1,102 @@
+"""PixMix (Hendrycks et al., 2022): the image mixed, in some rounds, with fractals and augmented copies of itself.
+
+It starts from the image or from the image after one operation. Each round adds to it or multiplies it by a picture or
+the image after another operation, with weights that leave most of it, and clips the result. Operations are AugMix's
+(the authors' commands switch those that overlap with -C on, the defaults of their code off), which are bit-equal to
+Pillow's.
+
+The authors' set of fractals and of visualised features states no licence: give its folder and how many pictures it
+has, or mix with fractals that are made here (`_pictures`), of which there are a thousand.
+"""
+
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from augmix.checks import check_integer, check_number
+from augmix.losses import cross_entropy
+from augmix.methods import Method, unmixed
+from augmix.mixing import Sampler, apply_chain
+from augmix.operations.transfer import to_device
+from baselines._pictures import Pictures
+
+
+def method(
+    *,
+    rounds: int = 4,
+    beta: float = 3.0,
+    severity: float = 3,
+    all_ops: bool = False,
+    folder: str | None = None,
+    pictures: int = 1000,
+) -> Method:
+    """At most `rounds` of them; a larger `beta` leaves more of the image; `pictures` of a `folder`, or fractals.
+
+    The authors take 4 and `severity` 1 on ImageNet.
+    """
+    check_integer("rounds", rounds, 0)
+    check_number("beta", beta, 0, 1e6, above=True)
+    sampler = Sampler(width=1, depth=1, severity=severity, all_ops=all_ops)
+    source = Pictures(folder, pictures)
+    views = partial(mixed, rounds=rounds, beta=beta, sampler=sampler, pictures=source)
+    return Method(views, unmixed, cross_entropy)
+
+
+def mixed(
+    images: Tensor,
+    labels: Tensor,
+    net: nn.Module,
+    rng: np.random.Generator,
+    *,
+    rounds: int,
+    beta: float,
+    sampler: Sampler,
+    pictures: Pictures,
+) -> list[Tensor]:
+    """The one view of each image: float32 (B, C, H, W) in [0, 255]."""
+    batch, _, height, width = images.shape
+    size, device = (height, width), images.device
+    counts = rng.integers(rounds + 1, size=batch)
+    # Of each image's start (column 0) and rounds: whether it is the image after an operation.
+    augmented = rng.random((batch, rounds + 1)) < 0.5
+    of, place = np.nonzero(augmented & (np.arange(rounds + 1) <= counts[:, None]))
+    pool = [images, pictures.draw(batch, size, rng, device)]
+    if of.size:
+        pool.append(apply_chain(images[to_device(device, of)], sampler.sample(len(of), size, rng)))
+    source = np.arange(batch)[:, None] + batch * (np.arange(rounds + 1) > 0)
+    source[of, place] = 2 * batch + np.arange(len(of))
+    values, sources = torch.cat(pool).to(torch.float32) / 255, to_device(device, source)
+    view = values[sources[:, 0]]
+    multiplied = rng.random((batch, rounds + 1)) < 0.5
+    for i in range(1, rounds + 1):
+        for chosen, mix in ((~multiplied, add), (multiplied, multiply)):
+            which = np.flatnonzero(chosen[:, i] & (counts >= i))
+            if which.size:
+                here = to_device(device, which)
+                weights = mixing_weights(len(which), beta, rng, device)
+                view[here] = mix(view[here], values[sources[here, i]], *weights).clamp_(0, 1)
+    return [255 * view]
+
+
+def mixing_weights(count: int, beta: float, rng: np.random.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
+    """The weights of `count` images and of what each is mixed with: float32 (count, 1, 1, 1).
+
+    One half are about 1 and 0, from Beta(β, 1) and Beta(1, β); the other half are above 1 and below 0 by Beta(1, β).
+    """
+    inner, small, excess = rng.beta(beta, 1, count), rng.beta(1, beta, count), rng.beta(1, beta, count)
+    within = rng.random(count) < 0.5
+    weights = np.where(within, [inner, small], [1 + excess, -small]).astype(np.float32)
+    first, second = to_device(device, weights)[..., None, None, None]
+    return first, second
+
+
+def add(images: Tensor, others: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """The weighted sum of images in [0, 1] about mid-grey, not clipped."""
+    return (first * (2 * images - 1) + second * (2 * others - 1) + 1) / 2
+
+
+def multiply(images: Tensor, others: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """The product of images in [0, 1], twice them to the powers of their weights, not clipped; black stays black."""
+    return torch.exp(first * (2 * images).log() + second * (2 * others).clamp(min=1e-37).log()) / 2

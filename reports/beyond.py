@@ -1,0 +1,215 @@
+"""Questions beyond -C and -P: do methods help without texture or shape, on natural shifts, and after adaptation?"""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from augmix.suite.testsets.base import TestSet
+from reports.evidence import as_family, compared_cells, contrasts, interaction
+from reports.layout import CONFIDENCE, Answer, Column, Row, Table, framed
+from reports.loaded import Results
+from reports.names import architecture_title, headline_title, spaced
+from reports.quantities import CLEAN_ERROR, Cell, Place, Quantity, headline_of
+from reports.words import difference_in_words, plural, sentence
+
+FEWEST = 4
+"""Methods that a line needs: it leaves two degrees of freedom."""
+
+
+class Line(NamedTuple):
+    """A method's accuracy on a shift beside the one that the line through all others expects."""
+
+    beyond: float
+    """Effective robustness in points: its accuracy minus the expected one."""
+    interval: tuple[float, float]
+    """Where that would lie for a method that is one of the others, with a chance of 95 %, in points."""
+    others: int
+
+
+def texture(results: Results) -> Answer | None:
+    """Each method's error on images without their texture or shape, and AugMix's beside standard training's."""
+    found = _asked(results, "texture")
+    if not found:
+        return None
+    names = list(dict.fromkeys(name for _, name, _ in found))
+    columns = [Column("", sentence(name), name.replace(" ", "_")) for name in names]
+    rows = framed(["dataset", "architecture", "method"], columns, _rows(results, found, names))
+    table = Table("texture", "Error without texture or without shape (%)", rows, "column")
+    judged = _against_standard(results, found, "errors without texture or shape")
+    caveat = (
+        "Shuffled patches keep texture and lose shape, high-pass filters keep edges and lose areas, low-pass filters "
+        "the reverse; silhouettes keep shape alone. Where cues conflict, an image counts by its shape. A net that goes "
+        "by texture less than another errs less where texture is gone, and no less where shape is."
+    )
+    return Answer("Does AugMix change what a net looks at?", [*judged, caveat], [table])
+
+
+def adaptation(results: Results) -> Answer | None:
+    """AugMix's gain before and after batch norms are adapted to the test images."""
+    found = _asked(results, "adaptation")
+    standard, augmix = results.method("standard"), results.method("augmix")
+    if not found or standard is None or augmix is None:
+        return None
+    pairs = []
+    for dataset, _, quantity in found:
+        testset = _testset(results, dataset, quantity)
+        beside = next((known for known in results.testsets(dataset) if known.name == testset.beside), None)
+        plain = None if beside is None else headline_of(beside)
+        if plain is not None:
+            pairs.append((dataset, plain, quantity))
+    rows, text, said = [], [], []
+    for (dataset, plain, adapted), architecture in product(pairs, results.architectures):
+        one, other = (Place(dataset, architecture, method.name) for method in (augmix, standard))
+        title = headline_title(_testset(results, dataset, plain))
+        gains = []
+        for quantity, how in ((plain, "As trained"), (adapted, "Adapted")):
+            judged = contrasts(results, [(one, other)], quantity, "")
+            if (one, other) in judged:
+                gains.append(judged[one, other])
+            cells = compared_cells(results, dataset, architecture, quantity, [other.method, one.method])
+            seeds = len(results.config["seeds"])
+            difference = judged[one, other].cell(seeds) if (one, other) in judged else "–"
+            block = f"{results.dataset_title(dataset)}, {architecture_title(architecture)}, {title}"
+            keys = (dataset, architecture, quantity.testset)
+            rows.append(Row(keys, block, how, [*cells, difference]))
+        if len(gains) == 2:
+            text.append(
+                f"On {results.dataset_title(dataset)}, {architecture_title(architecture)}, AugMix's {title} minus that "
+                f"of standard training is {difference_in_words(gains[0])}; with adapted batch norms it is "
+                f"{difference_in_words(gains[1])}."
+            )
+            said.append((title, interaction(gains[1], gains[0])))
+    for (title, _), more in zip(said, as_family([more for _, more in said], "gains after adaptation"), strict=True):
+        text.append(f"From the one to the other the difference in {title} changes by {difference_in_words(more)}.")
+    columns = [Column("", standard.title, "standard"), Column("", augmix.title, "augmix")]
+    columns.append(Column("", "AugMix − standard", "difference"))
+    frame = framed(["dataset", "architecture", "testset"], columns, rows)
+    table = Table("adaptation", "AugMix with batch norms adapted to the test images (%)", frame)
+    return Answer("Does AugMix still help once batch norms are adapted?", text, [table]) if rows else None
+
+
+def natural(results: Results) -> Answer | None:
+    """Each method's error on natural shifts, and its accuracy beside the line of all other methods."""
+    found = _asked(results, "natural")
+    if not found:
+        return None
+    rows, text = [], []
+    for (dataset, name, quantity), architecture in product(found, results.architectures):
+        names = [method.name for method in results.methods]
+        clean = [results.cell(Place(dataset, architecture, method), CLEAN_ERROR) for method in names]
+        shifted = compared_cells(results, dataset, architecture, quantity, names)
+        where = f"{results.dataset_title(dataset)}, {architecture_title(architecture)}"
+        for i, method in enumerate(results.methods):
+            line = effective_robustness(clean, shifted, i)
+            cell = "–" if line is None else Cell(line.beyond, None, shifted[i].finished, shifted[i].asked)
+            keys = (dataset, architecture, quantity.testset, method.name)
+            rows.append(Row(keys, f"{where}: {name}", method.title, [clean[i], shifted[i], cell]))
+            if method.preset == "augmix" and line is not None:
+                text.append(_in_words(method.title, where, name, line))
+    heads = [("Clean error", "clean"), ("Error on the shift", "shift"), ("Effective robustness", "beyond")]
+    table = Table(
+        "natural",
+        "Errors on natural shifts (%), and accuracy beyond the line through the other methods (points)",
+        framed(["dataset", "architecture", "testset", "method"], [Column("", *head) for head in heads], rows),
+        notes=(
+            "Effective robustness (Taori et al., NeurIPS 2020): the accuracy on the shift minus that expected from "
+            "clean accuracy by the line through all other methods, both on a probit scale.",
+        ),
+    )
+    judged = _against_standard(results, found, "errors on natural shifts")
+    return Answer("Does AugMix help on natural shifts?", [*judged, *text], [table])
+
+
+def effective_robustness(clean: Sequence[Cell], shifted: Sequence[Cell], own: int) -> Line | None:
+    """One method's accuracy on a shift beside the line through all others; the cells are errors in percent.
+
+    Accuracies are fitted on a probit scale (Taori et al., NeurIPS 2020); the interval is that of a prediction for one
+    more method. None where fewer than four others have both figures, or have one clean accuracy.
+    """
+    known = [
+        (1 - c.mean / 100, 1 - s.mean / 100, i == own)
+        for i, (c, s) in enumerate(zip(clean, shifted, strict=True))
+        if c.mean is not None and s.mean is not None
+    ]
+    mine = [(x, y) for x, y, is_own in known if is_own]
+    if not mine:
+        return None
+    x, y = stats.norm.ppf(np.clip([pair[:2] for pair in known if not pair[2]], 1e-4, 1 - 1e-4)).T.reshape(2, -1)
+    if len(x) < FEWEST or np.ptp(x) == 0:
+        return None
+    at = stats.norm.ppf(np.clip(mine[0][0], 1e-4, 1 - 1e-4))
+    slope, base = np.polyfit(x, y, 1)
+    spread = np.sqrt(np.sum((y - slope * x - base) ** 2) / (len(x) - 2))
+    error = spread * np.sqrt(1 + 1 / len(x) + (at - x.mean()) ** 2 / np.sum((x - x.mean()) ** 2))
+    expected, reach = slope * at + base, stats.t.ppf(0.975, len(x) - 2) * error
+    low, middle, high = stats.norm.cdf([expected - reach, expected, expected + reach])
+    return Line(100 * (mine[0][1] - middle), (100 * (low - middle), 100 * (high - middle)), len(x))
+
+
+def _in_words(title: str, where: str, name: str, line: Line) -> str:
+    low, high = line.interval
+    told = "outside" if not low <= line.beyond <= high else "within"
+    return (
+        f"On {where}, {title}'s accuracy on {name} is {abs(line.beyond):.1f} points "
+        f"{'above' if line.beyond >= 0 else 'below'} the line through {plural(line.others, 'other method')}, {told} "
+        f"the {CONFIDENCE} prediction interval of one more such method, {-low:.1f} points below to {high:.1f} above it."
+    )
+
+
+def _asked(results: Results, question: str) -> list[tuple[str, str, Quantity]]:
+    """Each figure that belongs to a question: its data set, its name and itself, where some run has it."""
+    found = []
+    for dataset in results.datasets:
+        for testset in results.testsets(dataset):
+            headline = headline_of(testset)
+            if testset.question != question or headline is None:
+                continue
+            parts = testset.shifts if question == "texture" else ()
+            if len(parts) > 1:
+                each = [(spaced(shift), Quantity(testset.name, shift, headline.metric)) for shift in parts]
+            else:
+                each = [(testset.title, headline)]
+            found += [(dataset, name, quantity) for name, quantity in each if results.has(quantity, dataset)]
+    return found
+
+
+def _testset(results: Results, dataset: str, quantity: Quantity) -> TestSet:
+    return next(known for known in results.testsets(dataset) if known.name == quantity.testset)
+
+
+def _rows(results: Results, found: Sequence[tuple[str, str, Quantity]], names: Sequence[str]) -> list[Row]:
+    """A row a method, a block a data set and architecture, a column a figure."""
+    absent = Cell(None, None, 0, 0, "not run")
+    rows = []
+    for dataset, architecture in product(dict.fromkeys(dataset for dataset, _, _ in found), results.architectures):
+        columns = {
+            name: compared_cells(results, dataset, architecture, quantity)
+            for known, name, quantity in found
+            if known == dataset
+        }
+        block = f"{results.dataset_title(dataset)}, {architecture_title(architecture)}"
+        for i, method in enumerate(results.methods):
+            cells = [columns[name][i] if name in columns else absent for name in names]
+            rows.append(Row((dataset, architecture, method.name), block, method.title, cells))
+    return rows
+
+
+def _against_standard(results: Results, found: Sequence[tuple[str, str, Quantity]], family: str) -> list[str]:
+    """AugMix minus standard training in each figure, as one family after Holm, in words."""
+    standard, augmix = results.method("standard"), results.method("augmix")
+    if standard is None or augmix is None:
+        return []
+    alone = [
+        (f"{results.dataset_title(dataset)}, {architecture_title(architecture)}", name, one)
+        for (dataset, name, quantity), architecture in product(found, results.architectures)
+        for pair in [(Place(dataset, architecture, augmix.name), Place(dataset, architecture, standard.name))]
+        for one in contrasts(results, [pair], quantity, family).values()
+    ]
+    judged = as_family([one for *_, one in alone], family)
+    return [
+        f"On {where}, AugMix's error on {name} minus that of standard training is {difference_in_words(one)}."
+        for (where, name, _), one in zip(alone, judged, strict=True)
+    ]

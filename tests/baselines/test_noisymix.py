@@ -1,0 +1,77 @@
+"""NoisyMix: noise of the kind and the strength that its authors' code adds, on top of Mixup."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from baselines import noisymix
+from baselines.noisymix import NEUTRAL, mix_noisily
+
+GREY = torch.full((2000, 3, 16, 16), 192, dtype=torch.uint8)
+TARGETS = torch.eye(2000)[:, :10]
+
+
+class Fixed(np.random.Generator):
+    """λ = 0.75, and a strength of 0.4 of every noise."""
+
+    def beta(self, a: Any, b: Any, size: Any = None) -> Any:
+        return 0.75 if a == b else 0.4
+
+
+def noisy(added: float, multiplied: float, views: int = 1) -> list[Tensor]:
+    rng = Fixed(np.random.PCG64(0))
+    return mix_noisily([GREY] * views, TARGETS, rng, alpha=1, added=added, multiplied=multiplied)[0]
+
+
+def test_noise_is_added_to_a_third_of_the_values() -> None:
+    """In units of half the range, its deviation is 0.5 · 0.4, for each further view as much again."""
+    for i, view in enumerate(noisy(0.5, 0, views=3), 1):
+        noise = (view - 192) / 127.5
+        changed = noise.abs() > 1e-6
+        assert abs(changed.float().mean() - (1 - NEUTRAL)) < 0.003
+        assert noise[changed].std().item() == pytest.approx(i * 0.2, rel=0.01)
+        assert abs(noise.mean()) < 0.002 * i
+        kurtosis = ((noise[changed] / noise[changed].std()) ** 4).mean()
+        assert abs(kurtosis - 3) < 0.1
+
+
+def test_noise_multiplies_a_third_of_the_values() -> None:
+    """By a uniform factor of 1 ± 0.5 · 0.4, about mid-grey."""
+    [view] = noisy(0, 0.5)
+    factors = (view - 127.5) / (192 - 127.5)
+    changed = (factors - 1).abs() > 1e-6
+    assert abs(changed.float().mean() - (1 - NEUTRAL)) < 0.003
+    assert factors.min().item() == pytest.approx(0.8, abs=1e-3)
+    assert factors.max().item() == pytest.approx(1.2, abs=1e-3)
+    assert factors[changed].std().item() == pytest.approx(0.4 / 12**0.5, rel=0.01)
+
+
+def test_all_views_are_mixed_with_the_same_partners(images: Tensor, targets: Tensor) -> None:
+    rng = np.random.default_rng(0)
+    views, mixed = mix_noisily([images, images.float()], targets, rng, alpha=1, added=0, multiplied=0)
+    assert torch.equal(views[0], views[1])
+    rng = np.random.default_rng(0)
+    share, partner = rng.beta(1, 1), torch.from_numpy(rng.permutation(64))
+    torch.testing.assert_close(views[0], share * images + (1 - share) * images[partner], atol=1e-3, rtol=0)
+    torch.testing.assert_close(mixed, share * targets + (1 - share) * targets[partner])
+
+
+def test_the_rest_is_augmix(images: Tensor, labels: Tensor, targets: Tensor) -> None:
+    method = noisymix.method(views=3, weight=5)
+    views = method.views(images, labels, nn.Identity(), np.random.default_rng(0))
+    assert len(views) == 4
+    assert torch.equal(views[0], images)
+    logits = [torch.zeros(64, 10)] * 4
+    assert method.loss(logits, targets).item() == pytest.approx(np.log(10))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [({"alpha": 0}, "alpha must be in"), ({"added": -1}, "added must be in"), ({"multiplied": -1}, "multiplied must")],
+)
+def test_refuses_parameters_out_of_range(parameters: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        noisymix.method(**parameters)

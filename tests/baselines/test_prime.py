@@ -1,0 +1,133 @@
+"""PRIME: each of its three steps beside another computation of it; strengths that span what they should."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+from torch import Tensor, nn
+
+from baselines import prime
+from baselines.prime import coloured, displaced, displacement, filtered
+
+
+@pytest.fixture
+def values(images: Tensor) -> Tensor:
+    return images[:8, :, :24] / 255
+
+
+PLACES = torch.arange(8)
+
+
+def test_filters_are_scipys(values: Tensor) -> None:
+    found = filtered(values, PLACES, np.random.default_rng(0), sigma=0.3).numpy()
+    rng = np.random.default_rng(0)
+    noise = rng.uniform(0, 0.3) * rng.standard_normal((8, 1, 3, 3), np.float32)
+    for image, result, kernel in zip(values.numpy(), found, noise[:, 0], strict=True):
+        kernel = kernel + np.pad([[1.0]], 1)
+        for plane, made in zip(image, result, strict=True):
+            expected = ndimage.correlate(plane, kernel, mode="constant").clip(0, 1)
+            np.testing.assert_allclose(made, expected, atol=1e-5)
+    assert torch.equal(filtered(values, PLACES, np.random.default_rng(0), sigma=0), values)
+
+
+@pytest.mark.parametrize("band", [None, 5])
+def test_colour_maps_are_sums_of_sines(values: Tensor, band: int | None) -> None:
+    """Of values of 8 bits they are as exact as single precision; of others the table errs a little."""
+    between = values.roll(1) * 0.7 + values * 0.3
+    lengths = set()
+    for seed in range(20):
+        given, error = (values, 1e-4) if seed % 2 else (between, 3e-3)
+        found = coloured(given, PLACES, np.random.default_rng(seed), cut=100, temperature=0.01, band=band).numpy()
+        rng = np.random.default_rng(seed)
+        highest, strength = int(rng.integers(1, 101)), np.sqrt(rng.uniform(0, 0.01))
+        lowest = 1 if band is None else int(rng.integers(1, highest + 1))
+        k = np.arange(lowest, highest + 1)[:band]
+        lengths.add(len(k))
+        c = strength * rng.standard_normal((24, len(k)))
+        v = given.double().numpy()
+        waves = np.sin(np.pi * k[:, None, None, None, None] * v)
+        expected = np.clip(v + np.einsum("bck,kbcyx->bcyx", c.reshape(8, 3, -1), waves), 0, 1)
+        assert abs(found - expected).max() < error
+    assert max(lengths) == (band or 100) or max(lengths) > 80
+
+
+def test_displaced_images_are_scipys(values: Tensor) -> None:
+    for seed in range(5):
+        found = displaced(values, PLACES, np.random.default_rng(seed), cut=20).numpy()
+        across, down = displacement((24, 32), 20, np.random.default_rng(seed))
+        places = np.mgrid[:24, :32] - [down, across]
+        for image, result in zip(values.double().numpy(), found, strict=True):
+            for plane, made in zip(image, result, strict=True):
+                expected = ndimage.map_coordinates(plane, places, order=1, mode="nearest")
+                np.testing.assert_allclose(made, expected, atol=1e-3)
+
+
+class Least(np.random.Generator):
+    """Frequencies and temperatures at the lower end."""
+
+    def beta(self, a: Any, b: Any, size: Any = None) -> Any:
+        return 0.0
+
+
+def test_the_least_displacement_is_about_half_a_pixel_in_the_centre() -> None:
+    """T₁ is chosen so that a sum of many waves, r < K + ½, has a deviation of ½ there; with K = 2 it is about that."""
+    rng = Least(np.random.PCG64(0))
+    fields = np.stack([displacement((32, 32), 100, rng) for _ in range(2000)])
+    assert 0.3 < fields[:, :, 15:17, 15:17].std() < 0.7
+    # Edges stay where they are.
+    assert abs(fields[:, 0, :, [0, -1]]).max() < 1e-12
+    assert abs(fields[:, 1, [0, -1]]).max() < 1e-12
+
+
+def test_displacements_do_not_fold_the_image_much() -> None:
+    rng = np.random.default_rng(0)
+    fields = np.stack([displacement((32, 32), 100, rng) for _ in range(300)])
+    steps = 1 - np.diff(fields[:, 0], axis=2)
+    assert (steps < 0).mean() < 0.02
+    assert 0.5 < abs(fields).max(axis=(1, 2, 3)).mean() < 6
+
+
+def test_a_view_mixes_chains_of_all_three_kinds(
+    images: Tensor, labels: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = {"filtered": 0, "coloured": 0, "displaced": 0}
+    for name in counts:
+        step = getattr(prime, name)
+
+        def counted(given: Tensor, places: Tensor, rng: Any, *, _of: Any = (name, step), **parameters: Any) -> Tensor:
+            counts[_of[0]] += len(given)
+            changed: Tensor = _of[1](given, places, rng, **parameters)
+            assert changed.shape == given.shape
+            assert changed.min() >= 0
+            assert changed.max() <= 1 + 1e-5
+            return changed
+
+        monkeypatch.setattr(prime, name, counted)
+    views = prime.method().views(images, labels, nn.Identity(), np.random.default_rng(0))
+    assert len(views) == 3
+    assert torch.equal(views[0], images)
+    assert not torch.equal(views[1], views[2])
+    # Of 2 views, 64 images, 3 chains and 2 steps on average.
+    assert all(abs(count - 256) < 60 for count in counts.values())
+    for view in views[1:]:
+        assert view.dtype == torch.float32
+        assert view.min() >= 0
+        assert view.max() <= 255 + 1e-3
+
+
+@pytest.mark.parametrize(
+    ("parameters", "complaint"),
+    [
+        ({"width": 0}, "width must be at least 1"),
+        ({"sigma": -1}, "sigma must be in"),
+        ({"cut": 2}, "cut must be 3 … 1000, not 2"),
+        ({"temperature": -1}, "temperature must be in"),
+        ({"band": 0}, "band must be at least 1"),
+        ({"views": 0}, "views must be at least 1"),
+    ],
+)
+def test_refuses_parameters_out_of_range(parameters: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        prime.method(**parameters)
