@@ -119,7 +119,7 @@ def _clean(predict: Predict, images: np.ndarray, labels: np.ndarray, seed: int, 
     shifted = logits - logits.max(1, keepdims=True)
     probability = np.exp(shifted) / np.exp(shifted).sum(1, keepdims=True)
     true = probability[np.arange(len(labels)), labels]
-    yield _share("clean", "", "error", logits.argmax(1) != labels)
+    yield share_score("clean", "", "error", logits.argmax(1) != labels)
     yield _mean("clean", "", "nll", np.log(np.exp(shifted).sum(1)) - shifted[np.arange(len(labels)), labels])
     yield _mean("clean", "", "brier", (probability**2).sum(1) - 2 * true + 1)
 
@@ -134,8 +134,8 @@ def _corrupted(predict: Predict, images: np.ndarray, labels: np.ndarray, seed: i
                 _check_classes(logits, labels)
                 of_name[start : start + len(chunk)] += logits.argmax(1) != labels[start : start + len(chunk)]
         wrong.append(of_name / len(SEVERITIES))
-        yield _share("C", name, "error", wrong[-1])
-    yield _share("C", "mCE", "error", np.mean(wrong, 0))
+        yield share_score("C", name, "error", wrong[-1])
+    yield share_score("C", "mCE", "error", np.mean(wrong, 0))
 
 
 def _perturbed(predict: Predict, images: np.ndarray, labels: np.ndarray, seed: int, preset: str) -> Iterator[Score]:
@@ -147,8 +147,8 @@ def _perturbed(predict: Predict, images: np.ndarray, labels: np.ndarray, seed: i
         seen = seen.reshape(-1, frames)
         before = seen[:, :1] if name in NOISE_PERTURBATIONS else seen[:, :-1]
         flips.append((seen[:, 1:] != before).mean(1))
-        yield _share("P", name, "flip_probability", flips[-1])
-    yield _share("P", "mFP", "flip_probability", np.mean(flips, 0))
+        yield share_score("P", name, "flip_probability", flips[-1])
+    yield share_score("P", "mFP", "flip_probability", np.mean(flips, 0))
 
 
 _TESTSETS = {"clean": _clean, "C": _corrupted, "P": _perturbed}
@@ -160,7 +160,7 @@ def _chunks(images: np.ndarray, copies: int) -> Iterator[tuple[int, np.ndarray]]
     return ((start, images[start : start + step]) for start in range(0, len(images), step))
 
 
-def _share(testset: str, shift: str, metric: str, scores: np.ndarray) -> Score:
+def share_score(testset: str, shift: str, metric: str, scores: np.ndarray) -> Score:
     """The mean of scores in [0, 1], one an image, with Wilson's interval at the effective number of images."""
     share, count = float(scores.mean()), len(scores)
     variance = float(scores.var(ddof=1)) / count if count > 1 else 0.0

@@ -1,7 +1,8 @@
 """The predictions behind the figures: what each test image contributes to them, and what chance alone does."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,10 +11,10 @@ from augmix.suite.config.parse import to_choose_by
 from augmix.suite.evaluate import predictions
 from augmix.suite.evaluate.measures import measures_of
 from augmix.suite.evaluate.predictions import OutdatedError
-from augmix.suite.evaluate.scores import FloatArray, base_labels, image_scores
+from augmix.suite.evaluate.scores import FloatArray, base_labels, image_scores, reliability
 from augmix.suite.testsets.base import TestSet
 from reports.loaded import Results
-from reports.quantities import MEAN, POOLED, VALIDATION, Place, Quantity
+from reports.quantities import MEAN, POOLED, VALIDATION, Place, Quantity, headline_of
 from reports.statistics import calibration_floor
 
 TOLERANCE = 1e-9
@@ -67,6 +68,14 @@ def noise_floor(results: Results, place: Place, quantity: Quantity) -> float | N
     It is that of the first seed that finished; the mean over architectures needs all of them. None where its
     predictions are not at hand.
     """
+    key = ("noise floor", place, quantity)
+    if key not in results.memory:
+        results.memory[key] = _noise_floor(results, place, quantity)
+    found: float | None = results.memory[key]
+    return found
+
+
+def _noise_floor(results: Results, place: Place, quantity: Quantity) -> float | None:
     if place.architecture == MEAN:
         each = [noise_floor(results, place._replace(architecture=name), quantity) for name in results.architectures]
         found = [floor for floor in each if floor is not None]
@@ -90,6 +99,30 @@ def noise_floor(results: Results, place: Place, quantity: Quantity) -> float | N
             floor = float(np.mean([calibration_floor(*cell) for cell in zip(confidence, correct, strict=True)]))
         return floor * quantity.measure.scale
     return None
+
+
+class Answers(NamedTuple):
+    """What a run says of a test set's images."""
+
+    wrong: FloatArray
+    """Each base image's share of copies that are predicted wrongly, (N,)."""
+    labels: np.ndarray
+    """Their classes, int64 (N,)."""
+    reliability: FloatArray
+    """See `augmix.suite.evaluate.scores.reliability`."""
+
+
+def answers_of(results: Results, place: Place, testset: TestSet) -> Iterator[Answers]:
+    """The answers of each seed of a place that has the test set's error; nothing where predictions are not at hand."""
+    quantity = headline_of(testset)
+    if quantity is None or quantity.metric != "error":
+        return
+    for seed in results.seeds(place, quantity).index:
+        run = (*place, int(seed))
+        found = _run_scores(results, run, testset, quantity)
+        if not isinstance(found, str) and quantity.shift in found:
+            labels, *_ = results.memory["images", place.dataset, testset.name]
+            yield Answers(found[quantity.shift], labels, results.memory["reliability", run, testset.name])
 
 
 def _testset(results: Results, dataset: str, quantity: Quantity) -> TestSet | None:
@@ -142,6 +175,8 @@ def _read_scores(
         )
     if images != known_images:  # of the same labels: results that were kept though their data had changed
         return "predictions are not all on the same images"
+    if "error" in measures_of(testset) and quantity != VALIDATION:
+        results.memory["reliability", run, testset.name] = reliability(testset, archive)
     wanted = [quantity.metric] if quantity == VALIDATION else measures_of(testset)
     scores = {metric: image_scores(testset, archive, metric, clean) for metric in wanted}
     by_metric = {metric: found for metric, found in scores.items() if found is not None}

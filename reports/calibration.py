@@ -32,7 +32,7 @@ def calibration_table(results: Results) -> Table:
         for measure, family, quantity in found
     }
     rows = []
-    for dataset, architecture, block in blocks(results):
+    for dataset, architecture, block in blocks(results, overall=True):
         for quantity, label in labels.items():
             if results.has(quantity, dataset):
                 cells = compared_cells(results, dataset, architecture, quantity)

@@ -42,7 +42,7 @@ def differences_table(results: Results) -> Table:
             continue
         for name in figure.known.sample.methods:
             cells = [text for control in controls for text in _texts(figure.known, name, control)]
-            if set(cells) != {"–"}:
+            if set(cells) - {"–"}:
                 place = (figure.dataset, figure.architecture, *figure.quantity[:3], name)
                 rows.append(Row(place, figure.title, titles[name], cells))
     columns = [

@@ -1,12 +1,11 @@
 """The content of the typeset report, as data for report.typ: set-up, sentences, tables, figures, provenance."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yaml
 
 from augmix.errors import UserError
@@ -14,21 +13,23 @@ from augmix.suite.data.datasets import read_images
 from augmix.suite.evaluate.measures import MEASURES, measures_of
 from augmix.suite.io.files import read_json
 from augmix.suite.testsets.base import TestSet
+from reports.compute import times_table
 from reports.findings import limits, of_methods, significant
-from reports.layout import Column, Row, Table, as_data, flattened, framed, method_columns
-from reports.loaded import Results, majority, records
+from reports.layout import Column, Row, Table, as_data, framed
+from reports.loaded import Results, records
 from reports.names import PrintedMethod, architecture_title, headline_phrase, spaced
-from reports.quantities import Place, headline_of
+from reports.provenance import provenance_table, recipe_changes, settings_table
+from reports.quantities import MEAN, Cell, headline_of
 from reports.questions import answers
 from reports.significance import statistics_in_words
 from reports.style import Drawing
-from reports.tables import main_table, printed_runs, wall_time
+from reports.tables import main_table, printed_runs
 from reports.verdict import judge
 from reports.words import count_word, enumerated, sentence, setting_in_print
 
 FEW_IMAGES = 2000
-MOST_DIGESTS = 4
-"""The table of provenance lists the digests of the code where there are no more."""
+LONGEST_WITH_DEVIATIONS = 16
+"""Rows; of a longer table of all headlines, the standard deviations would fill a page."""
 UNSAID = [("warmup_epochs", 0), ("milestones", []), ("compile", False), ("processes", 1)]
 """Settings of a recipe that go without saying."""
 REFERENCES = Path(__file__).with_name("references.yaml")
@@ -56,8 +57,9 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
                 _main(results),
                 _datasets(results, data),
                 _testsets(results),
-                _provenance(results),
-                _times(results),
+                provenance_table(results),
+                settings_table(results),
+                times_table(results),
             )
         },
         "questions": [{**a._asdict(), "tables": [table.name for table in a.tables]} for a in answers(results)],
@@ -66,7 +68,7 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
             for key, value in results.config["training"].items()
             if (key, value) not in UNSAID
         ],
-        "recipe_changes": _recipe_changes(results),
+        "recipe_changes": recipe_changes(results),
         "architectures": [_architecture(results, name, known) for name in results.architectures],
         "methods": [_method(method, known) for method in results.methods],
         "references": sorted(
@@ -107,8 +109,11 @@ def _generated(results: Results) -> list[str]:
 
 
 def _main(results: Results) -> Table:
-    """The main table, whose caption says what it shows in the first of its figures."""
+    """The main table, whose caption says what it shows in the first of its figures; a long one has no deviations."""
     table = main_table(results)
+    if len(table.cells) > LONGEST_WITH_DEVIATIONS:
+        cells = table.cells.map(lambda cell: replace(cell, deviation=None) if isinstance(cell, Cell) else cell)
+        table = replace(table, cells=cells, notes=(*table.notes, "Standard deviations over seeds: tables/summary.csv."))
     for family, quantity in results.judged[:1]:
         for dataset, testset in list(family.members.items())[:1]:
             what = f"{headline_phrase(testset)} on {testset.title_on(results.dataset_title(dataset))}"
@@ -121,6 +126,11 @@ def _printed(results: Results, table: Table) -> Table:
     """A table as the report prints it."""
     if table.name == "differences" and (finding := significant(results)):
         return replace(table, caption=f"{table.caption}. {finding}")
+    if "architecture" in table.cells.index.names:
+        means = table.cells.index.get_level_values("architecture") == MEAN
+        if means.any() and not means.all():
+            each = f"each architecture is in tables/{table.name}.csv"
+            return replace(table, caption=f"{table.caption}; {each}", cells=table.cells[means])
     return printed_runs(table) if table.name == "runs" else table
 
 
@@ -219,87 +229,6 @@ def _sizes(folder: Path) -> list[str]:
             raise UserError(f"{folder / 'dataset.json'} lists no classes; run `augmix prepare` again")
         classes = f"{len(noted['classes']):,}"
     return [*counts, classes, size]
-
-
-def _recipe_changes(results: Results) -> list[str]:
-    """The settings in which an architecture or a method departs from the common recipe."""
-    titles = {method.name: method.title for method in results.all_methods}
-    entries = [(architecture_title(e["name"]), e) for e in results.config["architectures"]]
-    entries += [(titles[e["name"]], e) for e in results.config["methods"]]
-    return [
-        f"{title}: " + ", ".join(f"{spaced(key)} {setting_in_print(value)}" for key, value in entry["training"].items())
-        for title, entry in entries
-        if entry.get("training")
-    ]
-
-
-def _provenance(results: Results) -> Table:
-    """The code, packages and machines of the finished runs; of several values, each with its number of runs."""
-    done = results.runs[results.runs["status"] == "done"]
-    recorded = [results.provenance(run) for run in records(done)]
-    packages = [p.get("packages") or {} for p in recorded]
-    facts: dict[str, Iterable[str]] = {
-        "augmix": [str(p.get("augmix", "")) for p in recorded],
-        "commit": done["commit"].str[:12],
-        "uncommitted changes": done["dirty"].str.lower().replace({"true": "yes", "false": "no", "": "unknown"}),
-        "code": _code(done["code"].str[:16]),
-        "Python": done["python"],
-        "torch": done["torch"],
-        **{
-            name: [str(p.get(name, "")) for p in packages]
-            for name in sorted({key for p in packages for key in p} - {"torch"})
-        },
-        "platform": done["platform"],
-        "processor": [str(p.get("cpu", "")) for p in recorded],
-        "device": done["device"],
-        **{
-            title: [str(p[key]) for p in recorded if p.get(key)]
-            for title, key in (
-                ("precision", "precision"),
-                ("driver", "driver"),
-                ("CUDA", "cuda"),
-                ("cuDNN", "cudnn"),
-            )
-        },
-        "threads": [f"{threads:g}" for threads in done["threads"].dropna()],
-    }
-    rows = [Row((name,), "", name, [tally]) for name, values in facts.items() if (tally := _tally(list(values)))]
-    caption = "What the finished runs were made with"
-    return Table("provenance", caption, framed(["fact"], [Column("", "", "value")], rows))
-
-
-def _tally(values: list[str]) -> str:
-    """The distinct values; with the number of runs of each when there are several."""
-    distinct = majority(values)
-    if len(distinct) < 2:
-        return distinct[0] if distinct else ""
-    return ", ".join(f"{value} ({values.count(value)} run{'s' * (values.count(value) > 1)})" for value in distinct)
-
-
-def _times(results: Results) -> Table:
-    """The wall time of a run: methods across, architectures down, the mean over the seeds that finished."""
-    rows = [
-        Row(
-            (stage, dataset, architecture),
-            f"{title}, {results.dataset_title(dataset)}",
-            architecture_title(architecture),
-            [
-                wall_time(results.runs_at(Place(dataset, architecture, method.name))[f"{stage}_seconds"].mean())
-                for method in results.methods
-            ],
-        )
-        for stage, title in (("train", "Training"), ("evaluate", "Evaluation"))
-        for dataset in results.datasets
-        for architecture in results.architectures
-    ]
-    cells = framed(["stage", "dataset", "architecture"], method_columns(results), flattened(rows))
-    return Table("times", "Wall time of a run, the mean over seeds", cells)
-
-
-def _code(digests: pd.Series) -> list[str]:
-    """The digests of the code of some runs, or how many there are: methods and architectures have their own."""
-    count = len(majority(digests))
-    return list(digests) if count <= MOST_DIGESTS else [f"{count} digests, as methods and nets differ: runs.csv"]
 
 
 def _left_out(results: Results) -> Iterator[str]:

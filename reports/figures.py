@@ -1,15 +1,16 @@
 """The report's plots, as PNG and PDF, in colours that the colour-blind can tell apart."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
@@ -19,13 +20,17 @@ from reports.loaded import Family, Results, records
 from reports.names import architecture_title, spaced
 from reports.quantities import CLEAN_ERROR, MEAN, POOLED, Cell, Place, Quantity, overall
 from reports.questions import draw_consistency
-from reports.style import COLOURS, WIDTH, Drawing, looks_of, panels, saved
+from reports.significance import overall_architecture
+from reports.style import COLOURS, COLUMN, WIDTH, Drawing, looks_of, panels, saved
 from reports.tuning import draw_sweeps
-from reports.words import enumerated
+from reports.words import count_word, enumerated
 
 CONFIDENCE = MEASURES["rms_calibration"]
 """The measure of calibration that is drawn."""
-WHISKERS: dict[str, Any] = {"errorbar": "sd", "err_kws": {"linewidth": 0.5, "color": "black"}}
+ACROSS = 4
+"""Architectures side by side."""
+MOST_LABELS = 20
+"""Methods at the ends of their lines; more have a legend."""
 
 
 def draw_all(results: Results, folder: Path) -> dict[str, list[Drawing]]:
@@ -35,22 +40,27 @@ def draw_all(results: Results, folder: Path) -> dict[str, list[Drawing]]:
 
 def _of_dataset(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
     for family in (family for family in results.families if dataset in family.members):
-        for architecture in results.architectures:
-            yield from _shift_bars(results, folder, dataset, architecture, family)
+        yield from _shift_bars(results, folder, dataset, family)
         yield from _severity(results, folder, dataset, family)
     yield from _calibration(results, folder, dataset)
     yield from draw_consistency(results, folder, dataset)
     yield from draw_sweeps(results, folder, dataset)
-    for architecture in results.architectures:
-        yield from _training(results, folder, dataset, architecture)
+    yield from _training(results, folder, dataset)
 
 
-def _shift_bars(results: Results, folder: Path, dataset: str, architecture: str, family: Family) -> Iterator[Drawing]:
+def _where(results: Results, title: str) -> str:
+    """The end of a caption about figures on the overall architecture, such as `CIFAR-10-C with ResNet-50`."""
+    if len(results.architectures) > 1:
+        return f"{title}, averaged over the {count_word(len(results.architectures))} architectures"
+    return f"{title} with {architecture_title(results.architectures[0])}"
+
+
+def _shift_bars(results: Results, folder: Path, dataset: str, family: Family) -> Iterator[Drawing]:
     """Bars per shift by method, in as many panels as keep the bars wide enough to see."""
     testset, measure = family.members[dataset], MEASURES[measures_of(family.first)[0]]
     shifts = results.shifts(dataset, testset)
     if testset.cells:
-        yield from _heat_map(results, folder, dataset, architecture, family)
+        yield from _heat_map(results, folder, dataset, family)
         return
     if len(testset.shifts) == 1 and not testset.entering:
         return
@@ -59,37 +69,38 @@ def _shift_bars(results: Results, folder: Path, dataset: str, architecture: str,
     if mean is not None and results.has(mean, dataset):  # not where only some of the test set was evaluated
         shifts.insert(sum(shift in testset.entering for shift in shifts), mean.shift)
         quantities[mean.shift] = mean
+    architecture = overall_architecture(results)
     data = results.tidy(dataset, architecture, quantities)
     if data.empty:
         return
     rows = panels_of(shifts, len(results.methods))
     kind = family.stem(f"{testset.noun}s")
-    name = f"{kind}_{dataset}_{architecture}"
-    with saved(folder, name, WIDTH, 0.45 + 1.55 * len(rows)) as figure:
+    name = f"{kind}_{dataset}"
+    with saved(folder, name, WIDTH, _legend_height(results) + 1.35 * len(rows)) as figure:
         axes = panels(figure, len(rows), 1, sharey=True)
         for row, ax in zip(rows, axes, strict=True):
-            bold = mean.shift if mean is not None else ""
-            _bars(results, ax, data[data["label"].isin(row)], row, max(map(len, rows)), bold)
+            _bars(results, ax, data, row, max(map(len, rows)), mean.shift if mean is not None else "")
             ax.set_ylabel(measure.label)
         axes[0].set_ylim(bottom=0)
         _method_legend(results, figure, results.across(dataset, architecture, quantities[shifts[0]]))
     over = ": means over seeds, whiskers ± one standard deviation." if len(results.config["seeds"]) > 1 else "."
-    where = f"{testset.title_on(results.dataset_title(dataset))} with {architecture_title(architecture)}"
+    where = _where(results, testset.title_on(results.dataset_title(dataset)))
     each = {shift: quantities[shift] for shift in results.shifts(dataset, testset)}
     finding = of_shifts(results, (dataset, architecture), each)
     yield Drawing(kind, name, f"{measure.title} per {testset.noun} on {where}{over} {finding}".rstrip())
 
 
-def _heat_map(results: Results, folder: Path, dataset: str, architecture: str, family: Family) -> Iterator[Drawing]:
+def _heat_map(results: Results, folder: Path, dataset: str, family: Family) -> Iterator[Drawing]:
     """A map of the shifts for each method, the mean over seeds in each cell."""
     testset, measure = family.members[dataset], MEASURES[measures_of(family.first)[0]]
     quantities = {s: Quantity(testset.name, s, measure.name) for s in results.shifts(dataset, testset)}
-    values = results.tidy(dataset, architecture, quantities).groupby(["method", "label"])["value"].mean().to_dict()
+    data = results.tidy(dataset, overall_architecture(results), quantities)
+    values = data.groupby(["method", "label"])["value"].mean().to_dict()
     titles = [method.title for method in results.methods if any((method.title, s) in values for s in quantities)]
     if not titles:
         return
     rows, columns = (sorted({cell[axis] for cell in testset.cells}) for axis in (0, 1))
-    name, across = f"{family.stem(f'{testset.noun}s')}_{dataset}_{architecture}", min(4, len(titles))
+    name, across = f"{family.stem(f'{testset.noun}s')}_{dataset}", min(4, len(titles))
     edges = (columns[0] - 0.5, columns[-1] + 0.5, rows[-1] + 0.5, rows[0] - 0.5)
     with saved(folder, name, WIDTH, 0.5 + WIDTH / 4 * -(-len(titles) // across)) as figure:
         axes = panels(figure, len(titles), across, sharex=True, sharey=True)
@@ -99,7 +110,7 @@ def _heat_map(results: Results, folder: Path, dataset: str, architecture: str, f
             ax.grid(visible=False)
             ax.set_title(title)
         figure.colorbar(drawn, ax=axes, label=measure.label, shrink=0.8)
-    where = f"{testset.title_on(results.dataset_title(dataset))} with {architecture_title(architecture)}"
+    where = _where(results, testset.title_on(results.dataset_title(dataset)))
     caption = f"{measure.title} on {where} by the {testset.noun} that is added: rows and columns are its frequencies "
     caption += "down and across the image, and zero is in the middle."
     yield Drawing(family.stem(f"{testset.noun}s"), name, caption)
@@ -107,7 +118,7 @@ def _heat_map(results: Results, folder: Path, dataset: str, architecture: str, f
 
 def panels_of(shifts: list[str], methods: int) -> list[list[str]]:
     """The shifts cut into rows, so that names do not touch and no bar is thinner than about a millimetre."""
-    per_row = max(4, min(11, 96 // methods))
+    per_row = max(4, min(11, 144 // methods))
     rows = -(-len(shifts) // per_row)
     size = -(-len(shifts) // rows)
     return [shifts[i : i + size] for i in range(0, len(shifts), size)]
@@ -115,22 +126,20 @@ def panels_of(shifts: list[str], methods: int) -> list[list[str]]:
 
 def _bars(results: Results, ax: Axes, data: pd.DataFrame, shifts: Sequence[str], slots: int, bold: str) -> None:
     looks = looks_of(results)
-    sns.barplot(
-        data, x="label", y="value", order=shifts, hue="method", hue_order=list(looks), palette=_palette(results),
-        saturation=1, width=0.84, legend=False, edgecolor="white", linewidth=0.3, ax=ax, **WHISKERS,
-    )  # fmt: skip
-    for look, bars in zip(looks.values(), ax.containers, strict=True):
-        for bar in bars:
-            bar.set_hatch(look.hatch)
+    width = 0.84 / len(looks)
+    for i, (title, look) in enumerate(looks.items()):
+        found = data[data["method"] == title].groupby("label")["value"].agg(["mean", "std"]).reindex(shifts)
+        there = found["mean"].notna().to_numpy()
+        ax.bar(
+            np.flatnonzero(there) + (i - (len(looks) - 1) / 2) * width, found["mean"][there], width, color=look.colour,
+            hatch=look.hatch, edgecolor="white", linewidth=0.3, label=title, yerr=found["std"][there].fillna(0),
+            error_kw={"elinewidth": 0.5},
+        )  # fmt: skip
     ax.set_xticks(range(len(shifts)), [spaced(s).replace("jpeg", "JPEG").replace(" ", "\n") for s in shifts])
     ax.tick_params(axis="x", length=0)
     ax.set(xlabel="", xlim=(-0.5, slots - 0.5))
     for label, shift in zip(ax.get_xticklabels(), shifts, strict=True):
         label.set(linespacing=0.9, fontweight="bold" if shift == bold else "normal")
-
-
-def _palette(results: Results) -> dict[str, str]:
-    return {title: look.colour for title, look in looks_of(results).items()}
 
 
 def _method_legend(results: Results, figure: Figure, cells: Sequence[Cell]) -> None:
@@ -141,12 +150,29 @@ def _method_legend(results: Results, figure: Figure, cells: Sequence[Cell]) -> N
         else Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="white", label=title)
         for (title, look), cell in zip(looks_of(results).items(), cells, strict=True)
     ]
+    _legend(figure, patches)
+
+
+def _legend(figure: Figure, handles: Sequence[Artist]) -> None:
+    """A legend over the panels, with as many columns as the figure is wide enough for."""
     renderer = FigureCanvasAgg(figure).get_renderer()
-    for columns in range(min(6, len(patches)), 0, -1):  # as many as the figure is wide enough for
-        legend = figure.legend(handles=patches, loc="outside upper center", ncols=columns)
+    # No more columns than the same number of rows needs.
+    for columns in sorted(
+        {-(-len(handles) // rows) for rows in range(-(-len(handles) // 6), len(handles) + 1)}, reverse=True
+    ):
+        legend = figure.legend(handles=handles, loc="outside upper center", ncols=columns)
         if columns == 1 or legend.get_window_extent(renderer).width < 0.98 * figure.bbox.width:
             break
         legend.remove()
+
+
+def _label_lines(results: Results, figure: Figure, ax: Axes, lines: pd.DataFrame, height: float) -> None:
+    """The methods' titles: at the ends of the last panel's lines where it stands alone, else in a legend."""
+    if _labelled(results):
+        _label_ends(results, ax, lines, height)
+        return
+    looks = looks_of(results).items()
+    _legend(figure, [Line2D([], [], color=look.colour, marker=look.marker, label=title) for title, look in looks])
 
 
 def _severity(results: Results, folder: Path, dataset: str, family: Family) -> Iterator[Drawing]:
@@ -159,55 +185,60 @@ def _severity(results: Results, folder: Path, dataset: str, family: Family) -> I
         return
     kind = family.stem("severity")
     name = f"{kind}_{dataset}"
-    height = _height(results)
-    columns = min(2, len(results.architectures))
-    rows = -(-len(results.architectures) // columns)
-    with saved(folder, name, WIDTH if columns > 1 else 0.72 * WIDTH, rows * height) as figure:
-        axes = panels(figure, len(results.architectures), columns, sharey=True)
-        means = [
-            results.tidy(dataset, a, quantities)
-            .groupby(["method", "label"], sort=False)[["value"]]
-            .mean()
-            .reset_index()
-            for a in results.architectures
-        ]
-        for ax, architecture, data in zip(axes, results.architectures, means, strict=True):
-            _lines(results, ax, data, "label", "value")
+    nets = results.architectures
+    across = min(ACROSS, len(nets))
+    height = _height(results) if len(nets) == 1 else _legend_height(results) + 1.7 * -(-len(nets) // across)
+    with saved(folder, name, COLUMN if _labelled(results) else WIDTH, height) as figure:
+        axes = panels(figure, len(nets), across, sharey=True)
+        for ax, architecture in zip(axes, nets, strict=True):
+            data = results.tidy(dataset, architecture, quantities)
+            lines = data.groupby(["method", "label"], sort=False)["value"].mean()
+            _lines(results, ax, lines)
             ax.set_xticks(range(len(quantities)), ["clean", *map(str, severities)])
-            ax.set(xlabel="Severity", ylabel=measure.label)
-            ax.set_title(architecture_title(architecture) if len(axes) > 1 else "")
+            ax.set(xlabel="Severity", title=architecture_title(architecture) if len(nets) > 1 else "")
+        for ax in axes[::across]:
+            ax.set_ylabel(measure.label)
         axes[0].set_ylim(bottom=0)
-        for ax, data in zip(axes, means, strict=True):
-            _label_ends(results, ax, data.set_index("method")[["label", "value"]], height)
+        _label_lines(results, figure, axes[0], lines, height)
     where = testset.title_on(results.dataset_title(dataset))
     over = f"averaged over the {testset.noun}s and seeds"
     finding = of_severities(results, dataset, (quantities[0], quantities[max(quantities)]))
     yield Drawing(kind, name, f"{measure.title} on {where} against severity, {over}. {finding}".rstrip())
 
 
+def _labelled(results: Results) -> bool:
+    """Whether the methods stand at the ends of their lines: in the one panel of one architecture, if it has room."""
+    return len(results.architectures) == 1 and len(results.methods) <= MOST_LABELS
+
+
 def _height(results: Results) -> float:
-    """Inches: enough for every method's label beside the lines."""
-    return max(2.3, 0.5 + 0.14 * len(results.methods))
+    """Inches of a panel: enough for the methods at the ends of its lines, or in a legend over it."""
+    return max(2.3, 0.5 + 0.14 * len(results.methods)) if _labelled(results) else _legend_height(results) + 2
 
 
-def _lines(results: Results, ax: Axes, data: pd.DataFrame, x: str, y: str) -> None:
-    looks = looks_of(results)
-    markers = {title: look.marker for title, look in looks.items()}
-    sns.lineplot(
-        data, x=x, y=y, hue="method", style="method", hue_order=list(looks), style_order=list(looks), estimator=None,
-        palette=_palette(results), markers=markers, markeredgewidth=0.4, dashes=False, legend=False, ax=ax,
-        markevery=max(1, data[x].nunique() // 8),
-    )  # fmt: skip
+def _legend_height(results: Results) -> float:
+    return 0.1 + 0.03 * len(results.methods)
 
 
-def _label_ends(results: Results, ax: Axes, lines: pd.DataFrame, height: float) -> None:
-    """Write each method's title at the end of its line (x and y by title), moved apart where they would overlap."""
+def _lines(results: Results, ax: Axes, lines: pd.Series) -> None:
+    """A line a method, from values by method and x."""
+    for title, look in looks_of(results).items():
+        if title in lines.index:
+            line = lines[title]
+            ax.plot(
+                line.index, line, color=look.colour, marker=look.marker, markeredgecolor="white", markeredgewidth=0.4,
+                markevery=max(1, len(line) // 8), label=title,
+            )  # fmt: skip
+
+
+def _label_ends(results: Results, ax: Axes, lines: pd.Series, height: float) -> None:
+    """Write each method's title at the end of its line, of values by method and x, apart where they would overlap."""
     to_axes = ax.transScale + ax.transLimits
-    ends = {str(title): to_axes.transform(line.to_numpy(float)[-1]) for title, line in lines.groupby(level=0)}
+    ends = {str(title): to_axes.transform((line.index[-1][1], line.iloc[-1])) for title, line in lines.groupby(level=0)}
     titles = sorted(ends, key=lambda title: float(ends[title][1]))
     heights = spread([float(ends[title][1]) for title in titles], 9.5 / 72 / (height - 0.55))
     for title, at in zip(titles, heights, strict=True):
-        colour = _palette(results)[title]
+        colour = looks_of(results)[title].colour
         ax.annotate(
             title,
             xy=(float(ends[title][0]), float(ends[title][1])),
@@ -238,44 +269,64 @@ def spread(positions: Sequence[float], gap: float) -> list[float]:
     return [max(position, gap * i) for i, position in enumerate(result)]
 
 
-def _training(results: Results, folder: Path, dataset: str, architecture: str) -> Iterator[Drawing]:
-    """Training loss and test error by epoch: every run thin, the mean over the seeds thick."""
-    histories = [
-        results.history(run).assign(method=method.title, seed=run["seed"])
-        for method in results.methods
-        for run in records(results.runs_at(Place(dataset, architecture, method.name)))
-    ]
-    if not any(map(len, histories)):
-        return
-    data = pd.concat([rows for rows in histories if len(rows)])
-    data["test_error"] *= MEASURES["error"].scale
-    by_epoch = data.groupby(["method", "epoch"], sort=False)[["train_loss", "test_error"]]
-    runs = by_epoch.size()
-    means = by_epoch.mean()[runs == runs.groupby("method").transform("max")]
-    name = f"training_{dataset}_{architecture}"
-    height = _height(results)
+def _training(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
+    """Training loss and test error by epoch, side by side for one architecture, under one another for several."""
+    histories = {}
+    for architecture in results.architectures:
+        found = [
+            results.history(run).assign(method=method.title, seed=run["seed"])
+            for method in results.methods
+            for run in records(results.runs_at(Place(dataset, architecture, method.name)))
+        ]
+        if any(map(len, found)):
+            histories[architecture] = pd.concat([rows for rows in found if len(rows)])
+    for part in (list(histories)[i : i + ACROSS] for i in range(0, len(histories), ACROSS)):
+        yield _training_of(results, folder, dataset, {architecture: histories[architecture] for architecture in part})
+
+
+def _training_of(results: Results, folder: Path, dataset: str, histories: Mapping[str, pd.DataFrame]) -> Drawing:
+    """Every run thin, the mean over the seeds thick."""
+    first, alone = next(iter(histories)), len(results.architectures) == 1
+    name = f"training_{dataset}" + ("" if first == results.architectures[0] else f"_{first}")
+    errors = pd.concat(list(histories.values()))["test_error"] * MEASURES["error"].scale
+    height = _height(results) if alone else _legend_height(results) + 2.7
     with saved(folder, name, WIDTH, height) as figure:
-        loss, error = figure.subplots(1, 2)
-        for ax, column, title in ((loss, "train_loss", "Training loss"), (error, "test_error", "Test error (%)")):
-            if runs.max() > 1:
-                sns.lineplot(
-                    data, x="epoch", y=column, hue="method", palette=_palette(results), units="seed", estimator=None,
-                    linewidth=0.5, alpha=0.45, legend=False, ax=ax,
-                )  # fmt: skip
-            _lines(results, ax, means.reset_index(), "epoch", column)
-            ax.set(xlabel="Epoch", ylabel=title)
-            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        logarithmic = _stretch(error, data["test_error"])
-        _label_ends(results, error, means.reset_index("epoch")[["epoch", "test_error"]], height)
-    last = means["test_error"].groupby(level="method", sort=False).last().to_dict()
+        count = len(histories)
+        axes = figure.subplots(*((1, 2) if alone else (2, count)), squeeze=False, sharey=False if alone else "row")
+        for (architecture, data), (loss, error) in zip(histories.items(), axes if alone else axes.T, strict=True):
+            for ax, column, scale in ((loss, "train_loss", 1.0), (error, "test_error", MEASURES["error"].scale)):
+                lines = _epochs(results, ax, data.assign(**{column: scale * data[column]}), column)
+                ax.set_xlabel("Epoch" if alone or ax is error else "")
+                ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+            loss.set_title(architecture_title(architecture) if not alone else "")
+        axes[0, 0].set_ylabel("Training loss")
+        axes[-1, -1 if alone else 0].set_ylabel("Test error (%)")
+        logarithmic = _stretch(axes[-1, -1], errors)
+        _label_lines(results, figure, axes[-1, -1], lines, height)
+    several = max(len(set(data["seed"])) for data in histories.values()) > 1
+    nets = enumerated([architecture_title(architecture) for architecture in histories])
+    last = lines.groupby(level="method", sort=False).last().to_dict() if alone else {}
     said = [
-        f"Training on {results.dataset_title(dataset)} with {architecture_title(architecture)}.",
+        f"Training on {results.dataset_title(dataset)} with {nets}.",
         extremes(last, "test error after the last epoch", MEASURES["error"]),
-        "Thin: single runs, also those that diverged; thick: the mean over seeds." if runs.max() > 1 else "",
+        "Thin: single runs, also those that diverged; thick: the mean over seeds." if several else "",
         "The loss is the one that each method minimises, so its level does not compare across methods.",
         "The error's scale is logarithmic from the lowest error up, and linear below." if logarithmic else "",
     ]
-    yield Drawing("training", name, " ".join(filter(None, said)))
+    return Drawing("training", name, " ".join(filter(None, said)))
+
+
+def _epochs(results: Results, ax: Axes, data: pd.DataFrame, column: str) -> pd.Series:
+    """Draw a column of the histories; returns its mean by method and epoch, where all of a method's runs have it."""
+    by_epoch = data.groupby(["method", "epoch"], sort=False)[column]
+    runs = by_epoch.size()
+    looks = looks_of(results)
+    if runs.max() > 1:
+        for (title, _), run in data.groupby(["method", "seed"], sort=False):
+            ax.plot(run["epoch"], run[column], color=looks[title].colour, linewidth=0.5, alpha=0.45)
+    means: pd.Series = by_epoch.mean()[runs == runs.groupby("method").transform("max")]
+    _lines(results, ax, means)
+    return means
 
 
 def _stretch(ax: Axes, errors: pd.Series) -> bool:
@@ -306,30 +357,32 @@ def _calibration(results: Results, folder: Path, dataset: str) -> Iterator[Drawi
     if not shown:
         return
     name = f"calibration_{dataset}"
-    columns = min(2, len(results.architectures))
-    rows = -(-len(results.architectures) // columns)
+    architecture = overall_architecture(results)
     titles = [method.title for method in results.methods]
     tints = sns.light_palette(COLOURS[2], 1 + len(shown)).as_hex()[1:]
-    height = 1 + 0.1 * max(2, len(shown)) * len(titles)
-    with saved(folder, name, WIDTH if columns > 1 else 0.72 * WIDTH, rows * height) as figure:
-        axes = panels(figure, len(results.architectures), columns, sharex=True, sharey=True)
-        for ax, architecture in zip(axes, results.architectures, strict=True):
-            sns.barplot(
-                results.tidy(dataset, architecture, shown), x="value", y="method", order=titles, hue="label",
-                hue_order=list(shown), palette=tints, saturation=1, legend=False, ax=ax, **WHISKERS,
+    data = results.tidy(dataset, architecture, shown).groupby(["label", "method"])["value"].agg(["mean", "std"])
+    thickness = 0.84 / len(shown)
+    with saved(folder, name, COLUMN, 0.8 + 0.08 * max(2, len(shown)) * len(titles)) as figure:
+        ax = figure.subplots()
+        for i, (label, tint) in enumerate(zip(shown, tints, strict=True)):
+            found = data.loc[label].reindex(titles)
+            there = found["mean"].notna().to_numpy()
+            ax.barh(
+                np.flatnonzero(there) + (i - (len(shown) - 1) / 2) * thickness, found["mean"][there], thickness,
+                color=tint, xerr=found["std"][there].fillna(0), error_kw={"elinewidth": 0.5},
             )  # fmt: skip
-            for i, cell in enumerate(results.across(dataset, architecture, next(iter(shown.values())))):
-                ax.text(0, i, f" {cell.word}", va="center", fontsize=8, style="italic")
-            ax.tick_params(axis="y", length=0)
-            ax.grid(axis="x")
-            ax.grid(visible=False, axis="y")
-            ax.set(xlabel=CONFIDENCE.label, ylabel="", xlim=(0, None))
-            ax.set_title(architecture_title(architecture) if len(axes) > 1 else "")
+        for i, cell in enumerate(results.across(dataset, architecture, next(iter(shown.values())))):
+            ax.text(0, i, f" {cell.word}", va="center", fontsize=8, style="italic")
+        ax.set_yticks(range(len(titles)), titles)
+        ax.tick_params(axis="y", length=0)
+        ax.grid(axis="x")
+        ax.grid(visible=False, axis="y")
+        ax.set(xlabel=CONFIDENCE.label, xlim=(0, None), ylim=(len(titles) - 0.5, -0.5))
         if len(shown) > 1:
-            patches = [Patch(facecolor=tint, label=label) for label, tint in zip(shown, tints, strict=True)]
-            figure.legend(handles=patches, loc="outside upper center", ncols=min(4, len(shown)))
+            _legend(figure, [Patch(facecolor=tint, label=label) for label, tint in zip(shown, tints, strict=True)])
     spread_out = ": means over seeds, whiskers ± one standard deviation." if len(results.config["seeds"]) > 1 else "."
-    title = f"{CONFIDENCE.title} on {enumerated(list(shown))} images of {results.dataset_title(dataset)}{spread_out}"
+    where = _where(results, f"{enumerated(list(shown))} images of {results.dataset_title(dataset)}")
+    title = f"{CONFIDENCE.title} on {where}{spread_out}"
     label, quantity = list(shown.items())[-1]
     finding = of_methods(results, dataset, quantity, f"on {label} images")
     yield Drawing("calibration", name, f"{title} {finding}".rstrip())

@@ -15,7 +15,7 @@ from reports.quantities import VALIDATION
 PLACE = ["dataset", "arch", "method"]
 RUN = [*PLACE, "seed"]
 QUANTITY = ["testset", "shift", "metric", "severity"]
-RUN_NUMBERS = ("epochs", "parameters", "train_seconds", "evaluate_seconds", "threads")
+RUN_NUMBERS = ("epochs", "parameters", "train_seconds", "train_cpu_seconds", "evaluate_seconds", "threads")
 STATUSES = ("done", "diverged", "failed", "missing")
 
 
@@ -131,8 +131,11 @@ def read_table(
             f"{path} cannot be read ({' '.join(str(error).split())}); delete it and run `{maker}`"
         ) from None
     for column in (*numbers, *whole):
-        found = pd.to_numeric(frame[column].replace("", "0" if column == "severity" else "nan"), errors="coerce")
-        wrong = found.isna() & ~frame[column].str.lower().isin(["", "nan"])
+        texts = frame[column].replace("", "0") if column == "severity" else frame[column]
+        found = pd.to_numeric(texts, errors="coerce")
+        wrong = found.isna()
+        if wrong.any():
+            wrong &= ~texts.str.lower().isin(["", "nan"])
         if column in whole:
             wrong = found.isna() | (found % 1 != 0)
         for row in frame[wrong][:1].itertuples():

@@ -1,23 +1,21 @@
-"""A table, and its writing as CSV, Markdown, LaTeX and as data for the Typst template."""
+"""A table, and its writing as CSV, as Markdown and as data for the Typst template."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby, product
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
-from augmix.suite.io.files import write_text
 from reports.loaded import Results
 from reports.names import architecture_title
-from reports.quantities import Cell
+from reports.quantities import MEAN, Cell
 
 CONFIDENCE = "95\u00a0%"
 """That of every interval, in print."""
-WIDEST = 12
+WIDEST = 14
 """Columns; a table of cells with more is printed with rows and columns exchanged."""
 
 ENDS = ("_low", "_high")
@@ -46,10 +44,15 @@ def method_columns(results: Results) -> list[Column]:
     return [Column("", method.title, method.name) for method in results.methods]
 
 
-def blocks(results: Results) -> Iterator[tuple[str, str, str]]:
-    """Every data set and architecture, with the title that heads their block of a table."""
-    for dataset, architecture in product(results.datasets, results.architectures):
-        yield dataset, architecture, f"{results.dataset_title(dataset)}, {architecture_title(architecture)}"
+def blocks(results: Results, *, overall: bool = False) -> Iterator[tuple[str, str, str]]:
+    """Every data set and architecture, with the title that heads their block of a table.
+
+    With `overall` the mean over the architectures comes last, where there are several.
+    """
+    over_all = [MEAN] if overall and len(results.architectures) > 1 else []
+    for dataset, architecture in product(results.datasets, [*results.architectures, *over_all]):
+        title = "mean over the architectures" if architecture == MEAN else architecture_title(architecture)
+        yield dataset, architecture, f"{results.dataset_title(dataset)}, {title}"
 
 
 def framed(keys: Sequence[str], columns: Iterable[Column], rows: Iterable[Row]) -> pd.DataFrame:
@@ -94,6 +97,15 @@ class Table:
             return may_be.mul(is_not.any(axis=1), axis=0)
         return may_be & is_not.groupby(level=0, sort=False).transform("max").astype(bool)
 
+    @cached_property
+    def places(self) -> pd.DataFrame:
+        """The decimals of each figure: those of all of its row where rows are compared along, else of its column."""
+        needed = self.cells.map(
+            lambda c: places(c.mean, c.measure.decimals) if isinstance(c, Cell) and c.mean is not None else 0
+        )
+        axis: Literal["columns", "index"] = "columns" if self.best == "row" else "index"
+        return needed.apply(lambda line: line * 0 + line.max(), axis=axis)
+
     def all_notes(self) -> list[str]:
         """The table's notes, with what bold, ± and brackets mean."""
         cells = [cell for cell in self.cells.to_numpy().ravel() if isinstance(cell, Cell) and cell.mean is not None]
@@ -115,9 +127,9 @@ class Table:
 
     def texts(self, bold: str, sign: str, escape: Callable[[str], str]) -> pd.DataFrame:
         """Every cell, label and heading in a markup."""
+        looks = zip(self.cells.to_numpy(), self.bold.to_numpy(), self.places.to_numpy(), strict=True)
         rows = [
-            [_marked(cell, self.deviations, best, bold, sign, escape) for cell, best in zip(*pair, strict=True)]
-            for pair in zip(self.cells.to_numpy(), self.bold.to_numpy(), strict=True)
+            [_marked(*look, self.deviations, bold, sign, escape) for look in zip(*row, strict=True)] for row in looks
         ]
         index, columns = self.cells.index, self.cells.columns
         return pd.DataFrame(rows, index, columns, dtype=object).rename(index=escape, columns=escape)
@@ -151,27 +163,23 @@ def number(cell: Cell, value: float) -> str:
     return decimal(value, cell.mean or 0.0, cell.measure.decimals)
 
 
+def places(beside: float, decimals: int = 1) -> int:
+    """So many decimals, or one more where they would show the figure `beside` by fewer than two digits."""
+    return decimals + (0 < abs(beside) < 0.995 * 10 ** (1 - decimals))
+
+
 def decimal(value: float, beside: float, decimals: int = 1) -> str:
-    """`value` with so many decimals, or one more where they would show the figure `beside` by fewer than two digits."""
-    few = 0 < abs(beside) < 0.995 * 10 ** (1 - decimals)
-    return f"{value:.{decimals + few}f}".replace("-", "−")
+    """`value` with the decimals that suit the figure `beside` it."""
+    return _fixed(value, places(beside, decimals))
 
 
-def bracketed(cell: Cell) -> str:
-    """A difference's interval: `[−6.0, −2.2]`; nothing where there is none."""
-    return "" if cell.interval is None else f"[{', '.join(number(cell, bound) for bound in cell.interval)}]"
+def _fixed(value: float, decimals: int) -> str:
+    return f"{value:.{decimals}f}".replace("-", "−")
 
 
 def signed(value: float) -> str:
     """A difference with its sign, as typeset: `−4.1`."""
     return f"{value:+.1f}".replace("-", "−")
-
-
-def write_table(folder: Path, table: Table) -> None:
-    """Write `table` as CSV, Markdown and LaTeX into `folder`."""
-    write_text(folder / f"{table.name}.csv", as_csv(table))
-    write_text(folder / f"{table.name}.md", as_markdown(table))
-    write_text(folder / f"{table.name}.tex", as_latex(table))
 
 
 def as_csv(table: Table) -> str:
@@ -204,34 +212,11 @@ def as_markdown(table: Table) -> str:
         ]
         head, *body = ("| " + " | ".join(row) + " |" for row in rows)
         lines += [head, rule, *body, ""]
-    return "\n".join([*lines, *(escape_markdown(note) + "  " for note in _notes(table))]).rstrip() + "\n"
+    return "\n".join([*lines, *(escape_markdown(note) + "  " for note in written_notes(table))]).rstrip() + "\n"
 
 
-def as_latex(table: Table) -> str:
-    """A `table` environment for the booktabs and multirow packages."""
-    texts = table.texts(r"\textbf{{{}}}", r"$\pm$", escape_latex)
-    texts = texts.droplevel(list(texts.index.names[2:])).droplevel("name", axis=1)
-    for axis in (0, 1):
-        if not any(texts.axes[axis].get_level_values(0)):
-            texts = texts.droplevel(0, axis=axis)
-    width = texts.index.nlevels, texts.shape[1]
-    return str(
-        "% needs \\usepackage{booktabs,multirow}\n"
-        + texts.style.to_latex(
-            hrules=True,
-            clines="skip-last;data" if width[0] > 1 else None,
-            caption=escape_latex(table.caption),
-            position_float="centering",
-            column_format="l" * width[0] + "r" * width[1],
-            multicol_align="c",
-            multirow_align="t",
-        )
-    ).replace(
-        "\\end{table}", rf"\par\smallskip\footnotesize {escape_latex(' '.join(_notes(table)))}" + "\n\\end{table}"
-    )
-
-
-def _notes(table: Table) -> list[str]:
+def written_notes(table: Table) -> list[str]:
+    """The notes of a table as a file, whose cells say in brackets how many seeds they rest on."""
     return [*table.all_notes(), *([PARTIAL] if table.remarks().any() else [])]
 
 
@@ -239,32 +224,48 @@ def _textual(table: Table) -> bool:
     return all(isinstance(cell, str) for cell in table.cells.to_numpy().ravel())
 
 
-def _marked(cell: Any, deviations: bool, best: bool, bold: str, sign: str, escape: Callable[[str], str]) -> str:
-    mean = printed_mean(cell)
-    if mean is None:
+def _marked(
+    cell: Any, best: bool, decimals: int, deviations: bool, bold: str, sign: str, escape: Callable[[str], str]
+) -> str:
+    if isinstance(cell, str) or cell.mean is None:
         return escape(cell if isinstance(cell, str) else cell.word)
-    text = bold.format(mean) if best else mean
+    text = _fixed(cell.mean, decimals)
+    text = bold.format(text) if best else text
     if deviations and cell.deviation is not None:
-        text += f" {sign} {number(cell, cell.deviation)}"
+        text += f" {sign} {_fixed(cell.deviation, decimals)}"
     if cell.interval is not None:
-        text += f" {escape(bracketed(cell))}"
+        text += f" {escape(_bracketed(cell.interval, decimals))}"
     return text + (f" ({cell.finished} of {cell.asked})" if cell.partial else "")
+
+
+def _bracketed(interval: tuple[float, float], decimals: int) -> str:
+    """A difference's interval: `[−6.0, −2.2]`."""
+    return f"[{', '.join(_fixed(bound, decimals) for bound in interval)}]"
+
+
+def upright(table: Table) -> Table:
+    """A table too wide for a page with each block turned round: the rows' labels head its columns."""
+    labels = dict.fromkeys(table.cells.index.get_level_values(1))
+    if table.cells.shape[1] <= max(WIDEST, len(labels)) or not table.deviations:
+        return table
+    rows = [
+        Row((name,), block, title, [found.get(label, "–") for label in labels])
+        for block, part in table.cells.groupby(level=0, sort=False)
+        for (_, title, name), cells in part.items()
+        for found in [dict(zip(part.index.get_level_values(1), cells, strict=True))]
+    ]
+    best: dict[Any, Any] = {"row": "column", "column": "row"}
+    cells = framed(["method"], [Column("", label, label) for label in labels], rows)
+    return replace(table, cells=cells, best=best.get(table.best))
 
 
 def as_data(table: Table) -> dict[str, Any]:
     """The table as JSON-able data for the template; a table too wide for the page is turned round."""
-    height, width = table.cells.shape
-    if (
-        width > max(WIDEST, height)
-        and table.deviations
-        and not table.cells.map(lambda c: isinstance(c, str)).any(axis=None)
-    ):
-        best: dict[Any, Any] = {"row": "column", "column": "row"}
-        table = replace(table, cells=table.cells.T, best=best.get(table.best))
-    bold = table.bold.to_numpy()
+    table = upright(table)
+    looks = (table.cells.to_numpy().tolist(), table.bold.to_numpy().tolist(), table.places.to_numpy().tolist())
     rows = [
-        (key[0], _row_data(key[1], cells, table.deviations, best))
-        for key, cells, best in zip(table.cells.index, table.cells.to_numpy().tolist(), bold.tolist(), strict=True)
+        (key[0], _row_data(key[1], zip(*row, strict=True), table.deviations))
+        for key, *row in zip(table.cells.index, *looks, strict=True)
     ]
     groups = [(group, len(list(keys))) for group, keys in groupby(table.cells.columns.get_level_values(0))]
     return {
@@ -280,8 +281,8 @@ def as_data(table: Table) -> dict[str, Any]:
     }
 
 
-def _row_data(label: str, row: Sequence[Cell | str], deviations: bool, best: Sequence[bool]) -> dict[str, Any]:
-    cells = [_cell_data(cell, deviations, b) for cell, b in zip(row, best, strict=True)]
+def _row_data(label: str, looks: Iterable[tuple[Cell | str, bool, int]], deviations: bool) -> dict[str, Any]:
+    cells = [_cell_data(*look, deviations) for look in looks]
     data: dict[str, Any] = {"label": label, "cells": cells}
     marks = {cell.get("partial") for cell in cells}
     if not deviations and len(marks) == 1 and None not in marks:
@@ -291,16 +292,16 @@ def _row_data(label: str, row: Sequence[Cell | str], deviations: bool, best: Seq
     return data
 
 
-def _cell_data(cell: Cell | str, deviations: bool, best: bool) -> dict[str, Any]:
+def _cell_data(cell: Cell | str, best: bool, decimals: int, deviations: bool) -> dict[str, Any]:
     if isinstance(cell, str):
         return {"text": cell}
     if cell.mean is None:
         return {"word": cell.word}
-    data: dict[str, Any] = {"text": printed_mean(cell), "best": best}
+    data: dict[str, Any] = {"text": _fixed(cell.mean, decimals), "best": best}
     if deviations and cell.deviation is not None:
-        data["deviation"] = number(cell, cell.deviation)
+        data["deviation"] = _fixed(cell.deviation, decimals)
     if cell.interval is not None:
-        data["interval"] = bracketed(cell)
+        data["interval"] = _bracketed(cell.interval, decimals)
     if cell.partial:
         data["partial"] = f"{cell.finished} of {cell.asked}"
     return data
@@ -309,10 +310,3 @@ def _cell_data(cell: Cell | str, deviations: bool, best: bool) -> dict[str, Any]
 def escape_markdown(text: str) -> str:
     """Text that Markdown shows as it is, also inside a table."""
     return re.sub(r"([\\`*_{}\[\]<>#|$~^@])", r"\\\1", " ".join(text.split()))
-
-
-def escape_latex(text: str) -> str:
-    """Text that LaTeX typesets as it is."""
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    escaped = re.sub(r"[\\~^{}#$%&_]", lambda m: special.get(m[0], "\\" + m[0]), " ".join(text.split()))
-    return escaped.replace("±", r"$\pm$").replace("−", "$-$").replace("→", r"$\rightarrow$").replace("×", r"$\times$")

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from augmix.errors import UserError
@@ -87,9 +88,10 @@ class Results:
     """Results of computations that are made once, by their name."""
 
     @cached_property
-    def values(self) -> pd.DataFrame:
-        """A row per place and quantity, a column per seed."""
-        return self.metrics.pivot(index=[*PLACE, *QUANTITY], columns="seed", values="value")
+    def _values(self) -> tuple[dict[tuple[Any, ...], int], np.ndarray, pd.Index]:
+        """The row of each place and quantity, the values by row and seed, and the seeds."""
+        values = self.metrics.pivot(index=[*PLACE, *QUANTITY], columns="seed", values="value")
+        return {key: row for row, key in enumerate(values.index)}, values.to_numpy(float), values.columns
 
     @cached_property
     def sources(self) -> dict[tuple[str, str], list[str]]:
@@ -168,11 +170,17 @@ class Results:
 
     def seeds(self, place: Place, quantity: Quantity) -> pd.Series:
         """The quantity in its unit, by seed that finished; a mean over architectures needs all of them."""
-        if place.architecture == MEAN:
-            each = [self.seeds(place._replace(architecture=name), quantity) for name in self.architectures]
-            return pd.concat(each, axis=1, join="inner").mean(axis=1)
-        key: Any = (*place, *quantity)
-        return self.values.loc[key].dropna() if key in self.values.index else pd.Series(dtype=float)
+        key = ("seeds", *place, *quantity)
+        if key not in self.memory:
+            if place.architecture == MEAN:
+                each = [self.seeds(place._replace(architecture=name), quantity) for name in self.architectures]
+                self.memory[key] = pd.concat(each, axis=1, join="inner").mean(axis=1)
+            else:
+                rows, values, seeds = self._values
+                row = rows.get(key[1:])
+                self.memory[key] = pd.Series(dtype=float) if row is None else pd.Series(values[row], seeds).dropna()
+        found: pd.Series = self.memory[key]
+        return found
 
     def cell(self, place: Place, quantity: Quantity) -> Cell:
         """The quantity over the seeds; a place without any says in a word why."""
@@ -220,9 +228,13 @@ class Results:
     def history(self, run: Mapping[str, Any]) -> pd.DataFrame:
         """A run's epochs, or none where it left no history."""
         path = self.run_folder(run) / "history.csv"
-        if not path.is_file():
-            return pd.DataFrame(columns=list(HISTORY_COLUMNS), dtype=float)
-        return read_table(path, HISTORY_COLUMNS, "augmix train", HISTORY_COLUMNS)[list(HISTORY_COLUMNS)]
+        key = ("history", path)
+        if key not in self.memory:
+            empty = pd.DataFrame(columns=list(HISTORY_COLUMNS), dtype=float)
+            read = read_table(path, HISTORY_COLUMNS, "augmix train", HISTORY_COLUMNS) if path.is_file() else empty
+            self.memory[key] = read[list(HISTORY_COLUMNS)]
+        found: pd.DataFrame = self.memory[key]
+        return found
 
     def provenance(self, run: Mapping[str, Any]) -> dict[str, Any]:
         """A run's provenance, or nothing where it left none."""

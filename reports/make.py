@@ -2,22 +2,30 @@
 
 import contextlib
 import json
+import multiprocessing
 import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from augmix.errors import UserError
 from augmix.suite.io.files import atomic, write_text
+from reports.details import draw_details
 from reports.document import document
 from reports.figures import draw_all
-from reports.layout import write_table
-from reports.loaded import load
+from reports.latex import as_latex
+from reports.layout import as_csv, as_markdown
+from reports.loaded import Results, load
 from reports.page import web_page
 from reports.samples import draw_samples
+from reports.style import Drawing
 from reports.tables import all_tables
 
+Drawer = Callable[[], dict[str, list[Drawing]]]
+_ASKED: list[Drawer] = []
 HERE = Path(__file__).parent
 FOREIGN = re.compile("[\u0590-\u1cff\u2e80-\ud7ff\uf900-\ufaff\U0001f000-\U0003ffff]")
 """Scripts beyond Latin, Greek and Cyrillic, which Matplotlib's and Typst's own fonts lack."""
@@ -32,26 +40,52 @@ def build_report(experiment_folder: Path, data_folder: Path) -> Path:
     results = load(experiment_folder, data_folder)
     for name in ("tables", "figures"):
         (experiment_folder / name).mkdir(exist_ok=True)
-    tables = all_tables(results)
-    for table in tables:
-        write_table(experiment_folder / "tables", table)
     folder = experiment_folder / "figures"
-    samples = draw_samples(results, data_folder, folder)
-    plots = draw_all(results, folder)
-    figures = {dataset: [*samples[dataset], *plots[dataset]] for dataset in results.datasets}
+    with _beside(lambda: _drawn(results, data_folder, folder)) as drawing:
+        tables = all_tables(results)
+        for table in tables:
+            for suffix, written in (("csv", as_csv), ("md", as_markdown), ("tex", as_latex)):
+                write_text(experiment_folder / "tables" / f"{table.name}.{suffix}", written(table))
+        figures = drawing()
     content = document(results, data_folder, tables, figures)
     names = [drawing.name for drawn in figures.values() for drawing in drawn]
     path = experiment_folder / "report.pdf"
     with tempfile.TemporaryDirectory() as scratch, atomic(path) as temporary:
         root = Path(scratch)
-        shutil.copy(HERE / "report.typ", root)
-        shutil.copy(HERE / "references.yaml", root)
+        for name in ("report.typ", "sections.typ", "references.yaml"):
+            shutil.copy(HERE / name, root)
         for name in names:
             shutil.copy(folder / f"{name}.pdf", root)
         (root / "report.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
         temporary.write_bytes(typeset(root, content["timestamp"]))
         write_text(path.with_suffix(".html"), web_page(root, folder, names, content["timestamp"]))
     return path
+
+
+def _drawn(results: Results, data: Path, folder: Path) -> dict[str, list[Drawing]]:
+    samples, plots = draw_samples(results, data, folder), draw_all(results, folder)
+    return {
+        dataset: [*samples[dataset], *plots[dataset], *draw_details(results, data, folder, dataset)]
+        for dataset in results.datasets
+    }
+
+
+@contextlib.contextmanager
+def _beside(draw: Drawer) -> Iterator[Drawer]:
+    """Draw in a process of its own meanwhile, where one can be forked; yields what waits for the figures."""
+    if sys.platform != "linux" or "torch" in sys.modules:  # whose threads do not outlive a fork
+        yield draw
+        return
+    _ASKED.append(draw)  # which the forked process has, too: what it draws from need not be pickled
+    try:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+            yield pool.submit(_asked).result
+    finally:
+        _ASKED.clear()
+
+
+def _asked() -> dict[str, list[Drawing]]:
+    return _ASKED[-1]()
 
 
 def typeset(root: Path, timestamp: int) -> bytes:

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from augmix.errors import UserError
+from reports.hover import POINTS
+from reports.style import WIDTH
 
 HERE = Path(__file__).parent
 UNWRAPPED = """\
@@ -14,7 +16,6 @@ UNWRAPPED = """\
 """
 """Typst leaves out of HTML what lies in containers that are layout alone: their content takes their place."""
 IMAGE = re.compile("<img [^>]*>")
-METHOD = re.compile(r'<section id="method">.*?</section>\n', re.DOTALL)
 
 
 def web_page(root: Path, figures: Path, names: Iterable[str], timestamp: int) -> str:
@@ -33,12 +34,12 @@ def web_page(root: Path, figures: Path, names: Iterable[str], timestamp: int) ->
     for name in names:
         head, there, rest = text.partition(f'<figure id="figure-{name}">')
         drawn = (figures / f"{name}.svg").read_text(encoding="utf-8")
+        if width := re.search(r'width="([\d.]+)pt"', drawn):
+            share = float(width[1]) / (POINTS * WIDTH)  # of the page, as on paper
+            drawn = drawn.replace("<svg ", f'<svg style="max-width: {100 * share:.4g}%" ', 1)
         text = head + there + IMAGE.sub(lambda _, drawn=drawn: drawn, rest, count=1)  # type: ignore[misc]
     text = text.replace("<table>", '<div class="scroll"><table>').replace("</table>", "</table></div>")
     text = re.sub(r"<body><p>(.*?)</p>", r"<body><h1>\1</h1>", text, count=1)
     ours = (HERE / "page.html").read_text(encoding="utf-8")
     style, _, rest = ours.partition("</style>\n")
-    [method] = METHOD.findall(rest)
-    text = text.replace("</head>", f"{style}</style></head>")
-    text = text.replace("<h2>", f"{method}<h2>", 1)
-    return text.replace("</body>", f"{METHOD.sub('', rest)}</body>")
+    return text.replace("</head>", f"{style}</style></head>").replace("</body>", f"{rest}</body>")

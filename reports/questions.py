@@ -12,7 +12,7 @@ from reports.layout import Answer, Column, Row, Table, framed
 from reports.loaded import Results
 from reports.names import PrintedMethod, architecture_title
 from reports.quantities import CLEAN_ERROR, MCE, MFP, POOLED_CALIBRATION, VALIDATION, Cell, Place, Quantity
-from reports.style import COLOURS, MARKERS, WIDTH, Drawing, panels, saved
+from reports.style import COLOURS, COLUMN, MARKERS, WIDTH, Drawing, panels, saved
 from reports.tuning import LOSSES, consistency_losses, decided_by_title, draw_curve
 from reports.words import amount, compared, difference_in_words, enumerated, plural, sentence, stated
 
@@ -152,7 +152,7 @@ def draw_consistency(results: Results, folder: Path, dataset: str) -> Iterator[D
         return
     name = f"consistency_{dataset}"
     across = min(2, len(results.architectures))
-    with saved(folder, name, (0.45 + 0.275 * across) * WIDTH, 2.5 * -(-len(results.architectures) // across)) as drawn:
+    with saved(folder, name, WIDTH if across > 1 else COLUMN, 2.5 * -(-len(results.architectures) // across)) as drawn:
         axes = panels(drawn, len(results.architectures), across, sharey=True)
         for ax, architecture in zip(axes, results.architectures, strict=True):
             for i, sweep in enumerate(sweeps):

@@ -10,14 +10,14 @@ from augmix.suite.io.files import read_array
 from augmix.suite.testsets.base import TestSet
 from augmix.suite.testsets.gallery import Strip, draw_sheet, sheet_height
 from reports.loaded import Results
-from reports.style import WIDTH, Drawing, saved
+from reports.style import COLUMN, WIDTH, Drawing, saved
 from reports.words import sentence
 
 FRAMES = 5
 VIEWS = 8
 ROWS = 3
-ACROSS = 3
-"""Strips side by side."""
+SMALL = 64
+"""Pixels: five strips of images up to this side fit side by side, and three of larger ones."""
 
 
 def draw_samples(results: Results, data: Path, folder: Path) -> dict[str, list[Drawing]]:
@@ -33,7 +33,7 @@ def _of_dataset(results: Results, data: Path, folder: Path, dataset: str) -> Ite
     images = read_images(path.parent, "test")
     name = f"views_{dataset}"
     views = augmix_views(images[np.array(_distinct(data / dataset, len(images)))])
-    _sheet(folder, name, [("", row) for row in views], 1)
+    _sheet(folder, name, [("", row) for row in views], 1, COLUMN)
     yield Drawing(
         "views", name, f"{title}: test images (left) and {VIEWS} views of each by AugMix with its default parameters."
     )
@@ -44,7 +44,7 @@ def _of_dataset(results: Results, data: Path, folder: Path, dataset: str) -> Ite
         if strips:
             kind = family.stem(f"{testset.noun}_sample")
             name = f"{kind}_{dataset}"
-            _sheet(folder, name, strips, ACROSS)
+            _sheet(folder, name, strips, 5 if images.shape[1] <= SMALL else 3, WIDTH)
             yield Drawing(kind, name, f"{testset.title_on(title)}: {_described(testset)}.")
 
 
@@ -83,7 +83,7 @@ def augmix_views(images: np.ndarray) -> list[np.ndarray]:
     return rows
 
 
-def _sheet(folder: Path, name: str, strips: Sequence[Strip], across: int) -> None:
-    """Write a sheet as wide as the page."""
-    with saved(folder, name, WIDTH, sheet_height(strips, across, WIDTH)) as figure:
+def _sheet(folder: Path, name: str, strips: Sequence[Strip], across: int, width: float) -> None:
+    """Write a sheet that is so many inches wide."""
+    with saved(folder, name, width, sheet_height(strips, across, width)) as figure:
         draw_sheet(figure, strips, across)

@@ -15,8 +15,10 @@ from augmix.suite.io.files import atomic
 from reports.hover import write_svg
 from reports.loaded import Results
 
-WIDTH = 6.5
+WIDTH = 6.75
 """Inches: the width of the report's text."""
+COLUMN = 3.25
+"""Inches: the width of one of its two columns."""
 # Okabe and Ito's palette without its yellow, which is too faint on paper, and shades of Paul Tol's muted one: the
 # colours of what is no method.
 COLOURS = (
@@ -26,7 +28,7 @@ COLOURS = (
 MARKERS = "osD^vPXd<>ph"
 HATCHES = ("", "////", "....", "xxxx")
 STYLE: dict[str, Any] = {
-    "font.family": "STIXGeneral",
+    "font.family": ["STIXGeneral", "DejaVu Sans"],  # the latter for letters of other scripts; Matplotlib brings both
     "mathtext.fontset": "stix",
     "legend.frameon": False,
     "legend.handlelength": 1.2,

@@ -7,6 +7,7 @@ from itertools import product
 from augmix.suite.evaluate.measures import MEASURES, Measure, measures_of
 from augmix.suite.testsets.base import TestSet
 from reports.calibration import calibration_table, secondary
+from reports.compute import compute_seconds, kind_of_compute, time_in_print
 from reports.differences import differences_table
 from reports.evidence import compared_cells
 from reports.layout import Column, Row, Table, blocks, flattened, framed, method_columns, signed
@@ -20,7 +21,7 @@ from reports.reproduction import orderings_table, verdict_table
 from reports.tuning import sweep_table
 from reports.words import enumerated, sentence
 
-LONGEST_RUN_LIST = 60
+LONGEST_RUN_LIST = 30
 HELD_OUT = "Held out"
 """The heading of the shifts that enter no mean."""
 UNCHECKED = "The mFR's AlexNet denominators are unchecked: they come from one source and no second one confirms them."
@@ -120,7 +121,7 @@ def _by_method(
 ) -> Table:
     """Put methods down and quantities across, a block per data set and architecture."""
     rows = []
-    for dataset, architecture, block in blocks(results):
+    for dataset, architecture, block in blocks(results, overall=True):
         if dataset in datasets:
             found = [compared_cells(results, dataset, architecture, quantity) for quantity in columns.values()]
             rows += [
@@ -220,11 +221,15 @@ def _is_published(results: Results, dataset: str, family: Family) -> bool:
 
 def _summary(results: Results) -> Table:
     """Everything on one line per method, for whoever loads it elsewhere; written, not printed."""
-    named = {headline_name(family, quantity): quantity for family, quantity in results.judged}
+    columns = {
+        Column("", f"{headline_title(family.first)}{'' if family.usual else f', {family.first.title}'}", name): quantity
+        for family, quantity in results.judged
+        for name in [headline_name(family, quantity)]
+    }
     for measure, family, quantity in secondary(results):
-        suffix = "_pooled" if quantity.shift == POOLED else ""
-        named[f"{measure.name}_{family.name.lower()}{suffix}"] = quantity
-    columns = {Column("", name, name): quantity for name, quantity in named.items() if results.has(quantity)}
+        pooled = quantity.shift == POOLED
+        title = f"{measure.title}, {family.first.title}{' pooled' if pooled else ''}"
+        columns[Column("", title, f"{measure.name}_{family.name.lower()}{'_pooled' if pooled else ''}")] = quantity
     return _by_method(results, "summary", "All measures, each in its own unit", columns, list(results.datasets))
 
 
@@ -292,16 +297,16 @@ def _runs(results: Results) -> Table:
                 run["status"],
                 counted(run["epochs"]),
                 counted(run["parameters"]),
-                wall_time(run["train_seconds"]),
-                wall_time(run["evaluate_seconds"]),
+                time_in_print(seconds),
                 run["message"] or "–",
             ],
         )
-        for run in records(results.runs)
+        for run, seconds in zip(records(results.runs), compute_seconds(results.runs), strict=True)
     ]
-    names = ("status", "epochs", "parameters", "training", "evaluation", "message")
+    names = ("status", "epochs", "parameters", "training", "message")
     cells = framed(["dataset", "architecture", "method", "seed"], [Column("", n.title(), n) for n in names], rows)
-    return Table("runs", "Every run that was asked for", cells)
+    caption = f"Every run that was asked for, with the {kind_of_compute(results)} of its training"
+    return Table("runs", caption, cells)
 
 
 def printed_runs(runs: Table) -> Table:
@@ -315,12 +320,3 @@ def printed_runs(runs: Table) -> Table:
 def counted(count: float) -> str:
     """A count as `136,282`; a dash where there is none."""
     return "–" if count != count else f"{count:,.0f}"
-
-
-def wall_time(seconds: float) -> str:
-    """A duration in the unit that suits it, `48 s`, `12.5 min`, `3.2 h`; a dash where there is none."""
-    if seconds != seconds:
-        return "–"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -64,6 +64,7 @@ from PIL import Image
 images = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
 assert augmix.AugMix()(images).shape == images.shape
 assert augmix.AugMixViews()(Image.new("L", (9, 8)))[2].size == (9, 8)
+assert augmix.models.load("fashion/smallnet_thin/augmix").classes[1] == "Trouser"
 net = augmix.models.build("smallnet", 10)
 method = augmix.methods.build({"name": "augmix", "preset": "augmix"}, [])
 views = method.views(images, torch.arange(2), net, np.random.default_rng(0))

@@ -3,12 +3,23 @@
 import importlib
 import inspect
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from augmix.errors import UserError
 from augmix.registry import architecture_module, module_names, nearest
+
+if TYPE_CHECKING:
+    from augmix.models._released import load as load
+
+
+def __getattr__(name: str) -> Any:
+    """Import `load` on first use: the released nets have no part in the digests of trainings."""
+    if name == "load":
+        return importlib.import_module("augmix.models._released").load
+    raise AttributeError(f"module 'augmix.models' has no attribute {name!r}")
 
 
 def build(name: str, num_classes: int) -> nn.Module:

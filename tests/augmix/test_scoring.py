@@ -12,7 +12,7 @@ from augmix import metrics
 from augmix.corruptions import CORRUPTIONS, corrupt
 from augmix.models import Normalised
 from augmix.perturbations import NOISE_PERTURBATIONS, perturb, perturbations_of
-from augmix.scoring import Score, _share
+from augmix.scoring import Score, share_score
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_intervals_of_shares_hold(share: float, count: int) -> None:
     covered = 0.0
     for wrong in range(count + 1):
         scores = np.arange(count) < wrong
-        found = _share("clean", "", "error", scores)
+        found = share_score("clean", "", "error", scores)
         covered += binom.pmf(wrong, count, share) * (found.low <= share <= found.high)
     assert 0.92 < covered < 0.985
 
@@ -110,10 +110,10 @@ def test_copies_of_an_image_are_no_further_images() -> None:
     once = rng.random(400) < 0.2
     same = np.mean([once] * 5, 0)
     other = (rng.random((5, 400)) < 0.2).mean(0)
-    single, copied, apart = (_share("C", "fog", "error", scores) for scores in (once, same, other))
+    single, copied, apart = (share_score("C", "fog", "error", scores) for scores in (once, same, other))
     assert copied.high - copied.low == pytest.approx(single.high - single.low)
     assert apart.high - apart.low < 0.6 * (single.high - single.low)
-    never = _share("C", "fog", "error", np.zeros(360))
+    never = share_score("C", "fog", "error", np.zeros(360))
     assert never == Score("C", "fog", "error", 0.0, 0.0, never.high)
     assert 0.005 < never.high < 0.02
 

@@ -166,8 +166,9 @@ class Synthetic:
             return {"status": status, "message": "loss nan in epoch 2" if status == "diverged" else ""}
         return {
             "status": status, "message": "", "epochs": 4, "parameters": 136_282, "train_seconds": 61.5,
-            "evaluate_seconds": 12.25, "code": "0123456789abcdef", "commit": "f" * 40, "dirty": False,
-            "device": "cpu", "threads": 1, "torch": "2.9.0", "python": "3.11.9", "platform": "Linux-x86_64",
+            "train_cpu_seconds": 55.25, "evaluate_seconds": 12.25, "code": "0123456789abcdef", "commit": "f" * 40,
+            "dirty": False, "device": "cpu", "threads": 1, "torch": "2.9.0", "python": "3.11.9",
+            "platform": "Linux-x86_64",
         }  # fmt: skip
 
     def _metrics(self, base: float, rng: np.random.Generator) -> Metrics:

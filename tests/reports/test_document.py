@@ -134,14 +134,31 @@ def test_a_gpus_runs_are_told_with_their_precision_and_its_driver(synthetic: Syn
     ]
 
 
-def test_wall_times_are_means_over_the_finished_seeds(synthetic: Synthetic) -> None:
+def test_compute_is_the_mean_over_the_finished_seeds_of_cpu_time_or_of_a_gpu(synthetic: Synthetic) -> None:
     synthetic.status = {("augmix", 1): "diverged"}
-    synthetic.run_changes = {0: {"train_seconds": 20.0}, 1: {"train_seconds": 30.0}, 2: {"train_seconds": 7200.0}}
+    cpu = {0: 20.0, 1: 30.0, 2: 7200.0, 4: "", 5: ""}
+    synthetic.run_changes = {row: {"train_cpu_seconds": seconds} for row, seconds in cpu.items()}
     synthetic.write()
-    assert rows_of(document_of(synthetic), "times") == {
-        "Training, Digits": ["25 s", "2.0 h", "62 s"],
-        "Evaluation, Digits": ["12 s", "12 s", "12 s"],
-    }
+    made = document_of(synthetic)
+    assert rows_of(made, "times") == {"Digits": ["25 s", "2.0 h", "–"]}
+    assert made["tables"]["times"]["caption"].startswith("CPU time of a training")
+    assert rows_of(made, "provenance")["CPU time of all trainings"] == ["2.0 h, three runs"]
+    synthetic.run_changes = {row: {"device": "NVIDIA H100", "train_seconds": 40.0} for row in (0, 1, 2, 4, 5)}
+    synthetic.write()
+    made = document_of(synthetic)
+    assert rows_of(made, "times") == {"Digits": ["40 s"] * 3}
+    assert made["tables"]["times"]["caption"].startswith("GPU time of a training")
+
+
+def test_hyper_parameters_are_listed_as_they_were_resolved(synthetic: Synthetic) -> None:
+    synthetic.methods[1]["training"] = {"weight_decay": 1e-5}
+    synthetic.write()
+    settings = rows_of(document_of(synthetic), "settings")
+    assert settings["AugMix"] == [
+        "width 3, depth 1 to 3 at random, α 1, severity 3, 2 augmented views, λ 12; weight decay 10⁻⁵"
+    ]
+    assert settings["Standard training"] == ["no parameters"]
+    assert "momentum 0.9; nesterov yes; weight decay 0.0005" in settings["All runs"][0]
 
 
 def test_the_date_is_that_of_the_latest_run(synthetic: Synthetic) -> None:
@@ -152,7 +169,7 @@ def test_the_date_is_that_of_the_latest_run(synthetic: Synthetic) -> None:
     assert document_of(synthetic)["date"] == "15 January 2027"
 
 
-@pytest.mark.parametrize(("seeds", "rows"), [(20, 60), (21, 1)])
+@pytest.mark.parametrize(("seeds", "rows"), [(10, 30), (11, 1)])
 def test_a_long_list_of_runs_is_cut_to_the_unfinished(synthetic: Synthetic, seeds: int, rows: int) -> None:
     synthetic.seeds, synthetic.evaluated = tuple(range(seeds)), ("clean",)
     synthetic.status = {("augmix", 3): "diverged"}
@@ -160,3 +177,20 @@ def test_a_long_list_of_runs_is_cut_to_the_unfinished(synthetic: Synthetic, seed
     runs = rows_of(document_of(synthetic), "runs")
     assert len(runs) == rows
     assert runs["AugMix, seed 3"][0] == "diverged"
+
+
+def test_of_several_architectures_the_mean_is_printed_and_a_long_main_table_has_no_deviations(
+    synthetic: Synthetic,
+) -> None:
+    synthetic.architectures = ("allconv", "wideresnet")
+    synthetic.datasets = {name: {"loader": "digits", "title": name} for name in ("one", "two", "three")}
+    synthetic.write()
+    made = document_of(synthetic)["tables"]
+    for name in ("calibration", "corruptions", "perturbations"):
+        titles = [block["title"] for block in made[name]["blocks"]]
+        assert titles == [f"{dataset}, mean over the architectures" for dataset in ("one", "two", "three")]
+        assert made[name]["caption"].endswith(f"each architecture is in tables/{name}.csv")
+    cells = [cell for block in made["main"]["blocks"] for row in block["rows"] for cell in row["cells"]]
+    assert len(cells) == 3 * 9 * 3
+    assert not any("deviation" in cell for cell in cells)
+    assert "Standard deviations over seeds: tables/summary.csv." in made["main"]["notes"]

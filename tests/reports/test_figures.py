@@ -1,7 +1,5 @@
 """Figures that are there, that can be read, and that show what they should."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -30,23 +28,6 @@ TWELVE = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> dict[str, Figure]:
-    """The figures that are drawn from here on, laid out but not written, by name."""
-    kept: dict[str, Figure] = {}
-
-    @contextmanager
-    def kept_only(folder: Path, name: str, width: float, height: float) -> Iterator[Figure]:
-        with style.styled():
-            kept[name] = Figure(figsize=(width, height), layout="constrained")
-            yield kept[name]
-            kept[name].draw_without_rendering()
-
-    monkeypatch.setattr(figures, "saved", kept_only)
-    monkeypatch.setattr(samples, "saved", kept_only)
-    return kept
-
-
 def extents(texts: list[Text], figure: Figure) -> list[Bbox]:
     renderer = FigureCanvasAgg(figure).get_renderer()
     # Text.get_window_extent: an annotation's own would count its leader line in.
@@ -70,12 +51,12 @@ def test_kinds_follow_what_was_evaluated(synthetic: Synthetic, tmp_path: Path, d
     synthetic.architectures = ("allconv", "wideresnet")
     results = load(synthetic.write(), synthetic.data)
     kinds = [drawing.kind for drawing in draw_all(results, tmp_path)["digits"]]
-    assert kinds == ["corruptions"] * 2 + ["severity"] + ["perturbations"] * 2 + ["calibration"] + ["training"] * 2
+    assert kinds == ["corruptions", "severity", "perturbations", "calibration", "training"]
     assert len(set(drawn)) == len(kinds)
     synthetic.evaluated = ("clean", "P")
     results = load(synthetic.write(), synthetic.data)
     kinds = [drawing.kind for drawing in draw_all(results, tmp_path)["digits"]]
-    assert kinds == ["perturbations"] * 2 + ["calibration"] + ["training"] * 2
+    assert kinds == ["perturbations", "calibration", "training"]
 
 
 def test_every_test_set_has_its_figures(synthetic: Synthetic, tmp_path: Path, drawn: dict[str, Figure]) -> None:
@@ -96,7 +77,7 @@ def test_bars_are_as_high_as_the_errors(synthetic: Synthetic, tmp_path: Path, dr
     synthetic.seeds = (0,)
     draw_all(load(synthetic.write(), synthetic.data), tmp_path)
     shown = []
-    for ax in drawn["corruptions_digits_smallnet"].axes:
+    for ax in drawn["corruptions_digits"].axes:
         shifts = [label.get_text().replace("\n", "_").lower() for label in ax.get_xticklabels()]
         shown += shifts
         bars = [container for container in ax.containers if isinstance(container, BarContainer)]
@@ -119,7 +100,7 @@ def test_small_test_errors_are_spread_out_and_none_at_all_has_a_place(
         rows[-1][5] = "0.0"
         path.write_text("\n".join(map(",".join, rows)) + "\n")
     draw_all(load(synthetic.folder, synthetic.data), tmp_path)
-    error = drawn["training_digits_smallnet"].axes[1]
+    error = drawn["training_digits"].axes[1]
     assert (error.get_ylim()[0] == pytest.approx(0, abs=1e-9)) == errorless
     low, middle, high = error.transScale.transform([(1, y) for y in (10, 20, 40)])[:, 1]
     assert high - middle == pytest.approx(middle - low)
@@ -133,7 +114,7 @@ def test_part_of_a_test_set_has_no_mean_bar_and_a_failed_method_is_named(
     synthetic.metrics = [row for row in synthetic.metrics if row["shift"] in ("clean", "fog", "snow")]
     synthetic.rewrite_metrics()
     draw_all(load(synthetic.folder, synthetic.data), tmp_path)
-    figure = drawn["corruptions_digits_smallnet"]
+    figure = drawn["corruptions_digits"]
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["snow", "fog"]
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["Standard training", "AugMix (diverged)", "No JSD"]
@@ -164,8 +145,8 @@ def test_twelve_methods_on_four_architectures_are_legible(
     _, corruptions, perturbations = results.families
     list(figures._severity(results, tmp_path, "digits", corruptions))
     for family in (corruptions, perturbations):
-        list(figures._shift_bars(results, tmp_path, "digits", "allconv", family))
-    list(figures._training(results, tmp_path, "digits", "allconv"))
+        list(figures._shift_bars(results, tmp_path, "digits", family))
+    list(figures._training(results, tmp_path, "digits"))
     assert len(drawn) == 4
     for name, figure in drawn.items():
         texts: list[Text] = [text for legend in figure.legends for text in legend.get_texts()]
@@ -294,3 +275,18 @@ def test_a_heat_map_has_each_wave_at_its_two_places(
     assert np.array_equal(grid, grid[::-1, ::-1])
     left, right, bottom, top = image.get_extent()
     assert (left, right, bottom, top) == (-2.5, 2.5, 2.5, -2.5)
+
+
+def test_forty_methods_have_a_legend_on_the_page_in_place_of_labels(
+    synthetic: Synthetic, tmp_path: Path, drawn: dict[str, Figure]
+) -> None:
+    synthetic.methods = [{"name": f"m{i}", "preset": f"m{i}"} for i in range(40)]
+    synthetic.evaluated, synthetic.seeds = ("clean",), (0,)
+    list(figures._training(load(synthetic.write(), synthetic.data), tmp_path, "digits"))
+    [figure] = drawn.values()
+    [legend] = figure.legends
+    assert not [text for ax in figure.axes for text in ax.texts]
+    assert [text.get_text() for text in legend.get_texts()] == [f"M{i}" for i in range(40)]
+    box, top = legend.get_window_extent(), max(ax.get_window_extent().y1 for ax in figure.axes)
+    assert top < box.y0 < box.y1 <= figure.bbox.y1
+    assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -12,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from augmix.errors import UserError
-from reports import style
+from reports import make, style
 from reports.loaded import load
 from reports.make import HERE, build_report, typeset
+from reports.style import Drawing
 from reports.tables import all_tables
 from tests.reports.synthetic import NATURAL, Synthetic
 
@@ -23,7 +25,8 @@ needs_pdftotext = pytest.mark.skipif(shutil.which("pdftotext") is None, reason="
 
 
 def pdf_text(path: Path) -> str:
-    text = subprocess.run(["pdftotext", "-layout", str(path), "-"], capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(["pdftotext", str(path), "-"], capture_output=True, text=True, check=True).stdout
+    text = re.sub(r"(?<=[a-z])[-\u2010\u00ad]\n(?=[a-z])", "", text)  # words are divided at the ends of lines
     return " ".join(text.replace("\u00a0", " ").split())
 
 
@@ -222,3 +225,16 @@ def test_importing_the_report_imports_no_torch() -> None:
     code = "import sys, reports.make; print('torch' in sys.modules, 'typst' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no process is forked elsewhere")
+def test_figures_are_drawn_in_a_process_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    with make._beside(lambda: {"digits": [Drawing("kind", str(os.getpid()), "")]}) as drawing:
+        assert drawing()["digits"][0].name != str(os.getpid())
+
+    def fail() -> dict[str, list[Drawing]]:
+        raise UserError("an array is damaged")
+
+    with pytest.raises(UserError, match="an array is damaged"), make._beside(fail) as drawing:
+        drawing()

@@ -87,3 +87,8 @@ def test_from_a_path_with_blanks_and_quotes(tmp_path: Path, config: str, name: s
         checkout, "--configfile", config, "--config", f"folders={{results: {name!r}}}", checkout=checkout
     )
     assert planned(elsewhere) == JOBS
+
+
+def test_the_small_test_that_the_catalog_of_workflows_asks_for(tmp_path: Path) -> None:
+    snakefile, config = (str(ROOT / path) for path in ("workflow/Snakefile", ".test/config/config.yaml"))
+    assert planned(dry_run(tmp_path, "-s", snakefile, "--configfile", config)) == JOBS

@@ -65,7 +65,8 @@ def judged():
 def again(wildcards):
     """No input, but outdated results are made again: Snakemake's own records may be gone, or others', and know no code.
 
-    Every plan has a data set's job. Only the process that plans asks: jobs read this file again.
+    Every plan has a data set's job. Only the process that plans asks: jobs read this file again. A command line has
+    --forcerun for it, which `augmix reproduce` uses; a Snakefile has no documented way.
     """
     if AGAIN is None and workflow.is_main_process:
         workflow.dag.forcefiles |= judged()
@@ -92,7 +93,10 @@ def test_set_files(testsets):
 
 
 def gpus(processes=None):
-    """The GPUs of a job that trains (in its `processes`) or evaluates: for `auto`, where this machine's are counted."""
+    """The GPUs of a job that trains (in its `processes`) or evaluates: for `auto`, where this machine's are counted.
+
+    A rule is not told the limits of `--resources` but by `workflow.global_resources`.
+    """
 
     def count(wildcards):
         training = run_of(wildcards).training.training

@@ -26,6 +26,7 @@ from augmix.suite.cli import (
     perturb,
     plan,
     prepare,
+    release,
     report,
     reproduce,
     show,
@@ -40,7 +41,7 @@ from augmix.suite.io.streams import Steady, settle
 
 COMMANDS = (
     reproduce, plan, status, prepare, generate, corrupt, perturb, train, evaluate, choose, collect, report, show,
-    compare, track, demo, warm_up,
+    compare, track, demo, release, warm_up,
 )  # fmt: skip
 """Every command's module, in the order of `augmix --help`."""
 FIRST_PARTY = ("augmix", "baselines", "ablations", "reports")

@@ -28,4 +28,4 @@ def run(args: argparse.Namespace) -> None:
         with times.spent("MLflow"):
             tracking.sync(experiment.folder)
     else:
-        tracking.serve(experiment.results, args.port)
+        tracking.serve(experiment.results, args.port, experiment.name)

@@ -38,9 +38,10 @@ def run(args: argparse.Namespace) -> None:
         with times.spent("training"):
             launch(processes, args.arguments)
         return
+    from augmix.suite.track.system import watched
     from augmix.suite.train.training import train
 
-    with times.spent("training"):
+    with times.spent("training"), watched(folder):
         train(settings, folder)
     if args.evaluation and not joined():
         _evaluate(args.evaluation, folder)

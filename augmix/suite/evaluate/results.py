@@ -17,6 +17,7 @@ from augmix.suite.evaluate.choosing import to_test
 from augmix.suite.evaluate.measures import MEASURES, Measure, measures_of, truth
 from augmix.suite.evaluate.predictions import OutdatedError, Predictions
 from augmix.suite.evaluate.stages import FINISHED_ONLY, State, run_state
+from augmix.suite.io import times
 from augmix.suite.io.files import read_csv, read_mapping, write_csv, write_text
 from augmix.suite.testsets.base import TestSet
 
@@ -25,7 +26,8 @@ Row = tuple[str, str, str, int | str, str, float]
 COLUMNS = ("dataset", "arch", "method", "seed", "testset", "source", "shift", "severity", "metric", "value")
 RUN_COLUMNS = (
     "dataset", "arch", "method", "seed", "status", "message", "epochs", "parameters", "train_seconds",
-    "evaluate_seconds", "code", "commit", "dirty", "device", "threads", "torch", "python", "platform",
+    "train_cpu_seconds", "evaluate_seconds", "code", "commit", "dirty", "device", "threads", "torch", "python",
+    "platform",
 )  # fmt: skip
 
 
@@ -178,10 +180,21 @@ def _record(folder: Path, output: str, found: State) -> dict[str, Any]:
         "status": "done",
         "message": found.message,
         "epochs": _epochs(folder),
+        "train_cpu_seconds": _training_cpu(folder, noted),
         "evaluate_seconds": evaluated["seconds"],
         "code": (noted.get("code") or {}).get("digest", ""),
         "torch": noted["packages"].get("torch", ""),
     }
+
+
+def _training_cpu(folder: Path, noted: Mapping[str, Any]) -> float | str:
+    """The seconds of processors that a training took; empty unless one job did it from the first step to the last."""
+    found = times.read(folder / "train.log")
+    if found is None or not found.began <= noted.get("started", 0) <= found.ended:
+        return ""  # taken over from another experiment, or trained again by hand
+    if found.spent.get("training", 0.0) < noted.get("train_seconds", 0.0):
+        return ""  # an earlier job did a part of it
+    return found.cpu.get("training", "")
 
 
 def _epochs(folder: Path) -> int:

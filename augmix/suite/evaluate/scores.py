@@ -28,9 +28,14 @@ def _gaps(numbers: np.ndarray, labels: np.ndarray) -> FloatArray:
 
 def _expected_calibration(numbers: np.ndarray, labels: np.ndarray) -> FloatArray:
     """Each gap with the sign of its interval's sum: a mean over images in all but name."""
-    gaps = _gaps(numbers, labels)
-    interval = np.clip(np.ceil(numbers["confidence"].astype(float) * INTERVALS).astype(int) - 1, 0, INTERVALS - 1)
+    gaps, interval = _gaps(numbers, labels), _intervals(numbers)
     return gaps * np.sign(np.bincount(interval, gaps, minlength=INTERVALS))[interval]
+
+
+def _intervals(numbers: np.ndarray) -> np.ndarray:
+    """The interval of confidence of each prediction, counted from 0."""
+    places = np.ceil(numbers["confidence"].astype(float) * INTERVALS).astype(int) - 1
+    return np.asarray(np.clip(places, 0, INTERVALS - 1))
 
 
 def _rms_calibration(numbers: np.ndarray, labels: np.ndarray) -> FloatArray:
@@ -186,6 +191,19 @@ def image_scores(
         each = EACH[metric](together.ravel(), np.tile(labels, len(entering)).ravel())
         found["pooled"] = each.reshape(-1, labels.shape[1]).mean(axis=0)
     return found
+
+
+def reliability(testset: TestSet, archive: Predictions) -> FloatArray:
+    """Predictions by interval of confidence, (3, INTERVALS): how many, the sum of their confidence, how many are right.
+
+    They are those on the shifts that enter the mean, at all severities; of a test set without a mean, on all of them.
+    """
+    shifts = [shift for shift in testset.shifts if shift in testset.entering] or testset.shifts
+    numbers = np.concatenate([archive.shifts[shift].ravel() for shift in shifts])
+    right = numbers["prediction"] == np.tile(archive.labels, len(shifts))
+    interval = _intervals(numbers)
+    sums = [np.bincount(interval, of, minlength=INTERVALS) for of in (None, numbers["confidence"], right)]
+    return np.asarray(sums, np.float64)
 
 
 def base_labels(testset: TestSet, archive: Predictions) -> np.ndarray:

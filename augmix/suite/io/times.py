@@ -5,6 +5,7 @@ command imports this module, so that it imports nothing itself that `augmix --he
 """
 
 import contextlib
+import os
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import NamedTuple
 from augmix.errors import UserError
 
 _spent: defaultdict[str, float] = defaultdict(float)
+_cpu: defaultdict[str, float] = defaultdict(float)
 
 
 class Times(NamedTuple):
@@ -24,6 +26,8 @@ class Times(NamedTuple):
     ended: float
     spent: dict[str, float]
     """Seconds by what they were spent on: `training`."""
+    cpu: dict[str, float]
+    """The same in seconds of processors, with those of children that ended; empty where they were not noted."""
 
     @property
     def start_up(self) -> float:
@@ -31,14 +35,20 @@ class Times(NamedTuple):
         return max(self.ended - self.began - sum(self.spent.values()), 0.0)
 
 
+def cpu_time() -> float:
+    """The seconds of processors that this process and its ended children have spent."""
+    return sum(os.times()[:4])
+
+
 @contextlib.contextmanager
 def spent(on: str) -> Iterator[None]:
     """Count the time of the block, also of one that fails."""
-    began = time.monotonic()
+    began, before = time.monotonic(), cpu_time()
     try:
         yield
     finally:
         _spent[on] += time.monotonic() - began
+        _cpu[on] += cpu_time() - before
 
 
 def path_of(log: Path) -> Path:
@@ -53,7 +63,8 @@ def write(log: Path) -> None:
 
         from augmix.suite.io.files import write_json
 
-        write_json(path_of(log), Times(psutil.Process().create_time(), time.time(), dict(_spent))._asdict())
+        noted = Times(psutil.Process().create_time(), time.time(), dict(_spent), dict(_cpu))
+        write_json(path_of(log), noted._asdict())
 
 
 def read(log: Path) -> Times | None:
@@ -64,4 +75,5 @@ def read(log: Path) -> Times | None:
         found = read_mapping(path_of(log), {"began": (int, float), "ended": (int, float), "spent": dict})
     except UserError:
         return None
-    return Times(found["began"], found["ended"], {str(key): float(value) for key, value in found["spent"].items()})
+    seconds = [{str(key): float(value) for key, value in found.get(name, {}).items()} for name in ("spent", "cpu")]
+    return Times(found["began"], found["ended"], *seconds)

@@ -229,6 +229,11 @@ class Front:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+        behind = [job for job in failed if job.rule == "track"]
+        failed = [job for job in failed if job.rule != "track"]
+        if behind and self._signal is None:  # MLflow mirrors the results, and is no part of them
+            tell("\n".join(explain(job, self._logs / LOG) for job in behind))
+            tell("MLflow is behind, and the results are whole: the next start or `augmix track sync` sends them again")
         if self._signal is not None:
             name = signal.Signals(self._signal).name
             tell(f"stopped by {name}; trainings left a checkpoint, the same command goes on from there")
@@ -238,7 +243,7 @@ class Front:
             said = [f"\n{explain(job, self._logs / LOG)}" for job in failed]
             tell("\n".join([*said, f"\n{finished}, and {about}"]))
             return 2 if all(job.exit_status == 2 for job in failed) else 1
-        if status:
+        if status and not behind:
             raise RunError(self._broken(status))
         if "trained" in states:  # the numbers of a large archive are read by `collect`, which has set it aside
             raise RunError(f"{finished}: predictions of the others are damaged; start again, and they are made anew")

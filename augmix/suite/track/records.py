@@ -4,23 +4,31 @@ import hashlib
 import json
 import math
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from augmix.errors import UserError
-from augmix.suite.evaluate.measures import MEASURES
+from augmix.registry import method_parameters, method_parts
+from augmix.suite.io.digests import json_digest
 from augmix.suite.io.files import read_csv, read_mapping
 from augmix.suite.testsets import kinds
+from augmix.suite.track import net, system
 
 CURVES = ("train_loss", "train_error", "test_error", "learning_rate", "seconds")
+SYSTEM = "system/"
+"""MLflow's page of a run's system metrics shows those whose names begin so."""
 REPORT = "report"  # stands for a path in the record of what belongs to the whole experiment
 _REPORT_FILES = ("experiment.yaml", "metrics.csv", "runs.csv", "report.html", "report.pdf", "tables/*", "figures/*")
 _METRICS_COLUMNS = (
     "dataset", "arch", "method", "seed", "testset", "source", "shift", "severity", "metric", "value"
 )  # fmt: skip
+
+_NOTED = ("augmix", "dirty", "python", "platform", "cpu", "packages", "device", "precision", "processes", "threads")
+"""What of a run's provenance people look for; the rest, digests for the most part, is in the artifact."""
 
 # MLflow's limits on the length of a name, a parameter and a tag.
 _NAME_LENGTH, _PARAMETER_LENGTH, _TAG_LENGTH = 250, 6000, 5000
@@ -42,15 +50,30 @@ class Scores(NamedTuple):
     sources: dict[str, list[str]]
 
 
+class Input(NamedTuple):
+    """The data set that a run was trained on, as MLflow takes it."""
+
+    name: str
+    digest: str
+    source_type: str
+    source: str
+    profile: str
+
+
 @dataclass(frozen=True)
 class Record:
     """One run as the files describe it; `epochs` holds the points of each epoch, in order."""
 
     path: str
+    name: str
+    """Its short name in MLflow's lists."""
     status: str
     parameters: dict[str, str]
     tags: dict[str, str]
+    inputs: list[Input]
     epochs: list[list[Point]]
+    system: list[Point]
+    """The machine's load meanwhile."""
     scores: dict[str, float]
     artifacts: dict[str, bytes]
 
@@ -63,16 +86,33 @@ class Record:
     def digest(self) -> str:
         """The hash of the whole record."""
         artifacts = {name: hashlib.sha256(data).hexdigest() for name, data in self.artifacts.items()}
-        return checksum([self.status, self.parameters, self.tags, self.epochs, self.scores, artifacts])
+        fields = [
+            self.name,
+            self.status,
+            self.parameters,
+            self.tags,
+            self.inputs,
+            self.epochs,
+            self.system,
+            self.scores,
+        ]
+        return checksum([*fields, artifacts])
 
     def points(self) -> list[Point]:
-        """The curves, then the final metrics at the time of the last epoch."""
+        """The curves; the final metrics at the time of the last epoch and at step 0, which MLflow draws as bars."""
         points = [point for epoch in self.epochs for point in epoch]
-        last = points[-1] if points else Point("", 0.0, 0, 0)
-        return points + [Point(key, value, last.timestamp, last.step) for key, value in self.scores.items()]
+        ended = points[-1].timestamp if points else 0
+        return points + self.system + [Point(key, value, ended, 0) for key, value in self.scores.items()]
 
 
-def read_record(folder: Path, path: str, scores: Scores, scored: float) -> Record:
+def short_names(paths: Iterable[str]) -> dict[str, str]:
+    """Each run's name without the parts that all runs have in common; method and seed stay: `augmix/seed0`."""
+    parts = {path: path.split("/") for path in paths}
+    kept = [i for i, values in enumerate(zip(*parts.values(), strict=True)) if i >= 2 or len(set(values)) > 1]
+    return {path: "/".join(part[i] for i in kept) for path, part in parts.items()}
+
+
+def read_record(folder: Path, path: str, name: str, scores: Scores, scored: float) -> Record:
     """Read a run's folder; `scored` is when `scores` were collected, in unix seconds.
 
     Raises `UserError` naming the file that is missing, damaged or of an earlier training, or where no epoch
@@ -87,11 +127,9 @@ def read_record(folder: Path, path: str, scores: Scores, scored: float) -> Recor
     dataset, architecture, method, seed = path.split("/")
     tags = {"dataset": dataset, "architecture": architecture, "method": method}
     tags["seed"] = seed.removeprefix("seed")
-    if "provenance.json" in artifacts:
-        provenance = read_mapping(folder / "provenance.json", {})
-        if isinstance(code := provenance.get("code"), dict):
-            provenance["code"] = code.get("digest")  # the hundreds of files behind it are in the artifact
-        tags |= _flatten(provenance, "provenance", _TAG_LENGTH)
+    provenance = read_mapping(folder / "provenance.json", {}) if "provenance.json" in artifacts else {}
+    tags |= _flatten({key: provenance[key] for key in _NOTED if key in provenance}, "provenance", _TAG_LENGTH)
+    tags |= _mlflows_own(folder, provenance)
     epochs = _read_history(folder / "history.csv") if "history.csv" in artifacts else []
     expected = config["training"].get("epochs") if isinstance(config.get("training"), dict) else None
     if status == "FAILED":
@@ -107,11 +145,63 @@ def read_record(folder: Path, path: str, scores: Scores, scored: float) -> Recor
     # Scores from before the last epoch belong to an earlier training of the same run.
     if status == "FINISHED" and epochs and scored * 1000 >= epochs[-1][-1].timestamp:
         tags |= {f"source.{testset}": "; ".join(sources) for testset, sources in scores.sources.items()}
-        tags |= {f"measure.{measure.name}": measure.remark for measure in MEASURES.values()}
     else:
         scores = Scores({}, {})
-    parameters = _flatten(config, "", _PARAMETER_LENGTH)
-    return Record(path, status, parameters, tags, epochs, scores.values, artifacts)
+    if status == "FINISHED":
+        artifacts |= _net(folder, config, provenance)
+    parameters = _flatten(_resolved(config), "", _PARAMETER_LENGTH)
+    if "parameters" in provenance:
+        parameters["net.parameters"] = str(provenance["parameters"])
+    inputs = _inputs(dataset, config, provenance)
+    load = _read_system(folder / system.FILE) if _belongs(folder, "history.csv", status) else []
+    return Record(path, name, status, parameters, tags, inputs, epochs, load, scores.values, artifacts)
+
+
+def _mlflows_own(folder: Path, provenance: Mapping[str, Any]) -> dict[str, str]:
+    """The tags that MLflow shows as columns of its own: the source, the user and the commit."""
+    try:
+        user = folder.owner()
+    except (KeyError, OSError):
+        user = ""  # one without a name, in a container say
+    found = {
+        "mlflow.source.name": "augmix train",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.user": user,
+        "mlflow.source.git.commit": str(provenance.get("commit") or ""),
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def _resolved(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's settings with its method's defaults filled in, as the code has them: another's results are made again."""
+
+    def filled(sources: list[tuple[str, Mapping[str, Any]]]) -> Any:
+        found = [{name: method_parameters(name, config["method_packages"]) | dict(given)} for name, given in sources]
+        return found[0] if len(found) == 1 else found
+
+    try:
+        method = config["method"]
+        parts = {part: filled(sources) for part, sources in method_parts(method).items()}
+        if "preset" in method:
+            parts = {"parameters": parts["views"][method["preset"]]}
+    except (UserError, KeyError, TypeError, AttributeError):  # of a method that is gone
+        return dict(config)
+    return {**config, "method": {**method, **parts}}
+
+
+def _inputs(dataset: str, config: Mapping[str, Any], provenance: Mapping[str, Any]) -> list[Input]:
+    if not isinstance(sums := provenance.get("data_sha256"), dict):
+        return []
+    source, made = {"uri": config.get("data")}, provenance.get("preparation")
+    return [Input(dataset, json_digest(sums), "local", json.dumps(source), json.dumps(made, ensure_ascii=False))]
+
+
+def _net(folder: Path, config: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, bytes]:
+    try:
+        known = (config["architecture"], config["data"], provenance["data_sha256"], provenance["python"])
+    except KeyError:
+        return {}
+    return net.artifacts(_read(folder / "model.pt"), *known)
 
 
 def _belongs(folder: Path, name: str, status: str) -> bool:
@@ -131,7 +221,7 @@ def read_report(folder: Path) -> Record:
     """Read the files of the whole experiment: the tables, the figures and the report."""
     files = sorted(file for pattern in _REPORT_FILES for file in folder.glob(pattern) if file.is_file())
     artifacts = {file.relative_to(folder).as_posix(): _read(file) for file in files}
-    return Record(REPORT, "FINISHED", {}, {}, [], {}, artifacts)
+    return Record(REPORT, REPORT, "FINISHED", {}, {}, [], [], [], {}, artifacts)
 
 
 def _read_history(path: Path) -> list[list[Point]]:
@@ -151,6 +241,20 @@ def _read_history(path: Path) -> list[list[Point]]:
     if not epochs:
         raise UserError(f"{path} holds no epoch yet")
     return epochs
+
+
+def _read_system(path: Path) -> list[Point]:
+    """The machine's load, as MLflow names it; none where it was not asked for, or the file is damaged."""
+    counts: Counter[str] = Counter()
+    points = []
+    try:
+        for row in read_csv(path, system.COLUMNS):
+            key = SYSTEM + row["metric"]
+            points.append(Point(key, float(row["value"]), round(1000 * float(row["timestamp"])), counts[key]))
+            counts[key] += 1
+    except (UserError, ValueError):
+        return []
+    return points
 
 
 def read_metrics(path: Path) -> tuple[dict[str, Scores], float]:
@@ -192,6 +296,12 @@ def _score_name(testset: str, shift: str, metric: str) -> str:
 def _means() -> set[str]:
     """The names of the headlines' means, such as mCE: they say which measure they are of."""
     return {kinds.kind(name).mean for name in kinds.names()}
+
+
+def headlines(runs: Iterable[Scores]) -> list[str]:
+    """The names of the final metrics that one looks at first: the clean error, and means such as mCE."""
+    names = dict.fromkeys(name for run in runs for name in run.values)
+    return [name for name in names if name == "clean/error" or name.partition("/")[2] in _means()]
 
 
 def _clean(name: str) -> str:

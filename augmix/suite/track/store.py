@@ -21,6 +21,7 @@ from urllib.parse import quote, urlsplit
 from augmix.errors import RunError, UserError
 from augmix.suite.io.files import atomic
 from augmix.suite.io.locks import locked
+from augmix.suite.track import page
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -233,11 +234,12 @@ def _relocate_artifacts(database: Path) -> None:
         connection.close()
 
 
-def serve(results: Path, port: int = 5000) -> None:
+def serve(results: Path, port: int = 5000, experiment: str = "") -> None:
     """Serve the MLflow UI of `results` on 127.0.0.1 until Ctrl-C, SIGTERM or SIGHUP.
 
-    Prints its address once it answers; where the results are sent to a server, that one's. Raises `UserError` where
-    there is no database yet or the port is taken, `RunError` when the server ends by itself.
+    Prints its address once it answers, the page of the `experiment` if there is one; where the results are sent to a
+    server, that one's. Raises `UserError` where there is no database yet or the port is taken, `RunError` when the
+    server ends by itself.
     """
     database = database_path(uri := _supported(address(results)))
     if database is None:
@@ -259,7 +261,7 @@ def serve(results: Path, port: int = 5000) -> None:
         server = subprocess.Popen(command, env=os.environ | switches, stdout=log, stderr=log, start_new_session=True)
         try:
             _wait_until_it_answers(server, port, log)
-            print(f"MLflow UI: http://{_HOST}:{port} (Ctrl-C ends it)", flush=True)
+            print(f"MLflow UI: {_page(database, f'http://{_HOST}:{port}', experiment)} (Ctrl-C ends it)", flush=True)
             server.wait()
             raise RunError(f"the MLflow UI ended by itself: {_last_line(log)}")
         except KeyboardInterrupt:
@@ -270,6 +272,14 @@ def serve(results: Path, port: int = 5000) -> None:
             _end(server)
             for number, handler in zip(signals, previous, strict=True):
                 signal.signal(number, handler)
+
+
+def _page(database: Path, server: str, experiment: str) -> str:
+    """The address of an experiment's page, or of the server where it has none."""
+    with closing(sqlite3.connect(database)) as connection:
+        query = "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = 'active'"
+        found = connection.execute(query, (experiment,)).fetchone()
+    return page.address(server, str(found[0])) if found else server
 
 
 def _check_port(port: int) -> None:

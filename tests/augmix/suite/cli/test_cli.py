@@ -124,7 +124,7 @@ def test_streams_that_fail(call: str, status: int, said: str) -> None:
 def test_the_order_of_the_commands() -> None:
     assert list(commands()) == [
         "reproduce", "plan", "status", "prepare", "generate", "corrupt", "perturb", "train", "evaluate", "choose",
-        "collect", "report", "show", "compare", "track", "demo", "warm-up",
+        "collect", "report", "show", "compare", "track", "demo", "release", "warm-up",
     ]  # fmt: skip
 
 

@@ -2,6 +2,9 @@
 
 import json
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -25,7 +28,7 @@ def trial(tmp_path: Path) -> experiment.Experiment:
 
 def left(log: Path, began: float, ended: float, **spent: float) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
-    write_json(times.path_of(log), Times(began, ended, spent)._asdict())
+    write_json(times.path_of(log), Times(began, ended, spent, {})._asdict())
 
 
 def test_a_command_notes_what_it_did_and_the_rest_is_its_start(tmp_path: Path) -> None:
@@ -39,6 +42,19 @@ def test_a_command_notes_what_it_did_and_the_rest_is_its_start(tmp_path: Path) -
     assert found is not None
     assert 0 < found.spent["preparation"] < found.ended - found.began
     assert found.start_up == pytest.approx(found.ended - found.began - sum(found.spent.values()))
+
+
+def test_time_is_that_of_the_clock_and_of_processors_here_and_in_children() -> None:
+    def turn(seconds: float) -> str:
+        return f"import time\nwhile time.process_time() < {seconds}: pass"
+
+    before = times.cpu_time()
+    with times.spent("a test"):
+        subprocess.run([sys.executable, "-c", turn(0.2)], check=True)
+        time.sleep(0.1)
+    took = times._cpu["a test"]
+    assert 0.15 < took <= times._spent["a test"] - 0.09
+    assert times.cpu_time() - before == pytest.approx(took, abs=0.05)
 
 
 def test_a_command_that_fails_notes_its_time_too(tmp_path: Path) -> None:
@@ -66,7 +82,7 @@ def test_the_jobs_logs_are_those_of_the_workflow(trial: experiment.Experiment) -
 
 
 def test_overlapping_jobs_count_once_in_what_elapsed() -> None:
-    found = [Times(0, 10, {}), Times(0, 10, {}), Times(5, 12, {}), Times(6, 7, {}), Times(20, 21, {})]
+    found = [Times(a, b, {}, {}) for a, b in ((0, 10), (0, 10), (5, 12), (6, 7), (20, 21))]
     assert durations.elapsed(found) == 13
     assert durations.elapsed([]) == 0
 

@@ -23,6 +23,7 @@ from augmix.suite.data.datasets import read
 from augmix.suite.evaluate import evaluation, results, stages
 from augmix.suite.evaluate.predictions import NUMBERS, Predictions
 from augmix.suite.evaluate.stages import run_state
+from augmix.suite.io.times import Times
 from augmix.suite.testsets import generation
 from augmix.suite.testsets.base import make
 from augmix.suite.testsets.folder import of_folder
@@ -136,6 +137,31 @@ def test_metrics_follow_from_the_predictions(finished: Experiment, tmp_path: Pat
     assert [record["status"] for record in records] == ["done", "missing"]
     assert records[0]["epochs"] == "2"
     assert (experiment.folder / "experiment.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "seconds"),
+    [
+        ({}, "4.5"),
+        ({"cpu": {}}, ""),  # it was not noted yet
+        ({"spent": {"training": 1.0}}, ""),  # an earlier job trained a part of it
+        ({"ended": 140.0}, ""),  # another job trained the run afterwards
+        (None, ""),
+    ],
+)
+def test_the_cpu_time_of_a_training_is_known_where_one_job_did_it(
+    finished: Experiment, tmp_path: Path, changes: dict[str, Any] | None, seconds: str
+) -> None:
+    experiment = copy_of(finished, tmp_path)
+    folder = experiment.folder / experiment.runs[0].path
+    noted = json.loads((folder / "provenance.json").read_text())
+    (folder / "provenance.json").write_text(json.dumps({**noted, "started": 150.0, "train_seconds": 3.0}))
+    if changes is not None:
+        left = Times(100.0, 200.0, {"training": 5.0}, {"training": 4.5})._replace(**changes)
+        (folder / "train.time.json").write_text(json.dumps(left._asdict()))
+    results.collect(experiment)
+    with (experiment.folder / "runs.csv").open() as file:
+        assert next(csv.DictReader(file))["train_cpu_seconds"] == seconds
 
 
 def test_all_fifteen_and_all_ten_make_mce_and_mfp() -> None:

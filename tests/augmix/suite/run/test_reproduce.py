@@ -174,6 +174,18 @@ def test_the_users_environment_changes_nothing(copied: Checkout, monkeypatch: py
 
 
 @pytest.mark.slow
+def test_an_mlflow_that_is_down_fails_no_experiment(copied: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    (copied.folder / "results/tiny/mlflow.synced").unlink()
+    done = copied.reproduce("config/tiny.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "the MLflow server at http://127.0.0.1:9 does not answer" in done.stderr
+    assert "MLflow is behind, and the results are whole" in done.stderr
+    assert "report   results/tiny/report.pdf" in done.stdout
+    assert copied.reproduce("config/tiny.yaml", "--dry-run").stdout == "Would run 1 jobs: 1 track\n"
+
+
+@pytest.mark.slow
 def test_a_second_start_beside_the_first_is_refused(tiny: Checkout) -> None:
     config = Path(tiny.write("held"))
     with locked(Path("results/held/.lock"), "this test"), pytest.raises(RunError) as refused:

@@ -22,7 +22,7 @@ import pytest
 import yaml
 
 from augmix.errors import UserError
-from augmix.suite.track import store
+from augmix.suite.track import store, system
 from augmix.suite.track.mirror import is_elsewhere, serve, sync
 from augmix.suite.track.store import open_store
 
@@ -87,6 +87,7 @@ def write_run(
     run.mkdir(parents=True, exist_ok=True)
     config = {
         "dataset": "digits",
+        "data": "data/digits",
         "method": {"name": method, "loss": {"standard": {}}},
         "seed": seed,
         "training": {"epochs": 3, "learning_rate": 0.1, "device": None},
@@ -94,6 +95,7 @@ def write_run(
     (run / "config.yaml").write_text(yaml.safe_dump(config | (settings or {})))
     code = {"digest": "0f", "files": {"augmix/mixing.py": "12"}, "packages": {"torch": "2.9.0"}}
     provenance = {"commit": "abc123", "dirty": True, "code": code, "packages": {"torch": "2.9.0"}}
+    provenance |= {"parameters": 51058, "fingerprint": "0f" * 32, "data_sha256": {"train_images": "1e" * 32}}
     (run / "provenance.json").write_text(json.dumps(provenance))
     lines = [f"{e},{10 * e},{0.1 / e},{2 / e},{0.5 / e},{0.6 / e},1.5,{STARTED + e}\n" for e in range(1, epochs + 1)]
     (run / "history.csv").write_text(HISTORY + "".join(lines))
@@ -120,13 +122,12 @@ def client_of(experiment: Path) -> Any:
 
 def mlflow_runs(experiment: Path, superseded: bool = False) -> dict[str, Any]:
     """The MLflow runs by path (`standard/seed0`); only those that are, or are not, superseded."""
+    from mlflow.entities import ViewType
+
     client = client_of(experiment)
-    runs = client.search_runs([client.get_experiment_by_name("digits").experiment_id])
-    return {
-        run.data.tags["augmix.path"].removeprefix("digits/smallnet/"): run
-        for run in runs
-        if ("augmix.superseded" in run.data.tags) == superseded
-    }
+    view = ViewType.DELETED_ONLY if superseded else ViewType.ACTIVE_ONLY
+    runs = client.search_runs([client.get_experiment_by_name("digits").experiment_id], run_view_type=view)
+    return {run.data.tags["mlflow.augmix.path"].removeprefix("digits/smallnet/"): run for run in runs}
 
 
 def dump(experiment: Path) -> list[str]:
@@ -151,12 +152,14 @@ def test_values_equal_the_files(experiment: Path, monkeypatch: pytest.MonkeyPatc
     run = runs["standard/seed0"]
     assert run.data.params == {
         "dataset": "digits",
+        "data": "data/digits",
         "method.name": "standard",
         "method.loss.standard": "{}",
         "seed": "0",
         "training.epochs": "3",
         "training.learning_rate": "0.1",
         "training.device": "null",
+        "net.parameters": "51058",
     }
     finals = {key: value for key, value in run.data.metrics.items() if "/" in key}
     assert finals == {
@@ -180,7 +183,7 @@ def test_values_equal_the_files(experiment: Path, monkeypatch: pytest.MonkeyPatc
         assert [(p.step, p.value) for p in points] == [(e, scale / e) for e in (1, 2, 3)]
         assert [p.timestamp for p in points] == [1_700_000_000_250 + 1000 * e for e in (1, 2, 3)]
     (final,) = client.get_metric_history(run.info.run_id, "C/mCE")
-    assert (final.step, final.timestamp) == (3, 1_700_000_003_250)
+    assert (final.step, final.timestamp) == (0, 1_700_000_003_250)  # MLflow draws what has one step, 0, as bars
     tags = run.data.tags
     assert (tags["dataset"], tags["architecture"], tags["method"], tags["seed"]) == (
         "digits",
@@ -189,16 +192,16 @@ def test_values_equal_the_files(experiment: Path, monkeypatch: pytest.MonkeyPatc
         "0",
     )
     provenance = {key: value for key, value in tags.items() if key.startswith("provenance.")}
-    assert provenance == {
-        "provenance.commit": "abc123",
-        "provenance.dirty": "true",
-        "provenance.code": "0f",
-        "provenance.packages.torch": "2.9.0",
-    }
+    assert provenance == {"provenance.dirty": "true", "provenance.packages.torch": "2.9.0"}
+    assert tags["mlflow.source.name"] == "augmix train"
+    assert (tags["mlflow.source.git.commit"], tags["mlflow.user"]) == ("abc123", experiment.owner())
+    assert run.info.run_name == "standard/seed0"
+    [trained] = run.inputs.dataset_inputs
+    assert (trained.dataset.name, json.loads(trained.dataset.source)) == ("digits", {"uri": "data/digits"})
+    assert [(tag.key, tag.value) for tag in trained.tags] == [("mlflow.data.context", "training")]
     assert (tags["source.clean"], tags["source.C"]) == ("digits", GENERATED)
     assert tags["source.validation"] == f"validation split, digits; validation split, {GENERATED}"
-    assert tags["measure.error"].startswith("a fraction; lower is better; the share of images")
-    assert tags["measure.nll"].startswith("in nats; lower is better; ")
+    assert not {key for key in tags if re.fullmatch("[0-9a-f]{16,}", tags[key]) and not key.startswith("mlflow.")}
     assert not any("hunter2" in line for line in dump(experiment))
     assert (run.info.start_time, run.info.end_time) == (1_700_000_001_250 - 1500, 1_700_000_003_250)
 
@@ -244,6 +247,99 @@ def test_a_run_that_goes_on_is_continued(experiment: Path) -> None:
     assert run.data.metrics["C/mCE"] == 0.25
     points = client_of(experiment).get_metric_history(run.info.run_id, "train_loss")
     assert [(p.step, p.value) for p in points] == [(1, 2), (2, 1), (3, 2 / 3)]
+
+
+def test_every_parameter_of_a_method_is_there_also_its_defaults(experiment: Path) -> None:
+    packages = {"method_packages": ["baselines", "ablations"]}
+    preset = {"name": "wide", "preset": "augmix", "parameters": {"width": 5}}
+    write_run(experiment, "wide", 0, settings={"method": preset, **packages})
+    parts = {"views": {"augmix": {"severity": 1}}, "mix": {"standard": {}}, "loss": {"standard": {}}}
+    write_run(experiment, "composed", 0, settings={"method": {"name": "composed", **parts}, **packages})
+    mirror(experiment)
+    runs = mlflow_runs(experiment)
+    wide, composed = runs["wide/seed0"].data.params, runs["composed/seed0"].data.params
+    assert (wide["method.parameters.width"], wide["method.parameters.severity"]) == ("5", "3")
+    assert composed["method.views.augmix.width"] == "3"
+    assert composed["method.views.augmix.severity"] == "1"
+
+
+def test_the_page_has_the_headlines_as_columns_and_leads_to_the_report(experiment: Path) -> None:
+    mirror(experiment)
+    client = client_of(experiment)
+    tags = client.get_experiment_by_name("digits").tags
+    view = json.loads(tags["mlflow.sharedViewState.augmix"])
+    assert view["selectedColumns"] == ["metrics.`clean/error`", "metrics.`C/mCE`", "metrics.`P/mFP`"]
+    assert (view["orderByKey"], view["orderByAsc"]) == ("metrics.`C/mCE`", True)
+    assert view["groupBy"]["groupByKeys"] == [{"mode": "tag", "groupByData": "method"}]
+    report = mlflow_runs(experiment)["report"].info
+    note = tags["mlflow.note.content"]
+    assert f"#/experiments/{report.experiment_id}/runs/{report.run_id}/artifacts/report.pdf" in note
+    assert "- `nll`: in nats; lower is better; " in note
+    client.set_experiment_tag(report.experiment_id, "mlflow.note.content", "Mine.")
+    write_run(experiment, "other", 0)
+    mirror(experiment)
+    assert client.get_experiment_by_name("digits").tags["mlflow.note.content"] == "Mine."
+
+
+def test_runs_of_version_0_1_are_superseded(experiment: Path) -> None:
+    client = client_of(experiment)
+    path = {"augmix.path": "digits/smallnet/standard/seed0"}
+    number = client.create_experiment("digits", (experiment.parent / "mlflow-artifacts/digits").as_uri())
+    old = client.create_run(number, tags=path).info.run_id
+    assert mirror(experiment).created == 4
+    assert client.get_run(old).info.lifecycle_stage == "deleted"
+
+
+def test_a_trained_net_is_read_back_by_mlflow(experiment: Path, small_digits: Path, tmp_path: Path) -> None:
+    import mlflow
+    import numpy as np
+    import torch
+
+    from augmix import models
+    from augmix.suite.train.checkpoints import save
+
+    trained = models.build("smallnet_thin", 10).eval()
+    data = shutil.copytree(small_digits, tmp_path / "digits")
+    noted = json.loads((data / "dataset.json").read_text())
+    settings = {"architecture": "smallnet_thin", "data": str(data)}
+    run = write_run(experiment, "standard", 0, settings=settings)
+    save(run / "model.pt", trained.state_dict())
+    (run / "provenance.json").write_text(json.dumps({"python": "3.11.7", "data_sha256": noted["sha256"]}))
+    mirror(experiment)
+    info = mlflow_runs(experiment)["standard/seed0"].info
+    loaded = mlflow.pyfunc.load_model(f"{info.artifact_uri}/model")
+    images = np.load(data / "test_images.npy")
+    assert loaded.metadata.get_input_schema().to_dict()[0]["tensor-spec"] == {
+        "dtype": "uint8", "shape": (-1, *images.shape[1:]),
+    }  # fmt: skip
+    assert (loaded.input_example == images[:1]).all()
+    with torch.inference_mode():
+        logits = models.Normalised(trained, *noted["normalisation"])(torch.from_numpy(images).permute(0, 3, 1, 2))
+    torch.testing.assert_close(torch.from_numpy(loaded.predict(images)), logits.softmax(1))
+    shutil.rmtree(data)
+    assert mirror(experiment).updated == 1
+    assert mlflow_runs(experiment)["standard/seed0"].info.run_id == info.run_id, "the net stays"
+
+
+def test_the_machines_load_is_noted_where_it_is_asked_for(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = experiment / "digits" / "smallnet" / "standard" / "seed0"
+    monkeypatch.delenv(system.SWITCH, raising=False)
+    with system.watched(run):
+        pass
+    assert not (run / system.FILE).exists()
+    monkeypatch.setenv(system.SWITCH, "true")
+    monkeypatch.setenv(system.INTERVAL, "0.01")
+    with system.watched(run):
+        while len((run / system.FILE).read_text().splitlines() if (run / system.FILE).exists() else []) < 10:
+            time.sleep(0.01)
+    mirror(experiment)
+    found = mlflow_runs(experiment)["standard/seed0"]
+    assert 0 < found.data.metrics["system/system_memory_usage_percentage"] <= 100
+    history = client_of(experiment).get_metric_history(found.info.run_id, "system/cpu_utilization_percentage")
+    assert [point.step for point in history] == list(range(len(history)))
+    assert len(history) >= 3
+    (run / system.FILE).write_text("cut short")
+    assert mirror(experiment).skipped == []
 
 
 def change_config(run: Path) -> None:
@@ -324,10 +420,10 @@ def test_values_that_are_not_finite_and_names_that_mlflow_refuses(experiment: Pa
     assert math.isnan(mlflow_run.data.metrics["C/error/jpeg 50_25_"])
     before = dump(experiment)
     assert mirror(experiment).unchanged == 4
-    (run / "provenance.json").write_text('{"commit": "def"}')  # writes every NaN again
+    (run / "provenance.json").write_text('{"commit": "def", "parameters": 51058}')  # writes every NaN again
     assert mirror(experiment).updated == 1
     run_after = mlflow_runs(experiment)["standard/seed0"]
-    assert [tag for tag in run_after.data.tags if tag.startswith("provenance.")] == ["provenance.commit"]
+    assert [tag for tag in run_after.data.tags if tag.startswith("provenance.")] == []
     metric_rows = [line for line in before if line.startswith('INSERT INTO "metrics"')]
     assert [line for line in dump(experiment) if line.startswith('INSERT INTO "metrics"')] == metric_rows
 

@@ -1,0 +1,31 @@
+"""The command `augmix release`."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from augmix.suite.cli.command import add_command, add_config, experiment_of
+
+
+def add(commands: Any) -> None:
+    command = add_command(
+        commands,
+        "release",
+        run,
+        "write an experiment's trained nets, with cards, as files for augmix.models.load",
+        "augmix release --config config/fashion.yaml --output weights --method augmix --method standard",
+    )
+    add_config(command, settings=False)
+    command.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="the folder to write")
+    command.add_argument("--seed", type=int, default=0, help="the seed whose nets are released (default: 0)")
+    command.add_argument(
+        "--method", action="append", default=[], dest="methods", metavar="NAME", help="only this one (repeatable)"
+    )
+    command.add_argument("--url", default="", help="where the files will be found, for those who have only the index")
+
+
+def run(args: argparse.Namespace) -> None:
+    from augmix.suite.evaluate.release import release
+
+    for name in release(experiment_of(args), args.output, args.seed, args.methods, args.url):
+        print(f'augmix.models.load("{name}", "{args.output}")')
