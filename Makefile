@@ -80,12 +80,13 @@ clean: ## remove .venv and every cache; data/ and results/ stay
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --no-deps: the lock is complete, imagecorruptions-imaug asks for a second OpenCV that needs libGL, and of timm only
-# the augmentations are used.
+# the augmentations are used. pip would compile on one core.
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "augmix needs Python 3.11 or newer; name one with PYTHON=python3.11" >&2; exit 2; }
 	@echo "Setting up $(VENV): about 3 minutes and 7 GB, once."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@

@@ -5,12 +5,16 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from augmix.suite.io.digests import PROJECT
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -55,7 +59,7 @@ class Checkout:
         return [str(BIN / "augmix"), "reproduce", "--config", config, *self.cores]
 
     def snakemake(self, *options: str) -> subprocess.CompletedProcess[str]:
-        return self.run(sys.executable, "-m", "snakemake", "--cores", "2", *options)
+        return run_snakemake(self.folder, self.folder, *options)
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "SERVICE_TOKEN": SECRET}
@@ -65,6 +69,42 @@ class Checkout:
 def shipped() -> list[str]:
     """The files and folders of the repository that containers hold."""
     return [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+
+
+def run_snakemake(folder: Path, checkout: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Snakemake's outcome in `folder` with the code of `checkout`: in a fork, as half of a dry run are its imports."""
+    import snakemake.cli
+
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        sys.stdout.flush()
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                os.dup2(output.fileno(), 1)
+                os.dup2(errors.fileno(), 2)
+                sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
+                os.chdir(folder)
+                os.environ["SERVICE_TOKEN"] = SECRET
+                sys.path.insert(0, str(checkout))
+                for name in list(sys.modules):
+                    if name.partition(".")[0] in PROJECT:
+                        del sys.modules[name]
+                snakemake.cli.main(["--cores", "2", *options])
+            except SystemExit as end:
+                status = int(end.code or 0)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(status)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        texts = []
+        for file in (output, errors):
+            file.seek(0)
+            texts.append(file.read().decode())
+    return subprocess.CompletedProcess(["snakemake", *options], status, *texts)
 
 
 def copy_checkout(folder: Path) -> None:

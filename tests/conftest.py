@@ -15,6 +15,7 @@ import yaml
 from augmix.suite.config.experiment import Experiment, load
 from augmix.suite.data.datasets import Preparation, prepare
 from tests.checkout import Checkout, copy_checkout, make_finished
+from tests.faults.tally import NIGHTLY
 
 # Tests run side by side on few cores: one thread each is fastest. Torch reads this when it is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -30,13 +31,14 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs a GPU where there is none."""
+    """Skip what needs a GPU where there is none, and by day what is for the night."""
     import torch
 
-    marked = [item for item in items if item.get_closest_marker("cuda")]
-    if marked and not torch.cuda.is_available():
-        for item in marked:
+    for item in items:
+        if item.get_closest_marker("cuda") and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="no NVIDIA GPU"))
+        if item.get_closest_marker("nightly") and not NIGHTLY:
+            item.add_marker(pytest.mark.skip(reason="make test-nightly does it"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -49,6 +51,14 @@ def on_the_cpu() -> Iterator[Callable[[], bool]]:
         patch.setenv(VISIBLE, "-1")
         patch.setattr(torch.cuda, "is_available", lambda: False)
         yield is_available
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """What a power cut leaves is tried in a process of its own; here each flush would only take time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -302,7 +302,7 @@ def compare_runs(runs: Mapping[str, Mapping[int, Array]]) -> Judged:
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.skipif(not NIGHTLY, reason="trains twelve nets")
+@pytest.mark.nightly
 def test_real_nets_are_not_told_apart_from_themselves() -> None:
     for scores in nets_on_digits():
         for size in (2, 3, 5, 6):

@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -29,7 +28,6 @@ LARGE, LARGEST = ["resnet50", "resnet50_maxblur"], ["vit_b16"]
 SMALL = sorted(set(module_names("augmix.models")) - {*LARGE, *LARGEST})
 # Of the others some have test images alone, and Tiny-ImageNet's 64 pixels are as many as ImageNet's here.
 TRAINED_ON = ["cifar10", "cifar100", "digits", "fashion_mnist", "fashion_small", "image_folder", "imagenet"]
-nightly = pytest.mark.skipif("AUGMIX_TEST_NIGHTLY" not in os.environ, reason="make test-nightly does it")
 
 
 def write_cifar(module: ModuleType, root: Path, images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,9 +82,11 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[s
 @pytest.mark.parametrize(
     ("loaders", "architectures", "side"),
     [
-        pytest.param(TRAINED_ON, SMALL, 32, id="small"),
-        pytest.param(["imagenet"], LARGE, 64, id="large"),
-        pytest.param(["imagenet"], LARGEST, 224, id="largest", marks=nightly),
+        pytest.param(TRAINED_ON, ["smallnet"], 32, id="loaders"),
+        pytest.param(["fashion_small"], SMALL, 32, id="architectures"),
+        pytest.param(TRAINED_ON, SMALL, 32, id="small", marks=pytest.mark.nightly),
+        pytest.param(["imagenet"], LARGE, 64, id="large", marks=pytest.mark.nightly),
+        pytest.param(["imagenet"], LARGEST, 224, id="largest", marks=pytest.mark.nightly),
     ],
 )
 def test_every_pair_passes_from_training_to_the_report(

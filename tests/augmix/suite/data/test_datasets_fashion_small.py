@@ -62,6 +62,7 @@ def test_the_pixels_are_the_published_ones(tmp_path: Path) -> None:
 
 
 @needs_debian
+@pytest.mark.nightly
 def test_the_file_can_be_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

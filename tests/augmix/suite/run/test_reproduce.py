@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -159,7 +160,9 @@ def test_the_users_environment_is_kept_without_what_is_foreign(monkeypatch: pyte
 
 
 @pytest.mark.slow
-def test_the_users_environment_changes_nothing(copied: Checkout, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neither_the_users_environment_nor_a_clock_that_was_wrong_changes_anything(
+    copied: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
     profile = copied.folder / "dry"
     profile.mkdir()
     (profile / "config.yaml").write_text("dry-run: true\n")
@@ -168,9 +171,12 @@ def test_the_users_environment_changes_nothing(copied: Checkout, monkeypatch: py
     missing = [copied.folder / "results/tiny" / name for name in ("report.pdf", "mlflow.synced")]
     for path in missing:
         path.unlink()
+    for name in ("metrics.csv", "runs.csv"):
+        os.utime(copied.folder / "results/tiny" / name, (time.time() + 600,) * 2)
     done = copied.reproduce("config/tiny.yaml")
     assert done.returncode == 0, done.stderr
     assert all(path.exists() for path in missing)
+    assert "in the future" in done.stderr
 
 
 @pytest.mark.slow
@@ -293,7 +299,7 @@ def test_the_guard_ends_the_jobs_when_the_front_errs() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stream", ["a pipe that nobody reads", "a full disk"])
+@pytest.mark.parametrize("stream", ["a pipe that nobody reads", pytest.param("a full disk", marks=pytest.mark.nightly)])
 def test_nobody_has_to_listen(copied: Checkout, stream: str) -> None:
     run, config = (
         "digits/smallnet/standard/seed0",

@@ -15,7 +15,6 @@ from augmix.suite.config.experiment import load
 from augmix.suite.io import contents
 from augmix.suite.io.files import expanded
 from augmix.suite.run import surroundings
-from tests.checkout import Checkout
 
 Write = Callable[..., Path]
 
@@ -100,18 +99,6 @@ def test_a_path_with_braces_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
         list(surroundings.check(load(write_config()), None))
     with pytest.raises(UserError, match=r"the folder r{b} has braces, which Snakemake takes for wildcards"):
         load(write_config(folders={"data": "data", "results": "r{b}"}))
-
-
-@pytest.mark.slow
-def test_a_report_made_of_files_of_the_future_stays(copied: Checkout) -> None:
-    folder = copied.folder / "results/tiny"
-    for name in ("metrics.csv", "runs.csv"):
-        os.utime(folder / name, (time.time() + 600,) * 2)
-    (folder / "report.pdf").unlink()
-    done = copied.reproduce("config/tiny.yaml")
-    assert done.returncode == 0, done.stderr
-    assert (folder / "report.pdf").exists()
-    assert "in the future" in done.stderr
 
 
 def test_the_interpreter_may_lie_below_any_path(tmp_path: Path) -> None:

@@ -103,6 +103,7 @@ def test_a_place_among_other_processes_is_not_taken_for_one_here(
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_torchrun_starts_the_processes_as_well(small_experiment: MakeExperiment, tmp_path: Path) -> None:
     settings, folder = run_settings(small_experiment, "smallnet", epochs=1), folder_in(tmp_path)
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]

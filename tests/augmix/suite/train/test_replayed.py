@@ -95,8 +95,7 @@ def killed(
     return found
 
 
-@pytest.mark.parametrize("stop", [1, 5])
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize(("optimizer", "stop"), [("sgd", 1), ("adamw", 5)])
 def test_killed_and_resumed_it_ends_in_the_same_bits(
     optimizer: str, stop: int, small_experiment: MakeExperiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,7 +79,7 @@ def test_a_run_writes_everything_and_repeats_to_the_bit(small_experiment: MakeEx
     assert not [path for path in one.iterdir() if path.name.endswith(".tmp")]
 
 
-@pytest.mark.parametrize("stop", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("stop", [1, 3, 4])  # of three steps an epoch
 def test_interrupted_anywhere_it_ends_in_the_same_bits(
     small_experiment: MakeExperiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
 ) -> None:
