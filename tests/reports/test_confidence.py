@@ -67,7 +67,7 @@ def test_calibration_by_severity_begins_with_clean_images_and_has_the_seeds_spre
         expected.append((np.mean(seeds), np.std(seeds, ddof=1)))
     means, deviations = np.transpose(expected)
     np.testing.assert_allclose(rms.lines[1].get_ydata(), means)
-    edges = rms.collections[1].get_paths()[0].vertices
+    edges = np.asarray(rms.collections[1].get_paths()[0].vertices)
     for severity in range(6):
         of = edges[edges[:, 0] == severity, 1]
         assert (of.min(), of.max()) == pytest.approx(
