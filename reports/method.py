@@ -56,7 +56,7 @@ def steps_of(image: np.ndarray, plan: "Plan") -> Steps:
                 current = operations.apply(name, current, parameter)
                 chain.append((name, _shown(current)))
         chains.append(chain)
-    one = mixing.Plan(*(array[:1] for array in plan[:4]), plan.size)
+    one = _entry(plan, 0)
     mixture, view = (mixing.apply(batch, plan_) for plan_ in (one._replace(m=np.ones(1)), one))
     return Steps(chains, plan.weights[0].tolist(), _shown(mixture), float(plan.m[0]), _shown(view))
 
@@ -72,15 +72,21 @@ def telling_plans(size: tuple[int, int]) -> "tuple[Plan, Plan]":
     No operation is there twice, and no weight is so small that its chain could not be seen.
     """
     from augmix import operations
-    from augmix.mixing import Plan, Sampler
+    from augmix.mixing import Sampler
 
     plan = Sampler().sample(DRAWS, size, np.random.default_rng(0))
     depths = np.sort((plan.operations != operations.IDENTITY).sum(2), axis=1)
     clear = (plan.weights.min(1) > 0.2) & (np.abs(plan.m - 0.5) < 0.2) & (depths == (1, 2, 3)).all(1)
     all_six = 1 + 6  # and the identity
     place = next(at for at in np.flatnonzero(clear).tolist() if len(np.unique(plan.operations[at])) == all_six)
-    first, second = (Plan(*(array[at : at + 1] for array in plan[:4]), size) for at in (place, place + 1))
-    return first, second
+    return _entry(plan, place), _entry(plan, place + 1)
+
+
+def _entry(plan: "Plan", place: int) -> "Plan":
+    """The plan of one image of a batch."""
+    arrays = (plan.operations, plan.parameters, plan.weights, plan.m)
+    ids, parameters, weights, m = (array[place : place + 1] for array in arrays)
+    return plan._replace(operations=ids, parameters=parameters, weights=weights, m=m)
 
 
 def draw_method(results: Results, data: Path, folder: Path, dataset: str) -> Iterator[Drawing]:
