@@ -30,10 +30,6 @@ class Plan(NamedTuple):
     m: np.ndarray
     size: tuple[int, int]
 
-    def of(self, which: slice) -> "Plan":
-        """The plan of some of the images."""
-        return Plan(self.operations[which], self.parameters[which], self.weights[which], self.m[which], self.size)
-
 
 @eager
 def apply(images: torch.Tensor, plan: Plan) -> torch.Tensor:

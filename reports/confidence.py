@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from augmix.suite.evaluate.measures import MEASURES
-from augmix.suite.evaluate.scores import INTERVALS
+from augmix.suite.evaluate.scores import INTERVALS, FloatArray
 from augmix.suite.testsets.base import TestSet
-from reports.archives import FloatArray, answers_of
+from reports.archives import answers_of
 from reports.layout import decimal
 from reports.loaded import Results
 from reports.names import PrintedMethod, architecture_title

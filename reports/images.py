@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 
 from augmix.suite.data.datasets import evenly, read_images
 from augmix.suite.evaluate.measures import MEASURES
+from augmix.suite.evaluate.scores import FloatArray
 from augmix.suite.io.files import read_array, read_mapping
 from augmix.suite.testsets.base import TestSet
-from reports.archives import FloatArray, answers_of
+from reports.archives import answers_of
 from reports.findings import extremes
 from reports.loaded import Results
 from reports.quantities import MCE, Place

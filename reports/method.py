@@ -56,7 +56,7 @@ def steps_of(image: np.ndarray, plan: "Plan") -> Steps:
                 current = operations.apply(name, current, parameter)
                 chain.append((name, _shown(current)))
         chains.append(chain)
-    one = plan.of(slice(1))
+    one = _entry(plan, 0)
     mixture, view = (mixing.apply(batch, plan_) for plan_ in (one._replace(m=np.ones(1)), one))
     return Steps(chains, plan.weights[0].tolist(), _shown(mixture), float(plan.m[0]), _shown(view))
 
@@ -79,7 +79,14 @@ def telling_plans(size: tuple[int, int]) -> "tuple[Plan, Plan]":
     clear = (plan.weights.min(1) > 0.2) & (np.abs(plan.m - 0.5) < 0.2) & (depths == (1, 2, 3)).all(1)
     all_six = 1 + 6  # and the identity
     place = next(at for at in np.flatnonzero(clear).tolist() if len(np.unique(plan.operations[at])) == all_six)
-    return plan.of(slice(place, place + 1)), plan.of(slice(place + 1, place + 2))
+    return _entry(plan, place), _entry(plan, place + 1)
+
+
+def _entry(plan: "Plan", place: int) -> "Plan":
+    """The plan of one image of a batch."""
+    arrays = (plan.operations, plan.parameters, plan.weights, plan.m)
+    ids, parameters, weights, m = (array[place : place + 1] for array in arrays)
+    return plan._replace(operations=ids, parameters=parameters, weights=weights, m=m)
 
 
 def draw_method(results: Results, data: Path, folder: Path, dataset: str) -> Iterator[Drawing]:

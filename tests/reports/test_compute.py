@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,7 +33,9 @@ def test_points_are_means_of_compute_and_of_the_mce(
     results = load(synthetic.write(), synthetic.data)
     [drawing] = draw_compute(results, tmp_path, "digits")
     [ax] = drawn[drawing.name].axes
-    shown = [np.asarray(line.get_xydata()).tolist()[0] for line in ax.lines if line.get_marker() not in ("None", "")]
+    shown = [
+        np.asarray(line.get_xydata(), float).tolist()[0] for line in ax.lines if line.get_marker() not in ("None", "")
+    ]
     expected = []
     for i, method in enumerate(("standard", "augmix", "no_jsd")):
         values = [

@@ -44,7 +44,7 @@ def test_a_reliability_diagram_has_the_accuracy_at_each_confidence(
                 expected.append([100 * told[within].mean(), 100 * true[within].mean()])
         assert expected
         _, _, augmix, _ = ax.lines  # the diagonal comes first
-        np.testing.assert_allclose(np.asarray(augmix.get_xydata()), expected, rtol=1e-6)
+        np.testing.assert_allclose(np.asarray(augmix.get_xydata(), float), expected, rtol=1e-6)
     said = [text.get_text() for text in corrupted.texts]
     value = np.mean([predicted.value(method="augmix", seed=s, shift="pooled", metric="ece") for s in (0, 1)])
     assert (said[0], said[2]) == ("ECE (%)", f"{100 * value:.1f}")
@@ -66,7 +66,7 @@ def test_calibration_by_severity_begins_with_clean_images_and_has_the_seeds_spre
         ]
         expected.append((np.mean(seeds), np.std(seeds, ddof=1)))
     means, deviations = np.transpose(expected)
-    np.testing.assert_allclose(np.asarray(rms.lines[1].get_ydata()), means)
+    np.testing.assert_allclose(np.asarray(rms.lines[1].get_ydata(), float), means)
     edges = np.asarray(rms.collections[1].get_paths()[0].vertices)
     for severity in range(6):
         of = edges[edges[:, 0] == severity, 1]
