@@ -20,7 +20,7 @@ from augmix.methods.augmix import method as augmix
 NEUTRAL = 0.65
 """The share of values that either kind of noise leaves alone."""
 CENTRE = 127.5
-"""What is 0 for the noise: the authors' images are in [-1, 1]."""
+"""The value that is 0 for the noise: the authors' images are in [-1, 1]."""
 
 
 def method(

@@ -24,7 +24,7 @@ FEWER, ALL = np.arange(10), np.arange(14)
 
 
 class Space(NamedTuple):
-    """What the highest magnitude asks for."""
+    """The value at the highest magnitude."""
 
     shear: float
     translate: float
@@ -76,7 +76,7 @@ def augmented(
 
 @cache
 def parameters(space: Space, size: tuple[int, int]) -> np.ndarray:
-    """What each operation takes at each magnitude, of the one sign and the other: float64 (operations, 31, 2).
+    """Each operation's parameter at each magnitude, of the one sign and the other: float64 (operations, 31, 2).
 
     `size` is the images' (height, width). Steps are in single precision, as torchvision's are.
     """

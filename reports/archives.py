@@ -102,7 +102,7 @@ def _noise_floor(results: Results, place: Place, quantity: Quantity) -> float | 
 
 
 class Answers(NamedTuple):
-    """What a run says of a test set's images."""
+    """A run's answers to a test set's images."""
 
     wrong: FloatArray
     """Each base image's share of copies that are predicted wrongly, (N,)."""

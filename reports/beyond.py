@@ -25,7 +25,7 @@ class Line(NamedTuple):
     beyond: float
     """Effective robustness in points: its accuracy minus the expected one."""
     interval: tuple[float, float]
-    """Where that would lie for a method that is one of the others, with a chance of 95 %, in points."""
+    """The range in which that would lie for a method that is one of the others, with a chance of 95 %, in points."""
     others: int
 
 

@@ -23,7 +23,7 @@ UNKNOWN = (
 
 
 def compute_seconds(runs: pd.DataFrame) -> pd.Series:
-    """What each training took: the time of processors, or on a GPU its own; NaN where that is not known."""
+    """The compute of each training: the time of processors, or on a GPU its own; NaN where that is not known."""
     return runs["train_seconds"].where(runs["device"] != "cpu", runs["train_cpu_seconds"])
 
 

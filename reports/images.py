@@ -110,7 +110,7 @@ def _heat(ax: Axes, values: FloatArray, numbered: bool) -> None:
 
 
 class Disagreement(NamedTuple):
-    """What standard training and AugMix make of each base image of a test set, (N,) each."""
+    """The verdicts of standard training and of AugMix on each base image of a test set, (N,) each."""
 
     standard: FloatArray
     """The share of its copies that standard training gets wrong, on average over the runs."""

@@ -41,7 +41,7 @@ class Steps(NamedTuple):
 
 
 def steps_of(image: np.ndarray, plan: "Plan") -> Steps:
-    """What the first entry of a plan makes of an image, uint8 (H, W, 3), step by step."""
+    """The images that the first entry of a plan makes of one, uint8 (H, W, 3), step by step."""
     import torch
 
     from augmix import mixing, operations

@@ -55,7 +55,7 @@ def on_the_cpu() -> Iterator[Callable[[], bool]]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_waiting_for_the_disk() -> Iterator[None]:
-    """What a power cut leaves is tried in a process of its own; here each flush would only take time."""
+    """The state after a power cut is tried in a process of its own; here each flush would only take time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield

@@ -16,7 +16,7 @@ SHIPPED = Path(__file__).with_name("released")
 INDEX = "weights.json"
 """The file of a folder of released nets that says what they are."""
 FIELDS = {"file": str, "sha256": str, "architecture": str, "classes": list, "normalisation": list}
-"""What the index says of each net; also `url`, where its file can be had elsewhere."""
+"""The keys of an entry of the index; also `url`, where its file can be had elsewhere."""
 
 
 class Released(models.Normalised):
@@ -51,7 +51,7 @@ def load(name: str, source: str | Path | None = None) -> Released:
 
 
 def read_index(path: Path) -> dict[str, dict[str, Any]]:
-    """What an index says of each net, by name; raises `UserError` for one that is missing or damaged."""
+    """An index's entries by the nets' names; raises `UserError` for one that is missing or damaged."""
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
         if all(isinstance(entry[key], kind) for entry in index.values() for key, kind in FIELDS.items()):

@@ -178,7 +178,7 @@ def test_a_method_from_outside_is_one_file_and_one_line(
     small_experiment: Callable[..., Experiment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "inverted.py").write_text(
+    (tmp_path / "mine" / "turned.py").write_text(
         "from augmix.losses import cross_entropy\n"
         "from augmix.methods import Method, unmixed\n"
         "def method(*, above: int = 0) -> Method:\n"
@@ -187,14 +187,14 @@ def test_a_method_from_outside_is_one_file_and_one_line(
         "    return Method(lambda images, labels, net, rng: [255 - images], unmixed, cross_entropy)\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    experiment = small_experiment(methods=["inverted"], method_packages=["mine"])
+    experiment = small_experiment(methods=["turned"], method_packages=["mine"])
     settings = experiment.runs[0].training
     views = methods.build(settings.method, ["mine"]).views(torch.zeros(1, 3, 2, 2, dtype=torch.uint8), *[None] * 3)  # type: ignore[arg-type]
     assert views[0].min() == 255
-    folder = tmp_path / "results" / "x" / "digits" / "smallnet" / "inverted" / "seed0"
+    folder = tmp_path / "results" / "x" / "digits" / "smallnet" / "turned" / "seed0"
     train(settings, folder)
     assert (folder / "model.pt").is_file()
-    odd = {"name": "odd", "preset": "inverted", "parameters": {"above": 300}}
+    odd = {"name": "odd", "preset": "turned", "parameters": {"above": 300}}
     refused = small_experiment(methods=[odd], method_packages=["mine"])
-    with pytest.raises(UserError, match=r"method 'odd': inverted: above must be in \[0, 255\], not 300"):
+    with pytest.raises(UserError, match=r"method 'odd': turned: above must be in \[0, 255\], not 300"):
         check_methods(refused)

@@ -41,7 +41,7 @@ def test_fractals_are_many_coloured_and_the_same_each_time() -> None:
 
 
 def test_a_fractals_points_are_where_its_maps_send_them() -> None:
-    """Of a system whose maps halve the square towards three corners: Sierpiński's triangle."""
+    """The attractor of a system whose maps halve the square towards three corners: Sierpiński's triangle."""
     matrices = np.broadcast_to(np.eye(2) / 2, (1, 4, 2, 2))
     offsets = np.array([[[0, 0], [0.5, 0], [0, 0.5], [0, 0]]])
     density = _pictures._density(matrices, offsets, np.array([[1, 1, 1, 0]]) / 3, 32, np.random.default_rng(0))[0]

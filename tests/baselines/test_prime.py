@@ -34,7 +34,7 @@ def test_filters_are_scipys(values: Tensor) -> None:
 
 @pytest.mark.parametrize("band", [None, 5])
 def test_colour_maps_are_sums_of_sines(values: Tensor, band: int | None) -> None:
-    """Of values of 8 bits they are as exact as single precision; of others the table errs a little."""
+    """They are as exact as single precision for values of 8 bits; for others the table errs a little."""
     between = values.roll(1) * 0.7 + values * 0.3
     lengths = set()
     for seed in range(20):

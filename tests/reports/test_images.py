@@ -27,7 +27,7 @@ def predicted(synthetic: Synthetic) -> Synthetic:
 
 
 def wrong(synthetic: Synthetic, method: str, seed: int) -> np.ndarray:
-    """Which copies of each image are predicted wrongly, (75, 60)."""
+    """Whether each copy of each image is predicted wrongly, (75, 60)."""
     [testset] = [t for t in load(synthetic.folder, synthetic.data).testsets("digits") if t.name == "C"]
     path = synthetic.folder / f"digits/smallnet/{method}/seed{seed}/predictions/C.npz"
     archive = predictions.read(path, testset.shifts)

@@ -64,7 +64,7 @@ def test_text_is_set_in_the_font_of_the_figures(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text("{}", encoding="utf-8")
     (tmp_path / "report.typ").write_text(f"{rule}\nText", encoding="utf-8")
     made = typeset(tmp_path, 0)
-    assert f"+{style.STYLE['font.family']}-Regular".encode() in made
+    assert f"+{style.STYLE['font.family'][0]}-Regular".encode() in made
     assert b"Libertinus" not in made
 
 

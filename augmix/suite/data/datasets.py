@@ -18,7 +18,7 @@ import importlib
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType, NoneType
@@ -217,6 +217,7 @@ def prepare(settings: Preparation, folder: Path) -> None:
     if data.streamed is not None:
         record["streamed"] = dict(data.streamed)
     with ExitStack() as whole:
+        whole.callback(_remove_empty, folder)
         for split, (images, labels) in splits.items():
             for kind, array in (("images", images), ("labels", labels.astype(np.int64))):
                 path = folder / f"{split}_{kind}.npy"
@@ -224,6 +225,11 @@ def prepare(settings: Preparation, folder: Path) -> None:
         # A record of other settings must not stand beside half of the new arrays, should this be interrupted.
         (folder / "dataset.json").unlink(missing_ok=True)
     write_json(folder / "dataset.json", record)
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):  # it is not empty, or was never made
+        folder.rmdir()
 
 
 def write_rows(

@@ -55,7 +55,7 @@ class Net(NamedTuple):
     name: str
     weights: Path
     entry: dict[str, Any]
-    """What the index says of it."""
+    """The index's entry about it."""
     card: str
 
 

@@ -120,7 +120,7 @@ def _only_weights(found: Mapping[str, Any], inside: Mapping[str, Mapping[str, An
 
 
 def _constants(found: Mapping[str, Any]) -> dict[str, Tensor]:
-    """What can be constants of a normalisation right in a mapping, by name."""
+    """The entries right in a mapping that can be constants of a normalisation, by name."""
     return {key: torch.as_tensor(found[key]) for key in (*MEANS, *STDS) if _is_constant(found.get(key))}
 
 

@@ -52,7 +52,7 @@ class Shift(NamedTuple):
     counted_as: np.ndarray | None = None
     """The class that each of `classes` counts as, int64 (K,), where several make one; None: itself."""
     merged_by: Literal["greatest", "mean"] = "greatest"
-    """Of several that make one the greatest logit stands for it, or the mean probability."""
+    """The greatest logit stands for several that make one, or the mean probability."""
     adaptation: Adaptation | None = None
 
 

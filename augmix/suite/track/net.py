@@ -56,7 +56,7 @@ def artifacts(
 @cache
 def _example(images: Path) -> Any:
     """The first image of an array, as nested lists: uint8 (1, H, W, 3)."""
-    return np.load(images, mmap_mode="r")[:1].tolist()
+    return np.load(images, mmap_mode="r", allow_pickle=False)[:1].tolist()
 
 
 def _tensor(dtype: str, *shape: int) -> str:
@@ -82,7 +82,7 @@ class Predictor:
 
 
 def _load_pyfunc(path: str) -> Predictor:
-    """What MLflow calls with the folder of `net.json` and `model.pt`."""
+    """The function that MLflow calls with the folder of `net.json` and `model.pt`."""
     import torch
 
     from augmix.suite.evaluate.evaluation import load_net

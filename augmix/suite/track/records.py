@@ -28,7 +28,7 @@ _METRICS_COLUMNS = (
 )  # fmt: skip
 
 _NOTED = ("augmix", "dirty", "python", "platform", "cpu", "packages", "device", "precision", "processes", "threads")
-"""What of a run's provenance people look for; the rest, digests for the most part, is in the artifact."""
+"""The parts of a run's provenance that people look for; the rest, digests for the most part, is in the artifact."""
 
 # MLflow's limits on the length of a name, a parameter and a tag.
 _NAME_LENGTH, _PARAMETER_LENGTH, _TAG_LENGTH = 250, 6000, 5000

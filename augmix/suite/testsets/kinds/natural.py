@@ -71,7 +71,7 @@ class Natural(TestSet):
     own: Mapping[str, Any]
     """The `loader` and `options` of the data set, with which its files are compared."""
     merged_by: Literal["greatest", "mean"] = "greatest"
-    """Of several classes that are one of theirs, the greatest logit or the mean probability stands for it."""
+    """The greatest logit or the mean probability stands for several classes that are one of theirs."""
 
     kind: ClassVar[str] = "natural"
     question: ClassVar[str] = "natural"

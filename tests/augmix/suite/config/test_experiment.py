@@ -102,7 +102,7 @@ def test_a_new_seed_leaves_the_other_runs_settings_alone(write_config: WriteConf
         ({"testsets": {"C": {"shift": ["fog"]}}}, "unknown key 'shift' in testsets.C; did you mean 'shifts'?"),
         ({"testsets": {"C": {"images": 0}}}, "testsets.C.images is 0; it must be ≥ 1"),
         ({"testsets": {"P": {"seed": -1}}}, "testsets.P.seed is -1; it must be ≥ 0"),
-        ({"testsets": {"mine": {}}}, "the test set 'mine' needs a 'kind' (adapted, adversarial, clean"),
+        ({"testsets": {"mine": {}}}, "the test set 'mine' needs a 'kind' (adapted, adversarial, as_outside, clean"),
         ({"testsets": {"mine": {"kind": "natral"}}}, "unknown kind of test set 'natral'; did you mean 'natural'?"),
         ({"testsets": {"clean": {"images": 3}}}, "unknown key 'images' in testsets.clean; valid: kind"),
         ({"testsets": {"../up": {"kind": "natural"}}}, "'../up'"),

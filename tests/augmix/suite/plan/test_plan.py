@@ -106,7 +106,7 @@ def test_a_validation_split_is_counted(write_config: WriteConfig) -> None:
     experiment = made.experiment
     assert plan.sizes(experiment, "digits-validation") == (96, 40)
     assert [job.evaluated for job in made.jobs[:3]] == [
-        40 + 4 * 5 * 40 + 1060, 40 + 4 * 5 * 40 + 1060, 40 + 4 * 5 * 40,
+        40 + 7 * 5 * 40 + 1060, 40 + 7 * 5 * 40 + 1060, 40 + 7 * 5 * 40,
     ]  # fmt: skip
 
 
