@@ -71,12 +71,12 @@ def test_configurations_are_accepted(
         (tmp_path / path.name).symlink_to(path)
     (tmp_path / "tried.yaml").write_text(code.replace("/path/to/folder", str(tmp_path / "images")), encoding="utf-8")
     module = block("python", "def method(").encode()
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine/__init__.py").touch()
-    (tmp_path / "mine/inverted.py").write_bytes(module)
+    (tmp_path / "shown").mkdir()
+    (tmp_path / "shown/__init__.py").touch()
+    (tmp_path / "shown/inverted.py").write_bytes(module)
     monkeypatch.syspath_prepend(tmp_path)
     with (tmp_path / "tried.yaml").open("a", encoding="utf-8") as file:
-        file.write("method_packages: [baselines, ablations, mine]\n")
+        file.write("method_packages: [baselines, ablations, shown]\n")
     assert experiment.load(str(tmp_path / "tried.yaml")).runs
 
 
