@@ -8,15 +8,17 @@ import numpy as np
 from scipy import stats
 
 from augmix.suite.testsets.base import TestSet
-from reports.evidence import as_family, compared_cells, contrasts, interaction
+from reports.evidence import Compared, as_family, compared_cells, contrasts, interaction
 from reports.layout import CONFIDENCE, Answer, Column, Row, Table, framed
 from reports.loaded import Results
 from reports.names import architecture_title, headline_title, spaced
 from reports.quantities import CLEAN_ERROR, Cell, Place, Quantity, headline_of
-from reports.words import difference_in_words, plural, sentence
+from reports.words import difference_in_words, is_nothing, plural, sentence
 
 FEWEST = 4
 """Methods that a line needs: it leaves two degrees of freedom."""
+CLOSEST = 1e-3
+"""Clean accuracies that lie closer on the probit scale, about .01 points, have no line."""
 
 
 class Line(NamedTuple):
@@ -77,13 +79,13 @@ def adaptation(results: Results) -> Answer | None:
             rows.append(Row(keys, block, how, [*cells, difference]))
         if len(gains) == 2:
             text.append(
-                f"On {results.dataset_title(dataset)}, {architecture_title(architecture)}, AugMix's {title} minus that "
-                f"of standard training is {difference_in_words(gains[0])}; with adapted batch norms it is "
-                f"{difference_in_words(gains[1])}."
+                f"On {results.dataset_title(dataset)}, {architecture_title(architecture)}, AugMix's {title}, beside "
+                f"that of standard training, {_verb(gains[0])} {difference_in_words(gains[0])}; with adapted batch "
+                f"norms it {_verb(gains[1])} {difference_in_words(gains[1])}."
             )
             said.append((title, interaction(gains[1], gains[0])))
     for (title, _), more in zip(said, as_family([more for _, more in said], "gains after adaptation"), strict=True):
-        text.append(f"From the one to the other the difference in {title} changes by {difference_in_words(more)}.")
+        text.append(f"The second difference in {title}, beside the first, {_verb(more)} {difference_in_words(more)}.")
     columns = [Column("", standard.title, "standard"), Column("", augmix.title, "augmix")]
     columns.append(Column("", "AugMix − standard", "difference"))
     frame = framed(["dataset", "architecture", "testset"], columns, rows)
@@ -138,7 +140,7 @@ def effective_robustness(clean: Sequence[Cell], shifted: Sequence[Cell], own: in
     if not mine:
         return None
     x, y = stats.norm.ppf(np.clip([pair[:2] for pair in known if not pair[2]], 1e-4, 1 - 1e-4)).T.reshape(2, -1)
-    if len(x) < FEWEST or np.ptp(x) == 0:
+    if len(x) < FEWEST or np.ptp(x) < CLOSEST or np.ptp(y) < CLOSEST:
         return None
     at = stats.norm.ppf(np.clip(mine[0][0], 1e-4, 1 - 1e-4))
     slope, base = np.polyfit(x, y, 1)
@@ -146,7 +148,8 @@ def effective_robustness(clean: Sequence[Cell], shifted: Sequence[Cell], own: in
     error = spread * np.sqrt(1 + 1 / len(x) + (at - x.mean()) ** 2 / np.sum((x - x.mean()) ** 2))
     expected, reach = slope * at + base, stats.t.ppf(0.975, len(x) - 2) * error
     low, middle, high = stats.norm.cdf([expected - reach, expected, expected + reach])
-    return Line(100 * (mine[0][1] - middle), (100 * (low - middle), 100 * (high - middle)), len(x))
+    own_accuracy = np.clip(mine[0][1], 1e-4, 1 - 1e-4)
+    return Line(100 * (own_accuracy - middle), (100 * (low - middle), 100 * (high - middle)), len(x))
 
 
 def _in_words(title: str, where: str, name: str, line: Line) -> str:
@@ -155,8 +158,13 @@ def _in_words(title: str, where: str, name: str, line: Line) -> str:
     return (
         f"On {where}, {title}'s accuracy on {name} is {abs(line.beyond):.1f} points "
         f"{'above' if line.beyond >= 0 else 'below'} the line through {plural(line.others, 'other method')}, {told} "
-        f"the {CONFIDENCE} prediction interval of one more such method, {-low:.1f} points below to {high:.1f} above it."
+        f"the {CONFIDENCE} prediction interval of one more such method, {abs(low):.1f} points below to {high:.1f} "
+        "above it."
     )
+
+
+def _verb(found: Compared) -> str:
+    return "shows" if is_nothing(found) else "is"
 
 
 def _asked(results: Results, question: str) -> list[tuple[str, str, Quantity]]:
@@ -167,13 +175,16 @@ def _asked(results: Results, question: str) -> list[tuple[str, str, Quantity]]:
             headline = headline_of(testset)
             if testset.question != question or headline is None:
                 continue
-            parts = testset.shifts if question == "texture" else ()
-            if len(parts) > 1:
-                each = [(spaced(shift), Quantity(testset.name, shift, headline.metric)) for shift in parts]
+            if question == "texture" and testset.entering:
+                each = [(spaced(s), Quantity(testset.name, s, headline.metric)) for s in testset.shifts]
             else:
                 each = [(testset.title, headline)]
             found += [(dataset, name, quantity) for name, quantity in each if results.has(quantity, dataset)]
-    return found
+    pairs = [(dataset, name) for dataset, name, _ in found]
+    return [
+        (dataset, name if pairs.count((dataset, name)) == 1 else f"{name} of {spaced(quantity.testset)}", quantity)
+        for dataset, name, quantity in found
+    ]
 
 
 def _testset(results: Results, dataset: str, quantity: Quantity) -> TestSet:
@@ -210,6 +221,7 @@ def _against_standard(results: Results, found: Sequence[tuple[str, str, Quantity
     ]
     judged = as_family([one for *_, one in alone], family)
     return [
-        f"On {where}, AugMix's error on {name} minus that of standard training is {difference_in_words(one)}."
+        f"On {where}, AugMix's error on {name}, beside that of standard training, {_verb(one)} "
+        f"{difference_in_words(one)}."
         for (where, name, _), one in zip(alone, judged, strict=True)
     ]

@@ -24,6 +24,9 @@ def read_runs(path: Path) -> pd.DataFrame:
     runs = read_table(path, RUN_COLUMNS, "augmix collect", RUN_NUMBERS, ["seed"])
     for row in runs[~runs["status"].isin(STATUSES)][:1].itertuples():
         _refuse(path, row, f"the status '{row.status}'; valid: {', '.join(STATUSES)}")
+    for column in RUN_NUMBERS:
+        for row in runs[(runs[column] < 0) | (runs[column] == float("inf"))][:1].itertuples():
+            _refuse(path, row, f"the {column} is {getattr(row, column):g}; a number from 0 is possible")
     for row in runs[runs.duplicated(RUN)][:1].itertuples():
         _refuse(path, row, f"the run {_run(row)} again")
     return runs
@@ -43,12 +46,18 @@ def read_metrics(path: Path, config: Mapping[str, Any], runs: pd.DataFrame) -> p
         )
         for column, key in zip(PLACE, ("datasets", "architectures", "methods"), strict=True)
     }
-    named = {name for entry in config["datasets"].values() for name in entry["testsets"]}
-    known["testset"] = ("test sets of experiment.yaml", {VALIDATION.testset, *named})
+    chooses = {VALIDATION.testset} if config.get("validation") else set()
+    named = {dataset: {*entry["testsets"], *chooses} for dataset, entry in config["datasets"].items()}
+    known["testset"] = ("test sets of experiment.yaml", set().union(*named.values()))
     known["metric"] = ("measures", MEASURES)
     for column, (what, names) in known.items():
         for row in frame[~frame[column].isin(names)][:1].itertuples():
             _refuse(path, row, f"'{getattr(row, column)}' is not among the {what}")
+    others = [
+        testset not in named[dataset] for dataset, testset in zip(frame["dataset"], frame["testset"], strict=True)
+    ]
+    for row in frame[others][:1].itertuples():
+        _refuse(path, row, f"'{row.testset}' is not among the test sets of {row.dataset} in experiment.yaml")
     for row in frame[frame.duplicated([*RUN, *QUANTITY])][:1].itertuples():
         _refuse(path, row, f"a second value of {row.metric} on {row.shift} for {_run(row)}")
     largest, scale = (
@@ -63,9 +72,22 @@ def read_metrics(path: Path, config: Mapping[str, Any], runs: pd.DataFrame) -> p
     for row in frame[strange][:1].itertuples():
         _refuse(path, row, f"runs.csv has no run {_run(row)}")
     done = runs[runs["status"] == "done"]
+    _check_alike(path, frame.merge(done[RUN].assign(done=True), how="left").set_axis(frame.index))
     found = frame.assign(value=frame["value"] * scale).merge(done[RUN])
     _check_whole(path, found, done)
     return found
+
+
+def _check_alike(path: Path, frame: pd.DataFrame) -> None:
+    """Raise `UserError` for a value that most runs which were evaluated on its test set have not."""
+    frame = frame[frame["done"].eq(True)]
+    quantity = ["dataset", *QUANTITY]
+    having = frame.groupby(quantity, dropna=False)["value"].transform("size")
+    asked = frame.drop_duplicates([*RUN, "testset"]).groupby(["dataset", "testset"]).size()
+    runs = asked.reindex(pd.MultiIndex.from_frame(frame[["dataset", "testset"]])).to_numpy()
+    for row in frame[2 * having < runs][:1].itertuples():
+        at = f" at severity {row.severity:g}" if row.severity > 0 else ""
+        _refuse(path, row, f"{row.metric} on {row.shift}{at}, which other runs have not")
 
 
 def _check_whole(path: Path, frame: pd.DataFrame, done: pd.DataFrame) -> None:

@@ -13,7 +13,7 @@ from reports.loaded import Results
 from reports.names import headline_phrase, spaced
 from reports.quantities import MCE, Place, Quantity
 from reports.significance import overall_architecture
-from reports.words import count_word, enumerated
+from reports.words import count_word, enumerated, plural
 
 PHOTOMETRIC = ("frost", "fog", "brightness", "contrast")
 """The corruptions that change brightness and contrast most: on small images they make much of the mCE."""
@@ -76,9 +76,9 @@ def significant(results: Results) -> str:
     if not clear:
         return ""
     where = f"{headline_phrase(testset)} on {testset.title_on(results.dataset_title(dataset))}"
-    count = f"{count_word(sum(clear)) if any(clear) else 'none'} of {count_word(len(clear))} methods"
+    count = f"{count_word(sum(clear)) if any(clear) else 'none'} of {plural(len(clear), 'method')}"
     title = next(method.title for method in results.methods if method.name == control)
-    return f"In {where}, {count} differ{'s' if sum(clear) == 1 else ''} significantly from {title}"
+    return f"In {where}, {count} differ{'s' if sum(clear) < 2 else ''} significantly from {title}"
 
 
 def limits(results: Results) -> Iterator[str]:

@@ -19,7 +19,7 @@ WIDEST = 14
 """Columns; a table of cells with more is printed with rows and columns exchanged."""
 
 ENDS = ("_low", "_high")
-PARTIAL = "(k of n): a mean over only k of the n seeds asked for; the others did not finish."
+PARTIAL = "(k of n): a mean over only k of the n seeds asked for; the others have no such figure."
 
 
 class Column(NamedTuple):

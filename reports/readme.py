@@ -45,7 +45,10 @@ def record(results: Results, data: Path, folder: Path) -> None:
 
     `data` is the folder of all data.
     """
-    write_csv(folder / FIGURES, COLUMNS, _figures(results))
+    figures = list(_figures(results))
+    if not figures:
+        raise UserError(f"{results.folder}: no run has finished, so that there is nothing to record")
+    write_csv(folder / FIGURES, COLUMNS, figures)
     write_json(folder / MADE, _made(results, data))
 
 
@@ -164,15 +167,17 @@ def _beneath(rows: pd.DataFrame, made: dict[str, Any]) -> str:
     nets = f", nets of {enumerated(made['parameters'])} parameters" if made["parameters"] else ""
     tests = enumerated([f"{count:,}" for count in made["test_images"]]) if made["test_images"] else ""
     dirty = " with uncommitted changes" if made["uncommitted_changes"] else ""
-    where = (
-        f"commit {enumerated(made['commit'])}{dirty}, torch {enumerated(made['torch'])}, {enumerated(made['machine'])}"
-    )
+    where = f"commit {_known(made['commit'])}{dirty}, torch {_known(made['torch'])}, {_known(made['machine'])}"
     said.append(
         f"They are {finished} of {plural(made['epochs'], 'epoch')}{nets}{f', {tests} test images' if tests else ''}; "
         f"{made['day']}, {where}{took}. Another machine gives other bits, and figures that differ from these within "
         "that spread: so may the order of methods that are not told apart."
     )
     return " ".join(said)
+
+
+def _known(names: Sequence[str]) -> str:
+    return enumerated(names) if names else "unknown"
 
 
 def write(pages: Sequence[Path], recorded: Path) -> list[str]:

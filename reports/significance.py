@@ -118,7 +118,9 @@ def detectable(results: Results) -> list[str]:
                 f"five such experiments{same}; smaller ones would be missed more often."
             )
         elif found:
-            said.append(f"With one seed a method{on}, no difference can be found significant, however large.")
+            said.append(
+                f"With one seed of a method{on}, no difference from it can be found significant, however large."
+            )
     return said
 
 

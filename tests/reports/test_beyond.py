@@ -52,7 +52,7 @@ def test_adaptation_compares_the_gain_before_and_after(predicted: Synthetic) -> 
     for row in rows.values():
         assert float(row["difference"]) == pytest.approx(float(row["augmix"]) - float(row["standard"]), abs=1e-3)
     assert "with adapted batch norms it is" in said(found)
-    assert "From the one to the other the difference in mCE changes by" in said(found)
+    assert "The second difference in mCE, beside the first, is" in said(found)
 
 
 def test_natural_shifts_have_effective_robustness_with_enough_methods(predicted: Synthetic) -> None:

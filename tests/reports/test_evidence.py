@@ -191,7 +191,7 @@ def test_what_can_be_detected_is_said(predicted: Synthetic) -> None:
     predicted.seeds = (0,)
     predicted.write()
     (said,) = detectable(results_of(predicted))
-    assert said == "With one seed a method, no difference can be found significant, however large."
+    assert said == "With one seed of a method, no difference from it can be found significant, however large."
 
 
 def test_the_mean_over_architectures_has_its_own_scores(predicted: Synthetic) -> None:

@@ -177,6 +177,23 @@ def test_different_code_and_a_dirty_tree_are_warned_of(synthetic: Synthetic) -> 
             "row 8: the run digits/smallnet/standard, seed 0",
         ),
         ("runs.csv", lambda text: text.replace("done", "fine"), "row 2: the status 'fine'; valid: done"),
+        (
+            "runs.csv",
+            lambda text: text.replace(",61.5,", ",inf,", 1),
+            "row 2: the train_seconds is inf; a number from 0",
+        ),
+        ("runs.csv", lambda text: text.replace(",61.5,", ",-3,", 1), "row 2: the train_seconds is -3; a number from 0"),
+        ("metrics.csv", lambda text: text.replace(",clean,,error", ",claen,,error", 1), "row 2: error on claen, which"),
+        (
+            "metrics.csv",
+            lambda text: text.replace(",clean,,error", ",clean,3,error", 1),
+            "error on clean at severity 3",
+        ),
+        (
+            "metrics.csv",
+            lambda text: text.replace(",clean,digits,clean,", ",validation,digits,clean,", 1),
+            "'validation' is not",
+        ),
     ],
 )
 def test_missing_and_malformed_inputs_are_named(
