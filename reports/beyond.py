@@ -11,7 +11,7 @@ from augmix.suite.testsets.base import TestSet
 from reports.evidence import Compared, as_family, compared_cells, contrasts, interaction
 from reports.layout import CONFIDENCE, Answer, Column, Row, Table, framed
 from reports.loaded import Results
-from reports.names import architecture_title, headline_title, spaced
+from reports.names import architecture_title, headline_phrase, headline_title, spaced
 from reports.quantities import CLEAN_ERROR, Cell, Place, Quantity, headline_of
 from reports.words import difference_in_words, is_nothing, plural, sentence
 
@@ -65,7 +65,8 @@ def adaptation(results: Results) -> Answer | None:
     rows, text, said = [], [], []
     for (dataset, plain, adapted), architecture in product(pairs, results.architectures):
         one, other = (Place(dataset, architecture, method.name) for method in (augmix, standard))
-        title = headline_title(_testset(results, dataset, plain))
+        testset = _testset(results, dataset, plain)
+        title, phrase = headline_title(testset), headline_phrase(testset)
         gains = []
         for quantity, how in ((plain, "As trained"), (adapted, "Adapted")):
             judged = contrasts(results, [(one, other)], quantity, "")
@@ -79,13 +80,13 @@ def adaptation(results: Results) -> Answer | None:
             rows.append(Row(keys, block, how, [*cells, difference]))
         if len(gains) == 2:
             text.append(
-                f"On {results.dataset_title(dataset)}, {architecture_title(architecture)}, AugMix's {title}, beside "
+                f"On {results.dataset_title(dataset)}, {architecture_title(architecture)}, AugMix's {phrase}, beside "
                 f"that of standard training, {_verb(gains[0])} {difference_in_words(gains[0])}; with adapted batch "
                 f"norms it {_verb(gains[1])} {difference_in_words(gains[1])}."
             )
-            said.append((title, interaction(gains[1], gains[0])))
-    for (title, _), more in zip(said, as_family([more for _, more in said], "gains after adaptation"), strict=True):
-        text.append(f"The second difference in {title}, beside the first, {_verb(more)} {difference_in_words(more)}.")
+            said.append((phrase, interaction(gains[1], gains[0])))
+    for (phrase, _), more in zip(said, as_family([more for _, more in said], "gains after adaptation"), strict=True):
+        text.append(f"The second difference in {phrase}, beside the first, {_verb(more)} {difference_in_words(more)}.")
     columns = [Column("", standard.title, "standard"), Column("", augmix.title, "augmix")]
     columns.append(Column("", "AugMix − standard", "difference"))
     frame = framed(["dataset", "architecture", "testset"], columns, rows)
