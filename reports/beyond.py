@@ -43,8 +43,9 @@ def texture(results: Results) -> Answer | None:
     judged = _against_standard(results, found, "errors without texture or shape")
     caveat = (
         "Shuffled patches keep texture and lose shape, high-pass filters keep edges and lose areas, low-pass filters "
-        "the reverse; silhouettes keep shape alone. Where cues conflict, an image counts by its shape. A net that goes "
-        "by texture less than another errs less where texture is gone, and no less where shape is."
+        "the reverse; silhouettes keep shape alone. Images whose cues conflict have the shape of one class and the "
+        "texture of another, and are counted by either. A net that goes by texture less than another errs less where "
+        "texture is gone, and no less where shape is."
     )
     return Answer("Does AugMix change what a net looks at?", [*judged, caveat], [table])
 
