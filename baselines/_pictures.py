@@ -2,7 +2,7 @@
 
 Fractals are those of iterated function systems, drawn and coloured much as Anderson and Farrell (WACV 2022) do it. They
 have a seed of their own, so that they are the same in every run, and are made when the first batch asks for them: a
-thousand for images of 32 pixels take a second or two. Their backgrounds are smooth noise.
+thousand for images of 32 pixels take two or three seconds. Their backgrounds are smooth noise.
 """
 
 from collections.abc import Iterator

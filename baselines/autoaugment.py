@@ -59,8 +59,8 @@ def method(*, policy: str = "cifar10", full: bool = False, magnitudes: str | Non
     `cifar10` and `imagenet` are the paper's, of 25 sub-policies each; `cifar10_released` is the list of 95 that the
     authors' code for CIFAR-10 draws from, `fast_autoaugment_cifar10` the 493 of Fast AutoAugment (Lim et al., 2019).
     The file's `magnitudes` says whose scale its numbers are on: `autoaugment` or `autoaugment_imagenet` (0 to 10), or
-    `fast_autoaugment` (0 to 1, as that paper's code prints its policies). The parameter of that
-    name is read in its place, between the two that go to 10.
+    `fast_autoaugment` (0 to 1, as that paper's code prints its policies). The parameter of that name is read in its
+    place, between the two that go to 10.
     """
     check_flag("full", full)
     return Method(partial(augmented, policy=read_policy(policy, full, magnitudes)), unmixed, cross_entropy)

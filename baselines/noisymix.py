@@ -65,11 +65,7 @@ def mix_noisily(
         place = (uniform(view.shape, rng, view.device) - NEUTRAL) * (2 / (1 - NEUTRAL))
         values *= torch.where(place > 0, 1 + factor * (place - 1), 1.0)
         changed = uniform(view.shape, rng, view.device) > NEUTRAL
-        normal = torch.randn(view.shape, generator=generator(rng, view.device), device=view.device)
+        seeded = torch.Generator(view.device).manual_seed(int(rng.integers(2**63)))
+        normal = torch.randn(view.shape, generator=seeded, device=view.device)
         noisy.append(values + CENTRE * step * changed * normal + CENTRE)
     return noisy, soft_targets(targets, partner, share)
-
-
-def generator(rng: np.random.Generator, device: torch.device) -> torch.Generator:
-    """A generator of the device with a seed from `rng`."""
-    return torch.Generator(device).manual_seed(int(rng.integers(2**63)))

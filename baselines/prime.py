@@ -125,9 +125,9 @@ def displaced(images: Tensor, places: Tensor, rng: np.random.Generator, *, cut: 
     """All images (N, C, H, W) resampled bilinearly along one random smooth displacement; edges are repeated."""
     count, channels, height, width = images.shape
     shifts = displacement((height, width), cut, rng)
-    places = np.mgrid[:height, :width] - shifts[::-1]
+    sources = np.mgrid[:height, :width] - shifts[::-1]
     # What `grid_sample` calls -1 and 1 are the centres of the first and the last pixel; it asks for columns first.
-    axes = [2 * place / (side - 1) - 1 for place, side in zip(places[::-1], (width, height), strict=True)]
+    axes = [2 * source / (side - 1) - 1 for source, side in zip(sources[::-1], (width, height), strict=True)]
     grid = to_device(images.device, np.stack(axes, -1).astype(np.float32))
     planes = images.reshape(1, count * channels, height, width)
     return F.grid_sample(planes, grid[None], padding_mode="border", align_corners=True).view_as(images)

@@ -94,7 +94,6 @@ def speed(size: int) -> Iterator[dict[str, Any]]:
     count = 8 if size == 224 else 100
     images, rng = photographs(count, size), np.random.default_rng(0)
     rows: Table = []
-    named = "per-image script" if size == 32 else PEERS[size]
 
     def ours(name: str) -> None:
         for severity in SEVERITIES:
@@ -110,17 +109,17 @@ def speed(size: int) -> Iterator[dict[str, Any]]:
     for name in bar(compared(size), desc=f"speed at {size}"):
         calls = {"ours": lambda: ours(name), "peer": lambda: theirs(name)}  # noqa: B023
         seconds = interleaved(calls, turns=5, patience=PATIENCE).median()
-        rows.append(timed(size, name, seconds["ours"] / 5 / count, seconds["peer"] / 5, named))
+        rows.append(timed(size, name, seconds["ours"] / 5 / count, seconds["peer"] / 5))
     yield from rows
     summed = [row for row in rows if row["corruption"] in CORRUPTIONS]
     name = f"sum of {len(summed)}"
     ours_ms, theirs_ms = (sum(row[key] for row in summed) for key in ("ours ms", "peer ms"))
-    yield timed(size, name, ours_ms / 1e3, theirs_ms / 1e3, named)
+    yield timed(size, name, ours_ms / 1e3, theirs_ms / 1e3)
 
 
 def speed_of_c_bar() -> Iterator[dict[str, Any]]:
     """A row for every corruption of CIFAR-10-C̄, and their mean: milliseconds an image, mean of five severities."""
-    images, rows, named = photographs(100, 32), [], "per-image script"
+    images, rows = photographs(100, 32), []
     for plain, (levels, _) in PLAIN.items():
         name = plain.__name__
         keys = {level: noise.image_keys(0, name, severity, 0, 1) for severity, level in enumerate(levels or (), 1)}
@@ -131,13 +130,14 @@ def speed_of_c_bar() -> Iterator[dict[str, Any]]:
         if levels is not None:
             with per_image_script.pixel_by_pixel():
                 seconds = interleaved(calls, turns=5, patience=PATIENCE).median()
-            rows.append(timed(32, name, seconds["ours"] / 5 / len(images), seconds["peer"] / 5, named))
+            rows.append(timed(32, name, seconds["ours"] / 5 / len(images), seconds["peer"] / 5))
     yield from rows
     ours_ms, theirs_ms = (sum(row[key] for row in rows) / len(rows) for key in ("ours ms", "peer ms"))
-    yield timed(32, "mean of C̄", ours_ms / 1e3, theirs_ms / 1e3, named)
+    yield timed(32, "mean of C̄", ours_ms / 1e3, theirs_ms / 1e3)
 
 
-def timed(size: int, name: str, ours: float, theirs: float, named: str) -> dict[str, Any]:
+def timed(size: int, name: str, ours: float, theirs: float) -> dict[str, Any]:
+    named = "per-image script" if size == 32 else PEERS[size]
     ms = {"ours ms": round(1e3 * ours, 4), "peer ms": round(1e3 * theirs, 3)}
     return {"size": size, "corruption": name, "peer": named, **ms, "ratio": round(theirs / ours, 1)}
 

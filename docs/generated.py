@@ -4,6 +4,7 @@ The page of the commands is made when the site is built (`docs/hooks.py`), and k
 """
 
 import argparse
+import json
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -45,7 +46,7 @@ SAID_NOWHERE = {"seed": "The seed of its draws.", "steps": "The steps of the att
 def configuration() -> str:
     """The text of config/README.md: the experiments of the folder, and every key that the YAML may have."""
     parts = [HEAD, "## The experiments\n", _experiments()]
-    for title, node in _sections("", schema()):
+    for title, node in _sections():
         parts += [f"## {title or 'An experiment'}\n", _table(node)]
     parts += ["## Test sets\n", "What an entry of `testsets` may say beside `kind`, by its kind.\n"]
     for name in kinds.names():
@@ -56,7 +57,7 @@ def configuration() -> str:
 
 
 def _experiments() -> str:
-    """A row a file, with the comment that it begins with, as far as its first full stop."""
+    """A row a file, with the first paragraph of the comment that it begins with."""
     lines = ["| file | what it is |", "| --- | --- |"]
     for path in sorted(CONFIGURATION.parent.glob("*.yaml")):
         words = []
@@ -68,7 +69,7 @@ def _experiments() -> str:
     return "\n".join([*lines, ""])
 
 
-def _sections(title: str, node: Node) -> Iterator[tuple[str, Node]]:
+def _sections() -> Iterator[tuple[str, Node]]:
     """Every mapping with keys of its own, each definition once, under its name or its place in the file."""
     seen: set[str] = set()
 
@@ -86,7 +87,7 @@ def _sections(title: str, node: Node) -> Iterator[tuple[str, Node]]:
             if isinstance(inner, Mapping):
                 yield from walk(title + ending, inner)
 
-    yield from walk(title, node)
+    yield from walk("", schema())
 
 
 def _name(reference: str) -> str:
@@ -112,10 +113,13 @@ def _table(node: Node) -> str:
 
 def _value(value: Any) -> str:
     """A default as YAML writes it."""
-    written = {None: "null", True: "true", False: "false"}.get(value) if isinstance(value, bool | None) else None
     if isinstance(value, list):
-        written = f"[{', '.join(map(str, value))}]"
-    return f"`{written or (f'{value:.6g}' if isinstance(value, float) else value)}`"
+        value = f"[{', '.join(map(str, value))}]"
+    elif isinstance(value, float):
+        value = f"{value:.6g}"
+    elif isinstance(value, bool | None):
+        value = json.dumps(value)
+    return f"`{value}`"
 
 
 def _takes(node: Node) -> str:

@@ -61,9 +61,9 @@ def notebook(path: Path) -> Iterator[tuple[str, str | bytes]]:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Turn the links of a page from the repository's places to the site's."""
-    source = PurePosixPath(relpath(page.file.abs_src_path or "", CHECKOUT)) if page.file.abs_src_path else None
-    if source is None:
+    if not page.file.abs_src_path:  # of a page that is made, and kept nowhere
         return markdown
+    source = PurePosixPath(relpath(page.file.abs_src_path, CHECKOUT))
 
     def turned(link: re.Match[str]) -> str:
         image, words, target, anchor = link.groups(default="")

@@ -133,7 +133,7 @@ def _testset(results: Results, dataset: str, quantity: Quantity) -> TestSet | No
             results.memory[key] = to_choose_by(results.config, dataset)
         found: TestSet = results.memory[key]
         return found
-    return next((known for known in results.testsets(dataset) if known.name == quantity.testset), None)
+    return results.named(dataset, quantity.testset)
 
 
 def archive_of(results: Results, run: Run, quantity: Quantity) -> Path:

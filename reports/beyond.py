@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from augmix.suite.testsets.base import TestSet
 from reports.evidence import Compared, as_family, compared_cells, contrasts, interaction
-from reports.layout import CONFIDENCE, Answer, Column, Row, Table, framed
+from reports.layout import CONFIDENCE, Answer, Column, Row, Table, blocks, framed
 from reports.loaded import Results
 from reports.names import architecture_title, headline_phrase, headline_title, spaced
 from reports.quantities import CLEAN_ERROR, Cell, Place, Quantity, headline_of
@@ -52,38 +51,33 @@ def texture(results: Results) -> Answer | None:
 
 def adaptation(results: Results) -> Answer | None:
     """AugMix's gain before and after batch norms are adapted to the test images."""
-    found = _asked(results, "adaptation")
     standard, augmix = results.method("standard"), results.method("augmix")
-    if not found or standard is None or augmix is None:
+    if standard is None or augmix is None:
         return None
-    pairs = []
-    for dataset, _, quantity in found:
-        testset = _testset(results, dataset, quantity)
-        beside = next((known for known in results.testsets(dataset) if known.name == testset.beside), None)
-        plain = None if beside is None else headline_of(beside)
-        if plain is not None:
-            pairs.append((dataset, plain, quantity))
+    pairs = [
+        (dataset, beside, plain, adapted)
+        for dataset, _, adapted in _asked(results, "adaptation")
+        if (testset := results.named(dataset, adapted.testset)) is not None
+        if (beside := results.named(dataset, testset.beside)) is not None
+        if (plain := headline_of(beside)) is not None
+    ]
     rows, text, said = [], [], []
-    for (dataset, plain, adapted), architecture in product(pairs, results.architectures):
+    for (dataset, beside, plain, adapted), architecture in product(pairs, results.architectures):
         one, other = (Place(dataset, architecture, method.name) for method in (augmix, standard))
-        testset = _testset(results, dataset, plain)
-        title, phrase = headline_title(testset), headline_phrase(testset)
+        where, phrase = f"{results.dataset_title(dataset)}, {architecture_title(architecture)}", headline_phrase(beside)
         gains = []
         for quantity, how in ((plain, "As trained"), (adapted, "Adapted")):
-            judged = contrasts(results, [(one, other)], quantity, "")
-            if (one, other) in judged:
-                gains.append(judged[one, other])
+            gain = contrasts(results, [(one, other)], quantity, "").get((one, other))
+            gains += [gain] if gain is not None else []
             cells = compared_cells(results, dataset, architecture, quantity, [other.method, one.method])
-            seeds = len(results.config["seeds"])
-            difference = judged[one, other].cell(seeds) if (one, other) in judged else "–"
-            block = f"{results.dataset_title(dataset)}, {architecture_title(architecture)}, {title}"
+            difference = "–" if gain is None else gain.cell(len(results.config["seeds"]))
             keys = (dataset, architecture, quantity.testset)
-            rows.append(Row(keys, block, how, [*cells, difference]))
+            rows.append(Row(keys, f"{where}, {headline_title(beside)}", how, [*cells, difference]))
         if len(gains) == 2:
             text.append(
-                f"On {results.dataset_title(dataset)}, {architecture_title(architecture)}, AugMix's {phrase}, beside "
-                f"that of standard training, {_verb(gains[0])} {difference_in_words(gains[0])}; with adapted batch "
-                f"norms it {_verb(gains[1])} {difference_in_words(gains[1])}."
+                f"On {where}, AugMix's {phrase}, beside that of standard training, {_verb(gains[0])} "
+                f"{difference_in_words(gains[0])}; with adapted batch norms it {_verb(gains[1])} "
+                f"{difference_in_words(gains[1])}."
             )
             said.append((phrase, interaction(gains[1], gains[0])))
     for (phrase, _), more in zip(said, as_family([more for _, more in said], "gains after adaptation"), strict=True):
@@ -189,22 +183,17 @@ def _asked(results: Results, question: str) -> list[tuple[str, str, Quantity]]:
     ]
 
 
-def _testset(results: Results, dataset: str, quantity: Quantity) -> TestSet:
-    return next(known for known in results.testsets(dataset) if known.name == quantity.testset)
-
-
 def _rows(results: Results, found: Sequence[tuple[str, str, Quantity]], names: Sequence[str]) -> list[Row]:
     """A row a method, a block a data set and architecture, a column a figure."""
     absent = Cell(None, None, 0, 0, "not run")
     rows = []
-    for dataset, architecture in product(dict.fromkeys(dataset for dataset, _, _ in found), results.architectures):
+    for dataset, architecture, block in blocks(results):
         columns = {
             name: compared_cells(results, dataset, architecture, quantity)
             for known, name, quantity in found
             if known == dataset
         }
-        block = f"{results.dataset_title(dataset)}, {architecture_title(architecture)}"
-        for i, method in enumerate(results.methods):
+        for i, method in enumerate(results.methods if columns else ()):
             cells = [columns[name][i] if name in columns else absent for name in names]
             rows.append(Row((dataset, architecture, method.name), block, method.title, cells))
     return rows

@@ -92,11 +92,11 @@ def draw_compute(results: Results, folder: Path, dataset: str) -> Iterator[Drawi
     shown = [name for name in results.architectures if name in means.index]
     looks = {title: look for title, look in looks_of(results).items() if title in set(data["method"])}
     name, across = f"compute_{dataset}", 2 if len(shown) == 4 else min(3, len(shown))
-    fronts = {}
+    fronts = set()
     with saved(folder, name, WIDTH, 2.4 * -(-len(shown) // across)) as figure:
         for ax, architecture in zip(panels(figure, len(shown), across, sharey=True), shown, strict=True):
             points = {title: (row["seconds"], row["value"]) for title, row in means.loc[architecture].iterrows()}
-            fronts[architecture] = front(points)
+            fronts.add(tuple(front(points)))
             _draw_points(ax, points, spread.loc[architecture], looks)
             ax.set(
                 xlabel=f"{kind} of a training ({unit})",
@@ -132,11 +132,8 @@ def _draw_points(
     best = [points[title] for title in front(points)]
     ax.plot(*zip(*best, strict=True), drawstyle="steps-post", color=COLOURS[0], linewidth=0.8, zorder=1)
     for title, (x, y) in points.items():
-        deviation = spread.loc[title]
-        ax.errorbar(
-            x, y, yerr=deviation["value"], xerr=deviation["seconds"], color=looks[title].colour,
-            marker=looks[title].marker, markeredgecolor="white", markeredgewidth=0.4, markersize=6, elinewidth=0.5,
-        )  # fmt: skip
+        sd = spread.loc[title]
+        ax.errorbar(x, y, yerr=sd["value"], xerr=sd["seconds"], **looks[title].line, markersize=6, elinewidth=0.5)
     ax.grid(axis="x")
     least, most = (end(x for x, _ in points.values()) for end in (min, max))
     if least > 0 and most > 4 * least:
@@ -144,11 +141,10 @@ def _draw_points(
         ax.xaxis.set_major_formatter("{x:g}")
 
 
-def _caption(results: Results, dataset: str, family: Family, kind: str, fronts: Mapping[str, list[str]]) -> str:
+def _caption(results: Results, dataset: str, family: Family, kind: str, fronts: set[tuple[str, ...]]) -> str:
     means = "means over seeds, whiskers ± one standard deviation; " if len(results.config["seeds"]) > 1 else ""
     what = f"{headline_title(family.first)} on {family.members[dataset].title_on(results.dataset_title(dataset))}"
-    alike = [front for i, front in enumerate(fronts.values()) if front not in list(fronts.values())[:i]]
     said = "The line is the Pareto front: no method on it is beaten in both."
-    if len(alike) == 1:
-        said += f" On it, from the cheapest, {'lies' if len(alike[0]) == 1 else 'lie'} {enumerated(alike[0])}."
+    for names in fronts if len(fronts) == 1 else ():
+        said += f" On it, from the cheapest, {'lies' if len(names) == 1 else 'lie'} {enumerated(names)}."
     return f"{what} against the {kind} of a training; {means}lower left is better. {said}"

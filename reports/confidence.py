@@ -11,7 +11,7 @@ from augmix.suite.evaluate.measures import MEASURES
 from augmix.suite.evaluate.scores import INTERVALS, FloatArray
 from augmix.suite.testsets.base import TestSet
 from reports.archives import answers_of
-from reports.layout import decimal
+from reports.layout import printed_mean
 from reports.loaded import Results
 from reports.names import PrintedMethod, architecture_title
 from reports.quantities import MCE, MEAN, POOLED, Place, Quantity
@@ -93,9 +93,8 @@ def _reliability(
     for method, look in looks.items():
         place = Place(*where, method.name)
         x, y = reliability_curve([found.reliability for found in answers_of(results, place, testset)])
-        ax.plot(x, y, color=look.colour, marker=look.marker, markeredgecolor="white", markeredgewidth=0.4, linewidth=1)
-        mean = results.cell(place, _pooled(testset)).mean
-        said.append("–" if mean is None else decimal(mean, mean, ECE.decimals))
+        ax.plot(x, y, **look.line, linewidth=1)
+        said.append(printed_mean(results.cell(place, _pooled(testset))) or "–")
     for i, (text, colour) in enumerate(zip(said, ("black", *(look.colour for look in looks.values())), strict=True)):
         ax.text(0.05, 0.97 - 0.1 * i, text, color=colour, transform=ax.transAxes, fontsize=7, va="top")
     ax.grid(axis="x")
@@ -127,9 +126,7 @@ def _severities(
         mean = np.array([cells[severity].mean for severity in x], float)
         deviation = np.array([cells[severity].deviation or 0.0 for severity in x])
         ax.fill_between(x, mean - deviation, mean + deviation, color=look.colour, alpha=0.2, linewidth=0)
-        ax.plot(
-            x, mean, color=look.colour, marker=look.marker, markeredgecolor="white", markeredgewidth=0.4, linewidth=1
-        )
+        ax.plot(x, mean, **look.line, linewidth=1)
     ax.set(xlabel="Severity", ylim=(0, None))
     ax.set_ylabel(measure.label, fontsize=7.5)
     ax.set_xticks(range(len(quantities) + 1))

@@ -8,10 +8,9 @@ from typing import Any
 
 import yaml
 
-from augmix.errors import UserError
 from augmix.suite.data.datasets import read_images
 from augmix.suite.evaluate.measures import MEASURES, measures_of
-from augmix.suite.io.files import read_json
+from augmix.suite.io.files import read_mapping
 from augmix.suite.testsets.base import TestSet
 from reports.compute import times_table
 from reports.findings import limits, of_methods, significant
@@ -111,7 +110,7 @@ def _generated(results: Results) -> list[str]:
 def _main(results: Results) -> Table:
     """The main table, whose caption says what it shows in the first of its figures; a long one has no deviations."""
     table = main_table(results)
-    if len(table.cells) > LONGEST_WITH_DEVIATIONS:
+    if len(table.cells) > LONGEST_WITH_DEVIATIONS and len(results.config["seeds"]) > 1:
         cells = table.cells.map(lambda cell: replace(cell, deviation=None) if isinstance(cell, Cell) else cell)
         table = replace(table, cells=cells, notes=(*table.notes, "Standard deviations over seeds: tables/summary.csv."))
     for family, quantity in results.judged[:1]:
@@ -224,10 +223,7 @@ def _sizes(folder: Path) -> list[str]:
             counts.append("–")
     classes = "–"
     if (folder / "dataset.json").is_file():
-        noted = read_json(folder / "dataset.json")
-        if not isinstance(noted, dict) or not isinstance(noted.get("classes"), list):
-            raise UserError(f"{folder / 'dataset.json'} lists no classes; run `augmix prepare` again")
-        classes = f"{len(noted['classes']):,}"
+        classes = f"{len(read_mapping(folder / 'dataset.json', {'classes': list})['classes']):,}"
     return [*counts, classes, size]
 
 

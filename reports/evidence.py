@@ -156,7 +156,7 @@ def _evidence(
     scores, why_not = scores_of_images(results, dataset, architecture, quantity, figures)
     if scores is not None:
         return Evidence(Sample.means(scores, measure.largest), measure)
-    testset = next((found for found in results.testsets(dataset) if found.name == quantity.testset), None)
+    testset = results.named(dataset, quantity.testset)
     size = None if testset is None else results.size(dataset, testset)
     return Evidence(Sample.of_seeds(figures, size or UNKNOWN_IMAGES, measure.largest), measure, why_not)
 

@@ -225,10 +225,7 @@ def _lines(results: Results, ax: Axes, lines: pd.Series) -> None:
     for title, look in looks_of(results).items():
         if title in lines.index:
             line = lines[title]
-            ax.plot(
-                line.index, line, color=look.colour, marker=look.marker, markeredgecolor="white", markeredgewidth=0.4,
-                markevery=max(1, len(line) // 8), label=title,
-            )  # fmt: skip
+            ax.plot(line.index, line, **look.line, markevery=max(1, len(line) // 8), label=title)
 
 
 def _label_ends(results: Results, ax: Axes, lines: pd.Series, height: float) -> None:

@@ -86,7 +86,8 @@ def _classes(results: Results, folder: Path, dataset: str, names: Sequence[str])
         axes[0].set_yticks(range(len(shown)), [_named(names, label) for label in shown], fontsize=7.5)
     which = f" on the {len(shown)} hardest of {len(hardest)} classes" if len(shown) < len(hardest) else " by class"
     title, of = list(errors.items())[-1]
-    method = "AugMix" if "AugMix" in of else methods[0]
+    augmix = results.method("augmix")
+    method = augmix.title if augmix is not None and augmix.title in methods else methods[0]
     by_class = {_named(names, label): error for label, error in of[method].items()}
     over = [what for what, of in (("nets", results.architectures), ("seeds", results.config["seeds"])) if len(of) > 1]
     means = f"means over {enumerated(over)}, " if over else ""

@@ -153,14 +153,9 @@ def flattened(rows: Sequence[Row]) -> Sequence[Row]:
     return [row._replace(block="", label=row.block) for row in rows]
 
 
-def printed_mean(cell: Cell | str) -> str | None:
-    """The mean as it is printed, or nothing where there is none."""
-    return number(cell, cell.mean) if isinstance(cell, Cell) and cell.mean is not None else None
-
-
-def number(cell: Cell, value: float) -> str:
-    """The mean or the deviation of a cell with the decimals that the mean is printed with."""
-    return decimal(value, cell.mean or 0.0, cell.measure.decimals)
+def printed_mean(cell: Cell) -> str | None:
+    """The mean as it is printed outside tables, or nothing where there is none."""
+    return None if cell.mean is None else decimal(cell.mean, cell.mean, cell.measure.decimals)
 
 
 def places(beside: float, decimals: int = 1) -> int:

@@ -119,10 +119,14 @@ class Results:
         """The test sets of a data set, in the configured order."""
         return list(self.all_testsets[dataset])
 
+    def named(self, dataset: str, name: str) -> TestSet | None:
+        """The test set of this name, whatever its kind."""
+        return next((testset for testset in self.testsets(dataset) if testset.name == name), None)
+
     def testset(self, dataset: str, name: str) -> TestSet | None:
         """The test set of this name, where it is of the kind that the name usually stands for: `C`, `P`."""
-        found = (testset for testset in self.testsets(dataset) if testset.name == name)
-        return next((testset for testset in found if testset.kind == USUAL.get(name)), None)
+        found = self.named(dataset, name)
+        return found if found is not None and found.kind == USUAL.get(name) else None
 
     def size(self, dataset: str, testset: TestSet) -> int | None:
         """The number of images that a shift of the test set has at each severity; None where it is not known."""

@@ -23,7 +23,7 @@ HEIGHT = 2.35
 SIDE = 0.5
 """That of an image, in inches."""
 DRAWS = 8192
-"""Plans that are drawn, of which about one in six hundred shows all that there is to see."""
+"""Plans that are drawn, of which about one in seven hundred shows all that there is to see."""
 ROWS = (1.6, 0.93, 0.26)
 """The lower edges of the chains' images, in inches."""
 

@@ -1,6 +1,6 @@
 """Questions that a critic of AugMix asks, answered from the runs of the experiments that were made for them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -43,11 +43,13 @@ PAIR = {"attention_stage", "convolution_stage"}
 """Two that differ in attention alone."""
 
 
-def answers(results: Results) -> Iterator[Answer]:
-    """The questions that the experiment has the runs for."""
-    for ask in (_consistency, _attention, _fmix, _factorial, texture, natural, adaptation):
-        if answer := ask(results):
-            yield answer
+def answers(results: Results) -> list[Answer]:
+    """The questions that the experiment has the runs for; answered once."""
+    if ("answers",) not in results.memory:
+        asked = (_consistency, _attention, _fmix, _factorial, texture, natural, adaptation)
+        results.memory[("answers",)] = [answer for ask in asked if (answer := ask(results))]
+    found: list[Answer] = results.memory[("answers",)]
+    return found
 
 
 def question_tables(results: Results) -> list[Table]:
@@ -296,7 +298,6 @@ def _factorial(results: Results) -> Answer | None:
     if not {*GRID["One chain"], *GRID["Mixed chains"]} <= names.keys():
         return None
     measures: Mapping[str, Quantity] = {"mCE": MCE, "Clean error": CLEAN_ERROR}
-    absent = Cell(None, None, 0, 0, "not run")
     grid, rows = [], []
     text: list[str] = []
     asked = {
@@ -311,13 +312,9 @@ def _factorial(results: Results) -> Answer | None:
         quantity: contrasts(results, pairs, quantity, "contrasts of the factorial") for quantity in (MCE, CLEAN_ERROR)
     }
     for dataset, architecture in product(results.datasets, results.architectures):
-        places = {name: Place(dataset, architecture, method) for name, method in names.items()}
         where = _on(results, dataset, architecture)
         for (label, quantity), (views, row) in product(measures.items(), GRID.items()):
-            there = [name for name in row if name in places]
-            marked = compared_cells(results, dataset, architecture, quantity, [places[name].method for name in there])
-            by_name = dict(zip(there, marked, strict=True))
-            cells = [by_name.get(name, absent) for name in row]
+            cells = _of_row(results, dataset, architecture, quantity, [names.get(name) for name in row])
             grid.append(Row((dataset, architecture, label, views), f"{label}, {where}", views, cells))
         found = asked[dataset, architecture]
         rows += [_contrast(results, where, asks, pair, judged) for asks, pair in found.items()]
@@ -346,6 +343,16 @@ def _factorial(results: Results) -> Answer | None:
         ),
     ]
     return Answer("What is the gain made of?", text, tables)
+
+
+def _of_row(
+    results: Results, dataset: str, architecture: str, quantity: Quantity, methods: Sequence[str | None]
+) -> list[Cell]:
+    """The figures of a row's methods, told apart among each other; None is one that was not run."""
+    there = [method for method in methods if method is not None]
+    found = dict(zip(there, compared_cells(results, dataset, architecture, quantity, there), strict=True))
+    absent = Cell(None, None, 0, 0, "not run")
+    return [absent if method is None else found[method] for method in methods]
 
 
 def _contrast(

@@ -1,8 +1,9 @@
 """Write the tables of results from the runs of record: `python -m reports.readme results/fashion`.
 
-The figures, with what is known of them and what they were made with, go to docs/results/<experiment>/. The table
-between the marks `<!-- results: fashion -->` and `<!-- end of results -->`, of README.md or docs/results.md, is made of
-these files alone; without an argument, every table that has such files is made again.
+The figures, the answers to the experiment's questions, and what they were made with go to docs/results/<experiment>/.
+Between the marks `<!-- results: fashion -->` and `<!-- end of results -->` of README.md or docs/results.md stands what
+is made of these files alone: the answers, or where there are none the figures. Without an argument, the text between
+all marks is made again.
 """
 
 import argparse
@@ -18,21 +19,22 @@ import pandas as pd
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.evaluate import durations
-from augmix.suite.io.files import read_csv, read_mapping, write_csv, write_json, write_text
+from augmix.suite.io.files import read_csv, read_json, read_mapping, write_csv, write_json, write_text
 from augmix.suite.io.progress import duration
 from reports.document import latest
 from reports.evidence import between, compared_cells, control_names
-from reports.layout import CONFIDENCE, decimal
+from reports.layout import CONFIDENCE, as_markdown, decimal
 from reports.loaded import Results, load, majority, records
 from reports.names import architecture_title, headline_title
 from reports.quantities import Place
+from reports.questions import answers
 from reports.significance import overall_architecture
 from reports.words import count_word, enumerated, plural
 
 CHECKOUT = Path(__file__).parents[1]
 RECORDS = CHECKOUT / "docs" / "results"
 PAGES = (CHECKOUT / "README.md", CHECKOUT / "docs" / "results.md")
-FIGURES, MADE = "figures.csv", "made.json"
+FIGURES, ANSWERS, MADE = "figures.csv", "answers.json", "made.json"
 COLUMNS = (
     "dataset", "architecture", "figure", "unit", "decimals", "method", "mean", "deviation", "seeds", "best",
     "against", "difference", "low", "high", "interval_over", "significant",
@@ -41,7 +43,7 @@ END = "<!-- end of results -->"
 
 
 def record(results: Results, data: Path, folder: Path) -> None:
-    """Write the figures of record, in their measures' units, and what they were made with into `folder`.
+    """Write the figures of record, in their measures' units, the answers, and what they were made with into `folder`.
 
     `data` is the folder of all data.
     """
@@ -49,6 +51,8 @@ def record(results: Results, data: Path, folder: Path) -> None:
     if not figures:
         raise UserError(f"{results.folder}: no run has finished, so that there is nothing to record")
     write_csv(folder / FIGURES, COLUMNS, figures)
+    if found := [{**a._asdict(), "tables": [as_markdown(table) for table in a.tables]} for a in answers(results)]:
+        write_json(folder / ANSWERS, found)
     write_json(folder / MADE, _made(results, data))
 
 
@@ -111,12 +115,17 @@ def _made(results: Results, data: Path) -> dict[str, Any]:
 
 
 def printed(folder: Path, page: Path) -> str:
-    """The tables of a page, and the paragraph beneath them, of the files of record in `folder`."""
+    """The answers or the tables of a page, and the paragraph beneath them, of the files of record in `folder`."""
     rows = pd.DataFrame(read_csv(folder / FIGURES, COLUMNS))
     made = read_mapping(folder / MADE, {"experiment": str, "runs": int, "seeds": int, "machine": list})
+    made_with = f"{_made_with(made)} [All figures]({os.path.relpath(folder / FIGURES, page.parent)})."
+    if (folder / ANSWERS).exists():
+        parts = []
+        for answer in read_json(folder / ANSWERS):
+            parts += [f"### {answer['title']}", " ".join(answer["text"]), *map(str.strip, answer["tables"])]
+        return "\n\n".join([*parts, made_with])
     parts = [_table(title, part) for title, part in rows.groupby("dataset", sort=False)]
-    figures = os.path.relpath(folder / FIGURES, page.parent)
-    return "\n\n".join([*parts, f"{_beneath(rows, made)} [All figures]({figures})."])
+    return "\n\n".join([*parts, f"{_how_to_read(rows, made)} {made_with}"])
 
 
 def _table(title: Any, rows: pd.DataFrame) -> str:
@@ -151,7 +160,7 @@ def _difference(row: dict[Any, Any]) -> str:
     return said + (r"\*" if row["significant"] == "true" else "")
 
 
-def _beneath(rows: pd.DataFrame, made: dict[str, Any]) -> str:
+def _how_to_read(rows: pd.DataFrame, made: dict[str, Any]) -> str:
     seeds, several = made["seeds"], made["seeds"] > 1
     said = [f"Means over {count_word(seeds)} seeds ± their standard deviation." if several else "Of one seed."]
     if over := {row for row in rows["interval_over"] if row}:
@@ -162,18 +171,21 @@ def _beneath(rows: pd.DataFrame, made: dict[str, Any]) -> str:
         )
     if (rows["best"] == "true").any():
         said.append("Bold are the figures that are not told apart from the best.")
+    return " ".join(said)
+
+
+def _made_with(made: dict[str, Any]) -> str:
     finished = f"{made['runs']} runs" if made["runs"] == made["asked"] else f"{made['runs']} of {made['asked']} runs"
     took = f", in {duration(made['seconds'])}, {made['at_a_time']:g} jobs at a time" if made["seconds"] else ""
     nets = f", nets of {enumerated(made['parameters'])} parameters" if made["parameters"] else ""
     tests = enumerated([f"{count:,}" for count in made["test_images"]]) if made["test_images"] else ""
     dirty = " with uncommitted changes" if made["uncommitted_changes"] else ""
     where = f"commit {_known(made['commit'])}{dirty}, torch {_known(made['torch'])}, {_known(made['machine'])}"
-    said.append(
+    return (
         f"They are {finished} of {plural(made['epochs'], 'epoch')}{nets}{f', {tests} test images' if tests else ''}; "
         f"{made['day']}, {where}{took}. Another machine gives other bits, and figures that differ from these within "
         "that spread: so may the order of methods that are not told apart."
     )
-    return " ".join(said)
 
 
 def _known(names: Sequence[str]) -> str:

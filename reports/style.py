@@ -67,6 +67,11 @@ class Look(NamedTuple):
     marker: str
     hatch: str = ""
 
+    @property
+    def line(self) -> dict[str, Any]:
+        """How its lines and points are drawn."""
+        return {"color": self.colour, "marker": self.marker, "markeredgecolor": "white", "markeredgewidth": 0.4}
+
 
 # The colours were searched for: any two are at least 10 apart (CIEDE2000) also to deuteranopes and protanopes. In grey
 # print, methods of the default experiment with about the same lightness have different hatches and markers.

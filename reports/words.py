@@ -5,7 +5,7 @@ from typing import Any
 
 from augmix.suite.evaluate.measures import Measure
 from reports.evidence import Compared, between
-from reports.layout import CONFIDENCE, decimal, number
+from reports.layout import CONFIDENCE, decimal, printed_mean
 from reports.loaded import Results
 from reports.quantities import Cell, Place, Quantity
 
@@ -55,7 +55,7 @@ def stated(cell: Cell) -> str:
     """`15.2 % (1 of 2 seeds)`, or why there is none."""
     if cell.mean is None:
         return cell.word
-    text = f"{number(cell, cell.mean)}\u00a0{cell.measure.unit}"
+    text = f"{printed_mean(cell)}\u00a0{cell.measure.unit}"
     return text + (f" ({cell.finished} of {cell.asked} seeds)" if cell.partial else "")
 
 

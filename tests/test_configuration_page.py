@@ -1,5 +1,6 @@
 """The reference of the YAML: config/README.md is what the command writes, and says something of every key."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -32,6 +33,7 @@ def test_the_page_has_every_key_and_kind() -> None:
     text = configuration()
     for key in ("`experiment`", "`weight_decay`", "`test`", "### kind: adversarial", "`epsilon`", "`quick.yaml`"):
         assert key in text
+    assert not re.search(r"\|  \|$", text, re.MULTILINE), "a key without words"
     assert "| `epochs` | a whole number, ≥ 1, ≤ 100000 | `100` |" in text
 
 

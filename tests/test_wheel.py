@@ -97,6 +97,7 @@ COMMANDS = (
     "corrupt --gallery g.png --image photo.png", "perturb --gallery folder --image photo.png",
     "train digits/smallnet/augmix/seed0", "evaluate digits/smallnet/augmix/seed0", "choose", "collect", "report",
     "track sync", "track ui", "evaluate --checkpoint w.pt --arch smallnet --dataset-folder data/digits --output x",
+    "release --output x",
 )  # fmt: skip
 
 

@@ -91,3 +91,8 @@ def test_a_prediction_interval_holds_one_more_method_of_the_kind_in_95_of_100() 
         assert found is not None
         inside += found.interval[0] <= found.beyond <= found.interval[1]
     assert 0.92 < inside / 400 < 0.98
+
+
+def test_images_from_outside_are_no_natural_shift(predicted: Synthetic) -> None:
+    predicted.testsets["clothes"] = {**{key: NATURAL[key] for key in NATURAL if key != "classes"}, "kind": "outside"}
+    assert not [one for one in answers(load(predicted.write(), predicted.data)) if "natural" in one.title]

@@ -10,7 +10,7 @@ import pytest
 from augmix.errors import UserError
 from reports import readme
 from reports.loaded import load
-from tests.reports.synthetic import Synthetic
+from tests.reports.synthetic import NATURAL, Synthetic
 
 TEXT = "before\n<!-- results: trial -->\nold\n<!-- end of results -->\nafter\n"
 
@@ -89,6 +89,18 @@ def test_a_page_without_the_marks_is_refused_and_left_as_it_is(recorded: Path, t
     with pytest.raises(UserError, match="have no place for the figures of trial"):
         readme.write([page], recorded)
     assert page.read_text(encoding="utf-8") == "nothing\n"
+
+
+def test_answers_to_questions_stand_in_place_of_the_figures(synthetic: Synthetic, tmp_path: Path) -> None:
+    synthetic.images, synthetic.seeds = 40, (0, 1, 2)
+    synthetic.testsets["writers"] = NATURAL
+    synthetic.write()
+    readme.record(load(synthetic.folder, synthetic.data), synthetic.data, tmp_path / "one")
+    text = readme.printed(tmp_path / "one", tmp_path)
+    assert text.startswith("### Does AugMix help on natural shifts?\n\nOn Digits, SmallNet, AugMix's error on writers")
+    assert "| Standard training |" in text
+    assert "They are 9 runs of four epochs" in text
+    assert "minus AugMix" not in text
 
 
 def test_one_seed_says_so(synthetic: Synthetic, tmp_path: Path) -> None:

@@ -217,7 +217,6 @@ def prepare(settings: Preparation, folder: Path) -> None:
     if data.streamed is not None:
         record["streamed"] = dict(data.streamed)
     with ExitStack() as whole:
-        whole.callback(_remove_empty, folder)
         for split, (images, labels) in splits.items():
             for kind, array in (("images", images), ("labels", labels.astype(np.int64))):
                 path = folder / f"{split}_{kind}.npy"
@@ -241,8 +240,10 @@ def write_rows(
 ) -> str:
     """Write these rows of an array as a `.npy` file, which takes its place when `whole` is left without an error.
 
-    They are read part by part, each of which `look` is shown. Returns the sha256 of the content.
+    They are read part by part, each of which `look` is shown. Returns the sha256 of the content. After an error the
+    folder goes as well, where nothing else is in it.
     """
+    whole.callback(_remove_empty, path.parent)
     write = whole.enter_context(array_parts(path, array.dtype, (len(rows), *array.shape[1:])))
     content = hashlib.sha256()
     step = max(1, PART_BYTES // (array.dtype.itemsize * math.prod(array.shape[1:])))

@@ -1,6 +1,7 @@
 """The numbers of a results folder: as a tidy DataFrame, and as tables for the terminal."""
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,7 +11,6 @@ from augmix.suite.evaluate import predictions
 from augmix.suite.evaluate.measures import MEASURES
 from augmix.suite.evaluate.predictions import OutdatedError
 from augmix.suite.evaluate.results import COLUMNS, RUN_COLUMNS
-from augmix.suite.io.configuration import read
 from augmix.suite.io.files import expanded, read_csv, read_mapping
 from augmix.suite.testsets import kinds
 
@@ -79,9 +79,8 @@ def tables(folder: Path, by: str, testset: str | None, measure: str | None) -> l
         frame = _only(frame, "testset", testset, folder)
     if measure is not None:
         frame = _only(frame, "metric", measure, folder)
-    means = _means(folder)
     found = [
-        Shown(f"{dataset}, {arch}", *_table(folder, part, by, measure, means))
+        Shown(f"{dataset}, {arch}", *_table(folder, part, by, measure))
         for (dataset, arch), part in frame.groupby(["dataset", "arch"], sort=False)
     ]
     if not any(shown.rows for shown in found):
@@ -97,47 +96,44 @@ def _only(frame: "pd.DataFrame", column: str, value: str, folder: Path) -> "pd.D
     return frame[frame[column] == value]
 
 
-def _means(folder: Path) -> set[str]:
+@cache
+def _means() -> frozenset[str]:
     """The shifts of metrics.csv that stand for the mean over a test set's shifts, such as mCE."""
-    config = read(folder / "experiment.yaml")[0] if (folder / "experiment.yaml").is_file() else {}
-    entries = [entry for dataset in config.get("datasets", {}).values() for entry in dataset["testsets"].values()]
-    return {"mean", "mCE", "mFP", *(kinds.kind(entry["kind"]).mean for entry in entries if entry)}
+    return frozenset(kinds.kind(name).mean for name in kinds.names())
 
 
-def _table(
-    folder: Path, part: "pd.DataFrame", by: str, measure: str | None, means: set[str]
-) -> tuple[list[str], list[list[str]]]:
+def _table(folder: Path, part: "pd.DataFrame", by: str, measure: str | None) -> tuple[list[str], list[list[str]]]:
     """The header and the rows of one data set and architecture."""
     if by in ("method", "seed"):
-        part = _headlines(part, measure, means)
+        part = _headlines(part, measure)
         rows = part["method"] + (", seed " + part["seed"].astype(str) if by == "seed" else "")
-        return _pivoted(part.assign(row=rows, column=_figure(part, means)), "method", by == "method")
+        return _pivoted(part.assign(row=rows, column=_figure(part)), "method", by == "method")
     if by == "class":
         part = _by_class(folder, part)
         return _pivoted(part.assign(row=part["shift"], column=part["method"]), "class, error in %", False)
     metric = measure or str(part["metric"].iloc[0])
     part = part[part["metric"] == metric]
-    chosen = part["severity"].notna() & part["shift"].isin(means) if by == "severity" else part["severity"].isna()
+    chosen = part["severity"].notna() & part["shift"].isin(_means()) if by == "severity" else part["severity"].isna()
     part = part[chosen]
     rows = part["severity"].astype(str) if by == "severity" else part["shift"]
     first = f"{by}, {metric.replace('_', ' ')} in {MEASURES[metric].unit}"
     return _pivoted(part.assign(row=rows, column=part["method"]), first, False)
 
 
-def _figure(part: "pd.DataFrame", means: set[str]) -> "pd.Series":
+def _figure(part: "pd.DataFrame") -> "pd.Series":
     """The column of a headline: `C mCE %`, `clean error %`."""
     units = part["metric"].map({name: measure.unit for name, measure in MEASURES.items()})
-    named = part["shift"].where(part["shift"].isin(means - {"mean"}), part["metric"])
+    named = part["shift"].where(part["shift"].isin(_means() - {"mean"}), part["metric"])
     return part["testset"] + " " + named + " " + units
 
 
-def _headlines(part: "pd.DataFrame", measure: str | None, means: set[str]) -> "pd.DataFrame":
+def _headlines(part: "pd.DataFrame", measure: str | None) -> "pd.DataFrame":
     """The mean over each test set's shifts, or its only one, in the measure or in the first that it has."""
     kept = []
     for _, rows in part[part["severity"].isna()].groupby("testset", sort=False):
         rows = rows[rows["metric"] == (measure or rows["metric"].iloc[0])]
         shifts = set(rows["shift"])
-        chosen = shifts & means or (shifts if len(shifts) == 1 else set())
+        chosen = shifts & _means() or (shifts if len(shifts) == 1 else set())
         kept.append(rows[rows["shift"].isin(chosen)])
     import pandas as pd
 

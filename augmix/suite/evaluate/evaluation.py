@@ -121,12 +121,7 @@ def numbers(
         logits = net(batch)
         if among:
             kept, counted = among
-            some, counted = logits[:, kept], counted.expand(len(logits), -1)
-            if merged_by == "mean":
-                p = torch.zeros_like(logits).scatter_reduce(1, counted, some.softmax(1), "mean", include_self=False)
-                logits = p.log()
-            else:
-                logits = torch.full_like(logits, -torch.inf).scatter_reduce(1, counted, some, "amax")
+            logits = _merged(logits, kept, counted, merged_by)
         p = logits.softmax(1)
         confidence, prediction = p.max(1)
         true = p.gather(1, truth[:, None])[:, 0]
@@ -161,6 +156,14 @@ def numbers(
             f"the net's logits are not finite for {odd} of {len(out)} images; its weights are damaged, or it diverged"
         )
     return out
+
+
+def _merged(logits: Tensor, kept: Tensor, counted_as: Tensor, merged_by: str) -> Tensor:
+    """The logits (B, K) of the classes that others are counted as, by the greatest or the mean; of the rest -∞."""
+    some, counted = logits[:, kept], counted_as.expand(len(logits), -1)
+    if merged_by == "mean":
+        return torch.zeros_like(logits).scatter_reduce(1, counted, some.softmax(1), "mean", include_self=False).log()
+    return torch.full_like(logits, -torch.inf).scatter_reduce(1, counted, some, "amax")
 
 
 @devices.enough_memory("the net does not fit; lower what else uses the device")

@@ -162,7 +162,7 @@ MEASURES = {
                 "the share of images predicted to be of their shape's class among those predicted to be of their "
                 "shape's or their texture's"
             ),
-            reference="cues",
+            reference="stylized_imagenet",
         ),
         Measure(
             "neither_cue",
@@ -171,7 +171,7 @@ MEASURES = {
             ("prediction",),
             cues=True,
             meaning="the share of images predicted to be of neither their shape's class nor their texture's",
-            reference="cues",
+            reference="stylized_imagenet",
         ),
         Measure(
             "ood_auroc",

@@ -233,7 +233,7 @@ class Front:
         failed = [job for job in failed if job.rule != "track"]
         if behind and self._signal is None:  # MLflow mirrors the results, and is no part of them
             tell("\n".join(explain(job, self._logs / LOG) for job in behind))
-            tell("MLflow is behind, and the results are whole: the next start or `augmix track sync` sends them again")
+            tell("MLflow is behind: the next start or `augmix track sync` sends the results again")
         if self._signal is not None:
             name = signal.Signals(self._signal).name
             tell(f"stopped by {name}; trainings left a checkpoint, the same command goes on from there")

@@ -143,13 +143,13 @@ def _known_runs(client: "MlflowClient", experiment: str) -> dict[str, "Run"]:
     known: dict[str, Run] = {}
     token = None
     while True:
-        page = client.search_runs([experiment], max_results=500, page_token=token)
-        for run in page:
+        found = client.search_runs([experiment], max_results=500, page_token=token)
+        for run in found:
             tags = run.data.tags
             path = tags.get(_PATH) or tags.get(_OLD_PATH)
             if path and _SUPERSEDED not in tags and _OLD_SUPERSEDED not in tags:
                 known.setdefault(path, run)
-        token = page.token
+        token = found.token
         if not token:
             return known
 
@@ -213,7 +213,7 @@ def _artifact_names(client: "MlflowClient", run_id: str, folder: str | None = No
 
 
 def _supersede(client: "MlflowClient", run: "Run", path: str) -> None:
-    """Mark a run that its folder no longer describes; the tag comes last, to be repeated if interrupted."""
+    """Mark a run that its folder no longer describes, and delete it: what is interrupted before the tag is repeated."""
     if run.info.status == "RUNNING":
         client.set_terminated(run.info.run_id, "KILLED")
     client.update_run(run.info.run_id, name=f"{path} (superseded)")
@@ -254,7 +254,7 @@ def _log(client: "MlflowClient", run_id: str, record: Record) -> None:
     if record.inputs:
         trained = [InputTag("mlflow.data.context", "training")]
         inputs = [
-            DatasetInput(Dataset(one.name, one.digest, one.source_type, one.source, profile=one.profile), trained)
+            DatasetInput(Dataset(one.name, one.digest, "local", one.source, profile=one.profile), trained)
             for one in record.inputs
         ]
         client.log_inputs(run_id, datasets=inputs)

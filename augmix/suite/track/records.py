@@ -55,7 +55,6 @@ class Input(NamedTuple):
 
     name: str
     digest: str
-    source_type: str
     source: str
     profile: str
 
@@ -193,7 +192,7 @@ def _inputs(dataset: str, config: Mapping[str, Any], provenance: Mapping[str, An
     if not isinstance(sums := provenance.get("data_sha256"), dict):
         return []
     source, made = {"uri": config.get("data")}, provenance.get("preparation")
-    return [Input(dataset, json_digest(sums), "local", json.dumps(source), json.dumps(made, ensure_ascii=False))]
+    return [Input(dataset, json_digest(sums), json.dumps(source), json.dumps(made, ensure_ascii=False))]
 
 
 def _net(folder: Path, config: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, bytes]:

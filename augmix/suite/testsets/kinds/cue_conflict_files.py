@@ -40,6 +40,7 @@ class CueConflictFiles(Natural):
     """Such a test set."""
 
     kind: ClassVar[str] = "cue_conflict_files"
+    question: ClassVar[str] = "texture"
     schema: ClassVar[Mapping[str, Any]] = {
         key: value for key, value in Natural.schema.items() if key not in ("loader", "split")
     }

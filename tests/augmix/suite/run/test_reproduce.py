@@ -186,7 +186,7 @@ def test_an_mlflow_that_is_down_fails_no_experiment(copied: Checkout, monkeypatc
     done = copied.reproduce("config/tiny.yaml")
     assert done.returncode == 0, done.stderr
     assert "the MLflow server at http://127.0.0.1:9 does not answer" in done.stderr
-    assert "MLflow is behind, and the results are whole" in done.stderr
+    assert "MLflow is behind: the next start" in done.stderr
     assert "report   results/tiny/report.pdf" in done.stdout
     assert copied.reproduce("config/tiny.yaml", "--dry-run").stdout == "Would run 1 jobs: 1 track\n"
 

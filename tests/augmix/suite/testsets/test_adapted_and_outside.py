@@ -138,6 +138,12 @@ def test_outside_images_need_the_clean_ones(write_config: WriteConfig) -> None:
         load(write_config(testsets={"clean": None, "x": {"kind": "outside", "loader": "fashion_small"}}))
 
 
+@pytest.mark.parametrize("name", kinds.names())
+def test_questions_about_errors_are_not_asked_of_outside_images(name: str) -> None:
+    kind = kinds.kind(name)
+    assert not (kind.outside and kind.question)
+
+
 def test_any_testset_can_stand_outside(write_config: WriteConfig, tmp_path: Path) -> None:
     few = {"kind": "natural", "loader": "fashion_small", "images": 30, "classes": {"Bag": ["3", "4"], "*": None}}
     others = {

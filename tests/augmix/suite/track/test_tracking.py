@@ -683,6 +683,7 @@ def test_the_ui_serves_on_loopback_takes_a_sync_and_ends(
     run = mlflow_runs(experiment)["standard/seed0"]
     points = client_of(experiment).get_metric_history(run.info.run_id, "train_loss")
     assert [str(point.value) for point in points] == ["nan", "1.0", str(2 / 3)]
+    connection.close()  # the server itself closes one that was idle for five seconds
     connection.request("GET", f"/get-artifact?path=history.csv&run_uuid={run.info.run_id}")
     assert connection.getresponse().read() == path.read_bytes()
 
