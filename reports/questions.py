@@ -12,6 +12,7 @@ from reports.layout import Answer, Column, Row, Table, framed
 from reports.loaded import Results
 from reports.names import PrintedMethod, architecture_title
 from reports.quantities import CLEAN_ERROR, MCE, MFP, POOLED_CALIBRATION, VALIDATION, Cell, Place, Quantity
+from reports.since import since
 from reports.style import COLOURS, COLUMN, MARKERS, WIDTH, Drawing, panels, saved
 from reports.tuning import LOSSES, consistency_losses, decided_by_title, draw_curve
 from reports.words import amount, compared, difference_in_words, enumerated, plural, sentence, stated
@@ -46,7 +47,7 @@ PAIR = {"attention_stage", "convolution_stage"}
 def answers(results: Results) -> list[Answer]:
     """The questions that the experiment has the runs for; answered once."""
     if ("answers",) not in results.memory:
-        asked = (_consistency, _attention, _fmix, _factorial, texture, natural, adaptation)
+        asked = (_consistency, _attention, _fmix, _factorial, texture, natural, adaptation, since)
         results.memory[("answers",)] = [answer for ask in asked if (answer := ask(results))]
     found: list[Answer] = results.memory[("answers",)]
     return found

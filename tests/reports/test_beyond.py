@@ -11,6 +11,8 @@ from reports.layout import Answer
 from reports.loaded import load
 from reports.quantities import Cell
 from reports.questions import answers
+from reports.reproduction import VERDICTS
+from reports.words import count_word
 from tests.reports.synthetic import NATURAL, SHIFTED, Synthetic
 from tests.reports.test_questions import by, said
 
@@ -96,3 +98,21 @@ def test_a_prediction_interval_holds_one_more_method_of_the_kind_in_95_of_100() 
 def test_images_from_outside_are_no_natural_shift(predicted: Synthetic) -> None:
     predicted.testsets["clothes"] = {**{key: NATURAL[key] for key in NATURAL if key != "classes"}, "kind": "outside"}
     assert not [one for one in answers(load(predicted.write(), predicted.data)) if "natural" in one.title]
+
+
+def test_published_orders_are_held_beside_our_differences(predicted: Synthetic) -> None:
+    assert not [one for one in answers(load(predicted.write(), predicted.data)) if "since" in one.title]
+    predicted.methods += [{"name": name, "preset": name} for name in ("pixmix", "ipmix", "prime")]
+    found = only(predicted, "since AugMix")
+    rows = by(found.tables[0], "method")
+    assert list(rows) == ["pixmix", "prime"]  # IPMix's authors print no figure that could be checked
+    assert (rows["pixmix"]["published"], rows["pixmix"]["augmix"]) == ("9.5", "12.4")
+    verdicts = [row["verdict"] for row in rows.values()]
+    assert set(verdicts) <= {"holds", "fails", "cannot tell"}
+    for verdict in set(verdicts):
+        assert f"{count_word(verdicts.count(verdict))} {VERDICTS[verdict]}" in said(found)
+    errors = [r for r in predicted.metrics if (r["testset"], r["metric"]) == ("C", "error") and not r["severity"]]
+    means = [
+        np.mean([r["value"] for r in errors if r["method"] == name and r["shift"]]) for name in ("pixmix", "augmix")
+    ]
+    assert float(rows["pixmix"]["difference"]) == pytest.approx(100 * (means[0] - means[1]), abs=1e-3)
