@@ -232,7 +232,7 @@ def counted(results: Results) -> list[str]:
         said = [f"Of {total} published figures, {enumerated(kinds)} here; tables/verdict.csv lists them all."]
     for dataset in results.datasets:
         verdicts = Counter(one.verdict for one in orderings(results, dataset))
-        kinds = [f"{count_word(verdicts[key])} {_ends(key, verdicts[key])}" for key in VERDICTS if verdicts[key]]
+        kinds = [f"{count_word(verdicts[key])} {ends(key, verdicts[key])}" for key in VERDICTS if verdicts[key]]
         if kinds:
             orders = plural(verdicts.total(), "ordering")
             on = results.dataset_title(dataset)
@@ -247,6 +247,7 @@ def _are(status: str, count: int) -> str:
     return one if count == 1 else several
 
 
-def _ends(verdict: str, count: int) -> str:
+def ends(verdict: str, count: int) -> str:
+    """A verdict as the end of a sentence's part about so many orderings: `hold`, `cannot be told`."""
     said = VERDICTS[verdict]
     return said.removesuffix("s") if count > 1 and said.endswith("s") else said

@@ -8,7 +8,7 @@ from reports.layout import Answer, Column, Row, Table, framed
 from reports.loaded import Results
 from reports.names import architecture_title
 from reports.quantities import MCE, Place
-from reports.reproduction import VERDICTS, Ordered
+from reports.reproduction import Ordered, ends
 from reports.significance import overall_architecture
 from reports.words import count_word, difference_in_words, enumerated, is_nothing, plural
 
@@ -48,17 +48,17 @@ def since(results: Results) -> Answer | None:
         for one in found:
             name = one.better.method
             claim, title = claimed[name], titles[name]
-            published, difference = (f"{claim.error:g}", f"{claim.augmix:g}"), one.compared.cell(asked)
+            published, difference = (f"{claim.error:.1f}", f"{claim.augmix:.1f}"), one.compared.cell(asked)
             rows.append(Row((dataset, name), where, title, [*published, difference, one.verdict]))
             text.append(
                 f"On {where}, {title}'s mCE, beside AugMix's, {'shows' if is_nothing(one.compared) else 'is'} "
-                f"{difference_in_words(one.compared)}; published are {claim.error:g} beside {claim.augmix:g} on "
-                f"CIFAR-10 ({claim.source})."
+                f"{difference_in_words(one.compared)}; published are {claim.error:.1f} beside {claim.augmix:.1f} "
+                f"on CIFAR-10 ({claim.source})."
             )
         verdicts = Counter(one.verdict for one in found)
-        ends = [f"{count_word(count)} {VERDICTS[key]}" for key, count in verdicts.items()]
+        kinds = [f"{count_word(count)} {ends(key, count)}" for key, count in verdicts.items()]
         if found:
-            text.append(f"Of {plural(len(found), 'published order')}, {enumerated(ends)} on {where}.")
+            text.append(f"Of {plural(len(found), 'published order')}, {enumerated(kinds)} on {where}.")
     heads = [("Published", "published"), ("AugMix there", "augmix"), ("Here, minus AugMix", "difference")]
     columns = [Column("", *head) for head in [*heads, ("The order", "verdict")]]
     notes = (
