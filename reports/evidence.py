@@ -186,6 +186,19 @@ def contrasts(
     return dict(zip(found, as_family(found.values(), family), strict=True))
 
 
+def between_nets(results: Results, place: Place, reference: Place, quantity: Quantity) -> Compared | None:
+    """The difference of two architectures, of no family; None where one of them has no scores of single images."""
+    scores = {}
+    for one in (place, reference):
+        known = evidence(results, one.dataset, one.architecture, quantity)
+        if known is None or not known.over_images or one.method not in known.sample.methods:
+            return None
+        runs = known.sample.by_run.items()
+        scores[one.architecture] = {seed: values for (method, seed), values in runs if method == one.method}
+        measure, largest = known.measure, known.sample.largest
+    return Compared(compare(Sample.means(scores, largest), place.architecture, reference.architecture), measure, True)
+
+
 def as_family(compared: Iterable[Compared], family: str) -> list[Compared]:
     """Differences as one family after Holm."""
     given = list(compared)

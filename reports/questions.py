@@ -7,7 +7,7 @@ from typing import Any
 
 from augmix.registry import method_parts
 from reports.beyond import adaptation, natural, texture
-from reports.evidence import Compared, as_family, between, compared_cells, contrasts, interaction
+from reports.evidence import Compared, as_family, between, between_nets, compared_cells, contrasts, interaction
 from reports.layout import Answer, Column, Row, Table, framed
 from reports.loaded import Results
 from reports.names import PrintedMethod, architecture_title
@@ -200,6 +200,7 @@ def _attention(results: Results) -> Answer | None:
                 f"On {_on(results, dataset, architecture)}, AugMix has an mCE of {stated(results.cell(mixed, MCE))}, "
                 f"standard training one of {stated(results.cell(plain, MCE))}{compared(results, mixed, plain, MCE)}."
             )
+        text += _against_convolution(results, dataset, list(product(attention, others)), [standard, augmix])
         both = [(one, other) for one, other in product(attention, others) if {one, other} <= gains.keys()]
         found = [interaction(gains[one], gains[other]) for one, other in both]
         for (one, other), more in zip(both, as_family(found, "gains on two nets"), strict=True):
@@ -217,13 +218,33 @@ def _attention(results: Results) -> Answer | None:
     )
     caveat = (
         "The two nets have one trunk, one recipe and equally many parameters, and differ in their last stage alone: "
-        "the difference of the gains is the effect of attention there. It says nothing about large pretrained nets."
+        "their differences are the effect of attention there. It says nothing about large pretrained nets."
         if set(results.architectures) == PAIR
         else "A small vision transformer trained on little data is not the vision transformers of the literature, "
         "which are far larger and pretrained: this says nothing about those. The nets differ in more than attention, "
         "in size and recipe too, so a difference between them is not the effect of attention by itself."
     )
     return Answer("Does attention help?", [*text, caveat], [table]) if rows else None
+
+
+def _against_convolution(
+    results: Results, dataset: str, nets: Sequence[tuple[str, str]], methods: Sequence[PrintedMethod]
+) -> list[str]:
+    """Nets with attention minus those without, in clean error and mCE after each method, as one family after Holm."""
+    found = [
+        (method, net, other, name, one)
+        for method, (net, other), (name, quantity) in product(methods, nets, (("clean", CLEAN_ERROR), ("mce", MCE)))
+        for place in [Place(dataset, net, method.name)]
+        for one in [between_nets(results, place, place._replace(architecture=other), quantity)]
+        if one is not None
+    ]
+    judged = as_family([one for *_, one in found], "nets with attention and without")
+    return [
+        f"After {method.title if method.preset == 'augmix' else 'standard training'}, {architecture_title(net)}'s "
+        f"{IN_WORDS[name]} on {_on(results, dataset)}, beside that of {architecture_title(other)}, is "
+        f"{difference_in_words(one)}."
+        for (method, net, other, name, _), one in zip(found, judged, strict=True)
+    ]
 
 
 def _fmix(results: Results) -> Answer | None:

@@ -1,8 +1,11 @@
 """The critique's questions are answered where the experiment has the runs, and only as far as these go."""
 
+import re
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from reports.layout import Answer, Table
@@ -140,6 +143,22 @@ def test_the_gain_of_attention_is_compared_seed_by_seed(
     rows = by(found.tables[0], "architecture")
     assert [float(rows[name]["gain"]) for name in (plain, attentive)] == pytest.approx([10.5, 5.5])
     assert rows[attentive]["parameters"] == "136,282"
+
+
+def test_nets_with_attention_are_compared_with_those_without(synthetic: Synthetic) -> None:
+    synthetic.architectures, synthetic.seeds, synthetic.images = ("convolution_stage", "attention_stage"), (0, 1, 2), 40
+    (found,) = answers(load(synthetic.write(), synthetic.data))
+    mce = defaultdict(list)
+    for row in synthetic.metrics:
+        if row["shift"] == "mCE":
+            mce[row["arch"], row["method"]].append(row["value"])
+    for method, after in (("standard", "standard training"), ("augmix", "AugMix")):
+        points = 100 * (np.mean(mce["attention_stage", method]) - np.mean(mce["convolution_stage", method]))
+        sign = "more" if points > 0 else "less"
+        start = f"After {after}, Attention stage's mCE on Digits, beside that of Convolution stage, is "
+        (amount,) = re.findall(rf"{start}([\d.]+) points {sign}", said(found))
+        assert float(amount) == pytest.approx(abs(points), abs=0.06)
+    assert "among four contrasts" in said(found)
 
 
 @pytest.mark.parametrize("architectures", [("smallnet",), ("vit",)])
