@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from augmix.suite.io.progress import duration
 from reports.layout import Row, Table, flattened, framed, method_columns
 from reports.loaded import Family, Results
 from reports.names import architecture_title, headline_title
@@ -34,11 +35,8 @@ def kind_of_compute(results: Results) -> str:
 
 
 def time_in_print(seconds: float) -> str:
-    """A duration in the unit that suits it, `48 s`, `12.5 min`, `3.2 h`; a dash where there is none."""
-    if seconds != seconds:
-        return "–"
-    unit, length = _unit(seconds)
-    return f"{seconds / length:.{0 if length == 1 else 1}f} {unit}"
+    """A duration; a dash where there is none."""
+    return duration(seconds) if seconds == seconds else "–"
 
 
 def _unit(seconds: float) -> tuple[str, int]:

@@ -44,10 +44,8 @@ class Compared(NamedTuple):
 
     @property
     def interval(self) -> Interval | None:
-        """The printed interval, in the measure's unit: the family's, or that of the difference alone after Holm."""
-        found = self.difference
-        alone = found.both and found.both.interval
-        return self._scaled(alone if found.adjustment == "Holm" else found.family_interval)
+        """The printed interval, in the measure's unit: it excludes zero where the difference is significant."""
+        return self._scaled(self.difference.family_interval)
 
     @property
     def images_interval(self) -> Interval | None:

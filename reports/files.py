@@ -91,19 +91,27 @@ def _check_alike(path: Path, frame: pd.DataFrame) -> None:
 
 
 def _check_whole(path: Path, frame: pd.DataFrame, done: pd.DataFrame) -> None:
-    """Raise `UserError` for a run that is done and has no rows, or fewer on a test set than another run."""
+    """Raise `UserError` for a run that is done and has no rows, or fewer on a test set than another run.
+
+    `augmix collect` takes a run in where it was evaluated on all of its data set's test sets. Only a run that a choice
+    leaves out, or whose evaluation failed after it, has none on any of them, but those by which it was chosen.
+    """
     there = set(frame[RUN].itertuples(index=False, name=None))
     absent = [key not in there for key in done[RUN].itertuples(index=False, name=None)]
     for row in done[absent][:1].itertuples():
         raise UserError(
             f"{path} has no row of {_run(row)}, which is done by row {_line(row)} of runs.csv; run `augmix collect`"
         )
-    counts = frame.groupby([*RUN, "testset"], sort=False).size().rename("rows").reset_index()
-    most = counts.groupby(["dataset", "testset"])["rows"].transform("max")
-    for row in counts[counts["rows"] < most][:1].itertuples():
+    rows = frame.groupby([*RUN, "testset"]).size().unstack(fill_value=0)
+    most = rows.groupby("dataset").transform("max")
+    lacking = rows < most
+    tests = rows.columns != VALIDATION.testset
+    lacking.loc[~rows.loc[:, tests].any(axis=1), tests] = False
+    for *run, testset in lacking.stack()[lambda lacks: lacks].index[:1]:
+        count, others = (table.loc[tuple(run), testset] for table in (rows, most))
         raise UserError(
-            f"{path} has {row.rows} rows of {_run(row)} on {row.testset}, where other runs have "
-            f"{most[row.Index]}; run `augmix collect`"
+            f"{path} has {count or 'no'} rows of {'/'.join(run[:3])}, seed {run[3]} on {testset}, where other runs "
+            f"have {others}; run `augmix collect`"
         )
 
 

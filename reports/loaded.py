@@ -14,12 +14,13 @@ from augmix.errors import UserError
 from augmix.suite.config.parse import USUAL, build_testset, origin_of
 from augmix.suite.data.datasets import read_images
 from augmix.suite.evaluate.measures import MEASURES, measures_of
-from augmix.suite.evaluate.stages import KEPT, read_kept
+from augmix.suite.evaluate.stages import KEPT, evaluated, read_kept
 from augmix.suite.io.files import read_json
 from augmix.suite.testsets.base import TestSet
 from reports.files import (
     PLACE,
     QUANTITY,
+    RUN,
     STATUSES,
     read_chosen,
     read_config,
@@ -193,10 +194,26 @@ class Results:
             return summarise(seeds, asked, measure, "incomplete")
         statuses = set(self.runs_at(place)["status"])
         word = next((status for status in STATUSES[1:] if status in statuses), "missing")
-        if self.chosen is not None and quantity != VALIDATION and place.method in self.swept:
-            chosen = {method for key, method in self.chosen.items() if key[:2] == place[:2]}
-            word = word if place.method in chosen else "not chosen"
+        if quantity != VALIDATION and self._is_left_out(place):
+            word = "not chosen"
         return summarise(seeds, asked, measure, word)
+
+    def _is_left_out(self, place: Place) -> bool:
+        """Whether a choice by validation left the runs of a place out: they are not evaluated on test images."""
+        chosen = self.chosen or {}
+        tested = {method for key, method in chosen.items() if key[:2] == place[:2]}
+        return self.chosen is not None and place.method in self.swept - tested
+
+    @cached_property
+    def untested(self) -> list[dict[str, Any]]:
+        """The runs that are done by the validation, were not left out, and yet have no figure on test images."""
+        tested = self.metrics.loc[self.metrics["testset"] != VALIDATION.testset, RUN].drop_duplicates()
+        keys = set(tested.itertuples(index=False, name=None))
+        return [
+            run
+            for run in records(self.runs[self.runs["status"] == "done"])
+            if (key := tuple(run[column] for column in RUN)) not in keys and not self._is_left_out(Place(*key[:3]))
+        ]
 
     def across(self, dataset: str, architecture: str, quantity: Quantity) -> list[Cell]:
         """The quantity's cell of each method."""
@@ -269,7 +286,14 @@ def load(folder: Path, data: Path) -> Results:
     testsets = {dataset: _testsets(config, dataset, data) for dataset in config["datasets"]}
     metrics = metrics[~_few_bins(metrics, testsets, images)]
     chosen = read_chosen(folder / "chosen.csv", config)
-    return Results(folder, config, runs, metrics, chosen, images, testsets, read_kept(folder / KEPT))
+    results = Results(folder, config, runs, metrics, chosen, images, testsets, read_kept(folder / KEPT))
+    for run in results.untested:
+        if evaluated(results.run_folder(run), results.testsets(run["dataset"]), "predictions"):
+            raise UserError(
+                f"{folder / 'metrics.csv'} has no rows on test images of {results.run_folder(run)}, which has "
+                "predictions on all of them; run `augmix collect`"
+            )
+    return results
 
 
 def _testsets(config: Mapping[str, Any], dataset: str, data: Path) -> list[TestSet]:

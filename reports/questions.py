@@ -15,7 +15,7 @@ from reports.quantities import CLEAN_ERROR, MCE, MFP, POOLED_CALIBRATION, VALIDA
 from reports.since import since
 from reports.style import COLOURS, COLUMN, MARKERS, WIDTH, Drawing, panels, saved
 from reports.tuning import LOSSES, consistency_losses, decided_by_title, draw_curve
-from reports.words import amount, compared, difference_in_words, enumerated, plural, sentence, stated
+from reports.words import STEPWISE, amount, compared, difference_in_words, enumerated, plural, sentence, stated
 
 LONG = "standard, three times the epochs"
 GRID = {
@@ -359,8 +359,8 @@ def _factorial(results: Results) -> Answer | None:
             "What each part is worth in points: all but the first at equal compute",
             framed(["dataset", "architecture", "contrast"], heads, rows),
             notes=(
-                "Intervals are those of each difference alone; the verdicts are Holm's over all contrasts in one "
-                "measure.",
+                "The contrasts in one measure are a family; significant are those whose interval excludes zero. "
+                f"{STEPWISE}",
             ),
         ),
     ]

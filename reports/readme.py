@@ -65,8 +65,6 @@ def _figures(results: Results) -> Iterator[Sequence[Any]]:
             cells = compared_cells(results, dataset, architecture, quantity)
             told_apart = any(cell.apart for cell in cells)
             for method, cell in zip(results.methods, cells, strict=True):
-                if cell.mean is None:
-                    continue
                 place = Place(dataset, architecture, method.name)
                 found = None
                 if control is not None and control != method.name:
@@ -119,6 +117,7 @@ def printed(folder: Path, page: Path) -> str:
     rows = pd.DataFrame(read_csv(folder / FIGURES, COLUMNS))
     made = read_mapping(folder / MADE, {"experiment": str, "runs": int, "seeds": int, "machine": list})
     made_with = f"{_made_with(made)} [All figures]({os.path.relpath(folder / FIGURES, page.parent)})."
+    made_with = " ".join(filter(None, [_unequal(rows, made), made_with]))
     if (folder / ANSWERS).exists():
         parts = []
         for answer in read_json(folder / ANSWERS):
@@ -138,7 +137,7 @@ def _table(title: Any, rows: pd.DataFrame) -> str:
         by_method = {row["method"]: row for row in part.to_dict("records")}
         for method, cells in body.items():
             row = by_method.get(method)
-            cells.append("–" if row is None else _mean(row))
+            cells.append("–" if row is None or not row["mean"] else _mean(row))
             if against:
                 cells.append("" if row is None or not row["against"] else _difference(row))
     lines = [head, ["---", *["--:"] * (len(head) - 1)], *body.values()]
@@ -172,6 +171,17 @@ def _how_to_read(rows: pd.DataFrame, made: dict[str, Any]) -> str:
     if (rows["best"] == "true").any():
         said.append("Bold are the figures that are not told apart from the best.")
     return " ".join(said)
+
+
+def _unequal(rows: pd.DataFrame, made: dict[str, Any]) -> str:
+    """A sentence on the methods that have fewer seeds than were asked for; empty where there are none."""
+    several = rows["dataset"].nunique() > 1
+    counts: dict[str, int] = {}
+    for row in rows.to_dict("records"):
+        name = f"{row['method']} on {row['dataset']}" if several else row["method"]
+        counts[name] = min(int(row["seeds"]), counts.get(name, made["seeds"]))
+    few = [f"{name} has {count_word(n) if n else 'none'}" for name, n in counts.items() if n < made["seeds"]]
+    return f"Not all methods have {plural(made['seeds'], 'seed')}: {enumerated(few)}." if few else ""
 
 
 def _made_with(made: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from reports.names import architecture_title
 from reports.quantities import MCE, MEAN, Cell, Place
 from reports.recipes import differences
 from reports.significance import overall_architecture
-from reports.words import count_word, enumerated, plural, sentence
+from reports.words import STEPWISE, count_word, enumerated, plural, sentence
 
 STATUSES = ("reproduced", "differs", "cannot tell", "not comparable", "not run")
 """The ends that a published figure can come to."""
@@ -217,7 +217,7 @@ def orderings_table(results: Results) -> Table:
     heads = {"difference": "Points of mCE", "interval": "95\u00a0% interval", "verdict": "Here"}
     keys = ["dataset", "architecture", "better", "worse"]
     cells = framed(keys, [Column("", title, name) for name, title in heads.items()], rows)
-    notes = ("Intervals are of each difference alone; an ordering holds or fails where Holm's correction passes it.",)
+    notes = (f"Those on a data set are a family; one holds or fails where its interval excludes zero. {STEPWISE}",)
     return Table("orderings", "The paper's orderings of methods by mCE, and ours", cells, notes=notes)
 
 

@@ -10,7 +10,7 @@ from reports.loaded import Results
 from reports.names import headline_phrase
 from reports.quantities import CLEAN_ERROR, MCE, MEAN, Quantity
 from reports.statistics import detectable_difference
-from reports.words import count_word, enumerated
+from reports.words import STEPWISE, count_word, enumerated
 
 POWER = 0.8
 DEFINED = (
@@ -52,7 +52,7 @@ def statistics_in_words(results: Results) -> list[str]:
         said.append(
             f"In each figure the comparisons of all methods with {which}{own}, whose intervals hold all at once "
             f"(Bonferroni); a difference from {controls[0]} is told from the first. The contrasts of a question are "
-            "one family: their intervals are of each alone, and significant are those that also pass Holm's correction."
+            f"one family. {STEPWISE} So each holds by itself, and its verdict with those of the others."
         )
     found = list(headline_evidence(results))
     if len(results.methods) > 1:
@@ -88,7 +88,7 @@ def _spread(known: Evidence, figure: str) -> list[str]:
 
 
 def detectable(results: Results) -> list[str]:
-    """A sentence per data set: the least difference that this experiment would probably call significant."""
+    """Sentences per data set: the least difference that this experiment would probably call significant."""
     if len(results.methods) < 2:
         return []
     said = []
@@ -96,28 +96,36 @@ def detectable(results: Results) -> list[str]:
     for dataset in results.datasets:
         on = f" on {results.dataset_title(dataset)}" if len(results.datasets) > 1 else ""
         found = [
-            (pair, phrase, quantity.measure)
+            (pair, phrase, _farthest(known, pair.difference.reference))
             for name, phrase, quantity, known in headline_evidence(results)
             if name == dataset and quantity in (MCE, CLEAN_ERROR)
             for pair in [_widest(results, known)]
             if pair is not None
         ]
-        amounts = []
-        for pair, phrase, measure in found:
+        amounts, unseen = [], []
+        for pair, phrase, farthest in found:
             least = detectable_difference(pair.difference, POWER)
-            if least is not None:
-                points = least * measure.scale
-                amounts.append(f"{decimal(points, points, measure.decimals)} points of {phrase}")
-        if amounts:
+            if least is not None and least > farthest:
+                unseen.append(phrase)
+            elif least is not None:
+                points = least * pair.measure.scale
+                amounts.append(f"{decimal(points, points, pair.measure.decimals)} points of {phrase}")
+        if amounts or unseen:
             counts = sorted({count for pair, _, _ in found for count in pair.difference.n_seeds})
             seeds = f"{enumerated([count_word(count) for count in counts])} seed{'' if counts == [1] else 's'} a method"
+            between = f"between {titles[found[0][0].difference.reference]} and another method"
             same = "" if all(pair.over_images for pair, _, _ in found) else " on the same test images"
+        if amounts:
             said.append(
-                f"With {seeds}{on}, a true difference of {enumerated(amounts)} between "
-                f"{titles[found[0][0].difference.reference]} and another method would be found significant in four of "
-                f"five such experiments{same}; smaller ones would be missed more often."
+                f"With {seeds}{on}, a true difference of {enumerated(amounts)} {between} would be found significant in "
+                f"four of five such experiments{same}; smaller ones would be missed more often."
             )
-        elif found:
+        if unseen:
+            said.append(
+                f"With {seeds}{on}, no difference in {enumerated(unseen)} {between}, however large, would be found "
+                f"significant in four of five such experiments{same}."
+            )
+        if found and not amounts and not unseen:
             said.append(
                 f"With one seed of a method{on}, no difference from it can be found significant, however large."
             )
@@ -131,6 +139,12 @@ def _widest(results: Results, known: Evidence) -> Compared | None:
         if found:
             return max(found, key=_error)
     return None
+
+
+def _farthest(known: Evidence, reference: str) -> float:
+    """The greatest difference from a method that there can be: from its figure to the end of the scale."""
+    figure = float(known.sample.figures[known.sample.index(reference)])
+    return max(figure, known.measure.largest - figure)
 
 
 def _error(compared: Compared) -> float:

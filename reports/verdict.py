@@ -266,16 +266,18 @@ def _against_paper(results: Results, dataset: str) -> list[str]:
 
 
 def _outcome(results: Results) -> list[str]:
-    """The runs that did not finish."""
+    """The runs that did not finish, and those that were not evaluated after a choice."""
     said = []
     titles = {method.name: method.title for method in results.all_methods}
-    for status in STATUSES[1:]:
-        runs = results.runs[results.runs["status"] == status]
-        if len(runs):
-            names = majority(titles[name] for name in runs["method"])
-            verb = {"diverged": "diverged", "failed": "failed", "missing": "did not finish"}[status]
-            whose = "its" if len(runs) == 1 else "their"
-            said.append(f"{sentence(plural(len(runs), 'run'))} {verb} ({enumerated(names)}); {whose} cells are marked.")
+    verbs = zip(STATUSES[1:], ("diverged", "failed", "did not finish"), strict=True)
+    found = {verb: list(results.runs.loc[results.runs["status"] == status, "method"]) for status, verb in verbs}
+    found["had no evaluation on test images"] = [run["method"] for run in results.untested]
+    for verb, methods in found.items():
+        if methods:
+            names = majority(titles[name] for name in methods)
+            whose = "its" if len(methods) == 1 else "their"
+            count = sentence(plural(len(methods), "run"))
+            said.append(f"{count} {verb} ({enumerated(names)}); {whose} cells are marked.")
     return said
 
 

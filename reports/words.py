@@ -9,6 +9,7 @@ from reports.layout import CONFIDENCE, decimal, printed_mean
 from reports.loaded import Results
 from reports.quantities import Cell, Place, Quantity
 
+STEPWISE = "After Holm, an interval is as wide as the step that decides on its difference asks for."
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 

@@ -28,8 +28,8 @@ Adjustment = Literal["none", "Bonferroni", "Holm"]
 class Difference:
     """The figure of `method` minus that of `reference`, in the scores' unit; None stands for what cannot be told.
 
-    What is printed is the interval of `both`, or `family_interval` where the difference is one of a family, with the
-    verdict. Everything else is for the CSV.
+    What is printed is `family_interval` with the verdict: zero lies outside of it where that is "significant", and only
+    there. Everything else is for the CSV.
     """
 
     method: str
@@ -52,7 +52,7 @@ class Difference:
     adjustment: Adjustment = "none"
     p_adjusted: float | None = None
     family_interval: Interval | None = None
-    """All intervals of the family hold together in a share `CONFIDENCE` of experiments."""
+    """After Bonferroni all of a family hold together in a share `CONFIDENCE` of experiments, after Holm each does."""
 
     @property
     def both(self) -> Part | None:
@@ -182,8 +182,10 @@ def against_control(sample: Sample, control: str) -> list[Difference]:
 def holm(differences: Iterable[Difference], family: str) -> list[Difference]:
     """The differences, maybe of several samples, as one family after Holm (Scand. J. Statist. 6, 1979).
 
-    Holm's method has no intervals of its own: those of the family are Bonferroni's, which can be a little wider than
-    the verdict. Differences without a p value do not count. Earlier adjustments are replaced.
+    Step by step the difference that is clearest among the k which are left is judged as one of k, until one is not
+    significant. An interval is as wide as the step that decides on its difference asks for, so that the two agree; it
+    holds in at least a share `CONFIDENCE` of experiments, as no step's is narrower than that of the difference alone.
+    Differences without a p value do not count. Earlier adjustments are replaced.
     Raises ValueError when there is no difference.
     """
     given = list(differences)
@@ -233,14 +235,18 @@ def _images(sample: Sample, pair: Sequence[int], contrast: FloatArray, estimate:
 
 def _family(given: Sequence[Difference], family: str, adjustment: Adjustment) -> list[Difference]:
     """The differences with p values and intervals of a family, of which those without a p value are no part."""
-    known = [(d.chance, d.estimate, i) for i, d in enumerate(given) if d.chance is not None]
-    size = len(known)
+    left = {i: (one.chance, one.estimate) for i, one in enumerate(given) if one.chance is not None}
+    size = deciding = len(left)
     found = [replace(one, family=family, family_size=size, adjustment=adjustment) for one in given]
     highest = 0.0
-    known.sort(key=lambda one: one[0].p(one[1], size))
-    for rank, (chance, estimate, i) in enumerate(known):
-        highest = max(highest, chance.p(estimate, size - rank if adjustment == "Holm" else size))
-        interval = around(estimate, chance.half_width(LEVEL, size))
+    while left:
+        step = len(left) if adjustment == "Holm" else size
+        if highest < LEVEL:
+            deciding = step  # the first step that finds nothing decides on all that are left
+        p, i = min((chance.p(estimate, step), i) for i, (chance, estimate) in left.items())
+        chance, estimate = left.pop(i)
+        highest = max(highest, p)
+        interval = around(estimate, chance.half_width(LEVEL, deciding))
         found[i] = replace(found[i], p_adjusted=highest, family_interval=interval)
     return found
 

@@ -214,6 +214,18 @@ def test_missing_and_malformed_inputs_are_named(
     assert not (synthetic.folder / "report.pdf").exists()
 
 
+def test_a_test_set_of_which_one_run_has_no_rows_is_named(synthetic: Synthetic) -> None:
+    synthetic.evaluated = ("clean", "P")
+    synthetic.write()
+    synthetic.metrics = [
+        row for row in synthetic.metrics if (row["method"], row["seed"], row["testset"]) != ("augmix", 1, "P")
+    ]
+    synthetic.rewrite_metrics()
+    said = r"metrics\.csv has no rows of digits/smallnet/augmix, seed 1 on P, where other runs have 11; run `aug"
+    with pytest.raises(UserError, match=said):
+        build_report(synthetic.folder, synthetic.data)
+
+
 def test_a_damaged_array_is_named(synthetic: Synthetic) -> None:
     synthetic.evaluated = ("clean",)
     synthetic.write()

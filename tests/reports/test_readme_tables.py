@@ -103,6 +103,16 @@ def test_answers_to_questions_stand_in_place_of_the_figures(synthetic: Synthetic
     assert "minus AugMix" not in text
 
 
+def test_fewer_seeds_of_a_method_are_said_in_a_sentence(synthetic: Synthetic, tmp_path: Path) -> None:
+    synthetic.seeds, synthetic.images = (0, 1, 2), 40
+    synthetic.status = {("augmix", 1): "failed"} | {("no_jsd", seed): "diverged" for seed in synthetic.seeds}
+    synthetic.write()
+    readme.record(load(synthetic.folder, synthetic.data), synthetic.data, tmp_path / "one")
+    text = readme.printed(tmp_path / "one", tmp_path)
+    assert "Not all methods have three seeds: AugMix has two and No JSD has none. They are 5 of 9 runs" in text
+    assert text.splitlines()[4].startswith("| No JSD | – |  | – |  |")
+
+
 def test_one_seed_says_so(synthetic: Synthetic, tmp_path: Path) -> None:
     synthetic.seeds = (0,)
     synthetic.write()

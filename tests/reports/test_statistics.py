@@ -12,8 +12,10 @@ import pytest
 from scipy.stats import binomtest, nct, t, ttest_ind
 
 from augmix import metrics
+from augmix.suite.evaluate.measures import MEASURES
 from augmix.suite.evaluate.predictions import NUMBERS
 from augmix.suite.evaluate.scores import EACH
+from reports.evidence import Compared
 from reports.statistics import (
     Chance,
     Difference,
@@ -99,13 +101,46 @@ def test_a_family_is_bonferronis_where_only_seeds_matter() -> None:
         assert (one.family, one.family_size, one.adjustment) == ("against m00", 3, "Bonferroni")
 
 
-def test_a_difference_is_significant_where_its_interval_excludes_zero() -> None:
+@pytest.mark.parametrize("adjustment", ["Bonferroni", "Holm"])
+def test_a_difference_is_significant_where_its_printed_interval_excludes_zero(adjustment: str) -> None:
     rng = np.random.default_rng(3)
-    for _ in range(20):
-        scores = World((0.1, 0.13, 0.16, 0.2), (0.1,)).scores(rng, 3, 200)
-        for one in against_control(Sample.means(named(scores)), "m00"):
-            assert one.family_interval is not None
-            assert (one.verdict == "significant") == (one.family_interval.low > 0 or one.family_interval.high < 0)
+    seen = set()
+    for seeds in (2, 3, 5) * 40:
+        world = World(tuple(0.1 + 0.06 * rng.random(5)), tuple(0.2 * rng.random(5)))
+        found = against_control(Sample.means(named(world.scores(rng, seeds, 200))), "m00")
+        found = holm(found, "all") if adjustment == "Holm" else found
+        assert {one.adjustment for one in found} == {adjustment}
+        for one in found:
+            low, high = Compared(one, MEASURES["error"], True).interval or (0, 0)
+            assert one.both is not None
+            assert low <= 100 * one.both.interval.low < 100 * one.both.interval.high <= high
+            excludes = low > 0 or high < 0
+            assert (one.verdict == "significant") == excludes
+            assert (one.p_adjusted or 0) >= one.both.p
+            seen.add((excludes, one.both.p < LEVEL, seeds))
+    # In each, the interval of the difference alone would have said otherwise of some.
+    assert {(True, True), (False, True), (False, False)} <= {(told, alone) for told, alone, _ in seen}
+    assert (False, True, 2) in seen
+
+
+def test_a_step_of_holm_finds_what_bonferroni_does_not() -> None:
+    values = 1 + 0.01 * np.random.default_rng(4).standard_normal((4, 5)) + np.array([[0], [0.02], [0.03], [0.04]])
+    family = against_control(Sample.means(without_images(values), 2), "m00")
+    found = holm(family, "three")
+    assert [one.verdict for one in family] != [one.verdict for one in found]
+    widths = [one.family_interval.high - one.family_interval.low for one in found if one.family_interval]
+    assert max(widths) > min(widths)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 11, 40])
+def test_p_values_and_intervals_of_any_variances_agree(size: int) -> None:
+    rng = np.random.default_rng(size)
+    for _ in range(100):
+        parts = [*10 ** rng.uniform(-3, 0, 2)]
+        chance = Chance(parts[0], 10 ** rng.uniform(0, 1.5), parts[1], 10 ** rng.uniform(0, 4))
+        width = chance.half_width(LEVEL, size)
+        assert chance.p(1.0001 * width, size) < LEVEL < chance.p(0.9999 * width, size)
+        assert width <= chance.half_width(LEVEL, size + 1)
 
 
 def test_holms_p_values() -> None:

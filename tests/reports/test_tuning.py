@@ -106,6 +106,22 @@ def test_a_value_chosen_elsewhere_is_marked_here(swept: Synthetic) -> None:
     assert words == ["not chosen", "", "incomplete"]
 
 
+def test_a_chosen_run_without_figures_is_named_or_refused_by_its_predictions(swept: Synthetic) -> None:
+    swept.images = 20
+    swept.write()
+    swept.metrics = [
+        row
+        for row in swept.metrics
+        if row["testset"] == "validation" or (row["method"], row["seed"]) != ("augmix_width_5", 1)
+    ]
+    swept.rewrite_metrics()
+    with pytest.raises(UserError, match=r"no rows on test images of .*augmix_width_5/seed1, which has pred"):
+        load(swept.folder, swept.data)
+    shutil.rmtree(swept.folder / "digits/smallnet/augmix_width_5/seed1/predictions")  # its evaluation failed
+    said = judge(load(swept.folder, swept.data)).warnings
+    assert "One run had no evaluation on test images (AugMix, width 5); its cells are marked." in said
+
+
 def test_the_verdict_names_the_lowest_and_the_default(swept: Synthetic) -> None:
     with_validation(swept, {"augmix": [0.28, 0.29], "augmix_width_5": [0.20, 0.21]})
     ((_, findings),) = judge(load(swept.folder, swept.data)).findings

@@ -1,6 +1,7 @@
 """Helpers that the commands share."""
 
 import argparse
+import gc
 import json
 import os
 import sys
@@ -69,6 +70,17 @@ def tell_outdated(args: argparse.Namespace, experiment: "Experiment") -> None:
 
     for line in outdated.sentences(experiment, stages.unkept(experiment, stages.changes(experiment))):
         print(f"outdated: {line}; see `augmix reproduce`", file=sys.stderr)
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Around imports of many modules, none of which is garbage: to look for it, then and at the end, takes its time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @contextmanager

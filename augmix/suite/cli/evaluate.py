@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from augmix.errors import UserError
-from augmix.suite.cli.command import add_command, add_config, run_settings
+from augmix.suite.cli.command import add_command, add_config, importing, run_settings
 from augmix.suite.io import times
 
 GENERATORS = {"C": "corrupt", "CBar": "corrupt --bar", "P": "perturb"}
@@ -56,7 +56,8 @@ def run(args: argparse.Namespace) -> None:
         # Torch takes seconds to import, and the training has evaluated its net already.
         stamps.finish(settings, folder, {}, None)
         return
-    from augmix.suite.evaluate.evaluation import evaluate
+    with importing():
+        from augmix.suite.evaluate.evaluation import evaluate
 
     with times.spent("evaluation"):
         evaluate(settings, folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from augmix.errors import UserError
-from augmix.suite.cli.command import add_command, add_config, run_settings
+from augmix.suite.cli.command import add_command, add_config, importing, run_settings
 from augmix.suite.io import times
 from augmix.suite.io.processes import joined
 
@@ -38,8 +38,9 @@ def run(args: argparse.Namespace) -> None:
         with times.spent("training"):
             launch(processes, args.arguments)
         return
-    from augmix.suite.track.system import watched
-    from augmix.suite.train.training import train
+    with importing():
+        from augmix.suite.track.system import watched
+        from augmix.suite.train.training import train
 
     with times.spent("training"), watched(folder):
         train(settings, folder)

@@ -16,11 +16,11 @@ def bar(iterable: Any = None, **options: Any) -> Any:
 
 
 def duration(seconds: float) -> str:
-    """A time in words: `40 s`, `3 min 20 s`, `2 h 5 min`."""
+    """A time in words, to the nearest second or, from ten minutes on, minute: `40 s`, `3 min 20 s`, `2 h 5 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 10:
-        return f"{minutes} min {rest} s"
+    if whole < 600:
+        return f"{whole // 60} min {whole % 60} s"
+    minutes = (whole + 30) // 60
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

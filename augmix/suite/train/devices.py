@@ -36,7 +36,10 @@ def set_up(recipe: Mapping[str, Any]) -> torch.device:
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"  # such as that kernels go by the CPU
     torch.set_num_threads(recipe["threads"])
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS's sums vary
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")
+    if recipe.get("compile"):
+        # It tells the compiler as well, and imports it for that, which takes as long as torch itself.
+        torch.use_deterministic_algorithms(True, warn_only=True)
     # It would also fill all new memory, against reading what was never written: several per cent of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if sys.platform == "linux":

@@ -36,7 +36,11 @@ def progress(folder: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (1500, "25 min"), (7500, "2 h 5 min")],
+    [
+        *[(0.2, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (200, "3 min 20 s"), (599.4, "9 min 59 s")],
+        *[(599.6, "10 min"), (652, "11 min"), (1500, "25 min"), (3569, "59 min"), (3570, "1 h 0 min")],
+        *[(7500, "2 h 5 min"), (7535, "2 h 6 min")],
+    ],
 )
 def test_durations_are_as_precise_as_they_need_to_be(seconds: float, text: str) -> None:
     assert duration(seconds) == text

@@ -20,8 +20,11 @@ from torch import nn
 
 from augmix import methods
 from augmix.registry import method_names, method_parameters
-from augmix.suite.train import training
+from augmix.suite.train import devices, training
 
+devices.set_up({"threads": 1, "device": "cpu", "compile": False})
+assert torch.are_deterministic_algorithms_enabled()
+assert torch.is_deterministic_algorithms_warn_only_enabled()
 PACKAGES = ["baselines", "ablations"]
 for name in method_names(PACKAGES):
     if Parameter.empty not in method_parameters(name, PACKAGES).values():
