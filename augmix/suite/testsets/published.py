@@ -81,14 +81,3 @@ def download(name: str, folder: Path, shifts: Sequence[str] = FIFTEEN) -> Path:
         hint = f", or leave 'published' out of the configuration to have {name} generated"
         obtain(archive.source, where if archive.bare else folder, wanted, hint)
     return where
-
-
-def check(folder: Path, shifts: Sequence[str], suffix: str, streamed: bool, sequence: bool) -> None:
-    """A quick look before any job: refuse a configured folder that lacks a file, or folder, of these shifts."""
-    for name in shifts if streamed or sequence else (*shifts, "labels"):
-        path = folder / name if streamed else folder / f"{name}.npy"
-        if not path.exists():
-            raise UserError(
-                f"{path} is missing; the folder should hold the published {suffix} files, "
-                f"or leave 'published' out of the configuration to have them generated"
-            )
