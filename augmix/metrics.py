@@ -87,7 +87,7 @@ def mean_flip_probability(flips: Mapping[str, float]) -> float:
 def brier_score(true_probability: ArrayLike, squared_sum: ArrayLike) -> float:
     """The mean over examples of Σ_k (p_k − y_k)², in [0, 2], from each one's p(true class) and Σ_k p_k².
 
-    Of probabilities p (N, K) and labels y (N,): `brier_score(p[range(N), y], (p**2).sum(1))`.
+    For probabilities p (N, K) and labels y (N,): `brier_score(p[range(N), y], (p**2).sum(1))`.
     Raises ValueError when the shapes differ or nothing is in them.
     """
     true, squared = _pair("true_probability", true_probability, "squared_sum", squared_sum)

@@ -361,13 +361,13 @@ def explain(job: Job, workflow_log: Path) -> str:
     return "\n".join([*lines, *(f"  | {line}" for line in before)])
 
 
-def tail(log: Path, lines: int = LOG_TAIL) -> str:
+def tail(log: Path) -> str:
     """The last lines of a log; nothing where there is none."""
     try:
         text = log.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    return "\n".join(text.splitlines()[-lines:])
+    return "\n".join(text.splitlines()[-LOG_TAIL:])
 
 
 def results(experiment: Experiment) -> str:
