@@ -28,7 +28,7 @@ class Lazy:
 class Streamed(Lazy):
     """Images on disk, each decoded from a file, or several from one.
 
-    The images after a slice are decoded in the background meanwhile, so that reading slice after slice costs no waiting.
+    What comes after a slice is decoded meanwhile in the background, so that reading slice after slice costs no waiting.
     """
 
     def __init__(

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 USUAL = {"corruption": "C", "perturbation": "P", "severity": "C", "class": "clean"}
-"""The test set that each of `BY` is about, unless another is named."""
-BY = ("method", "seed", *USUAL)
+"""The test set that each sort of rows is about, unless another is named; `method` and `seed` are about all."""
 RUN = ["dataset", "arch", "method", "seed"]
 
 
@@ -69,7 +68,7 @@ def runs_of(folder: Path) -> Shown:
 def tables(folder: Path, by: str, testset: str | None, measure: str | None) -> list[Shown]:
     """The tables of a results folder, one for each data set and architecture; means over seeds, ± their deviation.
 
-    `by` is one of `BY`; without a measure, each test set has the one that it is judged by.
+    `by` is `method`, `seed` or a key of `USUAL`; without a measure, each test set has the one that it is judged by.
     Raises `UserError` where there is nothing to show, with what there is.
     """
     frame = load(folder)
