@@ -344,12 +344,6 @@ class Origin:
         """Whether the images stay in their files."""
         return bool(getattr(datasets.loader_module(self.loader), "STREAMED", False))
 
-    @property
-    def count(self) -> int:
-        """How many test images its loader has."""
-        _, test = datasets.loader_module(self.loader).sizes(**self.options)
-        return int(test)
-
 
 def make(testset: TestSet, shifts: Sequence[str], number: int) -> None:
     """Make those of the shifts that are not there as they should be, and write the job's marker."""
