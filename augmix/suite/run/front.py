@@ -373,11 +373,7 @@ def tail(log: Path) -> str:
 def results(experiment: Experiment) -> str:
     """The places of the results, and each method's mCE in percent, the mean over seeds."""
     folder = experiment.folder
-    lines = [
-        f"report   {folder / 'report.pdf'}",
-        f"numbers  {folder / 'metrics.csv'}",
-        "MLflow   make ui",
-    ]
+    lines = [f"report   {folder / 'report.pdf'}", f"numbers  {folder / 'metrics.csv'}", "MLflow   make ui"]
     values: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     means_of = None
     for row in read_csv(folder / "metrics.csv", ("dataset", "arch", "method", "testset", "shift", "value")):

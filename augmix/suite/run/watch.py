@@ -28,10 +28,7 @@ class Display:
         self._log = log
         self._constant = {
             key
-            for key, values in (
-                ("dataset", experiment.datasets),
-                ("architecture", experiment.config["architectures"]),
-            )
+            for key, values in (("dataset", experiment.datasets), ("architecture", experiment.config["architectures"]))
             if len(values) == 1
         }
         self._told: set[int] = set()
