@@ -25,6 +25,13 @@ def check_images(images: np.ndarray) -> None:
         raise ValueError(f"images must be at least {_SMALLEST_SIDE} pixels a side, not {images.shape[1:3]}")
 
 
+def check_square(images: np.ndarray) -> None:
+    """Raise as `check_images`, and unless they are as high as they are wide."""
+    check_images(images)
+    if images.shape[1] != images.shape[2]:
+        raise ValueError(f"images must be square, not {images.shape[1:3]}")
+
+
 def check_choice(argument: str, value: object, accepted: Sequence[str]) -> None:
     """Raise unless `value` is one of `accepted`; the message names the nearest one, or else all."""
     if value in accepted:

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-BIN_SIZE = 100
+BIN_SIZE, BINS, RECALL = 100, 15, 0.95
+LEAST = 2.0**-149
+"""The least probability that single precision has."""
 
 
 def error(prediction: ArrayLike, label: ArrayLike) -> float:
@@ -63,10 +65,15 @@ def flip_probability(prediction: ArrayLike, against_first: bool = False) -> floa
     `against_first` compares every frame with the first one instead: the noise sequences, whose frames are
     independent draws. Raises ValueError for another shape.
     """
+    return float(np.mean(flips(prediction, against_first)))
+
+
+def flips(prediction: ArrayLike, against_first: bool = False) -> np.ndarray:
+    """Whether each frame's prediction differs: bools (N, T − 1); arguments and errors as of `flip_probability`."""
     frames = np.asarray(prediction)
     if frames.ndim != 2 or frames.shape[0] < 1 or frames.shape[1] < 2:
         raise ValueError(f"prediction has shape {frames.shape}; (sequences, at least 2 frames) is accepted")
-    return float(np.mean(frames[:, 1:] != (frames[:, :1] if against_first else frames[:, :-1])))
+    return np.asarray(frames[:, 1:] != (frames[:, :1] if against_first else frames[:, :-1]))
 
 
 def mean_flip_probability(flips: Mapping[str, float]) -> float:
@@ -80,7 +87,7 @@ def mean_flip_probability(flips: Mapping[str, float]) -> float:
 def brier_score(true_probability: ArrayLike, squared_sum: ArrayLike) -> float:
     """The mean over examples of Σ_k (p_k − y_k)², in [0, 2], from each one's p(true class) and Σ_k p_k².
 
-    Of probabilities p (N, K) and labels y (N,): `brier_score(p[range(N), y], (p**2).sum(1))`.
+    For probabilities p (N, K) and labels y (N,): `brier_score(p[range(N), y], (p**2).sum(1))`.
     Raises ValueError when the shapes differ or nothing is in them.
     """
     true, squared = _pair("true_probability", true_probability, "squared_sum", squared_sum)
@@ -99,10 +106,10 @@ def negative_log_likelihood(true_probability: ArrayLike) -> float:
     if not true.size:
         raise ValueError("true_probability is empty; at least one example is needed")
     _check_fractions("true_probability", true)
-    return float(-np.log(np.maximum(true, 2.0**-149)).mean())
+    return float(-np.log(np.maximum(true, LEAST)).mean())
 
 
-def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) -> float:
+def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = BINS) -> float:
     """ECE: the example-weighted mean of |confidence − accuracy| over `bins` equal intervals of (0, 1].
 
     Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, Equation 3. `confidence` is the predicted
@@ -160,7 +167,7 @@ def auroc(inside: ArrayLike, outside: ArrayLike) -> float:
     return float(below.sum() / (2 * one.size * other.size))
 
 
-def false_positive_rate(inside: ArrayLike, outside: ArrayLike, recall: float = 0.95) -> float:
+def false_positive_rate(inside: ArrayLike, outside: ArrayLike, recall: float = RECALL) -> float:
     """FPR95: the share of inside images that are taken for outside ones where `recall` of the outside ones are.
 
     The threshold is the outside score at which the share of outside images at or above it is nearest to `recall`, the
@@ -171,7 +178,7 @@ def false_positive_rate(inside: ArrayLike, outside: ArrayLike, recall: float = 0
     return float(np.mean(one >= recall_threshold(other, recall)))
 
 
-def recall_threshold(outside: ArrayLike, recall: float = 0.95) -> float:
+def recall_threshold(outside: ArrayLike, recall: float = RECALL) -> float:
     """The threshold of `false_positive_rate`: one of the outside scores, (M,)."""
     if not 0 < recall <= 1:
         raise ValueError(f"recall is {recall}; a fraction above 0, at most 1, is accepted")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from augmix.checks import check_choice, check_images, check_integer, choose_preset
 from augmix.corruptions import CORRUPTIONS, corrupt
+from augmix.metrics import flips
 from augmix.models import Normalised
 from augmix.perturbations import NOISE_PERTURBATIONS, frame_count, perturb, perturbations_of
 from augmix.registry import nearest
@@ -139,16 +140,14 @@ def _corrupted(predict: Predict, images: np.ndarray, labels: np.ndarray, seed: i
 
 
 def _perturbed(predict: Predict, images: np.ndarray, labels: np.ndarray, seed: int, preset: str) -> Iterator[Score]:
-    flips = []
+    shares = []
     for name in _bar(perturbations_of(preset), "-P"):
         frames = frame_count(name, preset)
         made = (perturb(chunk, name, seed, preset, first=start) for start, chunk in _chunks(images, frames))
         seen = np.concatenate([predict(some.reshape(-1, *some.shape[2:])).argmax(1) for some in made])
-        seen = seen.reshape(-1, frames)
-        before = seen[:, :1] if name in NOISE_PERTURBATIONS else seen[:, :-1]
-        flips.append((seen[:, 1:] != before).mean(1))
-        yield share_score("P", name, "flip_probability", flips[-1])
-    yield share_score("P", "mFP", "flip_probability", np.mean(flips, 0))
+        shares.append(flips(seen.reshape(-1, frames), name in NOISE_PERTURBATIONS).mean(1))
+        yield share_score("P", name, "flip_probability", shares[-1])
+    yield share_score("P", "mFP", "flip_probability", np.mean(shares, 0))
 
 
 _TESTSETS = {"clean": _clean, "C": _corrupted, "P": _perturbed}

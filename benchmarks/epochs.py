@@ -33,6 +33,7 @@ from augmix.suite.data.datasets import Split
 from augmix.suite.data.loaders.digits import load
 from augmix.suite.evaluate.evaluation import numbers
 from augmix.suite.io.files import write_array, write_text
+from augmix.suite.testsets.base import Shift
 from augmix.suite.train import devices
 from augmix.suite.train.batches import Batches
 from augmix.suite.train.training import training_step
@@ -150,7 +151,7 @@ def overheads() -> pd.DataFrame:
                 {
                     "step": partial(next, steps(architecture, *train)),
                     "images": partial(prepare, batches(*train), models.Normalised(nn.Identity())),
-                    "evaluation": partial(numbers, net, mapped, labels, CPU),
+                    "evaluation": partial(numbers, net, Shift(mapped, labels, labels.shape), CPU),
                     "net alone": partial(net_alone, net, parts),
                 },
                 turns=7,

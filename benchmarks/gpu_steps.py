@@ -22,6 +22,7 @@ from augmix.suite.config.experiment import Experiment
 from augmix.suite.data import datasets
 from augmix.suite.data.datasets import NORMALISED, Split
 from augmix.suite.evaluate.evaluation import numbers
+from augmix.suite.testsets.base import Shift
 from augmix.suite.train import devices, training
 from augmix.suite.train.batches import Batches
 from augmix.suite.train.checkpoints import Interrupted
@@ -164,7 +165,7 @@ def evaluation(device: torch.device) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     count = EVALUATED if device.type == "cuda" else TINY_EVALUATED
     images = rng.integers(0, 256, (count, 32, 32, 3), np.uint8)
-    work = partial(numbers, net, images, np.arange(count) % CLASSES, device)
+    work = partial(numbers, net, Shift(images, np.arange(count) % CLASSES, (count,)), device)
     found = [{"way": "kernel by kernel", "images_per_second": count / seconds(work, device)}]
     with recording(recorder(device)):
         found.append({"way": "replayed", "images_per_second": count / seconds(work, device)})

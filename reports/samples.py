@@ -40,7 +40,7 @@ def _of_dataset(results: Results, data: Path, folder: Path, dataset: str) -> Ite
     for family in (family for family in results.families if dataset in family.members):
         testset = family.members[dataset]
         evaluated = results.shifts(dataset, testset)
-        strips = [strip for strip in testset.samples(0, FRAMES) if strip[0] in evaluated]
+        strips = [strip for strip in testset.samples(FRAMES) if strip[0] in evaluated]
         if strips:
             kind = family.stem(f"{testset.noun}_sample")
             name = f"{kind}_{dataset}"

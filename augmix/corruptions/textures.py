@@ -9,7 +9,7 @@ phases and amplitudes of two images the other.
 
 import numpy as np
 
-from augmix.checks import check_choice, check_images
+from augmix.checks import check_choice, check_square
 from augmix.corruptions.chunks import Corruption, corrupt_in_chunks
 
 __all__ = ["TEXTURES", "corrupt", "cue_conflict", "fourier_basis", "fourier_noise", "silhouette"]
@@ -23,7 +23,7 @@ def corrupt(
     `name` is one of `TEXTURES`; what each does does not depend on a `preset`. The other arguments, the randomness and
     the errors are those of `augmix.corruptions.corrupt`.
     """
-    _check_square(images)
+    check_square(images)
     check_choice("name", name, TEXTURES)
     return corrupt_in_chunks(_FUNCTIONS[name], _PARAMETERS[name], images, name, severity, seed, first)
 
@@ -78,7 +78,7 @@ def silhouette(images: np.ndarray) -> np.ndarray:
 
     Otsu's threshold of the grey levels (1979) parts each image in two; the shape is the part that has less of the rim.
     """
-    _check_square(images)
+    check_square(images)
     grey = np.rint(images @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
     above = grey > _otsu(grey)[:, None, None]
     rim = np.concatenate([above[:, 0], above[:, -1], above[:, :, 0], above[:, :, -1]], axis=1)
@@ -99,7 +99,7 @@ def _otsu(grey: np.ndarray) -> np.ndarray:
 
 def cue_conflict(shapes: np.ndarray, textures: np.ndarray) -> np.ndarray:
     """Images with the phases of `shapes` and the amplitudes of `textures`: uint8 (N, S, S, 3) each."""
-    _check_square(shapes)
+    check_square(shapes)
     phases = np.angle(np.fft.rfft2(shapes, axes=(1, 2)))
     amplitudes = np.abs(np.fft.rfft2(textures, axes=(1, 2)))
     return _to_bytes(np.fft.irfft2(amplitudes * np.exp(1j * phases), s=shapes.shape[1:3], axes=(1, 2)))
@@ -123,9 +123,3 @@ def fourier_noise(images: np.ndarray, i: int, j: int, norm: float, signs: np.nda
 
 def _to_bytes(values: np.ndarray) -> np.ndarray:
     return np.asarray(np.rint(values).clip(0, 255).astype(np.uint8))
-
-
-def _check_square(images: np.ndarray) -> None:
-    check_images(images)
-    if images.shape[1] != images.shape[2]:
-        raise ValueError(f"images must be square, not {images.shape[1:3]}")

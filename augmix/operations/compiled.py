@@ -22,7 +22,7 @@ _Tasks: TypeAlias = SimpleQueue[tuple[Callable[[], None], _Outcome]]
 
 @cache
 def _tasks(process: int, threads: int) -> _Tasks:
-    """The queue at which so many threads wait, with less ado than an executor; a forked process starts its own."""
+    """The queue at which so many threads wait, cheaper than ThreadPoolExecutor; a forked process starts its own."""
     tasks: _Tasks = SimpleQueue()
     for _ in range(threads):
         Thread(target=_serve, args=(tasks,), name="augmix", daemon=True).start()

@@ -23,7 +23,7 @@ TOLERANCE = 255e-6
 def eager(function: _Function) -> _Function:
     """The function as `torch.compile` leaves it alone: it would trace Numba's dispatchers, and fails at that.
 
-    Who compiles nothing need not wait for torch's compiler, which takes as long to import as torch itself.
+    A process that compiles nothing need not import the compiler, which takes as long as importing torch itself.
     """
     disabled: list[Callable[..., Any]] = []
 

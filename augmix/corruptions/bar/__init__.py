@@ -6,7 +6,7 @@ are the ten of a preset. The functions of the modules beside are (images, keys, 
 
 import numpy as np
 
-from augmix.checks import check_choice, check_images, choose_preset
+from augmix.checks import check_choice, check_square, choose_preset
 from augmix.corruptions.bar import occlusions, patterns, warps
 from augmix.corruptions.chunks import Corruption, corrupt_in_chunks
 
@@ -72,9 +72,7 @@ def corrupt(
     `name` is one of `corruptions_of(preset)`; the other arguments, the randomness and the errors are those of
     `augmix.corruptions.corrupt`.
     """
-    check_images(images)
-    if images.shape[1] != images.shape[2]:
-        raise ValueError(f"images must be square, not {images.shape[1:3]}")
+    check_square(images)
     levels = LEVELS[choose_preset(preset, images)]
     check_choice("name", name, tuple(levels))
     return corrupt_in_chunks(_FUNCTIONS[name], levels[name], images, name, severity, seed, first)

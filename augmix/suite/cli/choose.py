@@ -1,19 +1,14 @@
-"""The command `augmix choose`."""
+"""Choose each sweep's value by the validation split and the validation corruptions.
+
+example: augmix choose --config config/sweeps_digits.yaml
+"""
 
 import argparse
-from typing import Any
 
-from augmix.suite.cli.command import add_command, add_config, experiment_of
+from augmix.suite.cli.command import add_config, experiment_of
 
 
-def add(commands: Any) -> None:
-    command = add_command(
-        commands,
-        "choose",
-        run,
-        "choose each sweep's value by the validation split and the validation corruptions",
-        "augmix choose --config config/sweeps_digits.yaml",
-    )
+def add(command: argparse.ArgumentParser) -> None:
     add_config(command)
 
 

@@ -1,25 +1,20 @@
-"""The command `augmix collect`."""
+"""Compute every metric into metrics.csv.
+
+example: augmix collect --config config/fashion.yaml
+"""
 
 import argparse
 import sys
-from typing import Any
 
-from augmix.suite.cli.command import add_command, add_config, experiment_of, tell_outdated
+from augmix.suite.cli.command import add_config, experiment_of, tell_outdated
 from augmix.suite.io import times
 
 
-def add(commands: Any) -> None:
-    command = add_command(
-        commands,
-        "collect",
-        run,
-        "compute every metric into metrics.csv",
-        "augmix collect --config config/fashion.yaml",
-    )
+def add(command: argparse.ArgumentParser) -> None:
     add_config(command)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     from augmix.suite.evaluate.results import collect
 
     experiment = experiment_of(args)
@@ -28,4 +23,3 @@ def run(args: argparse.Namespace) -> int:
         missing = collect(experiment)
     if missing:
         print(f"{experiment.folder}: no result from {', '.join(missing)}", file=sys.stderr)
-    return 0

@@ -5,7 +5,7 @@ import gc
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,18 +16,6 @@ if TYPE_CHECKING:
     from augmix.suite.config.experiment import Experiment
 
 DEFAULT_CONFIG = "config/fashion.yaml"
-
-
-def add_command(
-    commands: Any, name: str, run: Callable[[argparse.Namespace], int | None], summary: str, example: str
-) -> argparse.ArgumentParser:
-    """A command with --log, and with an example below its options."""
-    command: argparse.ArgumentParser = commands.add_parser(
-        name, help=summary, description=summary[0].upper() + summary[1:] + ".", epilog=f"example: {example}"
-    )
-    command.add_argument("--log", metavar="FILE", help="also write messages and errors to this file")
-    command.set_defaults(run=run)
-    return command
 
 
 def add_config(command: argparse.ArgumentParser, settings: bool = True) -> None:
@@ -120,11 +108,8 @@ def run_settings(args: argparse.Namespace, stage: str, kind: Any) -> tuple[Any, 
     return getattr(run, stage), experiment.folder / run.path
 
 
-def add_generator(
-    commands: Any, name: str, run: Callable[[argparse.Namespace], None], kind: str, suffix: str, example: str
-) -> argparse.ArgumentParser:
-    """A command that generates a -C or -P test set, or draws a gallery of it."""
-    command = add_command(commands, name, run, f"generate a {suffix} test set from prepared test images", example)
+def add_generator(command: argparse.ArgumentParser, kind: str, suffix: str) -> None:
+    """The options of a command that generates a -C or -P test set, or draws a gallery of it."""
     command.add_argument("data", nargs="?", type=Path, help="a prepared data set's folder, such as data/digits")
     command.add_argument(
         f"--{kind}", action="append", default=[], dest="names", metavar="NAME", help="only this one (repeatable)"
@@ -136,7 +121,6 @@ def add_generator(
     command.add_argument(
         "--image", default="0", metavar="INDEX|FILE", help="the image of the gallery: a test image or a file"
     )
-    return command
 
 
 def generator_testset(args: argparse.Namespace, name: str) -> Any:

@@ -1,25 +1,20 @@
-"""The command `augmix compare`."""
+"""Put two results folders, or two runs, side by side with intervals; exit 1 beyond a tolerance.
+
+example: augmix compare results/fashion copies/fashion --tolerance 0.5
+"""
 
 import argparse
 import math
 from pathlib import Path
-from typing import Any
 
 from augmix.errors import UserError
-from augmix.suite.cli.command import add_command, needing_reports
+from augmix.suite.cli.command import needing_reports
 
 TOLERANCE = 1.0
 """The default: of the order of what other seeds make in small experiments."""
 
 
-def add(commands: Any) -> None:
-    command = add_command(
-        commands,
-        "compare",
-        run,
-        "put two results folders, or two runs, side by side with intervals; exit 1 beyond a tolerance",
-        "augmix compare results/fashion copies/fashion --tolerance 0.5",
-    )
+def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("first", type=Path, metavar="A", help="a results folder, or a run in one")
     command.add_argument("second", type=Path, metavar="B", help="another; a copy anywhere will do")
     command.add_argument(

@@ -1,15 +1,16 @@
-"""The command `augmix corrupt`."""
+"""Generate a -C test set from prepared test images.
+
+example: augmix corrupt data/digits --corruption fog
+"""
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from augmix.suite.cli.command import add_generator, generator_testset
 
 
-def add(commands: Any) -> None:
-    example = "augmix corrupt data/digits --corruption fog"
-    command = add_generator(commands, "corrupt", run, "corruption", "-C", example)
+def add(command: argparse.ArgumentParser) -> None:
+    add_generator(command, "corruption", "-C")
     command.add_argument("--bar", action="store_true", help="the corruptions of C̄ (-CBar) in place of -C's")
     command.add_argument(
         "--gallery", type=Path, metavar="FILE", help="only draw one image under every corruption at every severity"

@@ -1,20 +1,13 @@
-"""The command `augmix demo`."""
+"""Draw an image, AugMix's views of it and its corruptions on a sheet, with what a net says of each.
+
+example: augmix demo photo.jpg --model results/fashion/fashion/smallnet_thin/augmix/seed0
+"""
 
 import argparse
 from pathlib import Path
-from typing import Any
-
-from augmix.suite.cli.command import add_command
 
 
-def add(commands: Any) -> None:
-    command = add_command(
-        commands,
-        "demo",
-        run,
-        "draw an image, AugMix's views of it and its corruptions on a sheet, with what a net says of each",
-        "augmix demo photo.jpg --model results/fashion/fashion/smallnet_thin/augmix/seed0",
-    )
+def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("image", type=Path, metavar="IMAGE", help="a file; its central square is taken")
     command.add_argument("--output", type=Path, default=Path("demo.png"), metavar="FILE", help="default: demo.png")
     command.add_argument("--model", type=Path, metavar="RUN", help="a run's folder, whose net says what it sees")

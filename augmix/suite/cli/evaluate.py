@@ -1,25 +1,21 @@
-"""The command `augmix evaluate`."""
+"""Evaluate a trained run, or anybody's weights, on every test set.
+
+example: augmix evaluate --checkpoint w.pt --arch wideresnet --dataset-folder data/cifar10 --output results/theirs
+"""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
 from augmix.errors import UserError
-from augmix.suite.cli.command import add_command, add_config, importing, run_settings
+from augmix.suite.cli.command import add_config, importing, run_settings
 from augmix.suite.io import times
 
 GENERATORS = {"C": "corrupt", "CBar": "corrupt --bar", "P": "perturb"}
 """The commands that generate the test sets beside a data set, by their names."""
 
 
-def add(commands: Any) -> None:
-    command = add_command(
-        commands,
-        "evaluate",
-        run,
-        "evaluate a trained run, or anybody's weights, on every test set",
-        "augmix evaluate --checkpoint w.pt --arch wideresnet --dataset-folder data/cifar10 --output results/theirs",
-    )
+def add(command: argparse.ArgumentParser) -> None:
     add_config(command)
     command.add_argument("path", nargs="?", metavar="RUN", help="<data set>/<architecture>/<method>/seed<k>")
     command.add_argument("--output", metavar="FOLDER", help="the run's folder, with --settings; with --checkpoint, any")

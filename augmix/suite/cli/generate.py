@@ -1,21 +1,16 @@
-"""The command `augmix generate`."""
+"""Make an experiment's test sets: generate -C and -P, check published files, prepare natural ones.
+
+example: augmix generate --config config/fashion.yaml --testset C
+"""
 
 import argparse
-from typing import Any
 
 from augmix.errors import UserError
-from augmix.suite.cli.command import add_command, add_config, experiment_of, settings_of
+from augmix.suite.cli.command import add_config, experiment_of, settings_of
 from augmix.suite.io import times
 
 
-def add(commands: Any) -> None:
-    command = add_command(
-        commands,
-        "generate",
-        run,
-        "make an experiment's test sets: generate -C and -P, check published files, prepare natural ones",
-        "augmix generate --config config/fashion.yaml --testset C",
-    )
+def add(command: argparse.ArgumentParser) -> None:
     add_config(command)
     command.add_argument("--testset", metavar="NAME", help="only this one of the configured test sets")
 

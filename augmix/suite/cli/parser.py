@@ -139,7 +139,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of every command."""
+    """The parser of every command, whose module's docstring is its summary and, a paragraph further, its example."""
     parser = _Parser(
         prog="augmix",
         description="AugMix: prepare data, train, evaluate on -C and -P, and report. "
@@ -148,6 +148,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"augmix {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    for command in COMMANDS:
-        command.add(commands)
+    for module in COMMANDS:
+        name = module.__name__.rpartition(".")[2].replace("_", "-")
+        summary, _, example = (module.__doc__ or "").strip().partition("\n\n")
+        shown = summary[:1].lower() + summary[1:].rstrip(".")
+        command = commands.add_parser(name, help=shown, description=summary, epilog=example)
+        command.add_argument("--log", metavar="FILE", help="also write messages and errors to this file")
+        command.set_defaults(run=module.run)
+        module.add(command)
     return parser

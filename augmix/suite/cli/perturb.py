@@ -1,15 +1,16 @@
-"""The command `augmix perturb`."""
+"""Generate a -P test set from prepared test images.
+
+example: augmix perturb data/digits --perturbation tilt --images 100
+"""
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from augmix.suite.cli.command import add_generator, generator_testset
 
 
-def add(commands: Any) -> None:
-    example = "augmix perturb data/digits --perturbation tilt --images 100"
-    command = add_generator(commands, "perturb", run, "perturbation", "-P", example)
+def add(command: argparse.ArgumentParser) -> None:
+    add_generator(command, "perturbation", "-P")
     command.add_argument(
         "--gallery", type=Path, metavar="FOLDER", help="only write one image's sequences, as animated GIFs"
     )

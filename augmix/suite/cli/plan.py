@@ -1,13 +1,16 @@
-"""The command `augmix plan`."""
+"""Say what an experiment will take: jobs, images, disk and hours; or compare that with what it took.
+
+example: augmix plan --config config/cifar10.yaml --throughput wideresnet=1500 --devices 4
+"""
 
 import argparse
 import os
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from augmix.errors import UserError
-from augmix.suite.cli.command import add_command, add_config, experiment_of
+from augmix.suite.cli.command import add_config, experiment_of
 
 if TYPE_CHECKING:
     from augmix.suite.plan.calibration import Request
@@ -16,14 +19,7 @@ MOST_PROCESSES = 8
 """The processes that measure at once, at most."""
 
 
-def add(commands: Any) -> None:
-    command = add_command(
-        commands,
-        "plan",
-        run,
-        "say what an experiment will take: jobs, images, disk and hours; or compare that with what it took",
-        "augmix plan --config config/cifar10.yaml --throughput wideresnet=1500 --devices 4",
-    )
+def add(command: argparse.ArgumentParser) -> None:
     add_config(command, settings=False)
     command.add_argument(
         "--throughput",

@@ -1,22 +1,17 @@
-"""The command `augmix prepare`."""
+"""Turn data sets into arrays, downloading them where the configuration says so.
+
+example: augmix prepare --config config/fashion.yaml --dataset fashion
+"""
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from augmix.errors import UserError
-from augmix.suite.cli.command import add_command, add_config, experiment_of, required, settings_of
+from augmix.suite.cli.command import add_config, experiment_of, required, settings_of
 from augmix.suite.io import times
 
 
-def add(commands: Any) -> None:
-    command = add_command(
-        commands,
-        "prepare",
-        run,
-        "turn data sets into arrays, downloading them where the configuration says so",
-        "augmix prepare --config config/fashion.yaml --dataset fashion",
-    )
+def add(command: argparse.ArgumentParser) -> None:
     add_config(command)
     command.add_argument("--dataset", metavar="NAME", help="only this one of the configured data sets")
     command.add_argument("--download", metavar="NAME", help="only fetch a published set, such as CIFAR-10-C")
@@ -33,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
         print(published.download(args.download, Path(required(args, "output"))))
         return
     if args.settings:
-        settings = of_json(datasets.Preparation, settings_of(args), optional=("validation", "source"))
+        settings = of_json(datasets.Preparation, settings_of(args))
         with times.spent("preparation"):
             datasets.prepare(settings, Path(required(args, "output")))
         return

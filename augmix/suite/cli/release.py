@@ -1,20 +1,15 @@
-"""The command `augmix release`."""
+"""Write an experiment's trained nets, with cards, as files for augmix.models.load.
+
+example: augmix release --config config/fashion.yaml --output weights --method augmix --method standard
+"""
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from augmix.suite.cli.command import add_command, add_config, experiment_of
+from augmix.suite.cli.command import add_config, experiment_of
 
 
-def add(commands: Any) -> None:
-    command = add_command(
-        commands,
-        "release",
-        run,
-        "write an experiment's trained nets, with cards, as files for augmix.models.load",
-        "augmix release --config config/fashion.yaml --output weights --method augmix --method standard",
-    )
+def add(command: argparse.ArgumentParser) -> None:
     add_config(command, settings=False)
     command.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="the folder to write")
     command.add_argument("--seed", type=int, default=0, help="the seed whose nets are released (default: 0)")

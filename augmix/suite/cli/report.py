@@ -1,20 +1,15 @@
-"""The command `augmix report`."""
+"""Draw the figures, typeset report.pdf and write report.html, from what `collect` wrote.
+
+example: augmix report --config config/fashion.yaml
+"""
 
 import argparse
-from typing import Any
 
-from augmix.suite.cli.command import add_command, add_config, experiment_of, needing_reports, tell_outdated
+from augmix.suite.cli.command import add_config, experiment_of, needing_reports, tell_outdated
 from augmix.suite.io import times
 
 
-def add(commands: Any) -> None:
-    command = add_command(
-        commands,
-        "report",
-        run,
-        "draw the figures, typeset report.pdf and write report.html, from what `collect` wrote",
-        "augmix report --config config/fashion.yaml",
-    )
+def add(command: argparse.ArgumentParser) -> None:
     add_config(command)
 
 

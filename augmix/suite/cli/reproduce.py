@@ -1,23 +1,18 @@
-"""The command `augmix reproduce`."""
+"""Run a whole experiment: data, training, evaluation, report.
+
+example: augmix reproduce --config config/fashion.yaml --cores 2
+"""
 
 import argparse
 import contextlib
 import sys
 from pathlib import Path
-from typing import Any
 
-from augmix.suite.cli.command import add_command, add_config
+from augmix.suite.cli.command import add_config
 from augmix.suite.io.streams import Steady, settle
 
 
-def add(commands: Any) -> None:
-    command = add_command(
-        commands,
-        "reproduce",
-        run,
-        "run a whole experiment: data, training, evaluation, report",
-        "augmix reproduce --config config/fashion.yaml --cores 2",
-    )
+def add(command: argparse.ArgumentParser) -> None:
     add_config(command, settings=False)
     command.add_argument("--cores", default="all", help="CPU cores to use (default: all)")
     command.add_argument("--profile", metavar="NAME", help="a profile of workflow/profiles, such as slurm")

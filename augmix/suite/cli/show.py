@@ -1,20 +1,13 @@
-"""The command `augmix show`."""
+"""Show a results folder's numbers in the terminal.
+
+example: augmix show results/fashion --by corruption --measure brier
+"""
 
 import argparse
 from pathlib import Path
-from typing import Any
-
-from augmix.suite.cli.command import add_command
 
 
-def add(commands: Any) -> None:
-    command = add_command(
-        commands,
-        "show",
-        run,
-        "show a results folder's numbers in the terminal",
-        "augmix show results/fashion --by corruption --measure brier",
-    )
+def add(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", type=Path, metavar="RESULTS", help="a results folder, such as results/fashion")
     command.add_argument(
         "--by",

@@ -1,19 +1,14 @@
-"""The command `augmix status`."""
+"""Show which runs are done, running, failed or pending.
+
+example: augmix status --config config/fashion.yaml
+"""
 
 import argparse
-from typing import Any
 
-from augmix.suite.cli.command import add_command, add_config, experiment_of
+from augmix.suite.cli.command import add_config, experiment_of
 
 
-def add(commands: Any) -> None:
-    command = add_command(
-        commands,
-        "status",
-        run,
-        "show which runs are done, running, failed or pending",
-        "augmix status --config config/fashion.yaml",
-    )
+def add(command: argparse.ArgumentParser) -> None:
     add_config(command, settings=False)
 
 

@@ -1,20 +1,15 @@
-"""The command `augmix track`."""
+"""Bring MLflow up to date with the results (sync), or open its page (ui).
+
+example: augmix track sync --config config/fashion.yaml
+"""
 
 import argparse
-from typing import Any
 
-from augmix.suite.cli.command import add_command, add_config, experiment_of
+from augmix.suite.cli.command import add_config, experiment_of
 from augmix.suite.io import times
 
 
-def add(commands: Any) -> None:
-    command = add_command(
-        commands,
-        "track",
-        run,
-        "bring MLflow up to date with the results (sync), or open its page (ui)",
-        "augmix track sync --config config/fashion.yaml",
-    )
+def add(command: argparse.ArgumentParser) -> None:
     add_config(command)
     command.add_argument("action", choices=("sync", "ui"))
     command.add_argument("--port", type=int, default=5000, help="the page's port, on this machine only (default: 5000)")

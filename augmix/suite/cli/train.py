@@ -1,25 +1,20 @@
-"""The command `augmix train`."""
+"""Train one run, or go on with it.
+
+example: augmix train fashion/smallnet_thin/augmix/seed0 --config config/fashion.yaml
+"""
 
 import argparse
 import contextlib
 import json
 from pathlib import Path
-from typing import Any
 
 from augmix.errors import UserError
-from augmix.suite.cli.command import add_command, add_config, importing, run_settings
+from augmix.suite.cli.command import add_config, importing, run_settings
 from augmix.suite.io import times
 from augmix.suite.io.processes import joined
 
 
-def add(commands: Any) -> None:
-    command = add_command(
-        commands,
-        "train",
-        run,
-        "train one run, or go on with it",
-        "augmix train fashion/smallnet_thin/augmix/seed0 --config config/fashion.yaml",
-    )
+def add(command: argparse.ArgumentParser) -> None:
     add_config(command)
     command.add_argument("path", nargs="?", metavar="RUN", help="<data set>/<architecture>/<method>/seed<k>")
     command.add_argument("--output", metavar="FOLDER", help="the run's folder, with --settings")

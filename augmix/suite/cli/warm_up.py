@@ -1,24 +1,19 @@
-"""The command `augmix warm-up`."""
+"""Compile the kernels for this CPU ahead of their first use: when an image is built, or once on a cluster.
+
+example: augmix warm-up
+"""
 
 import argparse
 import contextlib
 from collections.abc import Callable
 from multiprocessing import get_context
-from typing import Any
 
 from augmix.errors import UserError
 from augmix.registry import find_package
-from augmix.suite.cli.command import add_command
 
 
-def add(commands: Any) -> None:
-    add_command(
-        commands,
-        "warm-up",
-        run,
-        "compile the kernels for this CPU ahead of their first use: when an image is built, or once on a cluster",
-        "augmix warm-up",
-    )
+def add(command: argparse.ArgumentParser) -> None:
+    """It has no options of its own."""
 
 
 def run(args: argparse.Namespace) -> None:

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
-
-import yaml
 
 from augmix.errors import UserError
 from augmix.registry import nearest
 from augmix.suite.io.configuration import Lines, Position, describe, place
+from augmix.suite.io.files import read_mapping
 
 KINDS = {
     "object": "a mapping", "array": "a list", "string": "text", "integer": "a whole number", "number": "a number",
@@ -28,9 +27,7 @@ MOVED = {
 @cache
 def schema() -> dict[str, Any]:
     """The schema of a whole experiment."""
-    text = resources.files("augmix.suite.config").joinpath("experiment.schema.yaml").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = yaml.safe_load(text)
-    return loaded
+    return read_mapping(Path(__file__).with_name("experiment.schema.yaml"), {})
 
 
 def validate(config: Mapping[str, Any], schema: Mapping[str, Any], lines: Lines, within: Position = ()) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from augmix.errors import UserError
@@ -13,8 +13,7 @@ from augmix.suite.io.configuration import read
 @cache
 def definitions() -> Mapping[str, Any]:
     """The sweeps by name: title, method, parameter, values and perhaps labels."""
-    with resources.as_file(resources.files("augmix.suite.config").joinpath("sweeps.yaml")) as path:
-        found, _ = read(path)
+    found, _ = read(Path(__file__).with_name("sweeps.yaml"))
     return found
 
 

@@ -109,7 +109,7 @@ def as_rgb(image: Image.Image) -> Image.Image:
 def _is_plain(opened: Image.Image, encoded: bytes) -> bool:
     """Whether it is a JPEG file that OpenCV decodes as Pillow does.
 
-    Of CMYK the two make other colours, and OpenCV would fill a file cut short with grey.
+    The two make other colours of CMYK, and OpenCV would fill a file cut short with grey.
     """
     return isinstance(opened, JpegImageFile) and opened.mode in ("L", "RGB") and b"\xff\xd9" in encoded[-64:]
 

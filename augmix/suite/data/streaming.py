@@ -21,24 +21,21 @@ class Lazy:
 
     def __getitem__(self, key: int | slice | np.ndarray) -> np.ndarray:
         wanted = np.arange(len(self))[key if isinstance(key, slice) else np.asarray(key, np.int64)]
-        images = self._read(np.atleast_1d(wanted))
+        images = self._make(np.atleast_1d(wanted))
         return images if np.ndim(wanted) else images[0]
-
-    def _read(self, wanted: np.ndarray) -> np.ndarray:
-        return self._make(wanted)
 
 
 class Streamed(Lazy):
     """Images on disk, each decoded from a file, or several from one.
 
-    What follows a slice is decoded in the background meanwhile, so that reading slice after slice costs no waiting.
+    What comes after a slice is decoded meanwhile in the background, so that reading slice after slice costs no waiting.
     """
 
     def __init__(
         self, items: int, decode: Callable[[int], np.ndarray], side: int, frames: int = 1, workers: int = 1
     ) -> None:
         """`decode` gives the file `item`, from 0 to `items` − 1, as uint8 (frames, side, side, 3)."""
-        self.shape = (items * frames, side, side, 3)
+        super().__init__((items * frames, side, side, 3), self._gather)
         self._decode, self._frames, self.workers = decode, frames, workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
         self._pending: dict[int, Future[np.ndarray]] = {}
@@ -48,10 +45,7 @@ class Streamed(Lazy):
             return self._gather(np.array(range(len(self))[key], np.int64), ahead=True)
         return super().__getitem__(key)
 
-    def _read(self, wanted: np.ndarray) -> np.ndarray:
-        return self._gather(wanted, ahead=False)
-
-    def _gather(self, wanted: np.ndarray, ahead: bool) -> np.ndarray:
+    def _gather(self, wanted: np.ndarray, ahead: bool = False) -> np.ndarray:
         items = np.unique(wanted // self._frames)
         after = range(0)
         if ahead and len(items):

@@ -1,7 +1,6 @@
 """The numbers of a results folder: as a tidy DataFrame, and as tables for the terminal."""
 
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 USUAL = {"corruption": "C", "perturbation": "P", "severity": "C", "class": "clean"}
-"""The test set that each of `BY` is about, unless another is named."""
-BY = ("method", "seed", *USUAL)
+"""The test set that each sort of rows is about, unless another is named; `method` and `seed` are about all."""
 RUN = ["dataset", "arch", "method", "seed"]
 
 
@@ -70,7 +68,7 @@ def runs_of(folder: Path) -> Shown:
 def tables(folder: Path, by: str, testset: str | None, measure: str | None) -> list[Shown]:
     """The tables of a results folder, one for each data set and architecture; means over seeds, ± their deviation.
 
-    `by` is one of `BY`; without a measure, each test set has the one that it is judged by.
+    `by` is `method`, `seed` or a key of `USUAL`; without a measure, each test set has the one that it is judged by.
     Raises `UserError` where there is nothing to show, with what there is.
     """
     frame = load(folder)
@@ -96,12 +94,6 @@ def _only(frame: "pd.DataFrame", column: str, value: str, folder: Path) -> "pd.D
     return frame[frame[column] == value]
 
 
-@cache
-def _means() -> frozenset[str]:
-    """The shifts of metrics.csv that stand for the mean over a test set's shifts, such as mCE."""
-    return frozenset(kinds.kind(name).mean for name in kinds.names())
-
-
 def _table(folder: Path, part: "pd.DataFrame", by: str, measure: str | None) -> tuple[list[str], list[list[str]]]:
     """The header and the rows of one data set and architecture."""
     if by in ("method", "seed"):
@@ -113,8 +105,8 @@ def _table(folder: Path, part: "pd.DataFrame", by: str, measure: str | None) -> 
         return _pivoted(part.assign(row=part["shift"], column=part["method"]), "class, error in %", False)
     metric = measure or str(part["metric"].iloc[0])
     part = part[part["metric"] == metric]
-    chosen = part["severity"].notna() & part["shift"].isin(_means()) if by == "severity" else part["severity"].isna()
-    part = part[chosen]
+    leveled = part["severity"].notna()
+    part = part[leveled & part["shift"].isin(kinds.means()) if by == "severity" else ~leveled]
     rows = part["severity"].astype(str) if by == "severity" else part["shift"]
     first = f"{by}, {metric.replace('_', ' ')} in {MEASURES[metric].unit}"
     return _pivoted(part.assign(row=rows, column=part["method"]), first, False)
@@ -123,7 +115,7 @@ def _table(folder: Path, part: "pd.DataFrame", by: str, measure: str | None) -> 
 def _figure(part: "pd.DataFrame") -> "pd.Series":
     """The column of a headline: `C mCE %`, `clean error %`."""
     units = part["metric"].map({name: measure.unit for name, measure in MEASURES.items()})
-    named = part["shift"].where(part["shift"].isin(_means() - {"mean"}), part["metric"])
+    named = part["shift"].where(part["shift"].isin(kinds.means() - {"mean"}), part["metric"])
     return part["testset"] + " " + named + " " + units
 
 
@@ -133,7 +125,7 @@ def _headlines(part: "pd.DataFrame", measure: str | None) -> "pd.DataFrame":
     for _, rows in part[part["severity"].isna()].groupby("testset", sort=False):
         rows = rows[rows["metric"] == (measure or rows["metric"].iloc[0])]
         shifts = set(rows["shift"])
-        chosen = shifts & _means() or (shifts if len(shifts) == 1 else set())
+        chosen = shifts & kinds.means() or (shifts if len(shifts) == 1 else set())
         kept.append(rows[rows["shift"].isin(chosen)])
     import pandas as pd
 

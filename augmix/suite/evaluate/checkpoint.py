@@ -9,12 +9,11 @@ import torch
 
 from augmix import models
 from augmix.errors import UserError
-from augmix.metrics import mean_corruption_error
 from augmix.suite.data import datasets
 from augmix.suite.evaluate import weights
 from augmix.suite.evaluate.evaluation import write_predictions
 from augmix.suite.evaluate.measures import MEASURES, measures_of
-from augmix.suite.evaluate.paper import paper_results
+from augmix.suite.evaluate.paper import normalised_mce, paper_results
 from augmix.suite.evaluate.results import COLUMNS, Row, run_metrics
 from augmix.suite.evaluate.weights import Normalisation
 from augmix.suite.io import digests, provenance
@@ -94,5 +93,5 @@ def headlines(testset: TestSet, rows: Sequence[Row]) -> Iterator[Headline]:
     yield Headline(testset.mean, values.get(testset.mean), testset)
     reference = paper_results()["alexnet_imagenetc_error"]
     if getattr(testset, "preset", "") == "imagenet" and set(testset.entering) <= set(reference) & set(values):
-        errors = {name: values[name] for name in testset.entering}
-        yield Headline(f"{testset.mean} / AlexNet", mean_corruption_error(errors, reference), testset)
+        normalised = normalised_mce({name: values[name] for name in testset.entering})
+        yield Headline(f"{testset.mean} / AlexNet", normalised, testset)

@@ -4,15 +4,17 @@ A value is chosen by the error on a validation split of the training set under t
 `augmix.corruptions.validation`; those that enter the mCE are touched once, by the chosen methods alone.
 """
 
-import csv
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from augmix import metrics
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.evaluate import predictions, summaries
-from augmix.suite.io.files import write_csv
+from augmix.suite.io.files import read_csv, write_csv
+from augmix.suite.testsets.base import TestSet
 
 COLUMNS = ("dataset", "arch", "sweep", "method", "value", "validation_error", "chosen")
 
@@ -57,11 +59,21 @@ def _errors(experiment: Experiment) -> dict[tuple[str, str, str], list[float]]:
         testset = experiment.validation_testsets(run.dataset)[-1]
         path = predictions.path_of(experiment.folder / run.path, "validation", testset.name)
         if path.exists():
-            archive = predictions.read(path, testset.shifts)
-            labels = archive.labels.reshape(testset.levels, -1)
-            wrong = [np.mean(archive.shifts[name]["prediction"] != labels) for name in testset.shifts]
-            errors.setdefault((run.dataset, run.architecture, run.method), []).append(float(np.mean(wrong)))
+            _, found = validation_errors(path, testset)
+            errors.setdefault((run.dataset, run.architecture, run.method), []).append(found["mean"])
     return errors
+
+
+def validation_errors(path: Path, testset: TestSet) -> tuple[str, dict[str, float]]:
+    """The images' source in words, and the error under each shift of an archive, with the mean of several."""
+    archive = predictions.read(path, testset.shifts)
+    labels = archive.labels.reshape(testset.levels, -1)
+    errors = {
+        name: metrics.error(archive.shifts[name]["prediction"].reshape(labels.shape), labels) for name in testset.shifts
+    }
+    if len(errors) > 1:
+        errors["mean"] = float(np.mean(list(errors.values())))
+    return archive.source, errors
 
 
 def to_test(experiment: Experiment) -> list[str]:
@@ -71,12 +83,11 @@ def to_test(experiment: Experiment) -> list[str]:
     """
     if experiment.validation is None:
         return [run.path for run in experiment.runs]
-    path = experiment.folder / "chosen.csv"
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            chosen = {(r["dataset"], r["arch"], r["method"]) for r in csv.DictReader(file) if r["chosen"] == "True"}
-    except (OSError, KeyError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read ({error}); run `augmix choose` again") from error
+        rows = read_csv(experiment.folder / "chosen.csv", COLUMNS)
+    except UserError as error:
+        raise UserError(f"{error}; run `augmix choose` again") from error
+    chosen = {(row["dataset"], row["arch"], row["method"]) for row in rows if row["chosen"] == "True"}
     swept = {method["name"] for method in experiment.config["methods"] if method.get("sweeps")}
     return [
         run.path

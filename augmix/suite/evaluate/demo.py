@@ -1,6 +1,7 @@
 """A sheet of one image: AugMix's views, the corruptions of -C, and what a trained net says of each."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from augmix.suite.data import datasets
 from augmix.suite.evaluate.evaluation import load_net, numbers
 from augmix.suite.io.files import atomic, expanded, read_mapping
 from augmix.suite.testsets import gallery
+from augmix.suite.testsets.base import Shift
 from augmix.suite.testsets.generation import generated
 
 ACROSS = 8
@@ -32,13 +34,12 @@ def write_sheet(path: Path, output: Path, model: Path | None, severity: int, see
     if not path.is_file():
         raise UserError(f"{path} is no file; name an image")
     image = gallery.pick(None, str(path.resolve()))
-    data = None if model is None else _data(model)
-    if data is not None:
-        side = datasets.read_images(data, "test").shape[1]
+    if model is not None:
+        settings = _settings(model)
+        side = datasets.read_images(expanded(settings["data"]), "test").shape[1]
         image = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC))
     titles, images = _sheet(image, severity, seed)
-    said = [""] * len(images) if model is None or data is None else _said(model, data, images)
-    _draw(output, images, titles, said)
+    _draw(output, images, titles, [""] * len(images) if model is None else _said(model, settings, images))
 
 
 def _sheet(image: np.ndarray, severity: int, seed: int) -> tuple[list[str], np.ndarray]:
@@ -56,20 +57,20 @@ def _sheet(image: np.ndarray, severity: int, seed: int) -> tuple[list[str], np.n
     return titles, np.concatenate([image[None], mixed, np.stack(corrupted)])
 
 
-def _data(model: Path) -> Path:
-    """The folder of the data set that a run was trained on."""
+def _settings(model: Path) -> dict[str, Any]:
+    """The settings that a run was trained with."""
     if not (model / "config.yaml").is_file():
         raise UserError(f"{model} is no run: it has no config.yaml; name <results>/<data set>/<net>/<method>/seed<k>")
-    return expanded(read_mapping(model / "config.yaml", {"data": str, "architecture": str})["data"])
+    return read_mapping(model / "config.yaml", {"data": str, "architecture": str})
 
 
-def _said(model: Path, data: Path, images: np.ndarray) -> list[str]:
+def _said(model: Path, settings: dict[str, Any], images: np.ndarray) -> list[str]:
     """The class that the run's net predicts for each image, with its confidence."""
-    noted = datasets.record(data)
-    architecture = read_mapping(model / "config.yaml", {"architecture": str})["architecture"]
-    net = load_net(model / "model.pt", architecture, noted, torch.device("cpu"))
-    found = numbers(net, images, np.zeros(len(images), np.int64), torch.device("cpu"))
-    return [f"{noted['classes'][one['prediction']]}, {100 * one['confidence']:.0f} %" for one in found]
+    record = datasets.record(expanded(settings["data"]))
+    net = load_net(model / "model.pt", settings["architecture"], record, torch.device("cpu"))
+    labels = np.zeros(len(images), np.int64)
+    found = numbers(net, Shift(images, labels, labels.shape), torch.device("cpu"))
+    return [f"{record['classes'][one['prediction']]}, {100 * one['confidence']:.0f} %" for one in found]
 
 
 def _draw(output: Path, images: np.ndarray, titles: list[str], said: list[str]) -> None:

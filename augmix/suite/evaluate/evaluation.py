@@ -1,7 +1,7 @@
 """Evaluate a trained net on test sets: a few numbers an image, enough for every measure."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from augmix.errors import UserError
 from augmix.graphs import recording, replayed
 from augmix.suite.config.runs import EvaluateSettings
 from augmix.suite.data import datasets
-from augmix.suite.data.streaming import Lazy
 from augmix.suite.evaluate import predictions, stamps
 from augmix.suite.evaluate.predictions import NUMBERS, RANKED, Predictions
 from augmix.suite.io import digests
@@ -82,46 +81,34 @@ def write_predictions(
 
 def _numbers_of(net: nn.Module, shift: Shift, device: torch.device, top5: bool) -> np.ndarray:
     """The numbers of a shift's images; where the net is adapted, batches are drawn from each severity at random."""
-    how = (device, shift.classes, shift.attack, shift.counted_as, shift.merged_by, top5)
     if shift.adaptation is None:
-        return numbers(net, shift.images, shift.labels, *how)
+        return numbers(net, shift, device, top5)
     size, prior, seed = shift.adaptation
     found = np.empty(len(shift.labels), RANKED if top5 else NUMBERS)
     for level in np.arange(len(shift.labels)).reshape(-1, shift.shape[-1]):
         order = np.random.default_rng(seed).permutation(level)
         for batch in np.array_split(order, -(-len(order) // size)):
-            found[batch] = numbers(net, shift.images[batch], shift.labels[batch], *how, prior)
+            part = shift._replace(images=shift.images[batch], labels=shift.labels[batch])
+            found[batch] = numbers(net, part, device, top5, prior)
     return found
 
 
 @torch.inference_mode()
 def numbers(
-    net: nn.Module,
-    images: np.ndarray | Lazy,
-    labels: np.ndarray,
-    device: torch.device,
-    classes: np.ndarray | None = None,
-    attack: Callable[[Tensor, Tensor, nn.Module], Tensor] | None = None,
-    counted_as: np.ndarray | None = None,
-    merged_by: str = "greatest",
-    top5: bool = False,
-    prior: float | None = None,
+    net: nn.Module, shift: Shift, device: torch.device, top5: bool = False, prior: float | None = None
 ) -> np.ndarray:
-    """The numbers of each uint8 (N, H, W, 3) image, as a `NUMBERS` array (N,), with `top5` a `RANKED` one.
+    """The numbers of each image of a shift, as a `NUMBERS` array (N,), with `top5` a `RANKED` one.
 
-    Where `classes` are given, int64 (K,), the net predicts among those alone: the others' logits are left out. For
-    those that are `counted_as` one class, int64 (K,), stands the greatest logit, or their mean probability where they
-    are `merged_by` the mean. An `attack` makes the images that the net is shown. With a `prior` the images are one
-    batch, which the net is adapted to.
-
-    Raises `UserError` where the net gives what is no number.
+    With a `prior` the images are one batch, which the net is adapted to. Raises `UserError` where the net gives what is
+    no number.
     """
+    images = shift.images
 
     def predict(batch: Tensor, truth: Tensor, *among: Tensor) -> tuple[Tensor, ...]:
         logits = net(batch)
         if among:
             kept, counted = among
-            logits = _merged(logits, kept, counted, merged_by)
+            logits = _merged(logits, kept, counted, shift.merged_by)
         p = logits.softmax(1)
         confidence, prediction = p.max(1)
         true = p.gather(1, truth[:, None])[:, 0]
@@ -129,20 +116,21 @@ def numbers(
         return prediction, confidence, true, (p * p).sum(1), logits.logsumexp(1), *ranked
 
     net.eval()
-    truth = torch.from_numpy(labels.astype(np.int64)).to(device)
+    truth = torch.from_numpy(shift.labels.astype(np.int64)).to(device)
     among: list[Tensor] = []
-    if classes is not None:
-        among = [torch.from_numpy(c).to(device) for c in (classes, classes if counted_as is None else counted_as)]
+    if shift.classes is not None:
+        counted_as = shift.classes if shift.counted_as is None else shift.counted_as
+        among = [torch.from_numpy(some).to(device) for some in (shift.classes, counted_as)]
     found: list[Tensor] = []
     done = 0
     with nullcontext() if prior is None else adapted(net, prior):
         for batch in in_order(images, device, size=None if prior is None else len(images)):
             part, done = slice(done, done + len(batch)), done + len(batch)
             now = truth[part]
-            if attack is not None:
+            if shift.attack is not None:
                 with torch.inference_mode(False):  # it takes gradients, which tensors made in that mode cannot have
-                    batch = attack(batch.clone(), now.clone(), net)
-            values = replayed((net, prior, top5, merged_by), predict, batch, now, *among)
+                    batch = shift.attack(batch.clone(), now.clone(), net)
+            values = replayed((net, prior, top5, shift.merged_by), predict, batch, now, *among)
             # They stay on the device until the end, so that nothing waits for it, and in one place: small tensors that
             # outlive their batch would keep the memory of its large ones from being used again.
             found = found or [value.new_empty(len(images), *value.shape[1:]) for value in values]

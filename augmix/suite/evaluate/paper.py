@@ -2,21 +2,19 @@
 
 from collections.abc import Mapping
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
-import yaml
 from numpy.typing import ArrayLike
 
 from augmix.metrics import mean_corruption_error
+from augmix.suite.io.files import read_mapping
 
 
 @cache
 def paper_results() -> dict[str, Any]:
     """The published figures, in percent unless the file says otherwise."""
-    text = resources.files("augmix.suite.evaluate").joinpath("paper_results.yaml").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = yaml.safe_load(text)
-    return loaded
+    return read_mapping(Path(__file__).with_name("paper_results.yaml"), {})
 
 
 def normalised_mce(errors: Mapping[str, ArrayLike]) -> float:

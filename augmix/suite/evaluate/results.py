@@ -13,7 +13,7 @@ from augmix import metrics
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.evaluate import predictions, stages, summaries
-from augmix.suite.evaluate.choosing import to_test
+from augmix.suite.evaluate.choosing import to_test, validation_errors
 from augmix.suite.evaluate.measures import MEASURES, Measure, measures_of, truth
 from augmix.suite.evaluate.predictions import OutdatedError, Predictions
 from augmix.suite.evaluate.stages import FINISHED_ONLY, State, run_state
@@ -153,17 +153,9 @@ def _pooled(
 def _validation_rows(folder: Path, testsets: list[TestSet]) -> Iterator[Row]:
     """The rows a choice is made by: the error on clean images and under the validation corruptions, with their mean."""
     for testset in testsets:
-        archive = predictions.read(folder / "validation" / f"{testset.name}.npz", testset.shifts)
-        labels = archive.labels.reshape(testset.levels, -1)
-        errors = {
-            name: metrics.error(archive.shifts[name]["prediction"].reshape(labels.shape), labels)
-            for name in testset.shifts
-        }
-        source = f"validation split, {archive.source}"
-        if len(errors) > 1:
-            errors["mean"] = float(np.mean(list(errors.values())))
+        source, errors = validation_errors(predictions.path_of(folder, "validation", testset.name), testset)
         for name, value in errors.items():
-            yield "validation", source, name, "", "error", value
+            yield "validation", f"validation split, {source}", name, "", "error", value
 
 
 def _record(folder: Path, output: str, found: State) -> dict[str, Any]:

@@ -5,19 +5,14 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from augmix.metrics import BIN_SIZE, cue_decisions, neither_cue, recall_threshold, shape_bias, top5_distances
+from augmix import metrics
 from augmix.suite.data.datasets import evenly
 from augmix.suite.evaluate.measures import MEASURES, truth
 from augmix.suite.evaluate.predictions import Predictions
 from augmix.suite.testsets.base import TestSet
 
 FloatArray = npt.NDArray[np.float64]
-
-RECALL = 0.95
-"""The share of outside images that are found where FPR95 is measured."""
-LEAST = 2.0**-149
-"""The least probability that single precision has: see `augmix.metrics.negative_log_likelihood`."""
-INTERVALS = 15
+INTERVALS = metrics.BINS
 """Those of confidence, of the expected calibration error."""
 
 
@@ -48,7 +43,7 @@ def _rms_calibration(numbers: np.ndarray, labels: np.ndarray) -> FloatArray:
     gaps = _gaps(numbers, labels)
     order = np.argsort(numbers["confidence"].astype(float), kind="stable")
     bins = np.empty(len(gaps), np.int64)
-    bins[order] = np.minimum(np.arange(len(gaps)) // BIN_SIZE, max(len(gaps) // BIN_SIZE, 1) - 1)
+    bins[order] = np.minimum(np.arange(len(gaps)) // metrics.BIN_SIZE, max(len(gaps) // metrics.BIN_SIZE, 1) - 1)
     mean = (np.bincount(bins, gaps) / np.bincount(bins))[bins]
     square = float(np.mean(mean**2))
     if not square:
@@ -76,16 +71,16 @@ def _risk_coverage(numbers: np.ndarray, labels: np.ndarray) -> FloatArray:
 
 def _shape_bias(numbers: np.ndarray, classes: np.ndarray) -> FloatArray:
     """The bias, and how much of its change a little more weight of each image would be (see `_rms_calibration`)."""
-    by_shape, by_texture, _ = cue_decisions(numbers["prediction"], *classes.T)
-    bias = shape_bias(numbers["prediction"], *classes.T)
+    by_shape, by_texture, _ = metrics.cue_decisions(numbers["prediction"], *classes.T)
+    bias = metrics.shape_bias(numbers["prediction"], *classes.T)
     decided = float(np.mean(by_shape | by_texture)) or 1.0
     return np.asarray(bias + (by_shape * (1 - bias) - by_texture * bias) / decided, np.float64)
 
 
 def _neither_cue(numbers: np.ndarray, classes: np.ndarray) -> FloatArray:
     """The share, and how much of its change a little more weight of each image would be; 0 of those of one cue."""
-    decisions = cue_decisions(numbers["prediction"], *classes.T)
-    counting, share = np.any(decisions, axis=0), neither_cue(numbers["prediction"], *classes.T)
+    decisions = metrics.cue_decisions(numbers["prediction"], *classes.T)
+    counting, share = np.any(decisions, axis=0), metrics.neither_cue(numbers["prediction"], *classes.T)
     return np.asarray(share + counting * (decisions[2] - share) / (float(counting.mean()) or 1.0), np.float64)
 
 
@@ -93,7 +88,7 @@ EACH: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "error": lambda n, y: n["prediction"] != y,
     "brier": lambda n, y: n["squared_sum"].astype(float) - 2 * n["true_probability"].astype(float) + 1,
     "rms_calibration": _rms_calibration,
-    "nll": lambda n, y: -np.log(np.maximum(n["true_probability"].astype(float), LEAST)),
+    "nll": lambda n, y: -np.log(np.maximum(n["true_probability"].astype(float), metrics.LEAST)),
     "ece": _expected_calibration,
     "aurc": _risk_coverage,
     "shape_bias": _shape_bias,
@@ -101,8 +96,8 @@ EACH: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 }
 """From predictions (N,) and their `truth` to each image's value, (N,), whose mean is the measure's."""
 OF_SEQUENCES: Mapping[str, Callable[[np.ndarray, bool], np.ndarray]] = {
-    "flip_probability": lambda n, against_first: _flips(n["prediction"], against_first),
-    "top5_distance": lambda n, against_first: top5_distances(n["top5"], against_first).mean(axis=1),
+    "flip_probability": lambda n, against_first: metrics.flips(n["prediction"], against_first).mean(axis=1),
+    "top5_distance": lambda n, against_first: metrics.top5_distances(n["top5"], against_first).mean(axis=1),
 }
 """From predictions (N, T), and whether frames are compared with the first, to each sequence's value, (N,)."""
 
@@ -141,8 +136,9 @@ def _false_positives(clean: FloatArray, outside: FloatArray) -> Pair:
 
     That is the slope of the ROC curve there, which is taken over two standard errors of the recall on either side.
     """
-    threshold, reach = recall_threshold(outside), 2 * (RECALL * (1 - RECALL) / len(outside)) ** 0.5
-    ends = [recall_threshold(outside, recall) for recall in (max(RECALL - reach, RECALL / 2), min(RECALL + reach, 1))]
+    level, threshold = metrics.RECALL, metrics.recall_threshold(outside)
+    reach = 2 * (level * (1 - level) / len(outside)) ** 0.5
+    ends = [metrics.recall_threshold(outside, to) for to in (max(level - reach, level / 2), min(level + reach, 1))]
     rates, recalls = ([float(np.mean(scores >= end)) for end in ends] for scores in (clean, outside))
     slope = (rates[1] - rates[0]) / (recalls[1] - recalls[0]) if recalls[1] > recalls[0] else 0.0
     return (clean >= threshold).astype(float), -slope * (outside >= threshold).astype(float)
@@ -210,9 +206,3 @@ def base_labels(testset: TestSet, archive: Predictions) -> np.ndarray:
     """The labels of the base images, int64 (N,): those of one severity."""
     labels: np.ndarray = archive.labels.reshape(testset.levels, -1)[0]
     return labels
-
-
-def _flips(prediction: np.ndarray, against_first: bool) -> FloatArray:
-    """The share of an image's frames on which its prediction changes: (N, T) -> (N,)."""
-    before = prediction[:, :1] if against_first else prediction[:, :-1]
-    return np.asarray((prediction[:, 1:] != before).mean(axis=1), np.float64)

@@ -55,17 +55,12 @@ class Change(NamedTuple):
     """The result, for people: `digits`, `digits-C fog`, a run's path."""
     target: Path
     """The file by which the workflow knows it."""
-    difference: Difference
-    run: str = ""
-    """The run's path, of the stages train and evaluate."""
-
-    @property
-    def why(self) -> str:
-        return self.difference.why
-
-    @property
-    def details(self) -> tuple[str, ...]:
-        return self.difference.details
+    run: str
+    """The run's path, of the stages train and evaluate; else empty."""
+    why: str
+    details: tuple[str, ...]
+    now: str = ""
+    """With the two above, the fields of a `Difference`."""
 
     @property
     def key(self) -> str:
@@ -147,12 +142,12 @@ def _changes_of_data(experiment: Experiment, folder: str) -> Iterator[Change]:
     if not target.exists():
         return
     if missing := [file.name for file in datasets.files_of(target.parent) if not file.exists()]:
-        yield Change("prepare", folder, target, Difference("data", (f"{missing[0]} is missing",)))
+        yield Change("prepare", folder, target, "", "data", (f"{missing[0]} is missing",))
         return
     noted, made = datasets.record(target.parent), wanted.made_of()
     settings = differing({key: noted.get(key) for key in made}, made)
     if found := difference(settings, noted.get("code"), code(wanted.roots())):
-        yield Change("prepare", folder, target, found)
+        yield Change("prepare", folder, target, "", *found)
 
 
 def _changes_of_making(making: Making) -> Iterator[Change]:
@@ -160,7 +155,7 @@ def _changes_of_making(making: Making) -> Iterator[Change]:
         found = base.difference(making.testset, shift)
         # Missing files are no result that changed unless something says that they were there.
         if found and (found.why != MISSING or making.marker.exists() or making.testset.stamp(shift).exists()):
-            yield Change("generate", f"{making.folder.name} {shift}", making.marker, found)
+            yield Change("generate", f"{making.folder.name} {shift}", making.marker, "", *found)
 
 
 def to_make(experiment: Experiment, making: Making) -> list[str]:
@@ -180,8 +175,7 @@ def changes_of_run(experiment: Experiment, run: Run) -> list[Change]:
     if not target.exists():
         return []
     if not (folder / "provenance.json").exists() or not (folder / "config.yaml").exists():
-        unknown = Difference("unknown", ("it does not say what it was made with",))
-        return [Change("train", run.path, target, unknown, run.path)]
+        return [Change("train", run.path, target, run.path, "unknown", ("it does not say what it was made with",))]
     noted = read_mapping(folder / "provenance.json", {})
     settings = differing(*_recipes(read_mapping(folder / "config.yaml", {}), noted, run))
     settings = settings or _other_data(experiment, run, noted)
@@ -189,7 +183,7 @@ def changes_of_run(experiment: Experiment, run: Run) -> list[Change]:
         settings = ["other weights than it noted"] if digests.file_digest(target) != noted["model_sha256"] else []
     found = []
     if trained := difference(settings, noted.get("code"), code(run.training.roots())):
-        found.append(Change("train", run.path, target, trained, run.path))
+        found.append(Change("train", run.path, target, run.path, *trained))
     for evaluation in (run.evaluation, run.validation):
         if evaluation is not None and "model_sha256" in noted:
             found += _changes_of_evaluation(folder, run, evaluation, str(noted["model_sha256"]))
@@ -219,7 +213,7 @@ def _changes_of_evaluation(folder: Path, run: Run, settings: EvaluateSettings, w
     for testset in settings.opened():
         path = predictions.path_of(folder, settings.output, testset.name)
         if found := _of_predictions(path, target, run.training.architecture, testset, weights):
-            yield Change("evaluate", f"{run.path} on {testset.name}", target, found, run.path)
+            yield Change("evaluate", f"{run.path} on {testset.name}", target, run.path, *found)
 
 
 def _of_predictions(path: Path, target: Path, architecture: str, testset: TestSet, weights: str) -> Difference | None:
@@ -307,7 +301,7 @@ def prune(experiment: Experiment, found: list[Change]) -> None:
 
 
 def _accepted(change: Change) -> dict[str, Any]:
-    return {"why": change.why, "details": list(change.details), "code": change.difference.now}
+    return {"why": change.why, "details": list(change.details), "code": change.now}
 
 
 @cache

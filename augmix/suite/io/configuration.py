@@ -38,15 +38,12 @@ def describe(position: Position) -> str:
     return text.lstrip(".") or "the experiment"
 
 
-def read(path: Path | str) -> tuple[dict[str, Any], Lines]:
-    """Read one YAML file with its `extends:` chain merged underneath, as `on_top` does.
+def read(path: Path | str, seen: tuple[Path, ...] = ()) -> tuple[dict[str, Any], Lines]:
+    """Read one YAML file with its `extends:` chain merged underneath, as `on_top` does; `seen` files led to it.
 
     Returns the mapping and, for each position in it, the `file:line` it was written at.
     """
-    return _read(Path(path), ())
-
-
-def _read(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], Lines]:
+    path = Path(path)
     if path.resolve() in seen:
         raise UserError(f"{path}: 'extends' goes round in a circle")
     try:
@@ -76,7 +73,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> tuple[dict[str, Any], Lines]:
         return value, lines
     if not isinstance(parent, str):
         raise UserError(f"{lines[('extends',)]}: 'extends' takes the name of one YAML file")
-    base, base_lines = _read(path.parent / parent, (*seen, path.resolve()))
+    base, base_lines = read(path.parent / parent, (*seen, path.resolve()))
     return on_top(base, value), {**base_lines, **lines}
 
 

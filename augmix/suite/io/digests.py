@@ -111,7 +111,7 @@ def code_of(roots: Sequence[str], *, neutral: Collection[str] = NEUTRAL, path: S
     closure = _Closure(roots, neutral, path)
     closure.follow()
     distributions = {PACKAGES[name] for name in closure.packages}
-    versions = {name: found for name in sorted(distributions) if (found := _version(name)) is not None}
+    versions = {name: found for name in sorted(distributions) if (found := installed_version(name)) is not None}
     return Code(dict(sorted(closure.files.items())), versions)
 
 
@@ -157,7 +157,8 @@ _content = once(file_digest)
 
 
 @cache
-def _version(distribution: str) -> str | None:
+def installed_version(distribution: str) -> str | None:
+    """A distribution's version; None where it is not installed."""
     try:
         return version(distribution)
     except PackageNotFoundError:

@@ -34,17 +34,21 @@ def _limits(controller: str, names: Sequence[str]) -> Iterator[list[str]]:
                 yield [word for name in names for word in (root / group.relative_to("/") / name).read_text().split()]
 
 
+def _nvidia_smi(*options: str) -> str:
+    """The output of NVIDIA's tool; empty where there is no driver."""
+    try:
+        return subprocess.run(["nvidia-smi", *options], capture_output=True, text=True, check=True, timeout=60).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
 def gpus() -> int:
     """The number of NVIDIA GPUs that a job will find: those that `CUDA_VISIBLE_DEVICES` leaves, or else all of them.
 
     0 where there is no driver. As CUDA does, it counts the devices before the first that does not exist, none where one
     is named twice, and of cards that are split into instances (MIG) a single instance.
     """
-    try:
-        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=True, timeout=60).stdout
-    except (OSError, subprocess.SubprocessError):
-        return 0
-    devices = re.findall(r"\(UUID: ([^)]+)\)", listed)
+    devices = re.findall(r"\(UUID: ([^)]+)\)", _nvidia_smi("-L"))
     cards = [device for device in devices if not device.startswith("MIG-")]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     found: list[str] = []
@@ -87,12 +91,7 @@ def processor() -> str:
 
 def driver() -> str:
     """The version of NVIDIA's driver, or an empty string."""
-    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return found.strip().partition("\n")[0]
+    return _nvidia_smi("--query-gpu=driver_version", "--format=csv,noheader").strip().partition("\n")[0]
 
 
 def memory_mb() -> int:

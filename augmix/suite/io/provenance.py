@@ -5,27 +5,17 @@ import platform
 import subprocess
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from augmix.suite.io import machine
+from augmix.suite.io.digests import installed_version
 
 PACKAGES = ("torch", "torchvision", "numpy", "numba", "pillow", "opencv-python-headless", "scipy", "snakemake")
 CHECKOUT = Path(__file__).resolve().parents[3]
 ROOMS = ("augmix", "baselines", "ablations", "reports", "workflow", "Snakefile")
 """The parts of the checkout that decide results."""
-
-
-def versions() -> dict[str, str]:
-    """The installed version of each package that matters."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 @cache
@@ -62,5 +52,5 @@ def describe() -> Mapping[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": machine.processor(),
-        "packages": versions(),
+        "packages": {package: found for package in PACKAGES if (found := installed_version(package)) is not None},
     }

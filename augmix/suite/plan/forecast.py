@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 from augmix.errors import UserError
 from augmix.registry import nearest
 from augmix.suite.config.experiment import Experiment
-from augmix.suite.config.parse import VALIDATION
+from augmix.suite.config.parse import VALIDATION, origin_of
 from augmix.suite.config.runs import Run
 from augmix.suite.data.datasets import loader_module
 from augmix.suite.evaluate import stages
 from augmix.suite.evaluate.predictions import NUMBERS
-from augmix.suite.evaluate.stages import run_state
 from augmix.suite.io.files import read_csv, read_json, write_json
 from augmix.suite.plan.calibration import Calibration, Key, MethodCost, NetCost, Request, ShiftKey
 from augmix.suite.testsets.base import Making, Part, TestSet
@@ -135,8 +134,8 @@ class Plan:
     def bytes(self, parameters: Mapping[str, int]) -> dict[str, float]:
         """Disk that each stage takes, the prepared images and the published files among it."""
         images = 0.0
-        for dataset, entry in self.experiment.datasets.items():
-            if not streamed(entry):
+        for dataset in self.experiment.datasets:
+            if not origin_of(self.experiment.config, dataset).streamed:
                 for folder in {dataset, self.experiment.prepared(dataset)}:
                     images += sum(sizes(self.experiment, folder)) * 3 * side(self.experiment, dataset) ** 2
         return {
@@ -207,14 +206,7 @@ def stated(options: Sequence[str], experiment: Experiment) -> dict[str, float]:
 
 def side(experiment: Experiment, dataset: str) -> int:
     """The side of a data set's images in pixels."""
-    entry = experiment.datasets[dataset]
-    pixels: int = loader_module(entry["loader"]).side(**entry["options"])
-    return pixels
-
-
-def streamed(entry: Mapping[str, Any]) -> bool:
-    """Whether a data set's images stay in their files."""
-    return bool(getattr(loader_module(entry["loader"]), "STREAMED", False))
+    return origin_of(experiment.config, dataset).side
 
 
 def sizes(experiment: Experiment, folder: str) -> tuple[int, int]:
@@ -238,8 +230,8 @@ def _sizes(loader: str, options: tuple[tuple[str, object], ...]) -> tuple[int, i
 def shifts(experiment: Experiment) -> Iterator[Shift]:
     """Every shift of every test set that the experiment evaluates on."""
     outdated = {change.name for change in stages.unkept(experiment, stages.changes_of_testsets(experiment))}
-    for dataset, entry in experiment.datasets.items():
-        pixels, files = side(experiment, dataset), streamed(entry)
+    for dataset in experiment.datasets:
+        origin = origin_of(experiment.config, dataset)
         testsets = [(dataset, testset) for testset in experiment.testsets(dataset)]
         if experiment.validation is not None:
             split = experiment.prepared(dataset)
@@ -247,7 +239,7 @@ def shifts(experiment: Experiment) -> Iterator[Shift]:
         for folder, testset in testsets:
             again = [shift for shift in testset.shifts if f"{testset.folder.name} {shift}" in outdated]
             for part in testset.parts(sizes(experiment, folder)[1], again):
-                yield Shift(folder, testset, part, pixels, files)
+                yield Shift(folder, testset, part, origin.side, origin.streamed)
 
 
 def _tested(experiment: Experiment) -> set[str]:
@@ -304,8 +296,3 @@ def total(rows: Sequence[Compared]) -> Compared:
     """The sum of some rows."""
     first, second, third, fourth = (sum(column) for column in zip(*(row.seconds for row in rows), strict=True))
     return Compared("all", sum(row.done for row in rows), (first, second, third, fourth))
-
-
-def states(experiment: Experiment) -> dict[str, str]:
-    """The state of each run, as `reproduce` judges it."""
-    return {run.path: run_state(experiment, run).status for run in experiment.runs}

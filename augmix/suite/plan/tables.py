@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.evaluate import durations
+from augmix.suite.evaluate.stages import run_state
 from augmix.suite.io.progress import duration
 from augmix.suite.io.text import table
 from augmix.suite.io.times import Times
@@ -17,7 +18,7 @@ def forecast(made: plan.Plan, side_by_side: int) -> str:
     experiment = made.experiment
     built = {run.architecture: run.training.architecture for run in experiment.runs}
     parameters = {name: _parameters(architecture) for name, architecture in built.items()}
-    states = plan.states(experiment)
+    states = {run.path: run_state(experiment, run).status for run in experiment.runs}
     counts = Counter(states.values())
     told = [f"{counts[state]} of them {state}" for state in ("done", "outdated") if counts[state]]
     lines = [

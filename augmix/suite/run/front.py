@@ -361,23 +361,19 @@ def explain(job: Job, workflow_log: Path) -> str:
     return "\n".join([*lines, *(f"  | {line}" for line in before)])
 
 
-def tail(log: Path, lines: int = LOG_TAIL) -> str:
+def tail(log: Path) -> str:
     """The last lines of a log; nothing where there is none."""
     try:
         text = log.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    return "\n".join(text.splitlines()[-lines:])
+    return "\n".join(text.splitlines()[-LOG_TAIL:])
 
 
 def results(experiment: Experiment) -> str:
     """The places of the results, and each method's mCE in percent, the mean over seeds."""
     folder = experiment.folder
-    lines = [
-        f"report   {folder / 'report.pdf'}",
-        f"numbers  {folder / 'metrics.csv'}",
-        "MLflow   make ui",
-    ]
+    lines = [f"report   {folder / 'report.pdf'}", f"numbers  {folder / 'metrics.csv'}", "MLflow   make ui"]
     values: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     means_of = None
     for row in read_csv(folder / "metrics.csv", ("dataset", "arch", "method", "testset", "shift", "value")):

@@ -57,18 +57,11 @@ def targets(
         lines.append("(`--keep` goes on with the results that are there)")
     forced = {change.target for change in found} | {experiment.folder / run.path / "model.pt" for run in again}
     forced |= set(_downstream(experiment, forced))
-    stale = [experiment.folder / name for stage, name in OUTPUTS.items() if _is_stale(experiment, stage, name)]
+    outputs = {stage: experiment.folder / names[0] for stage, names in summaries.OUTPUTS.items()}
+    stale = [path for stage, path in outputs.items() if path.exists() and not summaries.is_current(experiment, stage)]
     if stale and not forced:
         lines.append(f"made again of what is there now: {listed([path.name for path in stale])}")
     return sorted(forced | set(stale)), lines
-
-
-OUTPUTS = {"choose": "chosen.csv", "collect": "metrics.csv", "report": "report.pdf"}
-"""One output of each stage of the whole experiment."""
-
-
-def _is_stale(experiment: Experiment, stage: str, name: str) -> bool:
-    return (experiment.folder / name).exists() and not summaries.is_current(experiment, stage)
 
 
 def _downstream(experiment: Experiment, forced: set[Path]) -> Iterator[Path]:

@@ -10,13 +10,10 @@ from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.config.runs import Run
 from augmix.suite.evaluate.stages import State, run_state
-from augmix.suite.io.files import read_mapping
 from augmix.suite.io.progress import duration
 from augmix.suite.io.text import table
 from augmix.suite.run import outdated
-from augmix.suite.run.watch import training_seconds_left
-
-_POSITION = dict.fromkeys(("epoch", "epochs", "step", "steps", "seconds_per_epoch", "updated"), (int, float))
+from augmix.suite.run.watch import read_position, training_seconds_left
 
 
 def print_status(experiment: Experiment) -> None:
@@ -58,9 +55,7 @@ def _state(experiment: Experiment, run: Run) -> State:
 
 def _position(folder: Path, status: str) -> tuple[str, str]:
     """The epoch of a training that runs or was interrupted, and the time that its rest takes."""
-    try:
-        noted = read_mapping(folder / "progress.json", _POSITION)
-    except UserError:
+    if not (noted := read_position(folder / "progress.json")):
         return "", "starting" if status == "running" else ""
     epoch = f"{noted['epoch']}/{noted['epochs']}"
     if status == "interrupted":

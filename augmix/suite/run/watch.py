@@ -1,6 +1,5 @@
 """Show a running workflow by one live line on a terminal, and elsewhere by a line now and then."""
 
-import json
 import sys
 import time
 from collections import Counter, defaultdict
@@ -10,12 +9,16 @@ from typing import Any
 
 from tqdm import tqdm
 
+from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
+from augmix.suite.io.files import read_mapping
 from augmix.suite.io.progress import duration
 from augmix.suite.run.workflow_log import Job, WorkflowLog
 
 LINE_EVERY = 10.0
 SHOWN_JOBS = 3
+POSITION = dict.fromkeys(("epoch", "epochs", "step", "steps", "seconds_per_epoch", "updated"), (int, float))
+"""The keys of `progress.json`."""
 
 
 class Display:
@@ -25,10 +28,7 @@ class Display:
         self._log = log
         self._constant = {
             key
-            for key, values in (
-                ("dataset", experiment.datasets),
-                ("architecture", experiment.config["architectures"]),
-            )
+            for key, values in (("dataset", experiment.datasets), ("architecture", experiment.config["architectures"]))
             if len(values) == 1
         }
         self._told: set[int] = set()
@@ -96,11 +96,15 @@ def position(job: Job) -> dict[str, Any]:
     # A file from before this job started is an earlier, interrupted attempt's.
     if time.time() - path.stat().st_mtime > time.monotonic() - job.started:
         return {}
+    return read_position(path)
+
+
+def read_position(path: Path) -> dict[str, Any]:
+    """The content of a `progress.json`; empty where there is none that can be read."""
     try:
-        noted: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_mapping(path, POSITION)
+    except UserError:
         return {}
-    return noted
 
 
 def _epoch(noted: dict[str, Any]) -> str:

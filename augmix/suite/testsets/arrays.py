@@ -35,13 +35,10 @@ class ShiftArrays(Images):
             kept = self._labels[:, evenly(self._labels.shape[1], len(test.labels))]
             if kept.shape[1] != len(test.labels) or (kept != test.labels).any():
                 raise UserError(f"{folder / 'labels.npy'} does not have the labels of the data set's test images")
-
-    @property
-    def labels(self) -> np.ndarray:
-        """int64: (5N,) of severities, (N,) of sequences."""
         if self._labels is None:
-            return self.test.labels[evenly(len(self.test.labels), self._limit)]
-        return self._labels[:, self._used(self._labels.shape[1])].ravel()
+            self.labels = test.labels[evenly(len(test.labels), images)]
+        else:
+            self.labels = self._labels[:, self._used(self._labels.shape[1])].ravel()
 
     def read(self, shift: str) -> Shift:
         """The images of a shift; raises `UserError` when its file is missing, cut short, or does not fit."""

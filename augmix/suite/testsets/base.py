@@ -8,9 +8,9 @@ imports torch.
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 
@@ -23,6 +23,14 @@ from augmix.suite.io.files import read_mapping, write_json
 
 MISSING = "missing"
 """Why files have to be made that are not there."""
+IMAGES = {
+    "description": "At most so many test images, evenly spaced; null: all.",
+    "type": ["integer", "null"],
+    "minimum": 1,
+    "default": None,
+}
+SEED = {"type": "integer", "minimum": 0, "maximum": 4294967295, "default": 0}
+"""The schema of two settings that many kinds have."""
 
 
 class Adaptation(NamedTuple):
@@ -62,15 +70,10 @@ class Images(ABC):
     source: str
     """The images' source: a column of metrics.csv."""
 
-    @property
-    @abstractmethod
-    def labels(self) -> np.ndarray:
-        """int64, in the order of the images: (N,), or (levels · N,)."""
-
-    @property
-    def cues(self) -> np.ndarray | None:
-        """The class of the texture of each image that has the shape of its label, int64 (N,); None of other images."""
-        return None
+    labels: np.ndarray
+    """int64, in the order of the images: (N,), or (levels · N,)."""
+    cues: np.ndarray | None = None
+    """The class of the texture of each image that has the shape of its label, int64 (N,); None of other images."""
 
     @abstractmethod
     def read(self, shift: str) -> Shift:
@@ -99,8 +102,6 @@ class Making(NamedTuple):
     shifts: tuple[str, ...]
     number: int
     """Its number among the jobs of the test set, from 1."""
-    needs: tuple[Path, ...]
-    """The files that have to be there before."""
     local: bool
     """Whether it runs where the workflow was started: it downloads, or only looks."""
 
@@ -168,6 +169,17 @@ class TestSet(ABC):
     """The headings under which tables print its shifts; the others stand under none."""
     question: ClassVar[str] = ""
     """The question that the report answers with it, if any: `texture`, `natural` or `adaptation`."""
+
+    @classmethod
+    def of_entry(cls, name: str, entry: Mapping[str, Any], origin: "Origin") -> Self:
+        """Build it from its entry in an experiment's YAML; raises `UserError` where that cannot be."""
+        return cls.of_fields(name, entry, origin)
+
+    @classmethod
+    def of_fields(cls, name: str, entry: Mapping[str, Any], origin: "Origin", **others: Any) -> Self:
+        """Build it of the fields that an entry has by their names, but for the `others`."""
+        found = {field.name: entry[field.name] for field in fields(cls) if field.name in entry}
+        return cls(**{"name": name, "data": str(origin.folder), **found, **others})
 
     @property
     @abstractmethod
@@ -282,7 +294,7 @@ class TestSet(ABC):
     def parts(self, count: int, again: Collection[str] = ()) -> Iterator[Part]:
         """Count its images, for a data set of `count` test images; the shifts `again` are made although they exist."""
         for shift in self.shifts:
-            yield Part(shift, count, False, 0.0)
+            yield Part(shift, self.size(count) or count, False, 0.0)
 
     def settings(self) -> dict[str, Any]:
         """Its kind and fields, JSON-able: `of_settings` is the way back."""
@@ -292,8 +304,8 @@ class TestSet(ABC):
         """The settings that decide which of its images are predicted, JSON-able: no folders, which may be moved."""
         return {"kind": self.kind, "shifts": list(self.shifts)}
 
-    def samples(self, image: int, count: int) -> Iterator[tuple[str, np.ndarray]]:
-        """For each shift, up to `count` images of one test image: uint8 (K, H, W, 3); nothing where none is made."""
+    def samples(self, count: int) -> Iterator[tuple[str, np.ndarray]]:
+        """For each shift, up to `count` of its images: uint8 (K, H, W, 3); nothing where none is made."""
         yield from ()
 
 
@@ -331,12 +343,6 @@ class Origin:
     def streamed(self) -> bool:
         """Whether the images stay in their files."""
         return bool(getattr(datasets.loader_module(self.loader), "STREAMED", False))
-
-    @property
-    def count(self) -> int:
-        """How many test images its loader has."""
-        _, test = datasets.loader_module(self.loader).sizes(**self.options)
-        return int(test)
 
 
 def make(testset: TestSet, shifts: Sequence[str], number: int) -> None:

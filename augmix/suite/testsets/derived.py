@@ -1,10 +1,10 @@
 """Images that are made of a data set's own test images when they are asked for: nothing of them lies on disk."""
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from augmix.suite.data import datasets
 from augmix.suite.data.datasets import Split, evenly
 from augmix.suite.data.photographs import Photographs
 from augmix.suite.data.streaming import Lazy, Streamed
-from augmix.suite.testsets.base import Images, Origin, Part, Shift, TestSet
+from augmix.suite.testsets.base import IMAGES, SEED, Images, Shift, TestSet
 
 SHOWN = 8
 """At most so many of the shifts are among the samples."""
@@ -22,15 +22,8 @@ class DerivedImages(Images):
     """Some of the test images of a prepared data set, from which a test set derives its own."""
 
     def __init__(self, testset: "Derived", source: str, images: np.ndarray | Lazy, labels: np.ndarray) -> None:
-        self.source, self._testset, self._images, self._labels = source, testset, images, labels
-
-    @property
-    def labels(self) -> np.ndarray:
-        return self._testset.labelled(self._labels)
-
-    @property
-    def cues(self) -> np.ndarray | None:
-        return self._testset.textures(self._labels)
+        self.source, self.labels, self.cues = source, testset.labelled(labels), testset.textures(labels)
+        self._testset, self._images, self._labels = testset, images, labels
 
     def read(self, shift: str) -> Shift:
         images, labels = self._images, self._labels
@@ -53,20 +46,7 @@ class Derived(TestSet):
     """At most so many test images are used, evenly spaced."""
     seed: int
 
-    schema: ClassVar[Mapping[str, Any]] = {
-        "images": {
-            "description": "At most so many test images, evenly spaced; null: all.",
-            "type": ["integer", "null"],
-            "minimum": 1,
-            "default": None,
-        },
-        "seed": {"type": "integer", "minimum": 0, "maximum": 4294967295, "default": 0},
-    }
-
-    @classmethod
-    def of_entry(cls, name: str, entry: Mapping[str, Any], origin: Origin) -> Self:
-        """Build it from its entry in an experiment's YAML."""
-        return cls(name=name, data=str(origin.folder), **{key: entry[key] for key in cls.schema})
+    schema: ClassVar[Mapping[str, Any]] = {"images": IMAGES, "seed": SEED}
 
     @abstractmethod
     def derive(self, shift: str, images: np.ndarray | Lazy, labels: np.ndarray, indices: np.ndarray) -> np.ndarray:
@@ -97,10 +77,6 @@ class Derived(TestSet):
             images = Lazy((len(chosen), *images.shape[1:]), lambda wanted: test.images[chosen[wanted]])
         return DerivedImages(self, source, images, test.labels[chosen])
 
-    def parts(self, count: int, again: Collection[str] = ()) -> Iterator[Part]:
-        for shift in self.shifts:
-            yield Part(shift, min(self.images or count, count), False, 0.0)
-
     def evaluated_with(self) -> dict[str, Any]:
         return {**super().evaluated_with(), **{key: getattr(self, key) for key in self.schema}}
 
@@ -108,7 +84,7 @@ class Derived(TestSet):
         if shift == self.shifts[0]:  # all are of the same images
             super().verify(shift)
 
-    def samples(self, image: int, count: int) -> Iterator[tuple[str, np.ndarray]]:
+    def samples(self, count: int) -> Iterator[tuple[str, np.ndarray]]:
         folder = Path(self.data)
         if not (folder / "test_labels.npy").is_file():
             return

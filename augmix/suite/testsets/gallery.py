@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from augmix.checks import choose_preset
 from augmix.errors import UserError
-from augmix.perturbations import extra_perturbations_of, perturb, perturbations_of
+from augmix.perturbations import perturb
 from augmix.suite.data.datasets import read
 from augmix.suite.data.loaders import image_folder
 from augmix.suite.io.files import atomic
@@ -69,9 +69,8 @@ def write_corruptions(
 def write_perturbations(folder: Path, image: np.ndarray, names: Sequence[str], preset: str | None, seed: int) -> None:
     """Write `<folder>/<perturbation>.gif`, an animation without end, for each of `names`; empty means all of them."""
     chosen = choose_preset(preset, image[None])
-    names = names or (*perturbations_of(chosen), *extra_perturbations_of(chosen))
     factor = -(-ANIMATED // min(image.shape[:2]))
-    for name in bar(names, desc="gallery", unit="perturbation"):
+    for name in bar(names or kinds.kind("perturbations").known(chosen), desc="gallery", unit="perturbation"):
         frames = generated(perturb, image[None], name, seed, preset)[0].repeat(factor, 1).repeat(factor, 2)
         first, *rest = map(Image.fromarray, frames)
         with atomic(folder / f"{name}.gif") as temporary:

@@ -4,14 +4,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from augmix.suite.io.files import read_mapping
 
 
 @cache
 def sets() -> dict[str, dict[str, Any]]:
     """Every known test set by name: its `entry` in YAML, and its title, source, citation and licence."""
-    found: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
-    return found
+    return read_mapping(Path(__file__).with_name("known.yaml"), {})
 
 
 def names() -> list[str]:

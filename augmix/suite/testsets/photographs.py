@@ -127,6 +127,20 @@ def severities_in(folder: Path) -> list[str]:
     return names
 
 
+def decoded(file: Path, side: int, resize: bool) -> np.ndarray:
+    """A corrupted photograph as it is, or where `resize` scaled and cut as others are: uint8 (side, side, 3)."""
+    image = photographs.read(file)
+    if resize:
+        return photographs.evaluated(image, side)
+    if image.shape != (side, side, 3):
+        height, width = image.shape[:2]
+        raise UserError(
+            f"{file} is {width}×{height}; {side}×{side} is expected: "
+            "set `resize` of the test set to have such files scaled and cropped"
+        )
+    return image
+
+
 class ShiftPhotographs(Images):
     """Severities or sequences of streamed photographs in a folder, generated or published."""
 
@@ -142,7 +156,7 @@ class ShiftPhotographs(Images):
 
         At most so many `images`, evenly spaced, are used; `resize` treats them as photographs, not as they are.
         """
-        self.folder, self._frames, self._test, self._resize = folder, frames, test, resize
+        self.folder, self._frames, self._resize = folder, frames, resize
         self._split = _streamed(test)
         self._side = self._split.shape[1]
         self._indices, self._preset, self.source = np.arange(len(self._split)), nearest_preset(self._side), "published"
@@ -151,13 +165,9 @@ class ShiftPhotographs(Images):
             self.source, self._preset = str(noted["source"]), noted["preset"]
             self._indices = evenly(len(self._split), noted["images"])
         self._indices = self._indices[evenly(len(self._indices), images)]
+        self.labels = np.tile(test.labels[self._indices], len(SEVERITIES) if frames is None else 1)
         if resize:
             self.source += f", resized to {photographs.shorter_side(self._side)} and cropped"
-
-    @property
-    def labels(self) -> np.ndarray:
-        """int64: (5N,) of severities, (N,) of sequences."""
-        return np.tile(self._test.labels[self._indices], 1 if self._frames else len(SEVERITIES))
 
     def read(self, shift: str) -> Shift:
         """The images of a shift, decoded when they are asked for; faults of a file show then."""
@@ -185,17 +195,8 @@ class ShiftPhotographs(Images):
 
         def image(item: int) -> np.ndarray:
             severity, i = divmod(item, len(self._indices))
-            file = self.folder / _image_file(self._split, name, severities[severity], self._indices[i])
-            decoded = photographs.read(file)
-            if self._resize:
-                return photographs.evaluated(decoded, self._side)[None]
-            if decoded.shape != (self._side, self._side, 3):
-                height, width = decoded.shape[:2]
-                raise UserError(
-                    f"{file} is {width}×{height}; {self._side}×{self._side} is expected: "
-                    "set `resize` of the test set to have such files scaled and cropped"
-                )
-            return decoded[None]
+            file = _image_file(self._split, name, severities[severity], self._indices[i])
+            return decoded(self.folder / file, self._side, self._resize)[None]
 
         def video(item: int) -> np.ndarray:
             file = self.folder / _video_file(self._split, name, self._indices[item])

@@ -50,12 +50,8 @@ def _images(name: str, size: int, md5: str, *shifts: str) -> Archive:
 
 
 ARCHIVES: dict[str, tuple[Archive, ...]] = {
-    "CIFAR-10-C": _arrays(
-        _source(2535967, "CIFAR-10-C.tar", 2_918_471_680, "md5:56bf5dcef84df0e2308c6dcbcbbd8499"),
-    ),
-    "CIFAR-100-C": _arrays(
-        _source(3555552, "CIFAR-100-C.tar", 2_918_473_216, "md5:11f0ed0f1191edbf9fa23466ae6021d3"),
-    ),
+    "CIFAR-10-C": _arrays(_source(2535967, "CIFAR-10-C.tar", 2_918_471_680, "md5:56bf5dcef84df0e2308c6dcbcbbd8499")),
+    "CIFAR-100-C": _arrays(_source(3555552, "CIFAR-100-C.tar", 2_918_473_216, "md5:11f0ed0f1191edbf9fa23466ae6021d3")),
     "ImageNet-C": (
         _images("noise.tar", 22_565_673_785, "e80562d7f6c3f8834afb1ecf27252745", *ARCHIVED["noise"]),
         _images("blur.tar", 7_112_704_951, "2d8e81fdd8e07fef67b9334fa635e45c", *ARCHIVED["blur"]),
@@ -81,14 +77,3 @@ def download(name: str, folder: Path, shifts: Sequence[str] = FIFTEEN) -> Path:
         hint = f", or leave 'published' out of the configuration to have {name} generated"
         obtain(archive.source, where if archive.bare else folder, wanted, hint)
     return where
-
-
-def check(folder: Path, shifts: Sequence[str], suffix: str, streamed: bool, sequence: bool) -> None:
-    """A quick look before any job: refuse a configured folder that lacks a file, or folder, of these shifts."""
-    for name in shifts if streamed or sequence else (*shifts, "labels"):
-        path = folder / name if streamed else folder / f"{name}.npy"
-        if not path.exists():
-            raise UserError(
-                f"{path} is missing; the folder should hold the published {suffix} files, "
-                f"or leave 'published' out of the configuration to have them generated"
-            )

@@ -38,13 +38,10 @@ class Severities(Shifted):
             photographs.encode(image, io.BytesIO())
         return len(made)
 
-    def _opened(self, test: Split, classes: Sequence[str]) -> Images:
+    def open(self, test: Split, classes: Sequence[str]) -> Images:
         if isinstance(test.images, Photographs):
             return ShiftPhotographs(self.folder, None, test, self.images, self.resize)
         return ShiftArrays(self.folder, False, test, len(classes), self.images)
-
-    def _of_one(self, test: Split) -> Images:
-        return ShiftPhotographs(self.folder, None, test, 1)
 
     def _of_array(self, array: np.ndarray, count: int) -> np.ndarray:
         """The first image at severities 1 to 5."""

@@ -18,7 +18,7 @@ from augmix.suite.data.datasets import Split
 from augmix.suite.io import contents, digests
 from augmix.suite.io.files import expanded, read_array, read_mapping, write_json
 from augmix.suite.testsets import published
-from augmix.suite.testsets.base import Images, Making, Origin, Part, TestSet
+from augmix.suite.testsets.base import IMAGES, SEED, Making, Origin, Part, TestSet
 
 DOWNLOAD = "download"
 ENDS = 2**16
@@ -55,13 +55,8 @@ class Shifted(TestSet):
             "items": {"type": "string"},
             "default": None,
         },
-        "images": {
-            "description": "At most so many test images, evenly spaced; null: all.",
-            "type": ["integer", "null"],
-            "minimum": 1,
-            "default": None,
-        },
-        "seed": {"type": "integer", "minimum": 0, "maximum": 4294967295, "default": 0},
+        "images": IMAGES,
+        "seed": SEED,
         "published": {
             "description": "A folder of published files, or `download`, in place of generated ones.",
             "type": ["string", "null"],
@@ -81,7 +76,6 @@ class Shifted(TestSet):
 
     @classmethod
     def of_entry(cls, name: str, entry: Mapping[str, Any], origin: Origin) -> Self:
-        """Build it from its entry in an experiment's YAML; raises `UserError` where that cannot be."""
         known = cls.known(origin.preset)
         if odd := [shift for shift in entry["shifts"] or () if shift not in known]:
             raise UserError(f"unknown {cls.noun} '{odd[0]}'; {nearest(odd[0], known)}")
@@ -94,18 +88,8 @@ class Shifted(TestSet):
         elif entry["published"] is not None:
             where = expanded(entry["published"])
         names = cls.default(origin.preset) if entry["shifts"] is None else tuple(entry["shifts"])
-        return cls(
-            name=name,
-            data=str(origin.folder),
-            names=names,
-            where=str(where),
-            published=entry["published"],
-            resize=entry["resize"],
-            images=entry["images"],
-            preset=origin.preset,
-            seed=entry["seed"],
-            streamed=origin.streamed,
-        )
+        others = {"where": str(where), "preset": origin.preset, "streamed": origin.streamed}
+        return cls.of_fields(name, entry, origin, names=names, **others)
 
     @classmethod
     @abstractmethod
@@ -144,25 +128,17 @@ class Shifted(TestSet):
     def repeats(self, shift: str) -> int:
         """How many images a shift has of each test image: severities, or frames."""
 
-    def open(self, test: Split, classes: Sequence[str]) -> Images:
-        return self._opened(test, classes)
-
-    @abstractmethod
-    def _opened(self, test: Split, classes: Sequence[str]) -> Images: ...
-
     def _test(self) -> Split:
         return datasets.read(Path(self.data), "test")
 
     def jobs(self) -> list[Making]:
-        folder = Path(self.data)
-        needs = tuple(folder / name for name in ("test_images.npy", "test_labels.npy", "dataset.json"))
         if not self.names:
             return []
         if self.published is not None:
-            return [Making(self, self.names, 1, needs, local=True)]
+            return [Making(self, self.names, 1, local=True)]
         # A photograph takes long enough for a job a shift; for arrays, starting the jobs would take longest.
         parts = len(self.names) if self.streamed else min(ARRAY_JOBS, len(self.names))
-        return [Making(self, self.names[i::parts], i + 1, needs, local=False) for i in range(parts)]
+        return [Making(self, self.names[i::parts], i + 1, local=False) for i in range(parts)]
 
     def make(self, shifts: Sequence[str]) -> None:
         if self.published is not None:
@@ -207,7 +183,7 @@ class Shifted(TestSet):
         images, record = self.data_digest(), datasets.record(Path(self.data))
         if self.published == DOWNLOAD:
             published.download(self.folder.name, self.folder.parent, shifts)
-        opened = self._opened(self._test(), record["classes"])
+        opened = self.open(self._test(), record["classes"])
         opened.check(shifts)
         code = digests.code_of(self.roots()).as_json()
         write_json(
@@ -280,8 +256,15 @@ class Shifted(TestSet):
         return super().roots()
 
     def check(self, classes: Sequence[str] | None = None) -> None:
-        if self.published not in (None, DOWNLOAD):
-            published.check(self.folder, self.names, "-C" if not self.sequence else "-P", self.streamed, self.sequence)
+        if self.published in (None, DOWNLOAD):
+            return
+        for name in self.names if self.streamed or self.sequence else (*self.names, "labels"):
+            path = self.folder / (name if self.streamed else f"{name}.npy")
+            if not path.exists():
+                raise UserError(
+                    f"{path} is missing; the folder should hold the published {'-P' if self.sequence else '-C'} files, "
+                    "or leave 'published' out of the configuration to have them generated"
+                )
 
     def parts(self, count: int, again: Collection[str] = ()) -> Iterator[Part]:
         used = min(self.images or count, count)
@@ -291,24 +274,21 @@ class Shifted(TestSet):
             pixel = self.bytes_a_pixel if self.streamed else 3.0
             yield Part(shift, used * self.repeats(shift), made, pixel)
 
-    def samples(self, image: int, count: int) -> Iterator[tuple[str, np.ndarray]]:
+    def samples(self, count: int) -> Iterator[tuple[str, np.ndarray]]:
         test = self._test()
         if not self.folder.is_dir():
             return
         if self.streamed:
-            test = Split(test.images, np.zeros(len(test.images), np.int64))
+            one, classes = replace(self, images=1), datasets.record(Path(self.data))["classes"]
             for shift in self.names:
                 if (self.folder / shift).is_dir():
-                    shown = self._of_one(test).read(shift).images
+                    shown = one.open(test, classes).read(shift).images
                     yield shift, shown[np.linspace(0, len(shown) - 1, count).round().astype(int)]
             return
         for shift in self.names:
             path = self.folder / f"{shift}.npy"
             if path.is_file():
                 yield shift, self._of_array(read_array(path, np.uint8), count)
-
-    @abstractmethod
-    def _of_one(self, test: Split) -> Images: ...
 
     @abstractmethod
     def _of_array(self, array: np.ndarray, count: int) -> np.ndarray: ...

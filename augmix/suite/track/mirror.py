@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tqdm import tqdm
 
 from augmix.errors import UserError
+from augmix.suite.io.digests import json_digest
 from augmix.suite.io.files import read_mapping, write_json
 from augmix.suite.io.locks import locked
 from augmix.suite.io.progress import bar
@@ -28,7 +29,6 @@ from augmix.suite.track.records import (
     SYSTEM,
     Record,
     Scores,
-    checksum,
     headlines,
     read_metrics,
     read_record,
@@ -56,15 +56,10 @@ _METRICS_PER_CALL, _PARAMETERS_PER_CALL = 900, 100
 class Summary(NamedTuple):
     """The outcome of a synchronisation: numbers of runs, and one line for each run folder it left out."""
 
-    uri: str
     created: int
     updated: int
     unchanged: int
     skipped: list[str]
-
-    def __str__(self) -> str:
-        counts = f"{self.created} runs created, {self.updated} updated, {self.unchanged} unchanged"
-        return f"{self.uri}: {counts}, {len(self.skipped)} left out"
 
 
 def sync(experiment_folder: Path, tracking_uri: str | None = None) -> Summary:
@@ -106,7 +101,7 @@ def sync(experiment_folder: Path, tracking_uri: str | None = None) -> Summary:
                 if there.tags.get(key) != value:
                     client.set_experiment_tag(experiment, key, value)
         write_json(folder / SENT, {"uri": _place(uri, folder)})
-    return Summary(shown(uri), outcomes["created"], outcomes["updated"], outcomes["unchanged"], skipped)
+    return Summary(outcomes["created"], outcomes["updated"], outcomes["unchanged"], skipped)
 
 
 def is_elsewhere(folder: Path) -> bool:
@@ -169,7 +164,7 @@ def _mirror(client: "MlflowClient", experiment: str, record: Record, run: "Run |
         _PATH: record.path,
         f"{_TAG}configuration": record.configuration,
         f"{_TAG}epochs": str(len(record.epochs)),
-        f"{_TAG}curves": checksum(record.epochs),
+        f"{_TAG}curves": json_digest(record.epochs, 64),
     }
     if run is None:
         created = client.create_run(experiment, start_time=_start(record), run_name=record.name, tags=tags)
@@ -194,7 +189,7 @@ def _continues(client: "MlflowClient", run: "Run", record: Record) -> bool:
     tags = run.data.tags
     if tags.get(f"{_TAG}configuration") != record.configuration:
         return False
-    if tags.get(f"{_TAG}curves") != checksum(record.epochs[: int(tags.get(f"{_TAG}epochs", 0))]):
+    if tags.get(f"{_TAG}curves") != json_digest(record.epochs[: int(tags.get(f"{_TAG}epochs", 0))], 64):
         return False
     finals = {k: v for k, v in run.data.metrics.items() if k not in CURVES and not k.startswith(SYSTEM)}
     for key, value in finals.items() if record.scores else ():

@@ -22,7 +22,7 @@ def artifacts(
 ) -> dict[str, bytes]:
     """The files of a net with the content of a `model.pt`, for images of the prepared data set in the folder `data`.
 
-    None where that data set, which says what the classes are, is not there, or is another than it was `trained_on`:
+    Nothing where that data set, which says what the classes are, is not there, or is another than it was `trained_on`:
     the checksums of its arrays.
     """
     folder = expanded(data)

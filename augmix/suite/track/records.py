@@ -7,12 +7,13 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from augmix.errors import UserError
 from augmix.registry import method_parameters, method_parts
+from augmix.suite.evaluate.results import COLUMNS
 from augmix.suite.io.digests import json_digest
 from augmix.suite.io.files import read_csv, read_mapping
 from augmix.suite.testsets import kinds
@@ -23,9 +24,6 @@ SYSTEM = "system/"
 """MLflow's page of a run's system metrics shows those whose names begin so."""
 REPORT = "report"  # stands for a path in the record of what belongs to the whole experiment
 _REPORT_FILES = ("experiment.yaml", "metrics.csv", "runs.csv", "report.html", "report.pdf", "tables/*", "figures/*")
-_METRICS_COLUMNS = (
-    "dataset", "arch", "method", "seed", "testset", "source", "shift", "severity", "metric", "value"
-)  # fmt: skip
 
 _NOTED = ("augmix", "dirty", "python", "platform", "cpu", "packages", "device", "precision", "processes", "threads")
 """The parts of a run's provenance that people look for; the rest, digests for the most part, is in the artifact."""
@@ -79,23 +77,14 @@ class Record:
     @cached_property
     def configuration(self) -> str:
         """The hash of the parameters, which identifies an MLflow run together with the path."""
-        return checksum(self.parameters)
+        return json_digest(self.parameters, 64)
 
     @cached_property
     def digest(self) -> str:
         """The hash of the whole record."""
         artifacts = {name: hashlib.sha256(data).hexdigest() for name, data in self.artifacts.items()}
-        fields = [
-            self.name,
-            self.status,
-            self.parameters,
-            self.tags,
-            self.inputs,
-            self.epochs,
-            self.system,
-            self.scores,
-        ]
-        return checksum([*fields, artifacts])
+        described = (self.name, self.status, self.parameters, self.tags, self.inputs)
+        return json_digest([*described, self.epochs, self.system, self.scores, artifacts], 64)
 
     def points(self) -> list[Point]:
         """The curves; the final metrics at the time of the last epoch and at step 0, which MLflow draws as bars."""
@@ -261,7 +250,7 @@ def read_metrics(path: Path) -> tuple[dict[str, Scores], float]:
     if not path.exists():
         return {}, 0.0
     scores: dict[str, Scores] = defaultdict(lambda: Scores({}, {}))
-    for line, row in enumerate(read_csv(path, _METRICS_COLUMNS), start=2):
+    for line, row in enumerate(read_csv(path, COLUMNS), start=2):
         if row["severity"]:
             continue
         run = scores[f"{row['dataset']}/{row['arch']}/{row['method']}/seed{row['seed']}"]
@@ -286,21 +275,15 @@ def _score_name(testset: str, shift: str, metric: str) -> str:
         return f"{testset}/{metric}"
     if shift in ("mean", "pooled"):
         return f"{testset}/{shift}_{metric}"
-    if shift in _means():
+    if shift in kinds.means():  # it says which measure it is of
         return f"{testset}/{shift}"
     return f"{testset}/{metric}/{shift}"
-
-
-@cache
-def _means() -> set[str]:
-    """The names of the headlines' means, such as mCE: they say which measure they are of."""
-    return {kinds.kind(name).mean for name in kinds.names()}
 
 
 def headlines(runs: Iterable[Scores]) -> list[str]:
     """The names of the final metrics that one looks at first: the clean error, and means such as mCE."""
     names = dict.fromkeys(name for run in runs for name in run.values)
-    return [name for name in names if name == "clean/error" or name.partition("/")[2] in _means()]
+    return [name for name in names if name == "clean/error" or name.partition("/")[2] in kinds.means()]
 
 
 def _clean(name: str) -> str:
@@ -325,8 +308,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} is missing or unreadable ({error.strerror})") from error
-
-
-def checksum(value: Any) -> str:
-    """Return the sha256 of a JSON-able value."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -43,14 +43,7 @@ class Batches:
     """
 
     def __init__(
-        self,
-        split: Split,
-        seed: int,
-        size: int,
-        flip: bool,
-        device: torch.device,
-        rank: int = 0,
-        processes: int = 1,
+        self, split: Split, seed: int, size: int, flip: bool, device: torch.device, rank: int = 0, processes: int = 1
     ) -> None:
         """Batches of `size` images, mirrored at random where `flip`, for the process `rank` of so many `processes`."""
         self._seed, self._size, self._flip, self._device = seed, size, flip, device

@@ -37,8 +37,8 @@ class Interrupted(Exception):  # noqa: N818 - an exit asked for, not an error
 class Signals:
     """Notes SIGTERM and SIGINT, so that a loop can stop between two steps; a second SIGINT is not held back."""
 
-    def __init__(self) -> None:
-        self._received: int | None = None
+    received: int | None = None
+    """The number of the one that arrived last."""
 
     def __enter__(self) -> "Signals":
         self._before = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -49,13 +49,9 @@ class Signals:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self._received == signal.SIGINT and number == signal.SIGINT:
+        if self.received == signal.SIGINT and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self._received = number
-
-    def received(self) -> int | None:
-        """The signal's number, or None."""
-        return self._received
+        self.received = number
 
 
 def encoded(value: Any) -> memoryview:

@@ -33,7 +33,7 @@ class TrainSettings:
     @classmethod
     def of_json(cls, value: Mapping[str, Any]) -> Self:
         """The settings that `as_json` gave; raises `UserError` naming a key that is missing or unknown."""
-        return of_json(cls, value, optional=("files",))
+        return of_json(cls, value)
 
     def as_json(self) -> dict[str, Any]:
         """The settings as plain values."""

@@ -161,9 +161,9 @@ class Trainer:
                     self._end_epoch()
                     shown.set_postfix(test_error=f"{self.history[-1]['test_error']:.1%}")
                 # One process may have its signal a step before another.
-                if any(self.group.sum([signals.received() is not None])) and self.epoch < self.epochs:
+                if any(self.group.sum([signals.received is not None])) and self.epoch < self.epochs:
                     self._checkpoint()
-                    raise Interrupted(signals.received() or signal.SIGTERM)
+                    raise Interrupted(signals.received or signal.SIGTERM)
         seconds = sum(row["seconds"] for row in self.history)
         if self.group.leads:
             weights = encoded({name: value.cpu() for name, value in self.net.net.state_dict().items()})

@@ -18,6 +18,7 @@ from augmix.suite.evaluate import evaluation
 from augmix.suite.io.files import read_array, write_array
 from augmix.suite.testsets import generation
 from augmix.suite.testsets.arrays import ShiftArrays
+from augmix.suite.testsets.base import Shift
 from augmix.suite.testsets.kinds.silhouettes import Silhouettes
 from augmix.suite.train.batches import Batches
 
@@ -105,5 +106,5 @@ def test_a_batchs_own_numbers_do_not_outlive_it(split: Split, monkeypatch: pytes
     net = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
     images = np.zeros((COUNT, 8, 8, 3), np.float32)
     monkeypatch.setattr(evaluation, "in_order", lambda *_, **__: torch.from_numpy(images).mT.split(40))
-    assert len(evaluation.numbers(net, images, split.labels, CPU)) == COUNT
+    assert len(evaluation.numbers(net, Shift(images, split.labels, (COUNT,)), CPU)) == COUNT
     assert len(made) == 5 * COUNT // 40

@@ -4,8 +4,9 @@ import hashlib
 import io
 import pickle
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -21,10 +22,12 @@ TEN = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", 
 OTHERWISE = ", or the images as files, train/<class>/* and test/<class>/*"
 
 
-class Layout(NamedTuple):
-    """The files of one of the two data sets."""
+@dataclass
+class Layout:
+    """The files of one of the two data sets; its functions are those of a loader."""
 
-    classes: int
+    count: int
+    """How many classes there are."""
     source: Source
     folder: str
     """The archive's only folder."""
@@ -37,61 +40,76 @@ class Layout(NamedTuple):
     md5: Mapping[str, str]
     """The checksum of every file, by its name."""
 
+    def check(self, folder: str) -> None:
+        """Refuse a folder with some of the files only; when all are absent, they are downloaded."""
+        root = self._root(folder)
+        if self._as_images(folder):
+            image_folder.check(folder, SIDE)
+            if (found := len(image_folder.listing(root.parent / "train"))) != self.count:
+                raise UserError(f"{root.parent / 'train'} has {found} classes, not {self.count}")
+            return
+        for path in (root.parent, root):
+            if path.exists() and not path.is_dir():
+                raise UserError(f"{path} is not a folder; {self.folder}/ is expected in it, or under its name")
+        missing = [name for name in self.md5 if not (root / name).is_file()]
+        if missing and len(missing) < len(self.md5):
+            raise UserError(
+                f"{root / missing[0]} is missing; put it there, or delete {root} to have all of it downloaded"
+            )
 
-def check(layout: Layout, folder: str) -> None:
-    """Refuse a folder with some of the files only; when all are absent, they are downloaded."""
-    root = _root(layout, folder)
-    if _as_images(layout, folder):
-        image_folder.check(folder, SIDE)
-        if (found := len(image_folder.listing(root.parent / "train"))) != layout.classes:
-            raise UserError(f"{root.parent / 'train'} has {found} classes, not {layout.classes}")
-        return
-    for path in (root.parent, root):
-        if path.exists() and not path.is_dir():
-            raise UserError(f"{path} is not a folder; {layout.folder}/ is expected in it, or under its name")
-    missing = [name for name in layout.md5 if not (root / name).is_file()]
-    if missing and len(missing) < len(layout.md5):
-        raise UserError(f"{root / missing[0]} is missing; put it there, or delete {root} to have all of it downloaded")
+    def load(self, folder: str) -> Arrays:
+        """All 60,000 images, in the order of the files, which are compared with their published checksums.
 
+        They are downloaded when they are absent. Images as files are taken where there are no pickles.
+        """
+        self.check(folder)
+        if self._as_images(folder):
+            return image_folder.load(folder, SIDE)
+        root = self._root(folder)
+        obtain(self.source, root.parent, [root / name for name in self.md5], OTHERWISE)
+        parts = {name: _read(root / name, digest) for name, digest in self.md5.items()}
+        (train_images, train_labels), (test_images, test_labels) = (
+            self._joined([parts[name] for name in names]) for names in (self.train, self.test)
+        )
+        return Arrays(train_images, train_labels, test_images, test_labels, list(parts[self.names][self.names_key]))
 
-def load(layout: Layout, folder: str) -> Arrays:
-    """Read the files, after comparing them with their published checksums; download them when they are absent.
+    def side(self, folder: str) -> int:
+        """The images' side in pixels."""
+        return SIDE
 
-    Images as files are taken where there are no pickles.
-    """
-    check(layout, folder)
-    if _as_images(layout, folder):
-        return image_folder.load(folder, SIDE)
-    root = _root(layout, folder)
-    obtain(layout.source, root.parent, [root / name for name in layout.md5], OTHERWISE)
-    parts = {name: _read(root / name, digest) for name, digest in layout.md5.items()}
-    (train_images, train_labels), (test_images, test_labels) = (
-        _joined(layout, [parts[name] for name in names]) for names in (layout.train, layout.test)
-    )
-    return Arrays(train_images, train_labels, test_images, test_labels, list(parts[layout.names][layout.names_key]))
+    def sizes(self, folder: str) -> tuple[int, int]:
+        """How many training and test images there are, or will be."""
+        return image_folder.sizes(folder, SIDE) if self._as_images(folder) else (50_000, 10_000)
 
+    def classes(self, folder: str) -> list[str] | None:
+        """The classes' names; None where the files are yet to be downloaded."""
+        if self._as_images(folder):
+            return image_folder.classes(folder, SIDE)
+        names = self._root(folder) / self.names
+        return list(_read(names, self.md5[self.names])[self.names_key]) if names.is_file() else None
 
-def sizes(layout: Layout, folder: str) -> tuple[int, int]:
-    """How many training and test images there are, or will be."""
-    return image_folder.sizes(folder, SIDE) if _as_images(layout, folder) else (50_000, 10_000)
+    def digest(self, folder: str) -> str | None:
+        """A digest by which changes of images as files show; the pickles are compared with their checksums."""
+        return image_folder.digest(folder, SIDE) if self._as_images(folder) else None
 
+    def contents(self, folder: str) -> dict[str, str]:
+        """A digest of each file of images as files; none of pickles."""
+        return image_folder.contents(folder, SIDE) if self._as_images(folder) else {}
 
-def classes(layout: Layout, folder: str) -> list[str] | None:
-    """The classes' names; None where the files are yet to be downloaded."""
-    if _as_images(layout, folder):
-        return image_folder.classes(folder, SIDE)
-    names = _root(layout, folder) / layout.names
-    return list(_read(names, layout.md5[layout.names])[layout.names_key]) if names.is_file() else None
+    def _as_images(self, folder: str) -> bool:
+        """Whether the folder holds train/<class>/* and test/<class>/* in place of the pickles."""
+        root = self._root(folder)
+        return not root.exists() and (root.parent / "train").is_dir()
 
+    def _root(self, folder: str) -> Path:
+        """The folder of the files themselves, whether it or the one above was given."""
+        path = expanded(folder)
+        return path if path.name == self.folder else path / self.folder
 
-def digest(layout: Layout, folder: str) -> str | None:
-    """A digest by which changes of images as files show; the pickles are compared with their checksums."""
-    return image_folder.digest(folder, SIDE) if _as_images(layout, folder) else None
-
-
-def contents(layout: Layout, folder: str) -> dict[str, str]:
-    """A digest of each file of images as files; none of pickles."""
-    return image_folder.contents(folder, SIDE) if _as_images(layout, folder) else {}
+    def _joined(self, parts: list[Any]) -> tuple[np.ndarray, np.ndarray]:
+        rows = np.concatenate([part["data"] for part in parts])
+        labels = np.concatenate([part[self.labels_key] for part in parts])
+        return rows.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1), labels.astype(np.int64)
 
 
 def checked(images: np.ndarray, labels: np.ndarray, path: Path, beside: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -109,24 +127,6 @@ def tests(images: np.ndarray, labels: np.ndarray) -> Arrays:
     """A data set of test images alone."""
     labels = labels.astype(np.int64)
     return Arrays(images[:0], labels[:0], images, labels, list(TEN))
-
-
-def _as_images(layout: Layout, folder: str) -> bool:
-    """Whether the folder holds train/<class>/* and test/<class>/* in place of the pickles."""
-    root = _root(layout, folder)
-    return not root.exists() and (root.parent / "train").is_dir()
-
-
-def _root(layout: Layout, folder: str) -> Path:
-    """The folder of the files themselves, whether it or the one above was given."""
-    path = expanded(folder)
-    return path if path.name == layout.folder else path / layout.folder
-
-
-def _joined(layout: Layout, parts: list[Any]) -> tuple[np.ndarray, np.ndarray]:
-    rows = np.concatenate([part["data"] for part in parts])
-    labels = np.concatenate([part[layout.labels_key] for part in parts])
-    return rows.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1), labels.astype(np.int64)
 
 
 # Everything that the pickles ask for; the first is numpy's function that makes an empty array to be filled.

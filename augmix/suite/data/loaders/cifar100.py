@@ -4,13 +4,12 @@
 what is absent is downloaded there (169 MB). The labels are the fine ones.
 """
 
-from augmix.suite.data.datasets import Arrays
 from augmix.suite.data.download import Source
 from augmix.suite.data.loaders import _cifar
 
 DOWNLOADS = True
 LAYOUT = _cifar.Layout(
-    classes=100,
+    count=100,
     source=Source(
         "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
         size=169_001_437,
@@ -29,38 +28,5 @@ LAYOUT = _cifar.Layout(
         "meta": "7973b15100ade9c7d40fb424638fde48",
     },
 )
-
-
-def check(folder: str) -> None:
-    """Refuse a folder with some of the files only."""
-    _cifar.check(LAYOUT, folder)
-
-
-def side(folder: str) -> int:
-    """The images' side in pixels."""
-    return _cifar.SIDE
-
-
-def sizes(folder: str) -> tuple[int, int]:
-    """How many training and test images there are."""
-    return _cifar.sizes(LAYOUT, folder)
-
-
-def classes(folder: str) -> list[str] | None:
-    """The classes' names, where the files are there."""
-    return _cifar.classes(LAYOUT, folder)
-
-
-def digest(folder: str) -> str | None:
-    """A digest by which changes of images as files show."""
-    return _cifar.digest(LAYOUT, folder)
-
-
-def contents(folder: str) -> dict[str, str]:
-    """A digest of each file of images as files."""
-    return _cifar.contents(LAYOUT, folder)
-
-
-def load(folder: str) -> Arrays:
-    """All 60,000 images, in the order of the files."""
-    return _cifar.load(LAYOUT, folder)
+check, load, side, sizes = LAYOUT.check, LAYOUT.load, LAYOUT.side, LAYOUT.sizes
+classes, digest, contents = LAYOUT.classes, LAYOUT.digest, LAYOUT.contents

@@ -75,11 +75,7 @@ def load(folder: str) -> Arrays:
     root = expanded(folder)
     train_images, train_labels, test_images, test_labels = (_array(_find(root, name), name) for name in MD5)
     return Arrays(
-        padded(train_images),
-        train_labels.astype(np.int64),
-        padded(test_images),
-        test_labels.astype(np.int64),
-        CLASSES,
+        padded(train_images), train_labels.astype(np.int64), padded(test_images), test_labels.astype(np.int64), CLASSES
     )
 
 

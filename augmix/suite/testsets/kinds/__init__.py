@@ -1,6 +1,7 @@
 """Kinds of test sets, one module each with its class as `KIND`; a new kind is a new file."""
 
 from collections.abc import Mapping
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -18,6 +19,12 @@ def names() -> list[str]:
 def kind(name: str) -> Any:
     """The class of the kind `name`, a subclass of `TestSet`."""
     return import_module(f"augmix.suite.testsets.kinds.{name}").KIND
+
+
+@cache
+def means() -> frozenset[str]:
+    """The shifts of metrics.csv that stand for the mean over the shifts of a test set, such as mCE."""
+    return frozenset(kind(name).mean for name in names())
 
 
 def of_settings(settings: Mapping[str, Any]) -> TestSet:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
-import numpy as np
-
 from augmix.errors import UserError
 from augmix.registry import nearest
 from augmix.suite.data.datasets import Split
@@ -21,17 +19,10 @@ class OtherImages(Images):
 
     def __init__(self, opened: Images, **seen: Any) -> None:
         """`seen` are fields of `Shift` that differ from the other's."""
-        self.source, self._opened, self._seen = opened.source, opened, seen
-
-    @property
-    def labels(self) -> np.ndarray:
-        return self._opened.labels
+        self.source, self.labels, self._opened, self._seen = opened.source, opened.labels, opened, seen
 
     def read(self, shift: str) -> Shift:
         return self._opened.read(shift)._replace(**self._seen)
-
-    def check(self, shifts: Sequence[str]) -> None:
-        self._opened.check(shifts)
 
 
 @dataclass(frozen=True)

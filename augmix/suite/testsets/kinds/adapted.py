@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from augmix.errors import UserError
-from augmix.suite.testsets.base import Adaptation, Origin
+from augmix.suite.testsets.base import SEED, Adaptation, Origin
 from augmix.suite.testsets.kinds._another import OF, Another
 
 
@@ -38,20 +38,18 @@ class Adapted(Another):
             "minimum": 0,
             "default": 0,
         },
-        "seed": {"type": "integer", "minimum": 0, "maximum": 4294967295, "default": 0},
+        "seed": SEED,
     }
 
     @classmethod
     def of_entry(cls, name: str, entry: Mapping[str, Any], origin: Origin) -> Self:
-        """Build it from its entry in an experiment's YAML; raises `UserError` where that cannot be."""
         other = cls.other_of(name, entry, origin)
         if other.sequence or other.outside or other.of_net:
             raise UserError(
                 f"'of' is '{entry['of']}'; nets are adapted to images of the data set's classes that do not depend on "
                 "the net, and are no sequences"
             )
-        options = {key: entry[key] for key in ("batch_size", "prior", "seed")}
-        return cls(name=name, data=str(origin.folder), of=other.settings(), **options)
+        return cls.of_fields(name, entry, origin, of=other.settings())
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -4,13 +4,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
 from augmix.suite.data import datasets
 from augmix.suite.data.datasets import Split, evenly
-from augmix.suite.testsets.base import Images, Origin, Part, Shift, TestSet
+from augmix.suite.testsets.base import SEED, Images, Part, Shift, TestSet
 
 PASSES = 3
 """A step of the attack takes about as long as so many predictions."""
@@ -22,18 +22,14 @@ class Attacked(Images):
 
     def __init__(self, source: str, images: np.ndarray, labels: np.ndarray, attack: Mapping[str, Any]) -> None:
         """`attack` are the seed of its random starts and the parameters of `augmix.attacks.pgd`."""
-        self.source, self._images, self._labels, self._attack = source, images, labels, attack
-
-    @property
-    def labels(self) -> np.ndarray:
-        return self._labels
+        self.source, self.labels, self._images, self._attack = source, labels, images, attack
 
     def read(self, shift: str) -> Shift:
         from augmix.attacks import pgd  # which imports torch
 
         parameters = {key: value for key, value in self._attack.items() if key != "seed"}
         attack = partial(pgd, rng=np.random.default_rng(self._attack["seed"]), **parameters)
-        return Shift(self._images, self._labels, self._labels.shape, None, attack)
+        return Shift(self._images, self.labels, self.labels.shape, None, attack)
 
 
 @dataclass(frozen=True)
@@ -61,13 +57,8 @@ class Adversarial(TestSet):
         "epsilon": {"description": "The greatest change, of the range of values.", **SHARE, "default": 8 / 255},
         "step": {"description": "The change of one step, of the range of values.", **SHARE, "default": 2 / 255},
         "steps": {"type": "integer", "minimum": 1, "maximum": 10000, "default": 20},
-        "seed": {"type": "integer", "minimum": 0, "maximum": 4294967295, "default": 0},
+        "seed": SEED,
     }
-
-    @classmethod
-    def of_entry(cls, name: str, entry: Mapping[str, Any], origin: Origin) -> Self:
-        """Build it from its entry in an experiment's YAML."""
-        return cls(name=name, data=str(origin.folder), **{key: entry[key] for key in cls.schema})
 
     @property
     def shifts(self) -> tuple[str, ...]:
@@ -89,8 +80,7 @@ class Adversarial(TestSet):
             yield Part(shift, passes, False, 0.0)
 
     def evaluated_with(self) -> dict[str, Any]:
-        attack = {key: getattr(self, key) for key in self.schema}
-        return {**super().evaluated_with(), **attack}
+        return {**super().evaluated_with(), **{key: getattr(self, key) for key in self.schema}}
 
 
 KIND = Adversarial

@@ -27,13 +27,12 @@ class AsOutside(Another):
 
     @classmethod
     def of_entry(cls, name: str, entry: Mapping[str, Any], origin: Origin) -> Self:
-        """Build it from its entry in an experiment's YAML; raises `UserError` where that cannot be."""
         check_clean(origin)
         other = cls.other_of(name, entry, origin)
         if other.outside or other.kind == "clean":
             which = "outside already" if other.outside else "the clean images, from which it is to be told"
             raise UserError(f"'of' is '{entry['of']}', which is {which}; name another test set")
-        return cls(name=name, data=str(origin.folder), of=other.settings())
+        return cls.of_fields(name, entry, origin, of=other.settings())
 
     def seen(self) -> dict[str, Any]:
         return {"classes": None, "counted_as": None}

@@ -1,29 +1,23 @@
 """The data set's own test images, as they are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
-
-import numpy as np
+from typing import ClassVar
 
 from augmix.suite.data import datasets
 from augmix.suite.data.datasets import Split
-from augmix.suite.testsets.base import Images, Origin, Shift, TestSet
+from augmix.suite.testsets.base import Images, Shift, TestSet
 
 
 class Own(Images):
     """The test images of a prepared data set."""
 
     def __init__(self, source: str, test: Split) -> None:
-        self.source, self._test = source, test
-
-    @property
-    def labels(self) -> np.ndarray:
-        return self._test.labels
+        self.source, self.labels, self._images = source, test.labels, test.images
 
     def read(self, shift: str) -> Shift:
-        return Shift(self._test.images, self._test.labels, (len(self._test.labels),))
+        return Shift(self._images, self.labels, self.labels.shape)
 
 
 @dataclass(frozen=True)
@@ -32,11 +26,6 @@ class Clean(TestSet):
 
     kind: ClassVar[str] = "clean"
     adjective: ClassVar[str] = "clean"
-
-    @classmethod
-    def of_entry(cls, name: str, entry: Mapping[str, Any], origin: Origin) -> Self:
-        """Build it from its entry in an experiment's YAML, which says nothing."""
-        return cls(name=name, data=str(origin.folder))
 
     @property
     def shifts(self) -> tuple[str, ...]:

@@ -11,14 +11,6 @@ from augmix.corruptions import CORRUPTIONS
 from augmix.suite.testsets import published
 from augmix.suite.testsets.severities import Severities
 
-GROUPS = {
-    "Noise": ("gaussian_noise", "shot_noise", "impulse_noise"),
-    "Blur": ("defocus_blur", "glass_blur", "motion_blur", "zoom_blur"),
-    "Weather": ("snow", "frost", "fog", "brightness"),
-    "Digital": ("contrast", "elastic_transform", "pixelate", "jpeg_compression"),
-}
-"""The four categories of the corruptions that enter the mean, as their authors have them."""
-
 
 @dataclass(frozen=True)
 class Corruptions(Severities):
@@ -27,7 +19,9 @@ class Corruptions(Severities):
     kind: ClassVar[str] = "corruptions"
     mean: ClassVar[str] = "mCE"
     mean_title: ClassVar[str] = "mean corruption error"
-    groups: ClassVar[Mapping[str, tuple[str, ...]]] = GROUPS
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        archive.title(): names for archive, names in published.ARCHIVED.items() if archive != "extra"
+    }
     downloads: ClassVar[Mapping[str, str]] = published.DOWNLOADED
     corrupt = staticmethod(corruptions.corrupt)
 

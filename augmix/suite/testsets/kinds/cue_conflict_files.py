@@ -28,11 +28,7 @@ class CueConflictImages(NaturalImages):
     def __init__(self, testset: "CueConflictFiles", test: Split, classes: Sequence[str]) -> None:
         super().__init__(testset, test)
         assert isinstance(self._images, Photographs)
-        self._cues = testset.textures([os.fsdecode(name) for name in self._images.names], classes)
-
-    @property
-    def cues(self) -> np.ndarray:
-        return self._cues
+        self.cues = testset.textures([os.fsdecode(name) for name in self._images.names], classes)
 
 
 @dataclass(frozen=True)

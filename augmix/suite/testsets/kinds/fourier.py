@@ -14,7 +14,7 @@ import numpy as np
 
 from augmix.corruptions import textures
 from augmix.suite.data.streaming import Lazy
-from augmix.suite.testsets.base import Origin
+from augmix.suite.testsets.base import IMAGES, Origin
 from augmix.suite.testsets.derived import Derived
 
 NORMS = {"cifar": 4.0, "tiny": 8.0, "imagenet": 15.7}
@@ -38,7 +38,7 @@ class Fourier(Derived):
     noun: ClassVar[str] = "wave"
     schema: ClassVar[Mapping[str, Any]] = {
         **Derived.schema,
-        "images": {**Derived.schema["images"], "default": 100},
+        "images": {**IMAGES, "default": 100},
         "norm": {
             "description": "The noise's norm in each channel, of values in [0, 1]; null: 4, 8 or 15.7 by the preset.",
             "type": ["number", "null"],
@@ -55,16 +55,8 @@ class Fourier(Derived):
 
     @classmethod
     def of_entry(cls, name: str, entry: Mapping[str, Any], origin: Origin) -> Self:
-        """Build it from its entry in an experiment's YAML."""
-        return cls(
-            name=name,
-            data=str(origin.folder),
-            images=entry["images"],
-            seed=entry["seed"],
-            norm=entry["norm"] or NORMS[origin.preset],
-            radius=min(entry["radius"], origin.side // 2),
-            side=origin.side,
-        )
+        norm, radius = entry["norm"] or NORMS[origin.preset], min(entry["radius"], origin.side // 2)
+        return cls.of_fields(name, entry, origin, norm=norm, radius=radius, side=origin.side)
 
     @cached_property
     def cells(self) -> Mapping[tuple[int, int], str]:

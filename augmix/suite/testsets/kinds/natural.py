@@ -25,7 +25,7 @@ from augmix.suite.data.streaming import Streamed
 from augmix.suite.io import digests
 from augmix.suite.io.files import read_array, read_mapping, write_json
 from augmix.suite.testsets import class_map
-from augmix.suite.testsets.base import Images, Making, Origin, Part, Shift, TestSet
+from augmix.suite.testsets.base import IMAGES, Images, Making, Origin, Part, Shift, TestSet
 
 
 class NaturalImages(Images):
@@ -38,18 +38,14 @@ class NaturalImages(Images):
         )
         self.source = noted["described"]
         self._images = datasets.read_images(folder, "test", getattr(test.images, "workers", 1))
-        self._labels = np.asarray(read_array(folder / "test_labels.npy", np.int64, (len(self._images),)))
+        self.labels = np.asarray(read_array(folder / "test_labels.npy", np.int64, (len(self._images),)))
         self._classes, self._counted_as = (
             np.array(noted[key], np.int64) if noted["partial"] else None for key in ("classes", "counted_as")
         )
 
-    @property
-    def labels(self) -> np.ndarray:
-        return self._labels
-
     def read(self, shift: str) -> Shift:
-        shape, merged_by = (len(self._labels),), self._testset.merged_by
-        return Shift(self._images, self._labels, shape, self._classes, counted_as=self._counted_as, merged_by=merged_by)
+        shape, merged_by = self.labels.shape, self._testset.merged_by
+        return Shift(self._images, self.labels, shape, self._classes, counted_as=self._counted_as, merged_by=merged_by)
 
 
 @dataclass(frozen=True)
@@ -85,17 +81,11 @@ class Natural(TestSet):
             "enum": ["greatest", "mean"],
             "default": "greatest",
         },
-        "images": {
-            "description": "At most so many images, evenly spaced; null: all.",
-            "type": ["integer", "null"],
-            "minimum": 1,
-            "default": None,
-        },
+        "images": {**IMAGES, "description": "At most so many images, evenly spaced; null: all."},
     }
 
     @classmethod
     def of_entry(cls, name: str, entry: Mapping[str, Any], origin: Origin) -> Self:
-        """Build it from its entry in an experiment's YAML; raises `UserError` where that cannot be."""
         if "loader" not in entry:
             raise UserError(f"a natural test set needs a 'loader'; {nearest('', datasets.loader_names())}")
         datasets.check_loader(entry["loader"])
@@ -112,18 +102,15 @@ class Natural(TestSet):
             what = "is the test set itself" if entry["split"] == "test" else "is made of the training images"
             raise UserError(f"its loader and options are those of {origin.dataset}: it {what}, and no shift")
         where = origin.root / f"{origin.dataset}-{name}"
-        return cls(
-            name=name,
-            data=str(origin.folder),
+        return cls.of_fields(
+            name,
+            entry,
+            origin,
             where=str(where),
-            loader=entry["loader"],
             options=options,
-            split=entry["split"],
             classes=class_map.resolved(entry["classes"]),
-            images=entry["images"],
             source=datasets.source_digest(entry["loader"], options, where),
             own={"loader": origin.loader, "options": dict(origin.options)},
-            merged_by=entry.get("merged_by", "greatest"),
         )
 
     @property
@@ -139,9 +126,7 @@ class Natural(TestSet):
         return Path(self.where)
 
     def jobs(self) -> list[Making]:
-        folder = Path(self.data)
-        needs = tuple(folder / name for name in ("train_images.npy", "test_images.npy", "dataset.json"))
-        return [Making(self, self.shifts, 1, needs, local=True)]
+        return [Making(self, self.shifts, 1, local=True)]
 
     def make(self, shifts: Sequence[str]) -> None:
         loaded: Arrays = loader_module(self.loader).load(**self.options)
@@ -279,7 +264,7 @@ class Natural(TestSet):
         streamed = getattr(loader_module(self.loader), "STREAMED", self.options.get("streamed", False))
         yield Part(self.name, min(self.images or there, there), made, 0.0 if streamed else 3.0)
 
-    def samples(self, image: int, count: int) -> Any:
+    def samples(self, count: int) -> Any:
         if self.files(self.name)[0].is_file():
             images = datasets.read_images(self.folder, "test")
             yield self.name, np.array(images[evenly(len(images), count)])

@@ -1,11 +1,11 @@
 """-P: sequences of frames of each image under a growing perturbation (Hendrycks & Dietterich, ICLR 2019)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from augmix.suite.data.datasets import Split, evenly
 from augmix.suite.data.photographs import Photographs
 from augmix.suite.testsets import generation, photographs
 from augmix.suite.testsets.arrays import ShiftArrays
-from augmix.suite.testsets.base import Images, Origin
+from augmix.suite.testsets.base import Images
 from augmix.suite.testsets.photographs import ShiftPhotographs
 from augmix.suite.testsets.shifted import Shifted
 
@@ -64,10 +64,6 @@ class Perturbations(Shifted):
         },
     }
 
-    @classmethod
-    def of_entry(cls, name: str, entry: Mapping[str, Any], origin: Origin) -> Self:
-        return replace(super().of_entry(name, entry, origin), top5=entry.get("top5", False))
-
     def check(self, classes: Sequence[str] | None = None) -> None:
         super().check(classes)
         if self.top5 and classes is not None and len(classes) < 5:
@@ -101,13 +97,10 @@ class Perturbations(Shifted):
                     videos.write(Path(folder) / "trial.mp4", frames, shift in NOISE_PERTURBATIONS)
         return made.shape[0] * made.shape[1]
 
-    def _opened(self, test: Split, classes: Sequence[str]) -> Images:
+    def open(self, test: Split, classes: Sequence[str]) -> Images:
         if isinstance(test.images, Photographs):
             return ShiftPhotographs(self.folder, frame_count, test, self.images, self.resize)
         return Sequences(self.folder, True, test, len(classes), self.images)
-
-    def _of_one(self, test: Split) -> Images:
-        return ShiftPhotographs(self.folder, frame_count, test, 1)
 
     def _of_array(self, array: np.ndarray, count: int) -> np.ndarray:
         """Frames of the first image's sequence, from the first to the last."""

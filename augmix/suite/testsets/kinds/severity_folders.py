@@ -6,20 +6,19 @@ its classes, and the files of all severities of a shift have the same names.
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from augmix.errors import UserError
 from augmix.registry import nearest
-from augmix.suite.data import datasets, photographs
+from augmix.suite.data import photographs
 from augmix.suite.data.datasets import Split, evenly
 from augmix.suite.data.streaming import Streamed
 from augmix.suite.io.files import expanded
-from augmix.suite.testsets.base import Images, Origin, Shift
-from augmix.suite.testsets.photographs import CHECKED, severities_in
+from augmix.suite.testsets.base import IMAGES, Images, Origin, Shift
+from augmix.suite.testsets.photographs import CHECKED, decoded, severities_in
 from augmix.suite.testsets.severities import Severities
 
 
@@ -35,10 +34,8 @@ class Folders(Images):
         self._listed: dict[str, list[str]] = {}
         if testset.resize:
             self.source += f", resized to {photographs.shorter_side(side)} and cropped"
-
-    @property
-    def labels(self) -> np.ndarray:
-        return self.read(self._testset.shifts[0]).labels
+        if classes:
+            self.labels = self.read(testset.shifts[0]).labels
 
     def read(self, shift: str) -> Shift:
         names, levels = self._files(shift), severities_in(self._testset.folder / shift)
@@ -49,7 +46,8 @@ class Folders(Images):
 
         def decode(item: int) -> np.ndarray:
             severity, i = divmod(item, len(names))
-            return self._decoded(self._testset.folder / shift / levels[severity] / names[i])[None]
+            file = self._testset.folder / shift / levels[severity] / names[i]
+            return decoded(file, self._side, self._testset.resize)[None]
 
         images = Streamed(len(levels) * len(names), decode, self._side, workers=self._workers)
         return Shift(images, np.tile(labels, len(levels)), (len(levels), len(names)))
@@ -82,18 +80,6 @@ class Folders(Images):
             raise UserError(f"{folder} holds no images; they are expected at {folder}/<class>/*")
         return found
 
-    def _decoded(self, file: Path) -> np.ndarray:
-        image = photographs.read(file)
-        if self._testset.resize:
-            return photographs.evaluated(image, self._side)
-        if image.shape[:2] != (self._side, self._side):
-            height, width = image.shape[:2]
-            raise UserError(
-                f"{file} is {width}×{height}; {self._side}×{self._side} is expected: "
-                "set `resize` of the test set to have such files scaled and cropped"
-            )
-        return image
-
 
 @dataclass(frozen=True)
 class SeverityFolders(Severities):
@@ -122,30 +108,17 @@ class SeverityFolders(Severities):
             "uniqueItems": True,
             "items": {"type": "string"},
         },
-        "images": Severities.schema["images"],
+        "images": IMAGES,
         "resize": Severities.schema["resize"],
     }
 
     @classmethod
     def of_entry(cls, name: str, entry: Mapping[str, Any], origin: Origin) -> Self:
-        """Build it from its entry in an experiment's YAML; raises `UserError` where that cannot be."""
         if "shifts" not in entry or not (entry["folder"] or "published" in entry):
             raise UserError(f"a test set of the kind {cls.kind} needs 'shifts', and a 'folder'")
         where = expanded(entry["folder"]) if entry["folder"] else origin.downloads / entry["published"]
-        return cls(
-            name=name,
-            data=str(origin.folder),
-            names=tuple(entry["shifts"]),
-            where=str(where),
-            published=str(where),
-            resize=entry["resize"],
-            images=entry["images"],
-            preset=origin.preset,
-            seed=0,
-            streamed=True,
-            side=origin.side,
-            address=entry["address"],
-        )
+        others = {"where": str(where), "published": str(where), "preset": origin.preset, "side": origin.side}
+        return cls.of_fields(name, entry, origin, names=tuple(entry["shifts"]), seed=0, streamed=True, **others)
 
     @classmethod
     def known(cls, preset: str) -> tuple[str, ...]:
@@ -170,11 +143,8 @@ class SeverityFolders(Severities):
             elif not any(entry.is_dir() for entry in os.scandir(self.folder / shift / levels[0])):
                 raise UserError(f"{self.folder / shift / levels[0]} holds no class folders")
 
-    def _opened(self, test: Split, classes: Sequence[str]) -> Images:
+    def open(self, test: Split, classes: Sequence[str]) -> Images:
         return Folders(self, classes, self.side, getattr(test.images, "workers", 1))
-
-    def _of_one(self, test: Split) -> Images:
-        return Folders(replace(self, images=1), datasets.record(Path(self.data))["classes"], self.side)
 
 
 KIND = SeverityFolders

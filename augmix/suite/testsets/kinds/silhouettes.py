@@ -8,6 +8,7 @@ import numpy as np
 
 from augmix.corruptions import textures
 from augmix.suite.data.streaming import Lazy
+from augmix.suite.testsets.base import IMAGES
 from augmix.suite.testsets.derived import Derived
 
 
@@ -17,7 +18,7 @@ class Silhouettes(Derived):
 
     kind: ClassVar[str] = "silhouettes"
     question: ClassVar[str] = "texture"
-    schema: ClassVar[Mapping[str, Any]] = {"images": Derived.schema["images"]}
+    schema: ClassVar[Mapping[str, Any]] = {"images": IMAGES}
     seed: int = 0
 
     def derive(self, shift: str, images: np.ndarray | Lazy, labels: np.ndarray, indices: np.ndarray) -> np.ndarray:

@@ -41,7 +41,7 @@ def write_cifar(module: ModuleType, root: Path, images: np.ndarray, monkeypatch:
         (folder / name).write_bytes(content)
     (folder / layout.names).write_bytes(pickled({layout.names_key: ["even", "odd", "neither"]}))
     md5 = {name: hashlib.md5((folder / name).read_bytes()).hexdigest() for name in layout.md5}
-    monkeypatch.setattr(module, "LAYOUT", layout._replace(md5=md5))
+    monkeypatch.setattr(layout, "md5", md5)
 
 
 def write_fashion_mnist(root: Path, images: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,5 +124,5 @@ def test_only_the_chosen_have_test_figures(validated: Experiment) -> None:
 
 
 def test_a_missing_choice_is_named(validated: Experiment) -> None:
-    with pytest.raises(UserError, match=r"chosen\.csv cannot be read"):
+    with pytest.raises(UserError, match=r"chosen\.csv is missing; run `augmix choose` again"):
         to_test(validated)

@@ -66,7 +66,7 @@ def loader(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
         (folder / name).write_bytes(pickled(content))
     (folder / layout.names).write_bytes(pickled({layout.names_key: names, "num_vis": 3072}))
     md5 = {name: hashlib.md5((folder / name).read_bytes()).hexdigest() for name in layout.md5}
-    monkeypatch.setattr(module, "LAYOUT", layout._replace(md5=md5))
+    monkeypatch.setattr(layout, "md5", md5)
     return module
 
 
@@ -130,14 +130,14 @@ def test_absent_files_are_unpacked_from_the_archive(
         tar.add(tmp_path / layout.folder, layout.folder)
     content = archive.read_bytes()
     source = layout.source._replace(size=len(content), checksum=f"md5:{hashlib.md5(content).hexdigest()}")
-    monkeypatch.setattr(loader, "LAYOUT", layout._replace(source=source))
+    monkeypatch.setattr(layout, "source", source)
     loader.check(str(archive.parent))
     data = loader.load(str(archive.parent))
     assert np.array_equal(data.train_images, expected.train_images)
 
 
 def test_images_as_files_are_read_where_there_are_no_pickles(loader: ModuleType, tmp_path: Path) -> None:
-    root, pixels = tmp_path / "files", RNG.integers(0, 256, (loader.LAYOUT.classes, 32, 32, 3), np.uint8)
+    root, pixels = tmp_path / "files", RNG.integers(0, 256, (loader.LAYOUT.count, 32, 32, 3), np.uint8)
     for label, image in enumerate(pixels):
         for split, name in (("train", "a.png"), ("train", "b.png"), ("test", "a.png")):
             (root / split / f"{label:02}").mkdir(parents=True, exist_ok=True)
@@ -160,7 +160,7 @@ def test_images_as_files_are_read_where_there_are_no_pickles(loader: ModuleType,
 
 def test_offline_it_says_what_is_missing(loader: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = Source("http://127.0.0.1:9/cifar.tar.gz", 10**6, "md5:0")
-    monkeypatch.setattr(loader, "LAYOUT", loader.LAYOUT._replace(source=source))
+    monkeypatch.setattr(loader.LAYOUT, "source", source)
     monkeypatch.setattr(download, "PAUSES", ())
     with pytest.raises(
         UserError, match=r"cifar\.tar\.gz \(1 MB\) is not in .*new and cannot be downloaded.* images as files"

@@ -28,7 +28,7 @@ def test_numbers_of_several_batches_are_those_of_each_image() -> None:
     levels = rng.integers(0, 256, (count, 1, 1, 3))
     images = np.broadcast_to(levels, (count, 4, 4, 3)).astype(np.uint8)
     labels = rng.integers(0, 3, count)
-    found = numbers(Channels(), images, labels, torch.device("cpu"))
+    found = numbers(Channels(), Shift(images, labels, labels.shape), torch.device("cpu"))
     assert found.dtype == NUMBERS
     assert found.shape == (count,)
     p = softmax(levels[:, 0, 0].astype(np.float64) / 50, axis=1)
@@ -42,25 +42,25 @@ def test_further_numbers_and_what_is_no_number() -> None:
     rng = np.random.default_rng(1)
     images, labels = rng.integers(0, 256, (20, 2, 2, 3)).astype(np.uint8), np.zeros(20, np.int64)
     net = models.Normalised(nn.Sequential(nn.Flatten(), nn.Linear(12, 7), nn.Softplus()))
-    found = numbers(net, images, labels, torch.device("cpu"), top5=True)
+    found = numbers(net, Shift(images, labels, labels.shape), torch.device("cpu"), top5=True)
     with torch.no_grad():
         logits = net(torch.from_numpy(images).permute(0, 3, 1, 2)).numpy()
     np.testing.assert_allclose(found["log_sum"], logsumexp(logits, 1), rtol=1e-6)
     assert found["top5"].tolist() == np.argsort(-logits, 1)[:, :5].tolist()
     net.net.get_submodule("1").get_parameter("weight").data[0] = torch.nan
     with pytest.raises(UserError, match="logits are not finite for 20 of 20 images"):
-        numbers(net, images, labels, torch.device("cpu"))
+        numbers(net, Shift(images, labels, labels.shape), torch.device("cpu"))
 
 
 def test_an_adapted_net_sees_batches_of_all_images_of_a_severity(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
-    def noted(net: nn.Module, images: np.ndarray, labels: np.ndarray, *how: object) -> np.ndarray:
-        seen.append(labels)
-        assert how[-1] == 16
-        assert (images[:, 0, 0, 0] == labels).all()
-        out = np.zeros(len(labels), NUMBERS)
-        out["prediction"] = labels
+    def noted(net: nn.Module, shift: Shift, device: torch.device, top5: bool, prior: float) -> np.ndarray:
+        seen.append(shift.labels)
+        assert prior == 16
+        assert (np.asarray(shift.images)[:, 0, 0, 0] == shift.labels).all()
+        out = np.zeros(len(shift.labels), NUMBERS)
+        out["prediction"] = shift.labels
         return out
 
     monkeypatch.setattr(evaluation, "numbers", noted)

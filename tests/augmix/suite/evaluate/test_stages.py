@@ -216,9 +216,9 @@ def test_a_retitled_architecture_makes_the_report_alone(
 def test_other_packages_are_named_with_both_versions(
     experiment: Experiment, code: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    version = digests._version
+    version = digests.installed_version
     now = version("torch")
-    monkeypatch.setattr(digests, "_version", lambda name: "9.9" if name == "torch" else version(name))
+    monkeypatch.setattr(digests, "installed_version", lambda name: "9.9" if name == "torch" else version(name))
     code("augmix/errors.py")
     assert named(experiment) == trainings(*BOTH) | EVERY
     assert {change.details for change in changes(experiment)} == {(f"torch {now} → 9.9",)}

@@ -86,7 +86,8 @@ def test_a_test_set_is_decided_by_the_corruptions_and_the_photographs_of_frost()
     assert "torch" not in code.packages
     assert "numba" in code.packages
     # No statement imports the package that has the photographs: it is asked for by its name.
-    assert ("imagecorruptions-imaug" in code.packages) == (digests._version("imagecorruptions-imaug") is not None)
+    installed = digests.installed_version("imagecorruptions-imaug") is not None
+    assert ("imagecorruptions-imaug" in code.packages) == installed
 
 
 def test_published_and_natural_test_sets_are_not_decided_by_corruptions() -> None:

@@ -270,7 +270,7 @@ def test_runs_are_judged_as_the_run_of_the_experiment_judges_them(
     write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, states = planned(write_config), iter(("done", "outdated", "pending", *["pending"] * 3))
-    monkeypatch.setattr(plan, "run_state", lambda experiment, run: State(next(states)))
+    monkeypatch.setattr(plan_tables, "run_state", lambda experiment, run: State(next(states)))
     title, *_, last = plan_tables.forecast(made, 1).splitlines()
     assert title == "small: 3 runs, 1 of them done, 1 of them outdated; measured on cpu"
     left = made.seconds(1) - made.jobs[0].seconds

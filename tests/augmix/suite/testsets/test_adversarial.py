@@ -18,7 +18,7 @@ from augmix.suite.evaluate.evaluation import numbers, write_predictions
 from augmix.suite.evaluate.measures import measures_of
 from augmix.suite.evaluate.results import scores
 from augmix.suite.testsets import kinds
-from augmix.suite.testsets.base import TestSet
+from augmix.suite.testsets.base import Shift, TestSet
 
 WriteConfig = Callable[..., Path]
 CPU = torch.device("cpu")
@@ -63,8 +63,7 @@ def own_testset(experiment: Experiment) -> TestSet:
 def seen_by(net: nn.Module, testset: TestSet) -> np.ndarray:
     """The numbers of a net on its own images."""
     opened = testset.open(datasets.read(Path(testset.data), "test"), [str(digit) for digit in range(10)])
-    shift = opened.read(*testset.shifts)
-    return numbers(net, shift.images, shift.labels, CPU, shift.classes, shift.attack)
+    return numbers(net, opened.read(*testset.shifts), CPU)
 
 
 def test_images_are_near_the_test_images_and_worse_for_the_net(experiment: Callable[..., Experiment]) -> None:
@@ -73,7 +72,7 @@ def test_images_are_near_the_test_images_and_worse_for_the_net(experiment: Calla
     attacked = seen_by(net, testset)
     test = datasets.read(Path(testset.data), "test")
     chosen = evenly(60, 30)
-    clean = numbers(Linear(), test.images[chosen], test.labels[chosen], CPU)
+    clean = numbers(Linear(), Shift(test.images[chosen], test.labels[chosen], (30,)), CPU)
     assert attacked["true_probability"].mean() < clean["true_probability"].mean() - 0.03
     [shown] = net.seen
     distance = np.abs(shown.permute(0, 2, 3, 1).numpy() - test.images[chosen])
@@ -93,8 +92,7 @@ def test_a_seed_decides_the_images(experiment: Callable[..., Experiment]) -> Non
     testset = own_testset(experiment())
     opened = testset.open(datasets.read(Path(testset.data), "test"), [])
     for _ in range(2):  # also where it is read twice
-        shift = opened.read(*testset.shifts)
-        assert (numbers(Linear(), shift.images, shift.labels, CPU, None, shift.attack) == first).all()
+        assert (numbers(Linear(), opened.read(*testset.shifts), CPU) == first).all()
 
 
 def test_a_weaker_attack_does_less(experiment: Callable[..., Experiment]) -> None:

@@ -328,7 +328,7 @@ def test_photographs_stay_in_their_files(
     assert shift.images.shape == (6, 64, 64, 3)
     assert shift.labels.tolist() == list(range(3, 9))
     assert sum(path.stat().st_size for path in testset.folder.iterdir()) < 10_000
-    [(name, shown)] = testset.samples(0, 4)
+    [(name, shown)] = testset.samples(4)
     assert (name, shown.shape) == ("mine", (4, 64, 64, 3))
 
 

@@ -90,7 +90,7 @@ def test_labels_are_the_folders(experiment: Callable[..., Experiment], tmp_path:
     wrong = (archive.shifts["fog"]["prediction"] != [0, 0, 1, 1, 2, 2]).mean(1)
     assert [rows["fog", severity] for severity in range(1, 6)] == pytest.approx(wrong.tolist())
     assert rows["mCE", ""] == pytest.approx((rows["fog", ""] + rows["brightness", ""]) / 2)
-    assert {title: shown.shape for title, shown in testset.samples(0, 5)} == dict.fromkeys(SHIFTS, (5, 64, 64, 3))
+    assert {title: shown.shape for title, shown in testset.samples(5)} == dict.fromkeys(SHIFTS, (5, 64, 64, 3))
     # The other files' content tells them apart, also after they are gone.
     identity = testset.identity()
     shutil.copyfile(

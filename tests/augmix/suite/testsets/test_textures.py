@@ -85,7 +85,7 @@ def test_silhouettes(made: Made) -> None:
     assert np.array_equal(shift.images[:], textures.silhouette(test.images[::4]))
     assert np.array_equal(shift.labels, test.labels[::4])
     assert images.source == "digits, silhouettes"
-    [(_, shown)] = testset.samples(0, 3)
+    [(_, shown)] = testset.samples(3)
     assert shown.shape == (3, 32, 32, 3)
 
 
@@ -134,7 +134,7 @@ def test_every_wave_is_measured_once(made: Made) -> None:
     for (i, j), shift in testset.cells.items():
         wave = textures.fourier_basis(32, *map(int, shift.split("_")))
         assert np.allclose(wave, textures.fourier_basis(32, i, j))
-    assert len(dict(testset.samples(0, 2))) == 8
+    assert len(dict(testset.samples(2))) == 8
 
 
 def test_waves_are_added_with_random_signs(made: Made, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from augmix.errors import RunError
 from augmix.graphs import CaptureError, Graphs, recording
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.evaluate import evaluation
+from augmix.suite.testsets.base import Shift
 from augmix.suite.train import devices, training
 from augmix.suite.train.checkpoints import Interrupted
 from tests.augmix.tape import on_tape
@@ -160,8 +161,8 @@ def test_a_replayed_evaluation_gives_the_same_numbers(
     noted = {"classes": range(10), "normalisation": [[0.5] * 3] * 2}
     net = evaluation.load_net(folder / "model.pt", "smallnet", noted, CPU)
     for classes in (None, torch.tensor([1, 3, 4]).numpy()):
-        few = labels if classes is None else labels.clip(0, 2)
-        expected = evaluation.numbers(net, images, few, CPU, classes)
+        shift = Shift(images, labels if classes is None else labels.clip(0, 2), labels.shape, classes)
+        expected = evaluation.numbers(net, shift, CPU)
         with recording(Graphs(on_tape, pytest.fail)):
             for _ in range(2):
-                assert (evaluation.numbers(net, images, few, CPU, classes) == expected).all()
+                assert (evaluation.numbers(net, shift, CPU) == expected).all()
