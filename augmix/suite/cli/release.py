@@ -13,7 +13,7 @@ def add(commands: Any) -> None:
         "release",
         run,
         "write an experiment's trained nets, with cards, as files for augmix.models.load",
-        "augmix release --config config/fashion.yaml --output weights --method augmix --method standard",
+        "augmix release --config config/fashion.yaml --output weights --method augmix --licence CC-BY-4.0",
     )
     add_config(command, settings=False)
     command.add_argument("--output", required=True, type=Path, metavar="FOLDER", help="the folder to write")
@@ -22,10 +22,12 @@ def add(commands: Any) -> None:
         "--method", action="append", default=[], dest="methods", metavar="NAME", help="only this one (repeatable)"
     )
     command.add_argument("--url", default="", help="where the files will be found, for those who have only the index")
+    command.add_argument("--licence", default="", help="the licence of the nets, for their cards to say")
 
 
 def run(args: argparse.Namespace) -> None:
     from augmix.suite.evaluate.release import release
 
-    for name in release(experiment_of(args), args.output, args.seed, args.methods, args.url):
+    names = release(experiment_of(args), args.output, args.seed, args.methods, args.url, args.licence)
+    for name in names:
         print(f'augmix.models.load("{name}", "{args.output}")')
