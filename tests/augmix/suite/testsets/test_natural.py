@@ -91,6 +91,14 @@ def test_it_is_found_beside_its_data_set(experiment: Callable[..., Experiment]) 
     assert opened.read("mine").classes is not None
 
 
+def test_beside_its_data_set_classes_are_merged_as_it_is_configured_now(experiment: Callable[..., Experiment]) -> None:
+    testset = made(experiment({**UNSEEN, "classes": ["3", "5"]}))
+    changed = made(experiment({**UNSEEN, "classes": ["3", "5"], "merged_by": "mean"}))
+    *_, found = folder.beside(Path(testset.data))
+    assert found.evaluated_with() == changed.evaluated_with() != testset.evaluated_with()
+    assert found.identity() == testset.identity()
+
+
 def test_some_of_its_images_are_evenly_spaced(experiment: Callable[..., Experiment]) -> None:
     testset = made(experiment({**UNSEEN, "images": 30}))
     images = np.load(testset.folder / "test_images.npy")
