@@ -31,15 +31,13 @@ SEEN = {"loader": "digits", "options": {"split": "seen_writers"}, "subset": {"tr
 UNSEEN = {"kind": "natural", "loader": "digits", "options": {"split": "unseen_writers"}}
 
 
-def write_images(
-    root: Path, names: tuple[str, ...], level: int = 0, side: int = 32, splits: Any = ("train", "test")
-) -> Path:
+def write_images(root: Path, names: tuple[str, ...], level: int = 0, splits: Any = ("train", "test")) -> Path:
     """A folder of two images a class, told by their grey level: `level`, plus 20 a class, plus 1."""
     for split in splits:
         for label, name in enumerate(names):
             (root / split / name).mkdir(parents=True)
             for i in range(2):
-                grey = np.full((side, side, 3), level + 20 * label + i, np.uint8)
+                grey = np.full((32, 32, 3), level + 20 * label + i, np.uint8)
                 Image.fromarray(grey).save(root / split / name / f"{i}.png")
     return root
 
