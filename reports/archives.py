@@ -47,7 +47,7 @@ def scores_of_images(
                 if isinstance(found, str):
                     return None, found
                 if shift not in found:
-                    return None, "it is no mean over images"
+                    return None, "its scores of single images are not kept"
                 each.append(found[shift])
             column = np.mean(each, axis=0)
             if len(column) < 2:
@@ -182,4 +182,7 @@ def _read_scores(
     by_metric = {metric: found for metric, found in scores.items() if found is not None}
     if quantity == VALIDATION:  # all of its corruptions count, though none enters the mCE
         return {quantity.metric: {testset.mean: np.mean(list(by_metric[quantity.metric].values()), axis=0)}}
+    for found in list(by_metric.values())[1:] if testset.entering else ():  # no table has them by shift
+        for shift in found.keys() - {testset.mean, POOLED}:
+            del found[shift]
     return by_metric

@@ -229,20 +229,13 @@ def interaction(one: Compared, other: Compared) -> Compared:
     return Compared(found, one.measure, one.over_images and other.over_images)
 
 
-def told_apart(
-    results: Results, dataset: str, architecture: str, quantity: Quantity, methods: Sequence[str] | None = None
-) -> dict[str, bool]:
-    """Method -> whether it is surely not the best of the `methods`, of those that have the figure."""
-    known = evidence(results, dataset, architecture, quantity, methods)
-    return {} if known is None else known.apart
-
-
 def compared_cells(
     results: Results, dataset: str, architecture: str, quantity: Quantity, methods: Sequence[str] | None = None
 ) -> list[Cell]:
     """The figure of each method, with whether it is told apart from the best."""
     names = list(methods if methods is not None else (method.name for method in results.methods))
-    apart = told_apart(results, dataset, architecture, quantity, names)
+    known = evidence(results, dataset, architecture, quantity, names)
+    apart = {} if known is None else known.apart
     cells = [results.cell(Place(dataset, architecture, name), quantity) for name in names]
     return [replace(cell, apart=apart.get(name)) for name, cell in zip(names, cells, strict=True)]
 

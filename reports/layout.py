@@ -158,12 +158,12 @@ def printed_mean(cell: Cell) -> str | None:
     return None if cell.mean is None else decimal(cell.mean, cell.mean, cell.measure.decimals)
 
 
-def places(beside: float, decimals: int = 1) -> int:
+def places(beside: float, decimals: int) -> int:
     """So many decimals, or one more where they would show the figure `beside` by fewer than two digits."""
     return decimals + (0 < abs(beside) < 0.995 * 10 ** (1 - decimals))
 
 
-def decimal(value: float, beside: float, decimals: int = 1) -> str:
+def decimal(value: float, beside: float, decimals: int) -> str:
     """`value` with the decimals that suit the figure `beside` it."""
     return _fixed(value, places(beside, decimals))
 

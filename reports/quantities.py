@@ -83,7 +83,7 @@ class Cell:
         return self.mean is not None and self.finished < self.asked
 
 
-def summarise(seeds: pd.Series, asked: int, measure: Measure, word: str = "missing") -> Cell:
+def summarise(seeds: pd.Series, asked: int, measure: Measure, word: str) -> Cell:
     """Average figures over seeds into a cell; `word` stands where there are none."""
     if seeds.empty:
         return Cell(None, None, 0, asked, word, measure)

@@ -186,7 +186,8 @@ def _unequal(rows: pd.DataFrame, made: dict[str, Any]) -> str:
 
 def _made_with(made: dict[str, Any]) -> str:
     finished = f"{made['runs']} runs" if made["runs"] == made["asked"] else f"{made['runs']} of {made['asked']} runs"
-    took = f", in {duration(made['seconds'])}, {made['at_a_time']:g} jobs at a time" if made["seconds"] else ""
+    jobs = f"{made['at_a_time']:g} job{'s' * (made['at_a_time'] != 1)} at a time" if made["seconds"] else ""
+    took = f", in {duration(made['seconds'])}, {jobs}" if jobs else ""
     nets = f", nets of {enumerated(made['parameters'])} parameters" if made["parameters"] else ""
     tests = enumerated([f"{count:,}" for count in made["test_images"]]) if made["test_images"] else ""
     dirty = " with uncommitted changes" if made["uncommitted_changes"] else ""

@@ -158,10 +158,10 @@ def _best(results: Results, dataset: str, headline: Headline) -> str | None:
         said += f"; {second.title} follows with {stated(other)}"
     architecture = _overall(results, dataset, best.name).architecture
     known = evidence(results, dataset, architecture, headline.quantity)
-    return f"{said}{'' if known is None else _doubt(known, best, [m for m, _ in cells[1:]])}."
+    return f"{said}{'' if known is None else _doubt(known, [m for m, _ in cells[1:]])}."
 
 
-def _doubt(known: Evidence, best: PrintedMethod, others: Sequence[PrintedMethod]) -> str:
+def _doubt(known: Evidence, others: Sequence[PrintedMethod]) -> str:
     """A clause on the methods that the best one is not told apart from, or on what so few seeds can say of that."""
     near = [method.title for method in others if not known.apart[method.name]]
     if known.sample.counts.max() == 1:

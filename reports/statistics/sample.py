@@ -64,7 +64,7 @@ class Sample:
         return cls(tuple(runs), seeds, table.mean(0), sizes[0], float(largest), table)
 
     @classmethod
-    def of_seeds(cls, figures: Mapping[str, Mapping[int, float]], images: int, largest: float = 1.0) -> "Sample":
+    def of_seeds(cls, figures: Mapping[str, Mapping[int, float]], images: int, largest: float) -> "Sample":
         """Figures of runs, method -> seed -> figure, whose scores of single images are not at hand."""
         runs = _finished(figures)
         values = np.array([float(value) for of in runs.values() for value in of.values()])

@@ -32,8 +32,8 @@ def expected(count: int, render: Any = apply, **parameters: Any) -> list[Tensor]
     return [render(IMAGES, augmix.sample(len(IMAGES), (32, 32), rng)) for _ in range(count)]
 
 
-def logits(count: int, seed: int = 0) -> list[Tensor]:
-    generator = torch.Generator().manual_seed(seed)
+def logits(count: int) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(0)
     return [torch.randn(16, 4, generator=generator) for _ in range(count)]
 
 

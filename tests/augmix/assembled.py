@@ -61,9 +61,9 @@ class _Assembled:
         return launch
 
 
-def kernels(arch: int = HOPPER) -> SimpleNamespace:
+def kernels() -> SimpleNamespace:
     """Return what can stand for `augmix.operations.fused`."""
-    return SimpleNamespace(**{name: _Assembled(name, arch) for name in ("whole", "begin", "step", "finish")})
+    return SimpleNamespace(**{name: _Assembled(name, HOPPER) for name in ("whole", "begin", "step", "finish")})
 
 
 def text(name: str, block: int, mix: bool, arch: int) -> str:

@@ -30,9 +30,9 @@ LABELS = torch.arange(300) % 3
 BLACK = torch.zeros(300, 3, 16, 16, dtype=torch.uint8)
 
 
-def stylised(folder: Path, labels: Tensor = LABELS, seed: int = 0, **parameters: float) -> Tensor:
+def stylised(folder: Path, labels: Tensor = LABELS, **parameters: float) -> Tensor:
     method = stylized_imagenet.method(folder=str(folder), **parameters)
-    [view] = method.views(BLACK[: len(labels)], labels, nn.Identity(), np.random.default_rng(seed))
+    [view] = method.views(BLACK[: len(labels)], labels, nn.Identity(), np.random.default_rng(0))
     return view
 
 

@@ -24,13 +24,14 @@ def recorded(synthetic: Synthetic, tmp_path: Path) -> Path:
     return tmp_path / "records"
 
 
-def rows(recorded: Path, figure: str) -> dict[str, dict[str, str]]:
+def rows(recorded: Path) -> dict[str, dict[str, str]]:
+    """The rows of record of the mCE, by method."""
     with (recorded / "trial" / readme.FIGURES).open(encoding="utf-8") as file:
-        return {row["method"]: row for row in csv.DictReader(file) if row["figure"] == figure}
+        return {row["method"]: row for row in csv.DictReader(file) if row["figure"] == "mCE"}
 
 
 def test_the_recorded_figures_are_those_of_the_runs(synthetic: Synthetic, recorded: Path) -> None:
-    found = rows(recorded, "mCE")
+    found = rows(recorded)
     mces = [100 * synthetic.value(method="standard", shift="mCE", seed=seed) for seed in (0, 1, 2)]
     assert float(found["Standard training"]["mean"]) == pytest.approx(sum(mces) / 3, abs=1e-4)
     assert found["AugMix"]["against"] == ""
@@ -46,7 +47,7 @@ def test_a_table_has_the_figures_their_intervals_and_where_they_were_made(record
     head, _, *lines = text.splitlines()
     assert head == "| Digits | mCE, % | minus AugMix | Clean error, % | minus AugMix | mFP, % | minus AugMix |"
     cells = [cell.strip() for cell in lines[0].split("|")[1:-1]]
-    row = rows(recorded, "mCE")["Standard training"]
+    row = rows(recorded)["Standard training"]
     assert cells[0] == "Standard training"
     assert cells[1] == f"{float(row['mean']):.1f} ± {float(row['deviation']):.1f}"
     star = r"\*" if row["significant"] == "true" else ""
@@ -59,7 +60,7 @@ def test_a_table_has_the_figures_their_intervals_and_where_they_were_made(record
 
 
 def test_bold_are_all_that_are_not_told_apart_from_the_best(recorded: Path) -> None:
-    bold = {method for method, row in rows(recorded, "mCE").items() if row["best"] == "true"}
+    bold = {method for method, row in rows(recorded).items() if row["best"] == "true"}
     assert "AugMix" in bold
     assert "Standard training" not in bold
     lines = readme.printed(recorded / "trial", recorded).splitlines()[2:5]

@@ -24,8 +24,8 @@ from tests.reports.synthetic import Synthetic
 PAPER = {("standard", "allconv"): 30.8, ("augmix", "allconv"): 15.0}
 
 
-def on_cifar10(synthetic: Synthetic, figures: Mapping[str, tuple[float, ...]], alike: bool = True) -> Results:
-    """CIFAR-10 with AllConvNet and these mCEs by seed; `alike` is whether its recipe is taken for the paper's."""
+def on_cifar10(synthetic: Synthetic, figures: Mapping[str, tuple[float, ...]]) -> Results:
+    """CIFAR-10 with AllConvNet and these mCEs by seed."""
     synthetic.datasets = {"c10": {"loader": "cifar10", "title": "CIFAR-10", "flip": True}}
     synthetic.architectures = ("allconv",)
     synthetic.methods = [{"name": name, "preset": name} for name in figures]

@@ -1,6 +1,6 @@
 """Write an experiment's trained nets, with cards, as files for augmix.models.load.
 
-example: augmix release --config config/fashion.yaml --output weights --method augmix --method standard
+example: augmix release --config config/fashion.yaml --output weights --method augmix --licence CC-BY-4.0
 """
 
 import argparse
@@ -17,10 +17,12 @@ def add(command: argparse.ArgumentParser) -> None:
         "--method", action="append", default=[], dest="methods", metavar="NAME", help="only this one (repeatable)"
     )
     command.add_argument("--url", default="", help="where the files will be found, for those who have only the index")
+    command.add_argument("--licence", default="", help="the licence of the nets, for their cards to say")
 
 
 def run(args: argparse.Namespace) -> None:
     from augmix.suite.evaluate.release import release
 
-    for name in release(experiment_of(args), args.output, args.seed, args.methods, args.url):
+    names = release(experiment_of(args), args.output, args.seed, args.methods, args.url, args.licence)
+    for name in names:
         print(f'augmix.models.load("{name}", "{args.output}")')

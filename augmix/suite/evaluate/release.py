@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from augmix.errors import UserError
-from augmix.models._released import INDEX
+from augmix.models._released import INDEX, read_index
 from augmix.registry import nearest
 from augmix.scoring import share_score
 from augmix.suite.config.experiment import Experiment
@@ -39,8 +39,7 @@ net = augmix.models.load("{name}")      # takes images in [0, 255], (B, 3, H, W)
 | file | `{file}`, {size:,} bytes |
 | sha256 | `{sha256}` |
 | classes | {names} |
-| trained by | augmix {augmix}, commit `{commit}`, torch {torch}, {device} |
-| licence | MIT, as the code; the images have terms of their own |
+| trained by | augmix {augmix}, commit `{commit}`, torch {torch}, {device} |{licence}
 
 The recipe, as the run's `config.yaml` has it:
 
@@ -59,11 +58,15 @@ class Net(NamedTuple):
     card: str
 
 
-def release(experiment: Experiment, output: Path, seed: int, methods: Sequence[str] = (), url: str = "") -> list[str]:
+def release(
+    experiment: Experiment, output: Path, seed: int, methods: Sequence[str] = (), url: str = "", licence: str = ""
+) -> list[str]:
     """Write the nets of a seed to the folder `output`: `<name>.pt`, `<name>.md` and the index; returns their names.
 
     `methods` are those to release, all where there are none. `url` is where the files will be found, and stands in the
-    index. Raises `UserError`, before anything is written, for a run that has not finished or is not as it was trained.
+    index; `licence` is what the cards say, nothing where it is empty. Nets that are in the folder already stay. Raises
+    `UserError`, before anything is written, for a run that has not finished or is not as it was trained, and where a
+    net would take the place of another that was released.
     """
     known = {run.method for run in experiment.runs}
     for method in methods:
@@ -72,17 +75,24 @@ def release(experiment: Experiment, output: Path, seed: int, methods: Sequence[s
     runs = [run for run in experiment.runs if run.seed == seed and run.method in (methods or known)]
     if not runs:
         raise UserError(f"{experiment.name} has no seed {seed}")
-    nets = [_net(experiment, run, url) for run in runs]
+    nets = [_net(experiment, run, url, licence) for run in runs]
+    index = read_index(output / INDEX) if (output / INDEX).exists() else {}
+    there = {entry["file"]: (name, entry["sha256"]) for name, entry in index.items()}
+    for net in nets:
+        path, found = output / net.entry["file"], (net.name, net.entry["sha256"])
+        if there.setdefault(path.name, found) != found:
+            hint = f"give another --output, or delete its entry in {INDEX}"
+            raise UserError(f"{path} is another net that has been released; {hint}")
     output.mkdir(parents=True, exist_ok=True)
     for net in nets:
         with atomic(output / net.entry["file"]) as temporary:
             shutil.copyfile(net.weights, temporary)
         write_text((output / net.entry["file"]).with_suffix(".md"), net.card)
-    write_json(output / INDEX, {net.name: net.entry for net in nets})
+    write_json(output / INDEX, index | {net.name: net.entry for net in nets})
     return [net.name for net in nets]
 
 
-def _net(experiment: Experiment, run: Run, url: str) -> Net:
+def _net(experiment: Experiment, run: Run, url: str, licence: str) -> Net:
     folder, data = experiment.folder / run.path, Path(run.training.data)
     noted, provenance = datasets.record(data), read_mapping(folder / "provenance.json", {"model_sha256": str})
     weights, sha256 = folder / "model.pt", provenance["model_sha256"]
@@ -112,6 +122,7 @@ def _net(experiment: Experiment, run: Run, url: str) -> Net:
         size=weights.stat().st_size,
         names=", ".join(noted["classes"]),
         torch=provenance["packages"]["torch"],
+        licence=f"\n| licence | {licence} |" if licence else "",
         recipe=yaml.safe_dump(read_mapping(folder / "config.yaml", {}), sort_keys=True),
     )
     return Net(name, weights, entry, card)

@@ -40,9 +40,8 @@ def _natural(data: Path) -> Iterator[TestSet]:
         noted = read_mapping(path, {})
         if "described" in noted:
             name = path.parent.name.removeprefix(f"{data.name}-")
-            kept = {"kind": noted.get("kind", "natural"), "merged_by": noted.get("merged_by", "greatest")}
-            named = {"name": name, "data": str(data), "where": str(path.parent), "own": {}}
-            yield kinds.of_settings({**kept, **named, **noted["settings"]})
+            named = {"kind": noted.get("kind", "natural"), "name": name, "data": str(data), "where": str(path.parent)}
+            yield kinds.of_settings({**named, "own": {}, **noted["settings"]})
 
 
 def of_folder(

@@ -53,11 +53,13 @@ def _view(paths: Iterable[str], columns: Sequence[str]) -> dict[str, object]:
 
 def _note(experiment: str, columns: Sequence[str], report: str | None) -> str:
     """The experiment's description, in Markdown."""
-    lines = [f"{_FIRST} The files in its results folder are the truth, and this mirrors them."]
+    first = [_FIRST]  # the page shows the first line alone, unless it is asked for more
     if report is not None:
         page = f"#/experiments/{experiment}/runs/{report}/artifacts"
         links = {"The report": "/report.html", "as PDF": "/report.pdf", "all its files": ""}
-        lines.append(", ".join(f"[{title}]({page}{path}?{_TRAINING})" for title, path in links.items()))
+        said = [f"[{title}]({page}{path}?{_TRAINING})" for title, path in links.items()]
+        first.append(f"{', '.join(said)}.")
+    lines = [" ".join(first), "The files in the results folder are the truth, and this mirrors them."]
     if columns:
         lines.append(f"{', '.join(f'`{name}`' for name in columns)} are fractions; lower is better.")
     lines.append("\n".join(f"- `{measure.name}`: {measure.remark}" for measure in MEASURES.values()))

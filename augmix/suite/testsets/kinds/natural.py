@@ -159,7 +159,6 @@ class Natural(TestSet):
         noted: dict[str, Any] = {
             "described": self._described(),
             "kind": self.kind,
-            "merged_by": self.merged_by,
             "loader": self.loader,
             "source": source,
             "classes": found.taken,
@@ -217,7 +216,7 @@ class Natural(TestSet):
         return digests.json_digest([record["sha256"], record["classes"]])
 
     def made_of(self, shift: str) -> dict[str, Any]:
-        left_out = ("name", "data", "where", "own", "merged_by")
+        left_out = ("name", "data", "where", "own")
         return {key: value for key, value in asdict(self).items() if key not in left_out}
 
     def evaluated_with(self) -> dict[str, Any]:

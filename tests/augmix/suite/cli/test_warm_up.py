@@ -1,9 +1,10 @@
 """`augmix warm-up`: afterwards nothing is left to compile."""
 
-import os
 import subprocess
 import sys
+from functools import partial
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,10 +45,12 @@ def test_nothing_is_left_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_compiles_in_several_processes_and_says_where(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    waits = "touch $$; while [ $(ls | wc -l) -lt 3 ]; do sleep 0.01; done"  # for the others, in place of compiling
+    together = partial(subprocess.run, ["sh", "-c", waits], cwd=tmp_path, check=True, timeout=100)
     for part in ("_transform", "_corruptions", "_perturbations"):
-        monkeypatch.setattr(warm_up, part, os.getpid)  # anything quick that another process finds
+        monkeypatch.setattr(warm_up, part, together)
     assert main(["warm-up"]) == 0
     assert capsys.readouterr().out == f"compiled kernels are in {compilation.folders()[0]}\n"
 

@@ -22,9 +22,9 @@ from augmix.suite.testsets.kinds.perturbations import Perturbations
 CLASSIFICATION = ("error", "brier", "rms_calibration", "nll", "ece", "aurc")
 
 
-def made_up(count: int, classes: int = 7, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Probabilities float64 (count, classes), labels, and the numbers of each as an evaluation gives them."""
-    rng = np.random.default_rng(seed)
+def made_up(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities float64 (count, 7), labels, and the numbers of each as an evaluation gives them."""
+    rng, classes = np.random.default_rng(seed), 7
     p = rng.dirichlet(np.full(classes, 0.3), count)
     labels = np.where(rng.random(count) < 0.6, p.argmax(1), rng.integers(0, classes, count))
     numbers = np.empty(count, RANKED)

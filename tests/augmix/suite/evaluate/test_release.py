@@ -1,6 +1,7 @@
 """Release files: what `augmix release` writes is what `augmix.models.load` gives."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,3 +91,31 @@ def test_nothing_is_written_of_what_is_not_whole(experiment: Experiment, tmp_pat
     with pytest.raises(UserError, match=r"model\.pt cannot be read"):
         release(experiment, folder, 0)
     assert not folder.exists()
+
+
+def test_the_licence_is_the_releasers_to_state(experiment: Experiment, tmp_path: Path) -> None:
+    folder = tmp_path / "weights"
+    card = folder / "digits-smallnet_thin-augmix.md"
+    release(experiment, folder, 0, ["augmix"])
+    assert "licence" not in card.read_text()
+    release(experiment, folder, 0, ["augmix"], licence="CC BY 4.0")
+    assert re.search(r"\| trained by \|.*\|\n\| licence \| CC BY 4\.0 \|\n\nThe recipe", card.read_text())
+
+
+def test_what_was_released_stays(experiment: Experiment, tmp_path: Path) -> None:
+    folder = tmp_path / "weights"
+    index = folder / "weights.json"
+    release(experiment, folder, 0, ["standard"], "https://example.org")
+    [(standard, entry)] = json.loads(index.read_text()).items()
+    release(experiment, folder, 0, ["augmix"])
+    assert json.loads(index.read_text())[standard] == entry
+    assert models.load(standard, folder).classes == models.load(NAME, folder).classes
+
+    write_json(index, {standard: entry | {"sha256": "another's"}})
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(UserError, match=r"standard\.pt is another net that has been released; give another --output"):
+        release(experiment, folder, 0)
+    index.write_text("{")
+    with pytest.raises(UserError, match=r"weights\.json is no index of released nets"):
+        release(experiment, folder, 0)
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before | {index: b"{"}

@@ -12,8 +12,6 @@ import pytest
 from augmix.errors import UserError
 from augmix.suite.io import contents
 
-Digest = Callable[[], str]
-
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -70,8 +70,8 @@ def shift_of(testset: TestSet) -> base.Shift:
     return opened.read(testset.shifts[0])
 
 
-def pixels(sample: Path, split: str = "test") -> tuple[np.ndarray, np.ndarray]:
-    files = sorted(sample.glob(f"{split}/*/*"))
+def pixels(sample: Path) -> tuple[np.ndarray, np.ndarray]:
+    files = sorted(sample.glob("test/*/*"))
     labels = [CLASSES.index(file.parent.name) for file in files]
     return np.stack([np.asarray(Image.open(file))[:, ::-1] for file in files]), np.array(labels, np.int32)
 

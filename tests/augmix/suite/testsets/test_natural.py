@@ -31,15 +31,13 @@ SEEN = {"loader": "digits", "options": {"split": "seen_writers"}, "subset": {"tr
 UNSEEN = {"kind": "natural", "loader": "digits", "options": {"split": "unseen_writers"}}
 
 
-def write_images(
-    root: Path, names: tuple[str, ...], level: int = 0, side: int = 32, splits: Any = ("train", "test")
-) -> Path:
+def write_images(root: Path, names: tuple[str, ...], level: int = 0, splits: Any = ("train", "test")) -> Path:
     """A folder of two images a class, told by their grey level: `level`, plus 20 a class, plus 1."""
     for split in splits:
         for label, name in enumerate(names):
             (root / split / name).mkdir(parents=True)
             for i in range(2):
-                grey = np.full((side, side, 3), level + 20 * label + i, np.uint8)
+                grey = np.full((32, 32, 3), level + 20 * label + i, np.uint8)
                 Image.fromarray(grey).save(root / split / name / f"{i}.png")
     return root
 
@@ -89,6 +87,14 @@ def test_it_is_found_beside_its_data_set(experiment: Callable[..., Experiment]) 
     assert found.evaluated_with() == testset.evaluated_with()
     opened = found.open(datasets.read(Path(testset.data), "test"), [str(digit) for digit in range(10)])
     assert opened.read("mine").classes is not None
+
+
+def test_beside_its_data_set_classes_are_merged_as_it_is_configured_now(experiment: Callable[..., Experiment]) -> None:
+    testset = made(experiment({**UNSEEN, "classes": ["3", "5"]}))
+    changed = made(experiment({**UNSEEN, "classes": ["3", "5"], "merged_by": "mean"}))
+    *_, found = folder.beside(Path(testset.data))
+    assert found.evaluated_with() == changed.evaluated_with() != testset.evaluated_with()
+    assert found.identity() == testset.identity()
 
 
 def test_some_of_its_images_are_evenly_spaced(experiment: Callable[..., Experiment]) -> None:
