@@ -186,11 +186,19 @@ def _value(row: Row, column: str) -> str:
 
 def extremes(rows: Sequence[Row]) -> str:
     """The corruptions whose errors fall and rise most, of those whose difference is significant."""
+    changes = sorted(
+        (float(row["difference"]), row["figure"], readme.difference(row))
+        for row in rows
+        if row["significant"] == "true"
+    )
+    if not changes:
+        return f"Of the {len(rows)} corruptions of -C, none changes the error significantly."
     said = []
-    for verb, sign in (("fall", -1), ("rise", 1)):
-        changes = [(sign * float(row["difference"]), row) for row in rows if row["significant"] == "true"]
-        found = sorted((pair for pair in changes if pair[0] > 0), key=lambda pair: -pair[0])[:MOST]
-        names = [f"{row['figure']} ({readme.difference(row)})" for _, row in found]
+    for verb, found in (
+        ("fall", [change for change in changes if change[0] < 0][:MOST]),
+        ("rise", [change for change in reversed(changes) if change[0] > 0][:MOST]),
+    ):
+        names = [f"{figure} ({difference})" for _, figure, difference in found]
         said.append(f"{verb} most under {enumerated(names)}" if names else f"{verb} significantly under none")
     return f"Of the {len(rows)} corruptions of -C, errors {'; they '.join(said)}."
 

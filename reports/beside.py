@@ -84,7 +84,10 @@ def _compute(results: Results, place: Place, changed: str) -> Iterator[Sequence[
 def _changed(entry: Mapping[str, Any]) -> str:
     """The parameters and settings of the training that a configuration gives a method."""
     given = {**entry.get("parameters", {}), **entry.get("training", {})}
-    return ", ".join(value_in_print(key, value) or f"{spaced(key)} {value}" for key, value in given.items())
+    return ", ".join(
+        f"no {spaced(key)}" if value is False else value_in_print(key, value) or f"{spaced(key)} {value}"
+        for key, value in given.items()
+    )
 
 
 def _text(value: Any) -> str:

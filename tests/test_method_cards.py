@@ -74,6 +74,7 @@ def test_the_extremes_are_the_significant_ones() -> None:
         r"they rise most under brightness (+5.0\*)."
     )
     assert cards.extremes(rows[:4]).endswith("; they rise significantly under none.")
+    assert cards.extremes(rows[4:5]) == "Of the 1 corruptions of -C, none changes the error significantly."
 
 
 def test_pictures_show_what_the_net_sees() -> None:

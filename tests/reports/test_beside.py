@@ -11,7 +11,7 @@ from tests.reports.synthetic import Synthetic
 def rows(synthetic: Synthetic) -> list[dict[str, str]]:
     """Three methods on 60 images in three seeds; one has parameters of its own, another a name of its own, too."""
     synthetic.images, synthetic.seeds = 60, (0, 1, 2)
-    synthetic.methods[1] |= {"parameters": {"width": 5}, "training": {"weight_decay": 1e-4}}
+    synthetic.methods[1] |= {"parameters": {"width": 5}, "training": {"weight_decay": 1e-4, "nesterov": False}}
     synthetic.write()
     results = load(synthetic.folder, synthetic.data)
     return [dict(zip(beside.COLUMNS, map(str, row), strict=True)) for row in beside.rows(results)]
@@ -28,7 +28,7 @@ def test_the_differences_are_those_of_the_means(synthetic: Synthetic, rows: list
     assert float(row["difference"]) == pytest.approx(means["augmix"] - means["standard"], abs=2e-4)
     assert float(row["low"]) < float(row["difference"]) < float(row["high"])
     assert row["significant"] == "true"
-    assert row["settings"] == "width 5, weight decay 0.0001"
+    assert row["settings"] == "width 5, weight decay 0.0001, no nesterov"
     assert row["seeds"] == "3"
 
 
