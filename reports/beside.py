@@ -1,4 +1,4 @@
-"""What each method gains and loses beside standard training: the rows of docs/results/<experiment>/beside_standard.csv.
+"""Every method beside standard training: the rows of docs/results/<experiment>/beside_standard.csv.
 
 The methods' cards are made of them (`docs/cards.py`).
 """
