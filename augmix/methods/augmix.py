@@ -42,7 +42,7 @@ def method(
             for CIFAR; that for ImageNet has 1.
         all_ops: Whether contrast, colour, brightness and sharpness are among the operations, which overlap with the
             corruptions of -C. Source: the AugMix paper and its script.
-        views: The number of mixed views beside the clean image. Source: the AugMix paper and its script.
+        views: The number of further views beside the clean image. Source: the AugMix paper and its script.
         weight: The factor λ of the consistency loss. Source: the AugMix paper and its script.
     """
     augmixed = augmented(views, width=width, depth=depth, alpha=alpha, severity=severity, all_ops=all_ops)
