@@ -1,6 +1,9 @@
 """Crop JSD: JSD over random crops of one image, without any of AugMix's operations.
 
 At three times the step of standard training it shows what consistency is worth by itself.
+
+Departures:
+    - It is a control of ours; the paper has none.
 """
 
 from functools import partial
@@ -17,7 +20,10 @@ from augmix.methods.augmix import consistent
 def method(*, views: int = 2, weight: float = 12.0, flip: bool = False) -> Method:
     """The image, cropped as always, and `views` further crops of it, each shifted by up to 4 pixels more.
 
-    `flip` mirrors half of the further crops: for data where a mirrored image keeps its label.
+    Args:
+        views, weight: As in `augmix`.
+        flip: Whether half of the further crops are mirrored, for data where a mirrored image keeps its label. Source:
+            ours.
     """
     check_integer("views", views, 1)
     check_flag("flip", flip)

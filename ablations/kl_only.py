@@ -1,7 +1,12 @@
 """KL only: AugMix with KL(clean ‖ augmented) in place of JSD.
 
-At equal λ it is stronger than JSD, by a factor that depends on the net and on the views (see `kullback_leibler`):
-compare both over a range of λ.
+At equal λ it is stronger than JSD, by no fixed factor (see `kullback_leibler`): compare both over a range of λ. Where
+the views differ little it is 2.25 times JSD if the two views' differences are independent, 1.5 if they are opposite and
+4.5 if they are the same; on trained nets 1.9 to 3.7 was measured. Nothing bounds it, while JSD of three views is at
+most ln 3.
+
+Departures:
+    - It is an ablation of ours; the paper has none.
 """
 
 from augmix.losses import kullback_leibler
@@ -19,6 +24,10 @@ def method(
     views: int = 2,
     weight: float = 12.0,
 ) -> Method:
-    """AugMix's views; cross-entropy on the clean one plus `weight` (λ) times the mean of KL(p_clean ‖ p_view)."""
+    """AugMix's views; cross-entropy on the clean one plus `weight` (λ) times the mean of KL(p_clean ‖ p_view).
+
+    Args:
+        width, depth, alpha, severity, all_ops, views, weight: As in `augmix`.
+    """
     mixed = augmented(views, width=width, depth=depth, alpha=alpha, severity=severity, all_ops=all_ops)
     return consistent(mixed, weight, kullback_leibler)

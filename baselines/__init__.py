@@ -1,1 +1,1 @@
-"""One module a method; `README.md` is their method card."""
+"""One module a method; docs/methods.md lists them, each with a card."""

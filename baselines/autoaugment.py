@@ -2,13 +2,20 @@
 
 Each image gets one random sub-policy of two operations, each of which happens with its own probability. Contrast,
 color, brightness, sharpness and cutout become the identity, as in the AugMix paper; the sub-policy stays. New pixels
-are 128, and geometry is bilinear as in AugMix (the authors' code takes the nearest pixel). CIFAR-100 uses the CIFAR-10
-policy.
+are 128. CIFAR-100 uses the CIFAR-10 policy.
 
 A magnitude means something else in each of the authors' two releases. `autoaugment` is their code for CIFAR-10
 (tensorflow/models, research/autoaugment), whose meaning AugMix's operations took over; `autoaugment_imagenet` is their
 code for ImageNet on TPUs (tensorflow/tpu, models/official/efficientnet/autoaugment.py). At 8, posterize keeps 1 bit in
 the first and 3 in the second; at 3, solarize inverts values from 180 and from 76.
+
+Departures:
+    - Their code for CIFAR augments before crop and flip, ends with Cutout of 16 pixels, and takes the nearest pixel;
+      here images are cropped and flipped before, without Cutout, and geometry is bilinear as in AugMix.
+    - Their paper lists 25 sub-policies for CIFAR, which are taken here; their code has 95, with 20 of the 25 among
+      them: `policy: cifar10_released`.
+    - On ImageNet it is their paper's list with the magnitudes of their code for TPUs, whose own list `v0` is another,
+      as it has solarize-add. `{policy: imagenet, magnitudes: autoaugment}` takes CIFAR's magnitudes.
 """
 
 import re
@@ -54,13 +61,16 @@ class Policy(NamedTuple):
 
 
 def method(*, policy: str = "cifar10", full: bool = False, magnitudes: str | None = None) -> Method:
-    """`policy` is one of `policies/` by its name or a YAML file of that form; `full` keeps every operation.
+    """The images, each after a sub-policy.
 
-    `cifar10` and `imagenet` are the paper's, of 25 sub-policies each; `cifar10_released` is the list of 95 that the
-    authors' code for CIFAR-10 draws from, `fast_autoaugment_cifar10` the 493 of Fast AutoAugment (Lim et al., 2019).
-    The file's `magnitudes` says whose scale its numbers are on: `autoaugment` or `autoaugment_imagenet` (0 to 10), or
-    `fast_autoaugment` (0 to 1, as that paper's code prints its policies). The parameter of that name is read in its
-    place, between the two that go to 10.
+    Args:
+        policy: One of `baselines/policies/` by its name, or a YAML file of that form. `cifar10` and `imagenet` are the
+            paper's, of 25 sub-policies each; `cifar10_released` is the list of 95 that the authors' code for CIFAR-10
+            draws from, `fast_autoaugment_cifar10` the 493 of Fast AutoAugment (Lim et al., 2019). A changed policy
+            needs another file name: runs are told apart by it. Source: the paper's on CIFAR.
+        full: Whether the operations that overlap with -C are kept. Source: the AugMix paper leaves them out.
+        magnitudes: The scale that the policy's numbers are read on, `autoaugment` or `autoaugment_imagenet` (0 to 10)
+            in place of its file's; a file can also be on `fast_autoaugment` (0 to 1). Source: the policy's file.
     """
     check_flag("full", full)
     return Method(partial(augmented, policy=read_policy(policy, full, magnitudes)), unmixed, cross_entropy)

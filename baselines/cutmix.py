@@ -2,6 +2,9 @@
 
 One box per batch. Its sides are √(1 − λ) of the image's, its centre is uniform over the image and what leaves the image
 is cut off; the targets follow the area that is really pasted.
+
+Departures:
+    - None in the mix.
 """
 
 from functools import partial
@@ -15,7 +18,12 @@ from augmix.methods import Method, clean, partners, soft_targets
 
 
 def method(*, alpha: float = 1.0, probability: float = 0.5) -> Method:
-    """λ ~ Beta(alpha, alpha), which is uniform at 1; a batch is mixed with the given probability."""
+    """The images as they come, some batches mixed.
+
+    Args:
+        alpha: The parameter of λ ~ Beta(α, α), the share that an image keeps. Source: the authors'.
+        probability: The share of batches that are mixed. Source: the authors' on CIFAR.
+    """
     check_number("alpha", alpha, 0, 1e6, above=True)
     check_number("probability", probability, 0, 1)
     return Method(clean, partial(cut_mix, alpha=alpha, probability=probability), cross_entropy)

@@ -1,13 +1,15 @@
 """FMix (Harris et al., 2020): two images joined along a random smooth outline, targets by its area.
 
-The mask is the brightest part of a random image whose amplitude falls with the frequency to the power of `decay`. The
-authors' released code (ecs-vlc/FMix, fmix.py) departs from this formula of their paper: it takes two rows of its
-random numbers for the real and the imaginary part, so that its masks have at most one horizontal cycle. `masks:
-released` draws such ones. How a mask is cut out of the image, and that the targets follow λ and not the mask's area, is
-the same in both.
+The mask is the brightest part of a random image whose amplitude falls with the frequency to the power of `decay`; a
+batch has one.
 
-Their code trains with weight decay 1e-4 and momentum without Nesterov, which a configuration says under `training`.
-Their best figures add Fast AutoAugment's policy: see `autoaugment`.
+Departures:
+    - Their released code (ecs-vlc/FMix, fmix.py) departs from the formula of their paper: it takes two rows of its
+      random numbers for the real and the imaginary part, so that its masks have at most one horizontal cycle. Here the
+      formula treats all directions alike; `masks: released` draws theirs.
+    - Their code trains with weight decay 1e-4 and momentum without Nesterov, which a configuration says under
+      `training`. Their best figures add Fast AutoAugment's policy: see `autoaugment`.
+    - The same: how a mask is cut out of the image, and that the targets follow λ and not the mask's area.
 """
 
 import math
@@ -57,9 +59,12 @@ IMAGES = {"formula": low_frequency_image, "released": released_image}
 
 
 def method(*, alpha: float = 1.0, decay: float = 3.0, masks: str = "formula") -> Method:
-    """An image keeps λ ~ Beta(alpha, alpha) of its pixels, one mask per batch; `decay` is the paper's δ.
+    """The images as they come, joined.
 
-    `masks` are those of the paper's `formula` or of the authors' `released` code.
+    Args:
+        alpha: The parameter of λ ~ Beta(α, α), the share of its pixels that an image keeps. Source: the authors'.
+        decay: The paper's δ: the power of the frequency that amplitudes fall with. Source: the authors'.
+        masks: Those of the paper's `formula` or of the authors' `released` code. Source: the paper.
     """
     check_number("alpha", alpha, 0, 1e6, above=True)
     check_number("decay", decay, 0, 10)

@@ -5,8 +5,15 @@ which the image is mixed with a picture at the same place: by PixMix's sum or pr
 the pixels, or of the single values, from the picture. Both views of an image have the same picture. Loss and weights
 are AugMix's.
 
-In the authors' code a patch's values that leave the range come back at its other end; here they are clipped unless
-`wrap`. On ImageNet it mixes half of the patches with an augmented copy, which is left out here.
+Departures:
+    - In the authors' code a patch's values that leave the range come back at its other end; here they are clipped
+      unless `wrap`.
+    - On ImageNet it mixes half of the patches with an augmented copy, which is left out here.
+    - JSD is on by default in their code, though the paper does not stress it, and so it is here.
+    - The pictures are those of `pixmix`, fractals that are made here or a folder.
+    - With `wrap: true` and pictures of noise an image's mean change is 10.2 ± 0.2 grey levels here and by their code
+      (100 images of CIFAR-10, ± a standard error). Their errors were not reproduced: these need their nets and hours
+      of a GPU.
 """
 
 from functools import partial
@@ -43,9 +50,15 @@ def method(
     folder: str | None = None,
     pictures: int = 1000,
 ) -> Method:
-    """Chains of 0 to `depth` steps; `beta`, `folder` and `pictures` are PixMix's, the rest AugMix's.
+    """The clean image and mixed views of it; AugMix's loss.
 
-    On ImageNet the authors take `beta` 4 and `severity` 1.
+    Args:
+        width, views, weight: As in `augmix`.
+        depth: The most steps of a chain; each number from 0 on is as likely. Source: the authors'.
+        beta, folder, pictures: As in `pixmix`.
+        severity: The highest level of an operation, of 10. Source: the authors' on CIFAR; on ImageNet they have 1.
+        wrap: Whether a patch's values that leave the range come back at its other end. Source: ours; the authors' code
+            does it.
     """
     check_integer("width", width, 1)
     check_integer("depth", depth, 1)

@@ -1,4 +1,10 @@
-"""Label smoothing (Szegedy et al., 2016): cross-entropy with a part of each target spread over all classes."""
+"""Label smoothing (Szegedy et al., 2016): cross-entropy with a part of each target spread over all classes.
+
+The images stay as they are: it is a loss alone.
+
+Departures:
+    - None: it is PyTorch's own.
+"""
 
 from collections.abc import Sequence
 from functools import partial
@@ -11,7 +17,11 @@ from augmix.methods import Method, clean, unmixed
 
 
 def method(*, smoothing: float = 0.1) -> Method:
-    """The images as they are; the share `smoothing` of each target is the same for all classes."""
+    """The images as they are.
+
+    Args:
+        smoothing: The share of each target that is spread evenly over all classes. Source: the authors' on ImageNet.
+    """
     check_number("smoothing", smoothing, 0, 1)
     return Method(clean, unmixed, partial(smoothed, smoothing=smoothing))
 

@@ -1,6 +1,10 @@
 """Mixup (Zhang et al., 2018): each image and its target mixed with those of a random partner.
 
-The paper trains it with a weight decay of 1e-4: give the method `training: {weight_decay: 1e-4}`.
+The partners are a permutation of the batch, and all images of a batch have the same share.
+
+Departures:
+    - None in the mix. The paper trains it with a weight decay of 1e-4: give the method
+      `training: {weight_decay: 1.0e-4}`.
 """
 
 from functools import partial
@@ -15,7 +19,11 @@ from augmix.methods import Method, clean, partners, soft_targets
 
 
 def method(*, alpha: float = 1.0) -> Method:
-    """An image's share in the mix is λ ~ Beta(alpha, alpha), one λ per batch."""
+    """The images as they come, mixed.
+
+    Args:
+        alpha: The parameter of λ ~ Beta(α, α), an image's share in the mix. Source: the authors' on CIFAR.
+    """
     check_number("alpha", alpha, 0, 1e6, above=True)
     return Method(clean, partial(mix_up, alpha=alpha), cross_entropy)
 

@@ -1,7 +1,10 @@
 """Patch Uniform (AugMix, Section 4.2): uniform noise in a square of random size and place.
 
-Patch Gaussian (Lopes et al., 2019) with noise that is not among the corruptions of -C. The paper prints no settings.
-Here the square's side is uniform from one pixel to the image's shorter side, its centre uniform over the image.
+Patch Gaussian (Lopes et al., 2019) with noise that is not among the corruptions of -C. The square's side is uniform
+from one pixel to the image's shorter side, its centre uniform over the image.
+
+Departures:
+    - The AugMix paper prints no settings, and its script has no such method.
 """
 
 from functools import partial
@@ -17,7 +20,12 @@ from baselines.cutout import squares
 
 
 def method(*, amplitude: float = 0.5) -> Method:
-    """Noise from U(-amplitude, amplitude), in units of the range of pixel values."""
+    """The images, each with a patch of noise.
+
+    Args:
+        amplitude: The largest change of a value, over the range of values: noise is from U(-amplitude, amplitude).
+            Source: ours.
+    """
     check_number("amplitude", amplitude, 0, 1, above=True)
     return Method(partial(add_patch, amplitude=amplitude), unmixed, cross_entropy)
 

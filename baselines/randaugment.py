@@ -1,9 +1,14 @@
 """RandAugment (Cubuk et al., 2020): some random operations an image, all of them at one magnitude.
 
-Magnitudes have torchvision's meaning: 31 of them, so that 9 is 9/30 of an operation's range. The authors' code for TPUs
-and timm count to 10. Operations are drawn anew for each place of a chain, signs for each operation. Those that overlap
-with -C are left out, as of AutoAugment in the AugMix paper. New pixels are black, and geometry is bilinear as in AugMix
-(the authors' code takes the nearest pixel); images are cropped and flipped before.
+Operations are drawn anew for each place of a chain, signs for each operation. Those that overlap with -C are left out,
+as of AutoAugment in the AugMix paper. New pixels are black.
+
+Departures:
+    - Magnitudes have torchvision's meaning: 31 of them, so that 9 is 9/30 of an operation's range. The authors' code
+      for TPUs and timm count to 10, where 9 is nearly everything.
+    - The authors augment before crop and flip, end with Cutout of 16 pixels, take the nearest pixel, and have contrast,
+      colour, brightness and sharpness. Here it is after crop and flip, without Cutout and bilinear; `full: true` has
+      the four. With them each operation is torchvision's to the bit, with bilinear geometry, which tests compare.
 """
 
 from functools import cache, partial
@@ -41,10 +46,14 @@ SPACE = Space(shear=0.3, translate=150 / 331, rotate=30, enhance=0.9, posterize=
 
 
 def method(*, depth: int = 2, magnitude: int = 9, full: bool = False) -> Method:
-    """`depth` (the paper's N) operations at `magnitude` (its M) of 0 to 30; `full` keeps those that overlap with -C.
+    """The images after `depth` operations at one magnitude.
 
-    Two at 9 are what torchvision takes, and the authors for ResNet-50 on ImageNet. They have 3 and 5 for WideResNet
-    28-10 on CIFAR-10, 2 and 14 on CIFAR-100.
+    Args:
+        depth: The paper's N: the operations that an image gets. Source: torchvision, and the authors for ResNet-50 on
+            ImageNet; for WideResNet 28-10 they have 3 on CIFAR-10 and 2 on CIFAR-100.
+        magnitude: The paper's M, 0 to 30. Source: torchvision, and the authors for ResNet-50 on ImageNet; for
+            WideResNet 28-10 they have 5 on CIFAR-10 and 14 on CIFAR-100. They searched for each net and data set.
+        full: Whether the operations that overlap with -C are kept. Source: the AugMix paper leaves them out.
     """
     check_integer("depth", depth, 1)
     check_integer("magnitude", magnitude, 0, MAGNITUDES - 1)

@@ -1,4 +1,10 @@
-"""Standard training: random crop and flip only, cross-entropy."""
+"""Standard training: random crop and flip only, cross-entropy.
+
+Every other method begins with the same crop and flip.
+
+Departures:
+    - None: it is the baseline of the AugMix paper.
+"""
 
 from augmix.losses import cross_entropy
 from augmix.methods import Method, clean, unmixed

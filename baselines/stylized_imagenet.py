@@ -2,6 +2,10 @@
 
 You make the stylised images, with their authors' code, and give the folder; as a row of the AugMix paper it goes before
 other views, `views: [{stylized_imagenet: {folder: …}}, {augmix: {}}]`.
+
+Departures:
+    - The AugMix script has no such method. Here images are replaced after crop and flip, by stylised ones that are
+      scaled and cut out of the centre, and get neither.
 """
 
 import os
@@ -21,10 +25,14 @@ from augmix.suite.io.files import expanded
 
 
 def method(*, folder: str, probability: float = 0.5) -> Method:
-    """Each image is replaced with the given probability by a random one of `<folder>/train/<class>/*`.
+    """The images, some replaced by a random one of `<folder>/train/<class>/*`.
 
     Labels number the class folders in the order that `image_folder` gives them. Images are decoded when they are
     drawn; the shorter side is scaled to the batch's, the centre is cut out, and nothing else is done to them.
+
+    Args:
+        folder: The folder of the stylised images, `<folder>/train/<class>/*`. Source: yours to give.
+        probability: The chance of an image to be replaced. Source: ours.
     """
     check_number("probability", probability, 0, 1)
     return Method(Stylised(expanded(folder) / "train", probability), unmixed, cross_entropy)

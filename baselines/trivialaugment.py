@@ -1,7 +1,11 @@
 """TrivialAugment (Müller & Hutter, 2021): one random operation an image, at a random magnitude.
 
-The operations and what a magnitude means are torchvision's, as in `randaugment`; so are the departures. The authors
-augment before crop and flip and end with Cutout.
+The operations and what a magnitude means are torchvision's, as in `randaugment`; each of 31 magnitudes is as likely.
+
+Departures:
+    - The authors augment before crop and flip, end with Cutout of 16 pixels, take the nearest pixel, and have contrast,
+      colour, brightness and sharpness. Here it is after crop and flip, without Cutout and bilinear; `full: true` has
+      the four. With them each operation is torchvision's to the bit, with bilinear geometry, which tests compare.
 """
 
 from functools import partial
@@ -18,10 +22,13 @@ SPACES = {
 
 
 def method(*, space: str = "wide", full: bool = False) -> Method:
-    """One of 31 magnitudes, each as likely; `full` keeps the operations that overlap with -C.
+    """The images, each after one operation.
 
-    `space` is what the highest magnitude means: `wide` is torchvision's TrivialAugmentWide, which can push an image of
-    32 pixels out of itself, `standard` the milder one that the authors advise for WideResNet 40-2.
+    Args:
+        space: The meaning of the highest magnitude. `wide` is torchvision's TrivialAugmentWide, whose translations of
+            32 pixels can empty a small image; `standard` is the milder one that the authors advise for WideResNet 40-2.
+            Source: torchvision, and the authors.
+        full: Whether the operations that overlap with -C are kept. Source: the AugMix paper leaves them out.
     """
     check_choice("space", space, tuple(SPACES))
     check_flag("full", full)

@@ -1,7 +1,7 @@
-"""Measure what a training step of every method costs, and show what the net sees of a photograph.
+"""Measure what a training step of every method costs.
 
     python -m benchmarks.methods            # print the costs
-    python -m benchmarks.methods --write    # and put them and the pictures into the method cards
+    python -m benchmarks.methods --write    # and put them into docs/methods/steps.csv, for the methods' cards
 
 A step is cropping, views, mix, forward, backward and update of smallnet on 128 images of 32×32, on one CPU thread. The
 arithmetic cost is how many images pass through the net, counted, over those of standard training. An attack's passes
@@ -9,7 +9,6 @@ count in full, though they leave out the parameters' gradients.
 """
 
 import argparse
-import re
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -18,32 +17,26 @@ from typing import Any
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from PIL import Image
-from torch import Tensor, nn
+from torch import nn
 
 from augmix import methods, models
 from augmix.crops import crop_and_flip
-from augmix.registry import module_names
+from augmix.registry import method_names
 from augmix.suite.data.loaders.digits import load
-from augmix.suite.io.files import atomic
-from augmix.suite.testsets.gallery import draw_sheet, sheet_height
+from augmix.suite.io.files import write_csv
 from augmix.suite.train import devices
 from augmix.suite.train.training import training_step
 from benchmarks.timing import interleaved
 
-CHECKOUT = Path(__file__).parent.parent
-CARDS = {
-    "baselines": sorted(module_names("baselines"), key=lambda name: (name != "standard", name)),
-    "ablations": ["augmix", *module_names("ablations")],
-}
+PACKAGES = ("baselines", "ablations")
+STEPS = Path(__file__).parents[1] / "docs" / "methods" / "steps.csv"
 BATCH, CLASSES = 128, 10
-TILE, TILES, INCHES = 48, 6, 8.0
 
 
 def build(name: str, stylised: Path) -> methods.Method:
     parameters = {"folder": str(stylised)} if name == "stylized_imagenet" else {}
-    return methods.build({"name": name, "preset": name, "parameters": parameters}, list(CARDS))
+    return methods.build({"name": name, "preset": name, "parameters": parameters}, PACKAGES)
 
 
 def smallnet() -> nn.Module:
@@ -63,7 +56,7 @@ def steps(stylised: Path) -> tuple[dict[str, Callable[[], Any]], dict[str, float
 
     candidates: dict[str, Callable[[], Any]] = {}
     costs: dict[str, float] = {}
-    for name in dict.fromkeys(name for names in CARDS.values() for name in names):
+    for name in method_names(PACKAGES):
         net = smallnet()
         optimizer = torch.optim.SGD(net.parameters(), 0.01, momentum=0.9, nesterov=True)
         candidates[name] = partial(step, net, build(name, stylised), optimizer)
@@ -108,53 +101,14 @@ def photographs(count: int, side: int, seed: int = 0) -> np.ndarray:
     return np.stack(images)
 
 
-def seen(name: str) -> np.ndarray:
-    """The first `TILES` pictures that a method shows the net, all views of an image together: uint8 (N, H, W, 3)."""
-    method = build(name, Path())
-    images = torch.from_numpy(photographs(TILES, TILE).transpose(0, 3, 1, 2).copy())
-    labels = torch.arange(TILES)
-    torch.manual_seed(0)
-    # Mixing may have a probability: the first batch that is mixed counts.
-    for seed in range(4, 20):
-        rng = np.random.default_rng(seed)
-        views, targets = method.mix(method.views(images, labels, smallnet(), rng), torch.eye(TILES), rng)
-        if method.mix is methods.unmixed or not torch.equal(targets, torch.eye(TILES)):
-            break
-    pictures: list[Tensor] = [view[i].float().round().clamp(0, 255) for i in range(TILES) for view in views]
-    return torch.stack(pictures[:TILES]).permute(0, 2, 3, 1).to(torch.uint8).numpy()
-
-
-def draw(path: Path, names: list[str]) -> None:
-    """Write the picture of a card: a strip for each method."""
-    strips = [(name, seen(name)) for name in names]
-    figure = Figure(figsize=(INCHES, sheet_height(strips, 2, INCHES)))
-    draw_sheet(figure, strips, 2)
-    with tempfile.TemporaryFile() as file, atomic(path) as temporary:
-        figure.savefig(file, format="png", dpi=100)
-        # A palette makes it a third as large.
-        Image.open(file).convert("RGB").quantize(192).save(temporary, format="png", optimize=True)
-
-
-def fill_in(card: Path, costs: dict[str, tuple[float, float]]) -> None:
-    """Replace the last cell of each method's row of a card's table by its measured and arithmetic cost."""
-
-    def row(match: re.Match[str]) -> str:
-        measured, arithmetic = costs[match[2]]
-        return f"{match[1]} {measured:.2f}× ({arithmetic:.0f}×) |"
-
-    text = re.sub(r"(?m)^(\| `(\w+)` \|.*\|)[^|\n]*\|$", row, card.read_text(encoding="utf-8"))
-    with atomic(card) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="put the costs and the pictures into the method cards")
+    parser.add_argument("--write", action="store_true", help="put the costs into docs/methods/steps.csv")
     write = parser.parse_args().write
     costs = measure()
-    for package, names in CARDS.items() if write else ():
-        fill_in(CHECKOUT / package / "README.md", costs)
-        draw(CHECKOUT / package / "methods.png", [name for name in names if name != "stylized_imagenet"])
+    if write:
+        found = [(name, f"{measured:.2f}", f"{passes:.0f}") for name, (measured, passes) in costs.items()]
+        write_csv(STEPS, ("method", "step", "passes"), found)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""The pages of the documentation that are made of the code: `python -m docs.generated` writes config/README.md.
+"""The pages of the documentation that are made of the code: config/README.md, and the methods' cards (`docs/cards.py`).
 
-The page of the commands is made when the site is built (`docs/hooks.py`), and kept nowhere.
+`python -m docs.generated` writes them. The page of the commands is made when the site is built (`docs/hooks.py`), and
+kept nowhere.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from augmix.suite.cli.parser import build_parser
 from augmix.suite.config.schema import KINDS, schema
 from augmix.suite.io.files import write_text
 from augmix.suite.testsets import kinds
+from docs import cards
 
 CHECKOUT = Path(__file__).parents[1]
 CONFIGURATION = CHECKOUT / "config" / "README.md"
@@ -152,5 +154,6 @@ def commands() -> str:
 
 
 if __name__ == "__main__":
-    write_text(CONFIGURATION, configuration())
-    print(CONFIGURATION)
+    for page, text in {CONFIGURATION: configuration(), **cards.pages()}.items():
+        write_text(page, text)
+        print(page)

@@ -21,9 +21,8 @@ from mkdocs.structure.pages import Page
 CHECKOUT = Path(__file__).parents[1]
 sys.path.insert(0, str(CHECKOUT))  # which the command `mkdocs` does not do
 ELSEWHERE = (
-    "baselines/README.md", "baselines/methods.png", "ablations/README.md", "ablations/methods.png", "config/README.md",
-    "containers/README.md", "tests/README.md", "workflow/profiles/README.md", "CHANGELOG.md", "CONTRIBUTING.md",
-    "SECURITY.md", "NOTICE.md",
+    "config/README.md", "containers/README.md", "tests/README.md", "workflow/profiles/README.md", "CHANGELOG.md",
+    "CONTRIBUTING.md", "SECURITY.md", "NOTICE.md",
 )  # fmt: skip
 """Files of the repository that are part of the site, under the same paths; README.md is its first page."""
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|!?\[[^\[\]]*\](?:\([^()]*\))?)*)\]\(([^()\s#]*)(#[^()\s]*)?\)")

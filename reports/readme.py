@@ -10,7 +10,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from augmix.suite.config.experiment import Experiment
 from augmix.suite.evaluate import durations
 from augmix.suite.io.files import read_csv, read_json, read_mapping, write_csv, write_json, write_text
 from augmix.suite.io.progress import duration
+from reports import beside
 from reports.document import latest
 from reports.evidence import between, compared_cells, control_names
 from reports.layout import CONFIDENCE, as_markdown, decimal
@@ -53,6 +54,7 @@ def record(results: Results, data: Path, folder: Path) -> None:
     write_csv(folder / FIGURES, COLUMNS, figures)
     if found := [{**a._asdict(), "tables": [as_markdown(table) for table in a.tables]} for a in answers(results)]:
         write_json(folder / ANSWERS, found)
+    write_csv(folder / beside.FILE, beside.COLUMNS, beside.rows(results))
     write_json(folder / MADE, _made(results, data))
 
 
@@ -139,7 +141,7 @@ def _table(title: Any, rows: pd.DataFrame) -> str:
             row = by_method.get(method)
             cells.append("–" if row is None or not row["mean"] else _mean(row))
             if against:
-                cells.append("" if row is None or not row["against"] else _difference(row))
+                cells.append("" if row is None or not row["against"] else difference(row))
     lines = [head, ["---", *["--:"] * (len(head) - 1)], *body.values()]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
@@ -151,7 +153,8 @@ def _mean(row: dict[Any, Any]) -> str:
     return f"{text} ± {decimal(float(row['deviation']), mean, decimals)}" if row["deviation"] else text
 
 
-def _difference(row: dict[Any, Any]) -> str:
+def difference(row: Mapping[Any, Any]) -> str:
+    """A difference of record in print, with its interval and whether it is significant."""
     points, decimals = float(row["difference"]), int(row["decimals"])
     said = f"{'+' if points > 0 else ''}{decimal(points, points, decimals)}"
     if row["low"]:

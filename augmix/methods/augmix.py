@@ -1,6 +1,11 @@
 """AugMix: chains of random operations, mixed with the image, and a Jensen–Shannon consistency loss.
 
-Hendrycks et al., ICLR 2020, Section 3 and Algorithm 1.
+The net sees each image as it is and as two such views, and its three predictions are to agree (Hendrycks et al., ICLR
+2020, Section 3 and Algorithm 1).
+
+Departures:
+    - None in what a batch becomes, nor in the loss: operations equal Pillow's to the bit, and nets, loss and rate were
+      compared with the authors' script. What training, seeds and evaluation do otherwise is in `docs/quirks.md`.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +31,20 @@ def method(
     views: int = 2,
     weight: float = 12.0,
 ) -> Method:
-    """The clean image and `views` augmixed ones; cross-entropy on the clean one plus `weight` (λ) times JSD."""
+    """The clean image and `views` augmixed ones; cross-entropy on the clean one plus `weight` (λ) times JSD.
+
+    Args:
+        width: The number of chains that are mixed. Source: the AugMix paper and its script.
+        depth: The operations of a chain; -1 draws one, two or three for each. Source: the AugMix paper and its script.
+        alpha: The parameter of the Dirichlet and the Beta distribution that weights are drawn from; at 1 all weights
+            are equally likely. Source: the AugMix paper and its script.
+        severity: The highest level of an operation, of 10; each draws its own from 0.1 on. Source: the AugMix script
+            for CIFAR; that for ImageNet has 1.
+        all_ops: Whether contrast, colour, brightness and sharpness are among the operations, which overlap with the
+            corruptions of -C. Source: the AugMix paper and its script.
+        views: The number of further views beside the clean image. Source: the AugMix paper and its script.
+        weight: The factor λ of the consistency loss. Source: the AugMix paper and its script.
+    """
     augmixed = augmented(views, width=width, depth=depth, alpha=alpha, severity=severity, all_ops=all_ops)
     return consistent(augmixed, weight)
 
