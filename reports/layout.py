@@ -199,10 +199,13 @@ def as_markdown(table: Table) -> str:
     texts = table.texts("**{}**", "±", escape_markdown)
     rule = "|---" + ("|---" if _textual(table) else "|--:") * texts.shape[1] + "|"
     lines = [f"**{escape_markdown(table.caption)}**", ""]
+    heads = texts.columns.get_level_values(1)
+    if not heads.is_unique:  # a pipe table has one row of them, so that they name their groups
+        heads = texts.columns.map(lambda column: ": ".join(filter(None, column[:2])))
     for block, part in texts.groupby(level=0, sort=False):
         lines += [f"*{block}*", ""] if block else []
         rows = [
-            ["", *texts.columns.get_level_values(1)],
+            ["", *heads],
             *([key[1], *row] for key, row in zip(part.index, part.to_numpy(), strict=True)),
         ]
         head, *body = ("| " + " | ".join(row) + " |" for row in rows)

@@ -196,7 +196,8 @@ def _by_source(results: Results, made: Family, given: Family) -> Table:
     def cell(place: Place, column: Column) -> Cell:
         pair = [results.seeds(place, quantities[column]) for quantities in (ours, theirs)]
         asked = len(results.runs_at(place))
-        return summarise((pair[0] - pair[1]).dropna(), asked, ours[column].measure, "one source")
+        word = results.cell(place, ours[column]).word
+        return summarise((pair[0] - pair[1]).dropna(), asked, ours[column].measure, word)
 
     rows = [
         Row(place, block, method.title, [cell(place, column) for column in columns])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reports.layout import Answer, Table
+from reports.layout import Answer, Table, as_markdown
 from reports.loaded import load
 from reports.questions import answers, draw_consistency
 from reports.tuning import draw_sweeps
@@ -143,6 +143,9 @@ def test_the_gain_of_attention_is_compared_seed_by_seed(
     rows = by(found.tables[0], "architecture")
     assert [float(rows[name]["gain"]) for name in (plain, attentive)] == pytest.approx([10.5, 5.5])
     assert rows[attentive]["parameters"] == "136,282"
+    assert "Clean error: Standard training | Clean error: AugMix | mCE: Standard training" in as_markdown(
+        found.tables[0]
+    )
 
 
 def test_nets_with_attention_are_compared_with_those_without(synthetic: Synthetic) -> None:
