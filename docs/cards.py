@@ -136,7 +136,7 @@ def card(name: str) -> str:
 def _parameters(known: Documented) -> Iterator[str]:
     yield "| parameter | default | meaning | source of the default |\n|---|---|---|---|"
     for key, default in known.defaults.items():
-        meaning, source = known.described[key]
+        meaning, source = known.described.get(key, ("", ""))
         yield f"| `{key}` | `{default}` | {meaning} | {source[:1].upper()}{source[1:]} |"
 
 
