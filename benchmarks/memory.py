@@ -27,44 +27,51 @@ from benchmarks.timing import RESULTS
 
 SIDE = 32
 TIMES = 4
-RUN = "pictures/smallnet_thin/augmix/seed0"
+NET = "pictures/smallnet_thin/augmix/seed0"
+RESULTS_FOLDER = "results/memory"
+CONFIG = " --config memory.yaml"
 COMMANDS = (
-    "prepare", "generate --testset C", "generate --testset P", f"train {RUN}", f"evaluate {RUN}", "collect", "report",
-    "track sync", "status", "plan",
+    f"prepare{CONFIG}", *(f"generate{CONFIG} --testset {name}" for name in ("C", "P", "others")),
+    f"train {NET}{CONFIG}", f"evaluate {NET}{CONFIG}",
+    f"evaluate --checkpoint {RESULTS_FOLDER}/{NET}/model.pt --arch smallnet_thin --dataset-folder data/pictures "
+    "--output theirs",
+    f"collect{CONFIG}", f"report{CONFIG}", f"show {RESULTS_FOLDER}", f"compare {RESULTS_FOLDER} {RESULTS_FOLDER}",
+    f"release{CONFIG} --output weights", f"track sync{CONFIG}", f"status{CONFIG}", f"plan{CONFIG}",
 )  # fmt: skip
+"""What is left out does the same as one of these (`corrupt`, `perturb`, `reproduce`), or reads one image."""
 
 
-def experiment(folder: Path, images: int) -> Path:
-    """Write images of two classes and the configuration of an experiment on them, all in `folder`."""
+def experiment(folder: Path, images: int) -> None:
+    """Write images of two classes, and `memory.yaml`, an experiment on them, into `folder`."""
     rng = np.random.default_rng(0)
-    for split in ("train", "test"):
+    for split in ("train", "test", "others"):
         for name in ("dark", "light"):
             (folder / "images" / split / name).mkdir(parents=True)
         for i in range(images):
             pixels = rng.integers(0, 128, (SIDE, SIDE, 3), np.uint8) + np.uint8(64 * (i % 2))
             Image.fromarray(pixels).save(folder / "images" / split / ("dark", "light")[i % 2] / f"{i}.png")
+    others = {"kind": "natural", "loader": "class_folders", "options": {"folder": "images/others"}}
     config = {
         "experiment": "memory",
-        "datasets": {
-            "pictures": {"loader": "image_folder", "options": {"folder": str(folder / "images"), "side": SIDE}}
-        },
+        "datasets": {"pictures": {"loader": "image_folder", "options": {"folder": "images", "side": SIDE}}},
         "architectures": ["smallnet_thin"],
         "methods": ["augmix"],
         "seeds": [0],
         "training": {"epochs": 1},
-        "testsets": {"C": {"shifts": ["fog", "jpeg_compression"]}, "P": {"shifts": ["tilt"], "images": images // 4}},
-        "folders": {"data": str(folder / "data"), "results": str(folder / "results")},
+        "testsets": {
+            "C": {"shifts": ["fog", "jpeg_compression"]},
+            "P": {"shifts": ["tilt"], "images": images // 4},
+            "others": others,
+        },
     }
-    path = folder / "memory.yaml"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    return path
+    (folder / "memory.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
 
-def peak(command: list[str]) -> float:
-    """Run a command, and return the most MiB that it and its children had at once, but for files' pages."""
+def peak(command: list[str], folder: Path) -> float:
+    """Run a command in a folder, and return the most MiB that it and its children had at once, but for files' pages."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
     with tempfile.TemporaryFile() as said:
-        with subprocess.Popen(command, stdout=said, stderr=said, env=environment) as process:
+        with subprocess.Popen(command, stdout=said, stderr=said, env=environment, cwd=folder) as process:
             found = 0
             while process.poll() is None:
                 found = max(found, sum(_own(psutil.Process(process.pid))))
@@ -89,11 +96,11 @@ def main() -> None:
     peaks: dict[str, list[float]] = {command: [] for command in COMMANDS}
     for count in (images, TIMES * images):
         with tempfile.TemporaryDirectory() as folder:
-            config = experiment(Path(folder), count)
+            experiment(Path(folder), count)
             for command in COMMANDS:
-                arguments = [sys.executable, "-m", "augmix.suite.cli", *command.split(), "--config", str(config)]
-                peaks[command].append(peak(arguments))
-    table = pd.DataFrame(peaks.values(), index=pd.Index(peaks, name="command"), columns=["MiB", f"MiB_of_{TIMES}x"])
+                peaks[command].append(peak([sys.executable, "-m", "augmix.suite.cli", *command.split()], Path(folder)))
+    index = pd.Index([command.replace(CONFIG, "") for command in peaks], name="command")
+    table = pd.DataFrame(peaks.values(), index, ["MiB", f"MiB_of_{TIMES}x"])
     table["KiB_an_image"] = (table[f"MiB_of_{TIMES}x"] - table["MiB"]) * 1024 / ((TIMES - 1) * images)
     print(table.to_string(float_format="%.1f"))
     write_text(RESULTS / "memory.csv", table.to_csv(float_format="%.2f"))
