@@ -168,7 +168,8 @@ def _results(name: str) -> list[str]:
         head, ruler = "| figure | standard training |", "|---|--:|"
         if name != "standard":
             head, ruler = f"{head} {printed()[name].title} | difference |", f"{ruler}--:|--:|"
-        parts += [f"On {dataset}, {architecture} ({'; '.join(runs)}):", "\n".join([head, ruler, *map(_line, tested)])]
+        nets = "the mean over its nets" if architecture == "Mean" else architecture
+        parts += [f"On {dataset}, {nets} ({'; '.join(runs)}):", "\n".join([head, ruler, *map(_line, tested)])]
         if corrupted := [row for row in rows if row["kind"] == beside.CORRUPTION and row["difference"]]:
             parts.append(extremes(corrupted))
     return parts
