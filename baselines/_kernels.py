@@ -56,15 +56,17 @@ def colour(images: np.ndarray, which: np.ndarray, tables: np.ndarray, start: int
     These begin a step below 0 and end a step above 1; a cubic through four of their values is taken (Catmull & Rom,
     1974), and the result is clipped.
     """
-    last = np.float32(tables.shape[2] - 4)
-    steps = last + _ONE
+    size, last = images.shape[2] * images.shape[3], np.float32(tables.shape[2] - 4)
+    steps, places, shares = last + _ONE, np.empty(size, np.int32), np.empty(size, np.float32)
     for n in range(start, stop):
         for channel in range(images.shape[1]):
             table, values = tables[n, channel], images[which[n], channel].ravel()
-            for i in range(values.size):
+            for i in range(size):  # by itself: it fills vectors
                 position = steps * values[i]
                 whole = np.int32(min(position, last))
-                t, first = position - np.float32(whole), np.uint64(whole)
+                places[i], shares[i] = whole, position - np.float32(whole)
+            for i in range(size):
+                t, first = shares[i], np.uint64(places[i])
                 second = first + _NEXT
                 third = second + _NEXT
                 a, b, c, d = table[first], table[second], table[third], table[third + _NEXT]
@@ -155,11 +157,13 @@ def multiply(
     of the system take one number at a time; they err by less than 1e-6. What is black stays so.
     """
     size = images.shape[1]
-    powers, numbers = np.empty(size, np.float32), np.empty(size, np.int32)
+    powers, added, numbers = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.int32)
     floats = numbers.view(np.float32)
     for n in range(start, stop):
         values, others, first, second = images[which[n]], pool[sources[n]], weights[0, n], weights[1, n]
         bits = values.view(np.int32)
+        for i in range(size):  # by itself: the other loops fill vectors
+            added[i] = second * logarithms[others[i]]
         for i in range(size):
             # A number from ¾ to 1½ and its power of two: with s = (m − 1)/(m + 1), ln m = 2·(s + s³/3 + s⁵/5 + …).
             part = bits[i] & 0x7FFFFF
@@ -172,7 +176,7 @@ def multiply(
             square = s * s
             series = _ONE + square * (_THIRD + square * (_FIFTH + square * (_SEVENTH + square * _NINTH)))
             logarithm = powers[i] + _TWO_LOG2E * s * series
-            powers[i] = max(first * logarithm + second * logarithms[others[i]], np.float32(-125))
+            powers[i] = max(first * logarithm + added[i], np.float32(-125))
         for i in range(size):
             whole = np.rint(powers[i])
             t = (powers[i] - whole) * _LN2

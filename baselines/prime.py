@@ -169,9 +169,15 @@ def displacement(size: tuple[int, int], cut: int, rng: np.random.Generator) -> n
     temperature = least + rng.beta(0.5, 0.5) * (greatest - least)
     k = np.arange(1, frequency + 1)
     radius = np.hypot(k[:, None], k)
-    rows, columns = (np.sin(np.pi * np.linspace(0, 1, length)[:, None] * k) for length in size)
+    rows, columns = (_waves(length, cut)[:, :frequency] for length in size)
     shifts = []
     for length in size[::-1]:
         waves = rng.standard_normal(radius.shape) * (radius < frequency + 0.5) / radius
         shifts.append(np.sqrt(temperature) * length * rows @ waves @ columns.T)
     return np.stack(shifts)
+
+
+@cache
+def _waves(length: int, cut: int) -> np.ndarray:
+    """sin(πkx) at so many places x from 0 to 1, for k from 1 to `cut`: float64 (length, cut)."""
+    return np.sin(np.pi * np.linspace(0, 1, length)[:, None] * np.arange(1, cut + 1))

@@ -56,6 +56,7 @@ def test_each_image_is_what_a_plain_reading_makes_of_it(images: Tensor, labels: 
         np.testing.assert_allclose(view[i].numpy(), 255 * expected, atol=0.01)
 
 
+@pytest.mark.filterwarnings("ignore:the image operations run on the CPU")
 def test_devices_without_the_compiled_rounds_have_the_same(images: Tensor, labels: Tensor) -> None:
     expected, found = (
         pixmix.method(pictures=50).views(given, labels, nn.Identity(), np.random.default_rng(0))[0]
