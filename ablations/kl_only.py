@@ -23,11 +23,12 @@ def method(
     all_ops: bool = False,
     views: int = 2,
     weight: float = 12.0,
+    label_smoothing: float = 0.0,
 ) -> Method:
     """AugMix's views; cross-entropy on the clean one plus `weight` (λ) times the mean of KL(p_clean ‖ p_view).
 
     Args:
-        width, depth, alpha, severity, all_ops, views, weight: As in `augmix`.
+        width, depth, alpha, severity, all_ops, views, weight, label_smoothing: As in `augmix`.
     """
     mixed = augmented(views, width=width, depth=depth, alpha=alpha, severity=severity, all_ops=all_ops)
-    return consistent(mixed, weight, kullback_leibler)
+    return consistent(mixed, weight, kullback_leibler, label_smoothing)

@@ -28,7 +28,7 @@ from numba.misc.appdirs import AppDirs
 
 config: Any = numba.config
 PACKAGE = Path(__file__).parent
-SOURCES = ("*.py", "operations/*.py", "corruptions/**/*.py")
+SOURCES = ("*.py", "operations/*.py", "corruptions/**/*.py", "../baselines/*.py")
 """The files that can hold kernels."""
 PATIENCE = 1.0
 """Seconds of compiling after which it is told."""
@@ -121,7 +121,7 @@ class _Place:
         self.folder, self.line = folder, line
 
     def from_function(self, function: Callable[..., Any], file: str) -> "_Place":
-        return _Place(self.folder / Path(file).parent.relative_to(PACKAGE), function.__code__.co_firstlineno)
+        return _Place(self.folder / Path(file).parent.relative_to(PACKAGE.parent), function.__code__.co_firstlineno)
 
     def ensure_cache_path(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

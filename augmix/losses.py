@@ -7,12 +7,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def cross_entropy(logits: Sequence[Tensor], targets: Tensor) -> Tensor:
+def cross_entropy(logits: Sequence[Tensor], targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """Cross-entropy of the first view, averaged over the batch.
 
-    `logits` are (B, K) float tensors, one a view; `targets` are (B,) int64 labels or (B, K) probabilities.
+    `logits` are (B, K) float tensors, one a view; `targets` are (B,) int64 labels or (B, K) probabilities, of which the
+    share `label_smoothing` is spread over all classes alike.
     """
-    return F.cross_entropy(logits[0], targets)
+    return F.cross_entropy(logits[0], targets, label_smoothing=label_smoothing)
 
 
 def cross_entropy_all(logits: Sequence[Tensor], targets: Tensor) -> Tensor:
@@ -56,9 +57,10 @@ def augmix(
     targets: Tensor,
     weight: float = 12.0,
     divergence: Callable[[Sequence[Tensor], float], Tensor] = jensen_shannon,
+    label_smoothing: float = 0.0,
 ) -> Tensor:
-    """AugMix's training loss: cross-entropy of the clean view plus the weighted divergence of the views."""
-    return cross_entropy(logits, targets) + divergence(logits, weight)
+    """AugMix's training loss: cross-entropy of the clean view, as in `cross_entropy`, plus the weighted divergence."""
+    return cross_entropy(logits, targets, label_smoothing) + divergence(logits, weight)
 
 
 def _check_views(name: str, logits: Sequence[Tensor]) -> None:

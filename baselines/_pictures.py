@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from augmix.checks import check_integer
 from augmix.operations.transfer import to_device
 from augmix.suite.data.loaders.image_folder import decode, is_wanted
+from augmix.suite.data.photographs import decoding
 from augmix.suite.io.files import expanded
 
 MAPS = 4
@@ -29,6 +31,8 @@ CHUNK = 50
 """Fractals that are made at a time."""
 KEPT = 2**28
 """Bytes of decoded pictures that are kept, at most."""
+MOST = 20_000
+"""Fractals, at most, which for images of 224 pixels are 4 GB."""
 
 
 class Pictures:
@@ -36,11 +40,11 @@ class Pictures:
 
     A picture is a square with sides 9/8 as long as the images', or as their longer side: 36 pixels for 32. Each time
     it is drawn, another part of it is cut out. Raises ValueError where the folder is missing or empty, or has another
-    number of images.
+    number of images, and `UserError` for a file that is none.
     """
 
     def __init__(self, folder: str | None, count: int) -> None:
-        check_integer("pictures", count, 1)
+        check_integer("pictures", count, 1, MOST if folder is None else None)
         self.count, self.files = count, [] if folder is None else self._listed(folder, count)
         self._kept: dict[tuple[Path, int], np.ndarray] = {}
 
@@ -55,6 +59,9 @@ class Pictures:
             raise ValueError(f"folder must hold the pictures to mix with, and {root} has no images")
         if len(files) != count:
             raise ValueError(f"pictures is {count}, and {root} has {len(files)}: give the number of images that it has")
+        for file in files:
+            with decoding(file), Image.open(file):  # reads its head alone
+                pass
         return files
 
     def draw(self, batch: int, size: tuple[int, int], rng: np.random.Generator, device: torch.device) -> Tensor:

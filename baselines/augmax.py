@@ -6,7 +6,8 @@ gradient for some steps, or until the net is misled, which is attacked as it is 
 Departures:
     - The authors' nets (DuBIN) have batch norms for the second view that are not those of the image and the AugMix
       view, and instance norms of half the features in early blocks; each view takes a pass by itself, and the attack
-      goes through the second view's norms. Here all three views go through the same, unchanged net at once.
+      goes through the second view's norms. Here all three views go through the same net at once; with `training:
+      {batch_norm: split}` the image has norms of its own, through which the attack goes, and both views share others.
     - Their commands take 10 steps, their code 5 by default. They do not normalise the net's input.
     - Before the first step an image's mean change is 11.3 ± 0.2 grey levels here and 11.1 ± 0.1 by their code (100
       images of CIFAR-10, ± a standard error). Their errors were not reproduced: these need their nets and hours of a

@@ -26,10 +26,12 @@ from augmix import operations
 from augmix.checks import check_flag, check_integer, check_number
 from augmix.methods import Method, uniform
 from augmix.methods.augmix import consistent
+from augmix.operations.compiled import in_pieces
 from augmix.operations.transfer import to_device
+from baselines import _kernels
 from baselines._chains import mixed_chains
 from baselines._pictures import Pictures
-from baselines.pixmix import add, mixing_weights, multiply
+from baselines.pixmix import LOGARITHMS, SHARES, add, mixing_weights, multiply
 
 MIRROR = -1
 OPERATIONS = np.array([*range(operations.IDS["equalize"], operations.IDS["color"]), operations.IDS["invert"], MIRROR])
@@ -78,72 +80,104 @@ def mixed(
     rng: np.random.Generator,
     *,
     shape: tuple[int, int, int],
-    operate: "partial[Tensor]",
-    mix: "partial[Tensor]",
+    operate: "partial[None]",
+    mix: "partial[None]",
     pictures: Pictures,
 ) -> list[Tensor]:
     """Views of each image, float32 (B, C, H, W) in [0, 255]; `shape` is (views, chains, steps)."""
     count, width, depth = shape
     drawn = pictures.draw(len(images), (images.shape[2], images.shape[3]), rng, images.device)
     # All views are made at once, one after the other.
-    images, drawn = images.repeat(count, 1, 1, 1), drawn.repeat(count, 1, 1, 1).repeat_interleave(width, 0)
-    kinds = np.repeat(rng.integers(2, size=(len(drawn), 1)), depth, axis=1)
-    depths = rng.integers(depth + 1, size=len(drawn))
+    images, drawn = images.repeat(count, 1, 1, 1), drawn.repeat(count, 1, 1, 1)
+    chains = len(images) * width
+    kinds = np.repeat(rng.integers(2, size=(chains, 1)), depth, axis=1)
+    depths = rng.integers(depth + 1, size=chains)
     steps = (operate, partial(mix, pictures=drawn))
     return list(mixed_chains(images, kinds, depths, steps, rng).chunk(count))
 
 
-def operated(images: Tensor, places: Tensor, rng: np.random.Generator, *, severity: float) -> Tensor:
-    """Each uint8 image after one operation."""
-    drawn = OPERATIONS[rng.integers(len(OPERATIONS), size=(len(images), 1))]
+def operated(images: Tensor, which: np.ndarray, rng: np.random.Generator, *, severity: float) -> None:
+    """Apply one operation to each uint8 image."""
+    drawn = OPERATIONS[rng.integers(len(OPERATIONS), size=(len(which), 1))]
     ids = np.where(drawn == MIRROR, operations.IDENTITY, drawn)
     levels = rng.uniform(min(0.1, severity), severity, ids.shape)
     signs, size = rng.integers(2, size=ids.shape), (images.shape[2], images.shape[3])
-    changed = operations.chain(images, ids, operations.parameters(ids, levels, signs, size))
-    mirrored = to_device(images.device, drawn == MIRROR)[..., None, None]
-    return torch.where(mirrored, images.flip(-1), changed)
+    here = to_device(images.device, which)
+    images[here] = operations.chain(images[here], ids, operations.parameters(ids, levels, signs, size))
+    mirrored = to_device(images.device, which[(drawn == MIRROR).ravel()])
+    images[mirrored] = images[mirrored].flip(-1)
 
 
 def patched(
-    images: Tensor, places: Tensor, rng: np.random.Generator, *, pictures: Tensor, beta: float, wrap: bool
-) -> Tensor:
-    """Each uint8 image (N, C, H, W) mixed in one patch with its own of all `pictures`, in one of four ways."""
-    count, device = len(images), images.device
-    of, place = np.nonzero(rectangles(count, (images.shape[2], images.shape[3]), rng))
-    ways = rng.integers(4, size=count)
-    weights = mixing_weights(count, beta, rng, device)
-    shares = to_device(device, rng.random((count, 1), np.float32))
-    given, others = images.flatten(2), pictures.flatten(2)
-    mixed = given.clone()
+    images: Tensor, which: np.ndarray, rng: np.random.Generator, *, pictures: Tensor, beta: float, wrap: bool
+) -> None:
+    """Mix each uint8 image (N, C, H, W) in one patch with its picture, in one of four ways.
+
+    The `pictures` are those of so many images in a row each.
+    """
+    count, device = len(which), images.device
+    bounds = rectangles(count, (images.shape[2], images.shape[3]), rng)
+    ways, weights = rng.integers(4, size=count), mixing_weights(count, beta, rng)
+    shares = rng.random(count, np.float32)
+    areas = (bounds[:, 1] - bounds[:, 0]) * (bounds[:, 3] - bounds[:, 2]) * (ways >= 2)
+    chances = uniform((areas.sum(), images.shape[1]), rng, device)
+    if images.is_cpu:
+        arrays = (images.numpy(), which, pictures.contiguous().numpy(), bounds, ways, weights, shares, chances.numpy())
+        in_pieces(_kernels.patch, count, 1, *arrays, areas.cumsum() - areas, TABLES.numpy(), wrap)
+    else:
+        _patch(images, which, pictures, bounds, ways, weights, shares, chances, wrap)
+
+
+def _patch(
+    images: Tensor,
+    which: np.ndarray,
+    pictures: Tensor,
+    bounds: np.ndarray,
+    ways: np.ndarray,
+    weights: np.ndarray,
+    shares: np.ndarray,
+    chances: Tensor,
+    wrap: bool,
+) -> None:
+    """What the compiled `patch` does, for images on other devices."""
+    device, (height, width) = images.device, images.shape[2:]
+    (top, bottom, left, right), row, column = bounds.T[..., None], np.arange(height), np.arange(width)
+    rows, columns = (row >= top) & (row < bottom), (column >= left) & (column < right)
+    of, place = np.nonzero((rows[:, :, None] & columns[:, None]).reshape(len(which), -1))
+    every, part = to_device(device, weights)[..., None], to_device(device, shares)[:, None]
+    given, others = images.view(*images.shape[:2], -1), pictures.flatten(2)
     for chosen, mix in ((ways == 0, add), (ways == 1, multiply), (ways >= 2, None)):
-        which = np.flatnonzero(chosen[of])
+        those = np.flatnonzero(chosen[of])
         # A patch is a fifth of an image on average: only its pixels are looked at, (P, C).
-        image, pixel = to_device(device, of[which]), to_device(device, place[which])
-        own, other = given[image, :, pixel], others[places[image], :, pixel]
+        image, pixel = to_device(device, of[those]), to_device(device, place[those])
+        at = to_device(device, which[of[those]])
+        own, other = given[at, :, pixel], others[at // (len(images) // len(pictures)), :, pixel]
         if mix:
-            values = 255 * mix(own / 255, other / 255, *(weight[image].flatten(1) for weight in weights))
+            values = 255 * mix(own / 255, other / 255, *every[:, image])
             # A product can be 1e38, which is no integer.
             values = values.clamp(-1e6, 1e6).to(torch.int32) & 255 if wrap else values.clamp(0, 255)
-            mixed[image, :, pixel] = values.to(torch.uint8)
+            given[at, :, pixel] = values.to(torch.uint8)
         else:  # whole pixels, or single values
-            chances = uniform(own.shape, rng, device)
-            whole = to_device(device, ways[of[which], None] == 2)
-            kept = torch.where(whole, chances[:, :1], chances) < shares[image]
-            mixed[image, :, pixel] = torch.where(kept, own, other)
-    return mixed.view_as(images)
+            whole = to_device(device, ways[of[those], None] == 2)
+            kept = torch.where(whole, chances[:, :1], chances) < part[image]
+            given[at, :, pixel] = torch.where(kept, own, other)
 
 
 def rectangles(count: int, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """One patch an image, bool (count, H·W): one half are squares, the others have shorter sides, from 2 on."""
+    """One patch an image, int64 (count, 4): its first row and the one after its last, then its columns.
+
+    One half are squares, the others have shorter sides, from 2 on.
+    """
     shorter = min(size)
     accepted = np.array([*(side for side in SIDES if side < shorter), shorter])
     sides = accepted[rng.integers(len(accepted), size=count)]
     square = rng.random(count) < 0.5
-    within = []
+    bounds = []
     for length in size:
         first = rng.integers(length - sides + 1)
-        extent = np.where(square, sides, rng.integers(2, sides + 1))
-        pixel = np.arange(length)
-        within.append((pixel >= first[:, None]) & (pixel < (first + extent)[:, None]))
-    rows, columns = within
-    return (rows[:, :, None] & columns[:, None]).reshape(count, -1)
+        bounds += [first, first + np.where(square, sides, rng.integers(2, sides + 1))]
+    return np.stack(bounds, axis=1)
+
+
+TABLES = torch.stack([SHARES, (2 * SHARES).log(), LOGARITHMS])
+"""What the compiled `patch` reads of values of 8 bits."""

@@ -14,6 +14,8 @@ Departures:
       GPU.
 """
 
+import math
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -24,7 +26,9 @@ from augmix.checks import check_integer, check_number
 from augmix.losses import cross_entropy
 from augmix.methods import Method, unmixed
 from augmix.mixing import Sampler, apply_chain
+from augmix.operations.compiled import in_pieces
 from augmix.operations.transfer import to_device
+from baselines import _kernels
 from baselines._pictures import Pictures
 
 
@@ -77,31 +81,46 @@ def mixed(
     pool = [images, pictures.draw(batch, size, rng, device)]
     if of.size:
         pool.append(apply_chain(images[to_device(device, of)], sampler.sample(len(of), size, rng)))
-    source = np.arange(batch)[:, None] + batch * (np.arange(rounds + 1) > 0)
-    source[of, place] = 2 * batch + np.arange(len(of))
-    values, sources = torch.cat(pool).to(torch.float32) / 255, to_device(device, source)
-    view = values[sources[:, 0]]
+    sources = np.arange(batch)[:, None] + batch * (np.arange(rounds + 1) > 0)
+    sources[of, place] = 2 * batch + np.arange(len(of))
+    values = torch.cat(pool).contiguous()
+    view = values[to_device(device, sources[:, 0])].to(torch.float32).div_(255)
     multiplied = rng.random((batch, rounds + 1)) < 0.5
     for i in range(1, rounds + 1):
-        for chosen, mix in ((~multiplied, add), (multiplied, multiply)):
+        for chosen, way in ((~multiplied, ADD), (multiplied, MULTIPLY)):
             which = np.flatnonzero(chosen[:, i] & (counts >= i))
             if which.size:
-                here = to_device(device, which)
-                weights = mixing_weights(len(which), beta, rng, device)
-                view[here] = mix(view[here], values[sources[here, i]], *weights).clamp_(0, 1)
-    return [255 * view]
+                _mix(view, which, values, sources[which, i], mixing_weights(len(which), beta, rng), *way)
+    return [view.mul_(255)]
 
 
-def mixing_weights(count: int, beta: float, rng: np.random.Generator, device: torch.device) -> tuple[Tensor, Tensor]:
-    """The weights of `count` images and of what each is mixed with: float32 (count, 1, 1, 1).
+def _mix(
+    view: Tensor,
+    which: np.ndarray,
+    pool: Tensor,
+    sources: np.ndarray,
+    weights: np.ndarray,
+    mix: Callable[..., Tensor],
+    compiled: Callable[..., None],
+    table: Tensor,
+) -> None:
+    """Mix some of the view's images in [0, 1] with some of the uint8 pool, in place, and clip them."""
+    if view.is_cpu:
+        rows, others = (images.numpy().reshape(len(images), -1) for images in (view, pool))
+        in_pieces(compiled, len(which), 1, rows, which, others, sources, weights, table.numpy())
+        return
+    here, there, each = (to_device(view.device, array) for array in (which, sources, weights[..., None, None, None]))
+    view[here] = mix(view[here], pool[there] / 255, *each).clamp_(0, 1)
+
+
+def mixing_weights(count: int, beta: float, rng: np.random.Generator) -> np.ndarray:
+    """The weights of `count` images and of what each is mixed with: float32 (2, count).
 
     One half are about 1 and 0, from Beta(β, 1) and Beta(1, β); the other half are above 1 and below 0 by Beta(1, β).
     """
     inner, small, excess = rng.beta(beta, 1, count), rng.beta(1, beta, count), rng.beta(1, beta, count)
     within = rng.random(count) < 0.5
-    weights = np.where(within, [inner, small], [1 + excess, -small]).astype(np.float32)
-    first, second = to_device(device, weights)[..., None, None, None]
-    return first, second
+    return np.where(within, [inner, small], [1 + excess, -small]).astype(np.float32)
 
 
 def add(images: Tensor, others: Tensor, first: Tensor, second: Tensor) -> Tensor:
@@ -112,3 +131,10 @@ def add(images: Tensor, others: Tensor, first: Tensor, second: Tensor) -> Tensor
 def multiply(images: Tensor, others: Tensor, first: Tensor, second: Tensor) -> Tensor:
     """The product of images in [0, 1], twice them to the powers of their weights, not clipped; black stays black."""
     return torch.exp(first * (2 * images).log() + second * (2 * others).clamp(min=1e-37).log()) / 2
+
+
+SHARES = torch.arange(256, dtype=torch.float32) / 255
+LOGARITHMS = (2 * SHARES).clamp(min=1e-37).log()
+"""Of the values of 8 bits: as shares of 255, and the logarithms that `multiply` takes."""
+ADD, MULTIPLY = (add, _kernels.add, SHARES), (multiply, _kernels.multiply, LOGARITHMS / math.log(2))
+"""The ways of mixing: for tensors; compiled, in place; and what the latter reads of values of 8 bits."""

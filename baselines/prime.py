@@ -26,10 +26,12 @@ from torch import Tensor, nn
 from augmix.checks import check_integer, check_number
 from augmix.methods import Method
 from augmix.methods.augmix import consistent
+from augmix.operations.compiled import in_pieces
 from augmix.operations.transfer import to_device
+from baselines import _kernels
 from baselines._chains import Change, mixed_chains
 
-GRID = 40
+GRID = 7
 """Steps of the table of a colour map for each of its frequencies, about: the values of 8 bits are among them."""
 DEPTH = 3
 """The most steps of a chain."""
@@ -87,63 +89,83 @@ def mixed(
     views = []
     for _ in range(count):
         kinds, depths = rng.integers(len(steps), size=(chains, DEPTH)), rng.integers(1, DEPTH + 1, size=chains)
-        views.append(255 * mixed_chains(values, kinds, depths, steps, rng))
+        views.append(mixed_chains(values, kinds, depths, steps, rng).mul_(255))
     return views
 
 
-def filtered(images: Tensor, places: Tensor, rng: np.random.Generator, *, sigma: float) -> Tensor:
-    """Each image in [0, 1] after its own 3×3 filter, the same for all channels, with zeros around it; clipped."""
-    count, channels, height, width = images.shape
-    filters = rng.uniform(0, sigma) * rng.standard_normal((count, 1, 3, 3), np.float32)
-    filters[:, :, 1, 1] += 1
-    each = to_device(images.device, filters.astype(np.float32)).repeat_interleave(channels, 0)
-    planes = images.reshape(1, count * channels, height, width)
-    return F.conv2d(planes, each, padding=1, groups=count * channels).clamp_(0, 1).view_as(images)
+def filtered(images: Tensor, which: np.ndarray, rng: np.random.Generator, *, sigma: float) -> None:
+    """Give each image in [0, 1] its own 3×3 filter, the same for all channels, with zeros around it; clipped."""
+    filters = rng.uniform(0, sigma) * rng.standard_normal((len(which), 3, 3), np.float32)
+    filters[:, 1, 1] += 1
+    filters = filters.astype(np.float32)
+    if images.is_cpu:
+        in_pieces(_kernels.filter, len(which), 1, images.numpy(), which, filters)
+        return
+    here = to_device(images.device, which)
+    planes = images[here].flatten(0, 1)[None]
+    each = to_device(images.device, filters).repeat_interleave(images.shape[1], 0)[:, None]
+    changed = F.conv2d(planes, each, padding=1, groups=planes.shape[1]).clamp_(0, 1)
+    images[here] = changed.view(len(which), *images.shape[1:])
 
 
 def coloured(
     images: Tensor,
-    places: Tensor,
+    which: np.ndarray,
     rng: np.random.Generator,
     *,
     cut: int,
     temperature: float,
     band: int | None,
-) -> Tensor:
-    """Each channel of each image in [0, 1] after its own smooth map of values, clipped."""
+) -> None:
+    """Give each channel of each image in [0, 1] its own smooth map of values, clipped."""
     highest, strength = int(rng.integers(1, cut + 1)), np.sqrt(rng.uniform(0, temperature))
     lowest = 1 if band is None else int(rng.integers(1, highest + 1))
     kept = slice(lowest - 1, highest if band is None else min(lowest - 1 + band, highest))
-    waves = sines(cut, images.device)[kept]
-    steps = waves.shape[1] - 1
-    planes = images.flatten(2).flatten(0, 1)
-    coefficients = (strength * rng.standard_normal((len(planes), len(waves)))).astype(np.float32)
-    ramp = torch.linspace(0, 1, steps + 1, device=images.device)
-    table = torch.addmm(ramp, to_device(images.device, coefficients), waves)
-    position = steps * planes
+    ramp, waves = sines(cut, images.device)
+    steps, channels = len(ramp) - 3, images.shape[1]
+    coefficients = (strength * rng.standard_normal((len(which) * channels, len(waves[kept])))).astype(np.float32)
+    table = torch.addmm(ramp, to_device(images.device, coefficients), waves[kept])
+    if images.is_cpu:
+        tables = table.numpy().reshape(len(which), channels, -1)
+        in_pieces(_kernels.colour, len(which), 1, images.numpy(), which, tables)
+        return
+    here = to_device(images.device, which)
+    position = steps * images[here].flatten(2).flatten(0, 1)
     index = position.to(torch.int64).clamp_(max=steps - 1)
-    low, high = table.gather(1, index), table.gather(1, index + 1)
-    return torch.lerp(low, high, position - index).clamp_(0, 1).view_as(images)
+    a, b, c, d = (table.gather(1, index + i) for i in range(4))
+    t = position - index
+    changed = b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
+    images[here] = changed.clamp_(0, 1).view(len(which), *images.shape[1:])
 
 
 @cache
-def sines(cut: int, device: torch.device) -> Tensor:
-    """sin(πkv) for k from 1 to `cut` and v from 0 to 1: float32 (cut, steps + 1)."""
-    frequencies = torch.arange(1, cut + 1, dtype=torch.float64)[:, None]
-    values = torch.linspace(0, 1, 255 * math.ceil(GRID * cut / 255) + 1, dtype=torch.float64)
-    return torch.sin(torch.pi * frequencies * values).float().to(device)
+def sines(cut: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """v from a step below 0 to a step above 1, and sin(πkv) for k from 1 to `cut`: float32 (S,) and (cut, S)."""
+    steps = 255 * math.ceil(GRID * cut / 255)
+    values = torch.arange(-1, steps + 2, dtype=torch.float64) / steps
+    waves = torch.sin(torch.pi * torch.arange(1, cut + 1, dtype=torch.float64)[:, None] * values)
+    return values.float().to(device), waves.float().to(device)
 
 
-def displaced(images: Tensor, places: Tensor, rng: np.random.Generator, *, cut: int) -> Tensor:
-    """All images (N, C, H, W) resampled bilinearly along one random smooth displacement; edges are repeated."""
-    count, channels, height, width = images.shape
+def displaced(images: Tensor, which: np.ndarray, rng: np.random.Generator, *, cut: int) -> None:
+    """Resample all images (N, C, H, W) bilinearly along one random smooth displacement; edges are repeated."""
+    height, width = images.shape[2:]
     shifts = displacement((height, width), cut, rng)
     sources = np.mgrid[:height, :width] - shifts[::-1]
+    if images.is_cpu:
+        ends = np.array([height, width])[:, None, None] - 1
+        sources = sources.clip(0, ends)
+        corners = np.minimum(sources.astype(np.uint32), (ends - 1).astype(np.uint32))
+        shares = (sources - corners).astype(np.float32).reshape(2, -1)
+        first = (corners[0] * np.uint32(width) + corners[1]).ravel()
+        in_pieces(_kernels.displace, len(which), 1, images.numpy(), which, first, shares)
+        return
     # What `grid_sample` calls -1 and 1 are the centres of the first and the last pixel; it asks for columns first.
     axes = [2 * source / (side - 1) - 1 for source, side in zip(sources[::-1], (width, height), strict=True)]
-    grid = to_device(images.device, np.stack(axes, -1).astype(np.float32))
-    planes = images.reshape(1, count * channels, height, width)
-    return F.grid_sample(planes, grid[None], padding_mode="border", align_corners=True).view_as(images)
+    here, grid = to_device(images.device, which), to_device(images.device, np.stack(axes, -1).astype(np.float32))
+    planes = images[here].flatten(0, 1)[None]
+    changed = F.grid_sample(planes, grid[None], padding_mode="border", align_corners=True)
+    images[here] = changed.view(len(which), *images.shape[1:])
 
 
 def displacement(size: tuple[int, int], cut: int, rng: np.random.Generator) -> np.ndarray:
@@ -160,9 +182,15 @@ def displacement(size: tuple[int, int], cut: int, rng: np.random.Generator) -> n
     temperature = least + rng.beta(0.5, 0.5) * (greatest - least)
     k = np.arange(1, frequency + 1)
     radius = np.hypot(k[:, None], k)
-    rows, columns = (np.sin(np.pi * np.linspace(0, 1, length)[:, None] * k) for length in size)
+    rows, columns = (_waves(length, cut)[:, :frequency] for length in size)
     shifts = []
     for length in size[::-1]:
         waves = rng.standard_normal(radius.shape) * (radius < frequency + 0.5) / radius
         shifts.append(np.sqrt(temperature) * length * rows @ waves @ columns.T)
     return np.stack(shifts)
+
+
+@cache
+def _waves(length: int, cut: int) -> np.ndarray:
+    """sin(πkx) at so many places x from 0 to 1, for k from 1 to `cut`: float64 (length, cut)."""
+    return np.sin(np.pi * np.linspace(0, 1, length)[:, None] * np.arange(1, cut + 1))

@@ -153,7 +153,7 @@ def _defaults(preset: str, packages: Sequence[str]) -> dict[str, Any]:
 def value_in_print(key: str, value: Any) -> str:
     """One parameter in print; empty for a switch that is off, what was not given, and what goes without saying."""
     name = SYMBOLS.get(key, spaced(key))
-    if value is None or key in UNSAID:
+    if value is None or key in UNSAID or (key, value) == ("label_smoothing", 0):
         return ""
     if isinstance(value, bool):
         return name if value else ""

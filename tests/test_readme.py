@@ -140,6 +140,18 @@ def test_a_compose(images: np.ndarray) -> None:
     assert -1 <= result.min() < 0 < result.max() <= 1
 
 
+@pytest.mark.parametrize("library", ["albumentations", "kornia"])
+def test_in_other_libraries(library: str, images: np.ndarray) -> None:
+    pytest.importorskip(library, reason=f"{library} is not installed")
+    batch = torch.from_numpy(images).permute(0, 3, 1, 2) / 255
+    given: dict[str, Any] = {"augmix": augmix, "photograph": images[0], "batch": batch}
+    exec(block("python", f"import {library}"), given)
+    result, source = given["augmented"], batch if library == "kornia" else images[0]
+    assert type(result) is type(source)
+    assert (result.shape, result.dtype) == (source.shape, source.dtype)
+    assert (result != source).any()
+
+
 def test_a_step_with_the_consistency_loss(images: np.ndarray) -> None:
     net = models.build("smallnet", 10)
     before = [parameter.clone() for parameter in net.parameters()]

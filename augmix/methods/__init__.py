@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from augmix.errors import UserError
 from augmix.operations.transfer import to_device
 from augmix.registry import method_module, method_parts
+from augmix.split_norm import in_views, split
 
 Views = Callable[[Tensor, Tensor, nn.Module, np.random.Generator], list[Tensor]]
 """(images (B, C, H, W) uint8, labels (B,) int64, net, generator) -> views, the clean one first."""
@@ -76,17 +77,20 @@ def build(settings: Mapping[str, Any], packages: Sequence[str]) -> Method:
     return Method(views[0] if len(views) == 1 else partial(in_turn, stages=views), mix, loss)
 
 
-def try_out(method: Method, title: str) -> None:
-    """Take one step of a method put together from parts, on two black images of 32 × 32 pixels.
+def try_out(method: Method, title: str, splits: bool = False) -> None:
+    """Take one step of a method put together from parts, on two black images of 32 × 32 pixels; `splits` batch norms.
 
     Raises `UserError` where the parts do not fit each other: a loss that compares views and one view, say.
     """
     images, labels, rng = torch.zeros(2, 3, 32, 32, dtype=torch.uint8), torch.arange(2), np.random.default_rng(0)
     with torch.random.fork_rng(devices=[]):
-        net = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
+        net = nn.Sequential(nn.BatchNorm2d(3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
+    if splits:
+        split(net, title)
     try:
         views, targets = method.mix(method.views(images, labels, net, rng), F.one_hot(labels).float(), rng)
-        method.loss([net(view.float()) for view in views], targets)
+        with in_views(net, len(views)):
+            method.loss(net(torch.cat([view.float() for view in views])).chunk(len(views)), targets)
     except (UserError, ValueError) as error:
         raise UserError(f"method '{title}': its parts do not go together: {error}") from error
 

@@ -30,6 +30,7 @@ def method(
     all_ops: bool = False,
     views: int = 2,
     weight: float = 12.0,
+    label_smoothing: float = 0.0,
 ) -> Method:
     """The clean image and `views` augmixed ones; cross-entropy on the clean one plus `weight` (λ) times JSD.
 
@@ -44,9 +45,11 @@ def method(
             corruptions of -C. Source: the AugMix paper and its script.
         views: The number of further views beside the clean image. Source: the AugMix paper and its script.
         weight: The factor λ of the consistency loss. Source: the AugMix paper and its script.
+        label_smoothing: The share of each target in the cross-entropy that is spread over all classes. Source: none in
+            AugMix; timm has 0.1 beside its JSD.
     """
     augmixed = augmented(views, width=width, depth=depth, alpha=alpha, severity=severity, all_ops=all_ops)
-    return consistent(augmixed, weight)
+    return consistent(augmixed, weight, label_smoothing=label_smoothing)
 
 
 def augmented(count: int, render: Callable[[Tensor, Plan], Tensor] = apply, **parameters: Any) -> Views:
@@ -87,7 +90,10 @@ def consistent(
     others: Views,
     weight: float,
     divergence: Callable[[Sequence[Tensor], float], Tensor] = losses.jensen_shannon,
+    label_smoothing: float = 0.0,
 ) -> Method:
     """Cross-entropy on the clean images plus `weight` times how much the predictions of all views diverge."""
     check_number("weight", weight, 0, 1e6)
-    return Method(with_clean(others), unmixed, partial(losses.augmix, weight=weight, divergence=divergence))
+    check_number("label_smoothing", label_smoothing, 0, 1)
+    loss = partial(losses.augmix, weight=weight, divergence=divergence, label_smoothing=label_smoothing)
+    return Method(with_clean(others), unmixed, loss)

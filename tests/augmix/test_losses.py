@@ -140,6 +140,16 @@ def test_augmix_adds_cross_entropy_of_the_clean_view_only() -> None:
     )
 
 
+def test_label_smoothing_is_of_the_cross_entropy_alone() -> None:
+    logits = random_logits(3)
+    labels = torch.arange(16) % 10
+    targets = torch.nn.functional.one_hot(labels, 10).float()
+    spread = 0.9 * targets + 0.1 / 10
+    expected = -(spread * logits[0].log_softmax(1)).sum(1).mean() + losses.jensen_shannon(logits)
+    assert losses.augmix(logits, targets, label_smoothing=0.1).item() == pytest.approx(expected.item(), rel=1e-6)
+    assert torch.equal(losses.augmix(logits, targets, label_smoothing=0.0), losses.augmix(logits, targets))
+
+
 @pytest.mark.parametrize("loss", [losses.jensen_shannon, losses.kullback_leibler])
 def test_logits_of_pixels_are_those_of_so_many_images(loss: Callable[..., torch.Tensor]) -> None:
     rng = np.random.default_rng(0)

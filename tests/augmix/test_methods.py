@@ -126,6 +126,17 @@ def test_any_views_go_with_any_mix_and_any_loss(views: str, needed: dict[str, di
                 method.loss([net(view) for view in seen], targets)
 
 
+@pytest.mark.parametrize("name", ["augmix", "kl_only", "kl_reversed"])
+def test_consistency_goes_with_label_smoothing(name: str) -> None:
+    logits = list(torch.randn(3, 8, 4, generator=torch.Generator().manual_seed(0)))
+    targets = torch.eye(4).repeat(2, 1)
+    plain, smoothed = (preset(name, label_smoothing=share).loss(logits, targets) for share in (0, 0.1))
+    expected = torch.nn.functional.cross_entropy(logits[0], targets, label_smoothing=0.1)
+    expected -= torch.nn.functional.cross_entropy(logits[0], targets)
+    torch.testing.assert_close(smoothed - plain, expected, atol=1e-5, rtol=0)
+    assert torch.equal(plain, preset(name).loss(logits, targets))
+
+
 def test_mixes_pair_every_view_alike(batch: tuple[torch.Tensor, torch.Tensor]) -> None:
     """The same is pasted or mixed into every view, or their comparison is of other images."""
     for mix in ("mixup", "cutmix", "fmix"):
@@ -166,6 +177,7 @@ def test_only_one_uint8_view_goes_on_to_the_next(
         ("augmix", {"depth": 0}, "depth"),
         ("augmix", {"views": 0}, "views must be at least 1, not 0"),
         ("augmix", {"weight": -1}, r"weight must be in \[0, 1e\+06\], not -1"),
+        ("kl_only", {"label_smoothing": 2}, r"label_smoothing must be in \[0, 1\], not 2"),
         ("no_jsd", {"weight": 12}, "unexpected keyword argument 'weight'"),
     ],
 )

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from augmix import losses
 from baselines import noisymix
 from baselines.noisymix import NEUTRAL, mix_noisily
+from tests.baselines.conftest import Elsewhere
 
 GREY = torch.full((2000, 3, 16, 16), 192, dtype=torch.uint8)
 TARGETS = torch.eye(2000)[:, :10]
@@ -22,14 +23,16 @@ class Fixed(np.random.Generator):
         return 0.75 if a == b else 0.4
 
 
-def noisy(added: float, multiplied: float, views: int = 1) -> list[Tensor]:
-    rng = Fixed(np.random.PCG64(0))
-    return mix_noisily([GREY] * views, TARGETS, rng, alpha=1, added=added, multiplied=multiplied)[0]
+def noisy(kind: type[Tensor], added: float, multiplied: float, views: int = 1) -> list[Tensor]:
+    rng, images = Fixed(np.random.PCG64(0)), [GREY.as_subclass(kind)] * views
+    found = mix_noisily(images, TARGETS, rng, alpha=1, added=added, multiplied=multiplied)[0]
+    return [view.as_subclass(Tensor) for view in found]
 
 
-def test_noise_is_added_to_a_third_of_the_values() -> None:
+@pytest.mark.parametrize("kind", [Tensor, Elsewhere])
+def test_noise_is_added_to_a_third_of_the_values(kind: type[Tensor]) -> None:
     """In units of half the range, its deviation is 0.5 · 0.4, for each further view as much again."""
-    for i, view in enumerate(noisy(0.5, 0, views=3), 1):
+    for i, view in enumerate(noisy(kind, 0.5, 0, views=3), 1):
         noise = (view - 192) / 127.5
         changed = noise.abs() > 1e-6
         assert abs(changed.float().mean() - (1 - NEUTRAL)) < 0.003
@@ -39,9 +42,10 @@ def test_noise_is_added_to_a_third_of_the_values() -> None:
         assert abs(kurtosis - 3) < 0.1
 
 
-def test_noise_multiplies_a_third_of_the_values() -> None:
+@pytest.mark.parametrize("kind", [Tensor, Elsewhere])
+def test_noise_multiplies_a_third_of_the_values(kind: type[Tensor]) -> None:
     """By a uniform factor of 1 ± 0.5 · 0.4, about mid-grey."""
-    [view] = noisy(0, 0.5)
+    [view] = noisy(kind, 0, 0.5)
     factors = (view - 127.5) / (192 - 127.5)
     changed = (factors - 1).abs() > 1e-6
     assert abs(changed.float().mean() - (1 - NEUTRAL)) < 0.003
@@ -58,6 +62,18 @@ def test_all_views_are_mixed_with_the_same_partners(images: Tensor, targets: Ten
     share, partner = rng.beta(1, 1), torch.from_numpy(rng.permutation(64))
     torch.testing.assert_close(views[0], share * images + (1 - share) * images[partner], atol=1e-3, rtol=0)
     torch.testing.assert_close(mixed, share * targets + (1 - share) * targets[partner])
+
+
+@pytest.mark.parametrize("kind", [Tensor, Elsewhere])
+def test_the_two_kinds_of_noise_are_independent(kind: type[Tensor]) -> None:
+    """Both are had by 0.35² of the values, none by 0.65²; what is added does not go by the factor."""
+    [view] = noisy(kind, 0.5, 0.5)
+    [factors] = noisy(kind, 0, 0.5)  # the same draws decide
+    multiplied, added = (factors - 192).abs() > 1e-3, (view - factors).abs() > 1e-3
+    assert abs((multiplied & added).float().mean() - 0.35**2) < 0.003
+    assert abs((~multiplied & ~added).float().mean() - NEUTRAL**2) < 0.003
+    both = multiplied & added
+    assert abs(np.corrcoef(factors[both], (view - factors)[both])[0, 1]) < 0.01
 
 
 def test_the_rest_is_augmix(images: Tensor, labels: Tensor, targets: Tensor) -> None:

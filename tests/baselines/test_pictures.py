@@ -96,7 +96,9 @@ def test_faults_of_a_folder_are_told_before_any_job(method: type, folder: Path) 
     with pytest.raises(ValueError, match=r"pictures is 1000, and .* has 3: give the number of images that it has"):
         method(folder=str(folder))
     with pytest.raises(ValueError, match="pictures must be at least 1"):
-        method(pictures=0)
+        method(folder=str(folder), pictures=0)
+    with pytest.raises(ValueError, match="pictures must be 1 … 20000, not 20001"):
+        method(pictures=20_001)
     (folder / "a" / "1.png").write_text("not an image")
     with pytest.raises(UserError, match=r"1\.png is not an image"):
-        Pictures(str(folder), 3).draw(50, (16, 16), np.random.default_rng(0), CPU)
+        method(folder=str(folder), pictures=3)

@@ -12,6 +12,7 @@ from augmix.mixing import Sampler, apply_chain
 from baselines import pixmix
 from baselines._pictures import Pictures
 from baselines.pixmix import mixing_weights
+from tests.baselines.conftest import Elsewhere
 
 CPU = torch.device("cpu")
 
@@ -46,7 +47,7 @@ def test_each_image_is_what_a_plain_reading_makes_of_it(images: Tensor, labels: 
     for j in range(1, 5):
         for how, chosen in (("add", ~multiplied), ("multiply", multiplied)):
             which = np.flatnonzero(chosen[:, j] & (counts >= j)).tolist()
-            a, b = (weight.flatten().double().numpy() for weight in mixing_weights(len(which), 3, rng, CPU))
+            a, b = mixing_weights(len(which), 3, rng).astype(np.float64)
             for i, first, second in zip(which, a, b, strict=True):
                 rounds[i].append((how, copies.get((i, j), pictures[i]), first, second))
     assert {len(row) for row in rounds.values()} == {0, 1, 2, 3, 4}
@@ -55,8 +56,17 @@ def test_each_image_is_what_a_plain_reading_makes_of_it(images: Tensor, labels: 
         np.testing.assert_allclose(view[i].numpy(), 255 * expected, atol=0.01)
 
 
+@pytest.mark.filterwarnings("ignore:the image operations run on the CPU")
+def test_devices_without_the_compiled_rounds_have_the_same(images: Tensor, labels: Tensor) -> None:
+    expected, found = (
+        pixmix.method(pictures=50).views(given, labels, nn.Identity(), np.random.default_rng(0))[0]
+        for given in (images, images.as_subclass(Elsewhere))
+    )
+    torch.testing.assert_close(found.as_subclass(Tensor), expected, atol=1e-3, rtol=0)
+
+
 def test_weights_are_beta_distributed() -> None:
-    a, b = (weight.flatten().numpy() for weight in mixing_weights(20_000, 3, np.random.default_rng(0), CPU))
+    a, b = mixing_weights(20_000, 3, np.random.default_rng(0))
     within = b > 0
     assert abs(within.mean() - 0.5) < 0.016
     assert np.array_equal(within, a < 1)

@@ -1,5 +1,7 @@
 """PRIME: each of its three steps beside another computation of it; strengths that span what they should."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from torch import Tensor, nn
 
 from baselines import prime
 from baselines.prime import coloured, displaced, displacement, filtered
+from tests.baselines.conftest import Elsewhere
 
 
 @pytest.fixture
@@ -17,11 +20,16 @@ def values(images: Tensor) -> Tensor:
     return images[:8, :, :24] / 255
 
 
-PLACES = torch.arange(8)
+def after(change: Callable[..., None], values: Tensor, seed: int, **parameters: Any) -> Tensor:
+    """Some of the images after one step, which leaves the others alone."""
+    images = torch.cat([values.flip(0), values])
+    change(images, np.arange(8, 16), np.random.default_rng(seed), **parameters)
+    assert torch.equal(images[:8], values.flip(0))
+    return images[8:]
 
 
 def test_filters_are_scipys(values: Tensor) -> None:
-    found = filtered(values, PLACES, np.random.default_rng(0), sigma=0.3).numpy()
+    found = after(filtered, values, 0, sigma=0.3).numpy()
     rng = np.random.default_rng(0)
     noise = rng.uniform(0, 0.3) * rng.standard_normal((8, 1, 3, 3), np.float32)
     for image, result, kernel in zip(values.numpy(), found, noise[:, 0], strict=True):
@@ -29,7 +37,7 @@ def test_filters_are_scipys(values: Tensor) -> None:
         for plane, made in zip(image, result, strict=True):
             expected = ndimage.correlate(plane, kernel, mode="constant").clip(0, 1)
             np.testing.assert_allclose(made, expected, atol=1e-5)
-    assert torch.equal(filtered(values, PLACES, np.random.default_rng(0), sigma=0), values)
+    assert torch.equal(after(filtered, values, 0, sigma=0), values)
 
 
 @pytest.mark.parametrize("band", [None, 5])
@@ -39,7 +47,7 @@ def test_colour_maps_are_sums_of_sines(values: Tensor, band: int | None) -> None
     lengths = set()
     for seed in range(20):
         given, error = (values, 1e-4) if seed % 2 else (between, 3e-3)
-        found = coloured(given, PLACES, np.random.default_rng(seed), cut=100, temperature=0.01, band=band).numpy()
+        found = after(coloured, given, seed, cut=100, temperature=0.01, band=band).numpy()
         rng = np.random.default_rng(seed)
         highest, strength = int(rng.integers(1, 101)), np.sqrt(rng.uniform(0, 0.01))
         lowest = 1 if band is None else int(rng.integers(1, highest + 1))
@@ -55,13 +63,28 @@ def test_colour_maps_are_sums_of_sines(values: Tensor, band: int | None) -> None
 
 def test_displaced_images_are_scipys(values: Tensor) -> None:
     for seed in range(5):
-        found = displaced(values, PLACES, np.random.default_rng(seed), cut=20).numpy()
+        found = after(displaced, values, seed, cut=20).numpy()
         across, down = displacement((24, 32), 20, np.random.default_rng(seed))
         places = np.mgrid[:24, :32] - [down, across]
         for image, result in zip(values.double().numpy(), found, strict=True):
             for plane, made in zip(image, result, strict=True):
                 expected = ndimage.map_coordinates(plane, places, order=1, mode="nearest")
                 np.testing.assert_allclose(made, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        partial(filtered, sigma=4.0),
+        partial(coloured, cut=100, temperature=0.01, band=None),
+        partial(displaced, cut=100),
+    ],
+)
+def test_devices_without_the_compiled_steps_take_the_same(values: Tensor, change: Callable[..., None]) -> None:
+    for seed in range(5):
+        expected = after(change, values, seed)
+        found = after(change, values.as_subclass(Elsewhere), seed)
+        torch.testing.assert_close(found.as_subclass(Tensor), expected, atol=2e-4, rtol=0)
 
 
 class Least(np.random.Generator):
@@ -96,13 +119,11 @@ def test_a_view_mixes_chains_of_all_three_kinds(
     for name in counts:
         step = getattr(prime, name)
 
-        def counted(given: Tensor, places: Tensor, rng: Any, *, _of: Any = (name, step), **parameters: Any) -> Tensor:
-            counts[_of[0]] += len(given)
-            changed: Tensor = _of[1](given, places, rng, **parameters)
-            assert changed.shape == given.shape
-            assert changed.min() >= 0
-            assert changed.max() <= 1 + 1e-5
-            return changed
+        def counted(given: Tensor, which: Any, rng: Any, *, _of: Any = (name, step), **parameters: Any) -> None:
+            counts[_of[0]] += len(which)
+            _of[1](given, which, rng, **parameters)
+            assert given.min() >= 0
+            assert given.max() <= 1 + 1e-5
 
         monkeypatch.setattr(prime, name, counted)
     views = prime.method().views(images, labels, nn.Identity(), np.random.default_rng(0))

@@ -410,9 +410,7 @@ def test_the_same_runs_on_published_and_generated_images(synthetic: Synthetic) -
     synthetic.testsets["C_generated"] = synthetic.testsets["C"]
     synthetic.status = {("no_jsd", 0): "failed", ("no_jsd", 1): "failed"}
     synthetic.write()
-    synthetic.metrics = [
-        row | ({"source": "published"} if row["testset"] == "C" else {}) for row in synthetic.metrics
-    ]
+    synthetic.metrics = [row | ({"source": "published"} if row["testset"] == "C" else {}) for row in synthetic.metrics]
     synthetic.rewrite_metrics()
     tables = {table.name: table for table in all_tables(load(synthetic.folder, synthetic.data))}
     rows = {row["method"]: row for row in read(tables["sources_C_generated_C"])}

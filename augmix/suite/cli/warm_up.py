@@ -24,6 +24,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("no folder to keep compiled kernels in can be written; set NUMBA_CACHE_DIR to one")
     # Numba compiles one function at a time in a process.
     parts = [_transform, *([_corruptions, _perturbations] if find_package("cv2") and find_package("scipy") else [])]
+    parts += [_methods] if find_package("baselines") else []
     with get_context("spawn").Pool(len(parts)) as pool:
         pool.map(_call, parts, chunksize=1)
     print(f"compiled kernels are in {folder}" + (f" and {shipped}" if shipped else ""))
@@ -49,6 +50,19 @@ def _transform() -> None:
     mixing.apply(images, plan)
     mixing.apply_chain(images, plan)
     operations.apply("identity", images)
+
+
+def _methods() -> None:
+    """Compile the steps of methods that have some of their own."""
+    import numpy as np
+    import torch
+
+    from augmix import methods
+
+    images, labels, rng = torch.zeros(64, 3, 8, 8, dtype=torch.uint8), torch.zeros(64), np.random.default_rng(0)
+    for name, parameters in (("pixmix", {"pictures": 2}), ("ipmix", {"pictures": 2}), ("prime", {}), ("noisymix", {})):
+        method = methods.build({"name": name, "preset": name, "parameters": parameters}, ["baselines"])
+        method.mix(method.views(images, labels, torch.nn.Identity(), rng), torch.eye(64), rng)
 
 
 def _corruptions() -> None:

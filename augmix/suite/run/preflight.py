@@ -145,23 +145,30 @@ def _prepared(experiment: Experiment, folder: str) -> bool:
 def check_methods(experiment: Experiment) -> None:
     """Build every method with parameters, or of several parts, that no finished run was built with before.
 
-    Those of several parts take a step as well: each part may be right, and they do not go together.
+    Those of several parts, or with split batch norms, take a step as well: each part may be right, and they do not go
+    together.
     """
-    doubtful: dict[str, Any] = {
-        run.method: run.training.method
+    doubtful: dict[tuple[str, bool], Any] = {
+        (run.method, _splits(run)): run.training.method
         for run in experiment.runs
-        if run.training.method.get("parameters") != {} and not _trained_with(experiment.folder / run.path, run)
+        if _splits(run)
+        or (run.training.method.get("parameters") != {} and not _trained_with(experiment.folder / run.path, run))
     }
     if not doubtful:
         return
     # This imports torch, which takes seconds.
     from augmix import methods
 
-    for name, settings in doubtful.items():
+    for (name, splits), settings in doubtful.items():
         method = methods.build(settings, experiment.config["method_packages"])
         _check_classes(experiment, name, method.views)
-        if "preset" not in settings:
-            methods.try_out(method, name)
+        if splits or "preset" not in settings:
+            methods.try_out(method, name, splits)
+
+
+def _splits(run: Run) -> bool:
+    """Whether batch norms are split in a run's training."""
+    return bool(run.training.training.get("batch_norm") == "split")
 
 
 def _check_classes(experiment: Experiment, method: str, views: Any) -> None:
@@ -201,8 +208,9 @@ def check_nets(experiment: Experiment) -> None:
             single = any(count % run.training.training["batch_size"] == 1 for run in runs)
         classes = len(_classes(experiment, dataset) or range(SOME_CLASSES))
         adapted = any(testset.adapts for testset in experiment.testsets(dataset))
+        splits = any(_splits(run) for run in runs)
         try:
-            nets.check(architecture, forecast.side(experiment, dataset), classes, single, adapted)
+            nets.check(architecture, forecast.side(experiment, dataset), classes, single, adapted, splits)
         except UserError as error:
             raise UserError(f"data set '{dataset}': {error}") from None
 

@@ -6,15 +6,19 @@ from torch import Tensor, nn
 from augmix import models
 from augmix.adaptation import batch_norms
 from augmix.errors import UserError
+from augmix.split_norm import split
 
 DEVICES = ("meta", "cpu")
 """The devices to try a net on: without arithmetic, and with it where some operation of the net cannot do without."""
 
 
-def check(architecture: str, side: int, classes: int, single: bool = False, adapted: bool = False) -> None:
+def check(
+    architecture: str, side: int, classes: int, single: bool = False, adapted: bool = False, splits: bool = False
+) -> None:
     """Refuse an architecture that cannot be trained on images of this side, or does not predict so many classes.
 
-    With `single` some batch of training has one image, with `adapted` its batch norms are adapted in evaluation.
+    With `single` some batch of training has one image, with `adapted` its batch norms are adapted in evaluation, with
+    `splits` they are split in training.
     Raises `UserError`.
     """
     for device in DEVICES:
@@ -28,6 +32,8 @@ def check(architecture: str, side: int, classes: int, single: bool = False, adap
         except UserError:
             if device == DEVICES[-1]:
                 raise
+    if splits:
+        split(net, architecture)
     if adapted and not batch_norms(net):
         raise UserError(
             f"{architecture} has no batch norm that keeps statistics: there is nothing to adapt; leave out the adapted "

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from augmix import methods, models
 from augmix.errors import RunError, UserError
 from augmix.graphs import recording, replayed
+from augmix.split_norm import in_views, split, without_others
 from augmix.suite.data import datasets
 from augmix.suite.io import digests, provenance
 from augmix.suite.io.files import atomic, read_json, read_mapping, write_json, write_text
@@ -139,7 +140,8 @@ class Trainer:
         """Train every step that is left, and write the results."""
         with self.group.leader_first():
             resumed = self._resume()
-        parameters = sum(p.numel() for p in self.net.parameters())
+        evaluated = without_others(self.net.net)
+        parameters = sum(p.numel() for name, p in self.net.net.named_parameters() if name in evaluated)
         outcome = {**self.provenance, "started": time.time(), "parameters": parameters}
         if self.group.leads:
             for name in () if resumed else RESULTS:
@@ -166,7 +168,7 @@ class Trainer:
                     raise Interrupted(signals.received or signal.SIGTERM)
         seconds = sum(row["seconds"] for row in self.history)
         if self.group.leads:
-            weights = encoded({name: value.cpu() for name, value in self.net.net.state_dict().items()})
+            weights = encoded({name: value.cpu() for name, value in without_others(self.net.net).items()})
             outcome |= {"train_seconds": seconds, "model_sha256": hashlib.sha256(weights).hexdigest()}
             write_json(self.folder / "provenance.json", outcome)
             (self.folder / RETRAIN).unlink(missing_ok=True)
@@ -302,6 +304,8 @@ def make_net(
 ) -> models.Normalised:
     """The architecture with fresh weights on a device, in the recipe's precision and layout."""
     built = models.build(architecture, classes)
+    if recipe.get("batch_norm") == "split":
+        split(built, architecture)
     mean, std = normalisation
     net = models.Normalised(built, mean, std, getattr(torch, recipe["precision"]))
     net.to(device, memory_format=torch.channels_last if recipe["channels_last"] else torch.contiguous_format)  # type: ignore[call-overload]
@@ -323,7 +327,8 @@ def training_step(
 
     def update(*given: Tensor) -> tuple[Tensor, Tensor]:
         *views, targets, labels = given
-        logits = net(torch.cat([view.to(torch.float32) for view in views])).chunk(len(views))
+        with in_views(net, len(views)):
+            logits = net(torch.cat([view.to(torch.float32) for view in views])).chunk(len(views))
         loss = method.loss(logits, targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
