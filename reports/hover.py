@@ -42,7 +42,7 @@ class Tip(NamedTuple):
 def write_svg(figure: Figure, path: Path) -> None:
     """Write a figure that is laid out, which loses its background; its bytes are reproducible, its ids its own."""
     names = _names(figure)
-    tips = [tip for ax in figure.axes for tip in _tips(ax, names)]
+    shapes = "".join(_shape(figure, tip) for ax in figure.axes for tip in _tips(ax, names))
     buffer = io.StringIO()
     for patch in (figure.patch, *(ax.patch for ax in figure.axes)):
         patch.set(facecolor="none", edgecolor="none")
@@ -50,7 +50,6 @@ def write_svg(figure: Figure, path: Path) -> None:
         FigureCanvasSVG(figure).print_svg(buffer, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     text = buffer.getvalue()[buffer.getvalue().index("<svg") :]
     text = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{path.stem}-", text)
-    shapes = "".join(_shape(figure, tip) for tip in tips)
     write_text(path, re.sub(r"</svg>\s*$", f"<g>{shapes}</g></svg>\n", text))
 
 
