@@ -28,6 +28,8 @@ from reports.words import enumerated
 
 UNITS = ((100, "s", 1), (6000, "min", 60), (float("inf"), "h", 3600))
 """Each unit of time, the seconds below which it is used, and the seconds that it has."""
+BESIDE = 13
+"""Methods of a legend that is no taller than its panel."""
 UNKNOWN = (
     "A dash: it is not known, as more than one job made these trainings, another experiment did, or an older version."
 )
@@ -102,9 +104,9 @@ def draw_compute(results: Results, folder: Path, dataset: str) -> Iterator[Drawi
     means, spread = groups.mean(), groups.std().fillna(0.0)
     shown = [name for name in results.architectures if name in means.index]
     looks = {title: look for title, look in looks_of(results).items() if title in set(data["method"])}
-    name, across, beside = f"compute_{dataset}", min(ACROSS, len(shown)), len(shown) < 3
+    name, across, beside = f"compute_{dataset}", min(ACROSS, len(shown)), len(shown) < 3 and len(looks) <= BESIDE
     fronts = set()
-    with saved(folder, name, WIDTH, 2.2 * -(-len(shown) // across) + (not beside) * legend_height(results)) as figure:
+    with saved(folder, name, WIDTH, 2.4 * -(-len(shown) // across) + (not beside) * legend_height(results)) as figure:
         for ax, architecture in zip(panels(figure, len(shown), across, sharey=True), shown, strict=True):
             points = {title: (row["seconds"], row["value"]) for title, row in means.loc[architecture].iterrows()}
             fronts.add(tuple(front(points)))
@@ -119,7 +121,7 @@ def draw_compute(results: Results, folder: Path, dataset: str) -> Iterator[Drawi
             for title, look in looks.items()
         ]
         if beside:
-            figure.legend(handles=handles, loc="outside right upper", ncols=-(-len(looks) // 15))
+            figure.legend(handles=handles, loc="outside right upper")
         else:
             legend_over(figure, handles)
     yield Drawing("compute", name, _caption(results, dataset, family, kind, fronts))
