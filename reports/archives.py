@@ -10,7 +10,7 @@ from augmix.errors import UserError
 from augmix.suite.config.parse import to_choose_by
 from augmix.suite.evaluate import predictions
 from augmix.suite.evaluate.measures import measures_of
-from augmix.suite.evaluate.predictions import OutdatedError
+from augmix.suite.evaluate.predictions import OutdatedError, Predictions
 from augmix.suite.evaluate.scores import FloatArray, base_labels, image_scores, reliability
 from augmix.suite.testsets.base import TestSet
 from reports.loaded import Results
@@ -47,7 +47,7 @@ def scores_of_images(
                 if isinstance(found, str):
                     return None, found
                 if shift not in found:
-                    return None, "its scores of single images are not kept"
+                    return None, "it is no mean over images"
                 each.append(found[shift])
             column = np.mean(each, axis=0)
             if len(column) < 2:
@@ -119,10 +119,21 @@ def answers_of(results: Results, place: Place, testset: TestSet) -> Iterator[Ans
         return
     for seed in results.seeds(place, quantity).index:
         run = (*place, int(seed))
-        found = _run_scores(results, run, testset, quantity)
-        if not isinstance(found, str) and quantity.shift in found:
-            labels, *_ = results.memory["images", place.dataset, testset.name]
-            yield Answers(found[quantity.shift], labels, results.memory["reliability", run, testset.name])
+        key = ("answers", run, testset.name)
+        if key not in results.memory:
+            results.memory[key] = _read_answers(results, run, testset, quantity)
+        found: Answers | None = results.memory[key]
+        if found is not None:
+            yield found
+
+
+def _read_answers(results: Results, run: Run, testset: TestSet, quantity: Quantity) -> Answers | None:
+    """A run's answers; None where its archive is not at hand or has no such figure."""
+    archive = _archive(results, run, testset, quantity)
+    scores = None if isinstance(archive, str) else image_scores(testset, archive, quantity.metric)
+    if isinstance(archive, str) or scores is None or quantity.shift not in scores:
+        return None
+    return Answers(scores[quantity.shift], base_labels(testset, archive), reliability(testset, archive))
 
 
 def _testset(results: Results, dataset: str, quantity: Quantity) -> TestSet | None:
@@ -156,13 +167,33 @@ def _run_scores(results: Results, run: Run, testset: TestSet, quantity: Quantity
 def _read_scores(
     results: Results, run: Run, testset: TestSet, quantity: Quantity
 ) -> Mapping[str, Mapping[str, FloatArray]] | str:
+    archive = _archive(results, run, testset, quantity)
+    if isinstance(archive, str):
+        return archive
+    try:
+        folder = archive_of(results, run, quantity).parent
+        clean = predictions.read_clean(folder) if testset.outside else None
+    except OutdatedError:
+        return "predictions cannot be read"
+    wanted = [quantity.metric] if quantity == VALIDATION else measures_of(testset)
+    scores = {metric: image_scores(testset, archive, metric, clean) for metric in wanted}
+    by_metric = {metric: found for metric, found in scores.items() if found is not None}
+    if quantity == VALIDATION:  # all of its corruptions count, though none enters the mCE
+        return {quantity.metric: {testset.mean: np.mean(list(by_metric[quantity.metric].values()), axis=0)}}
+    for found in list(by_metric.values())[1:] if testset.entering else ():  # no table has them by shift
+        for shift in found.keys() - {testset.mean, POOLED}:
+            del found[shift]
+    return by_metric
+
+
+def _archive(results: Results, run: Run, testset: TestSet, quantity: Quantity) -> Predictions | str:
+    """A run's predictions; a reason in words where they cannot be used. `UserError` as `scores_of_images` says."""
     path = archive_of(results, run, quantity)
     if not path.is_file():
         return "predictions are not at hand"
     try:
         archive = predictions.read(path, testset.shifts, testset.top5, testset.cues)
         images = predictions.read_stamp(path).get("images")
-        clean = predictions.read_clean(path.parent) if testset.outside else None
     except OutdatedError:
         return "predictions cannot be read"
     labels = base_labels(testset, archive)
@@ -175,14 +206,4 @@ def _read_scores(
         )
     if images != known_images:  # of the same labels: results that were kept though their data had changed
         return "predictions are not all on the same images"
-    if "error" in measures_of(testset) and quantity != VALIDATION:
-        results.memory["reliability", run, testset.name] = reliability(testset, archive)
-    wanted = [quantity.metric] if quantity == VALIDATION else measures_of(testset)
-    scores = {metric: image_scores(testset, archive, metric, clean) for metric in wanted}
-    by_metric = {metric: found for metric, found in scores.items() if found is not None}
-    if quantity == VALIDATION:  # all of its corruptions count, though none enters the mCE
-        return {quantity.metric: {testset.mean: np.mean(list(by_metric[quantity.metric].values()), axis=0)}}
-    for found in list(by_metric.values())[1:] if testset.entering else ():  # no table has them by shift
-        for shift in found.keys() - {testset.mean, POOLED}:
-            del found[shift]
-    return by_metric
+    return archive

@@ -5,7 +5,7 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtr, ndtri, stdtrit
 
 from reports.evidence import Compared, as_family, compared_cells, contrasts, interaction
 from reports.layout import CONFIDENCE, Answer, Column, Row, Table, blocks, framed
@@ -135,15 +135,15 @@ def effective_robustness(clean: Sequence[Cell], shifted: Sequence[Cell], own: in
     mine = [(x, y) for x, y, is_own in known if is_own]
     if not mine:
         return None
-    x, y = stats.norm.ppf(np.clip([pair[:2] for pair in known if not pair[2]], 1e-4, 1 - 1e-4)).T.reshape(2, -1)
+    x, y = ndtri(np.clip([pair[:2] for pair in known if not pair[2]], 1e-4, 1 - 1e-4)).T.reshape(2, -1)
     if len(x) < FEWEST or np.ptp(x) < CLOSEST or np.ptp(y) < CLOSEST:
         return None
-    at = stats.norm.ppf(np.clip(mine[0][0], 1e-4, 1 - 1e-4))
+    at = ndtri(np.clip(mine[0][0], 1e-4, 1 - 1e-4))
     slope, base = np.polyfit(x, y, 1)
     spread = np.sqrt(np.sum((y - slope * x - base) ** 2) / (len(x) - 2))
     error = spread * np.sqrt(1 + 1 / len(x) + (at - x.mean()) ** 2 / np.sum((x - x.mean()) ** 2))
-    expected, reach = slope * at + base, stats.t.ppf(0.975, len(x) - 2) * error
-    low, middle, high = stats.norm.cdf([expected - reach, expected, expected + reach])
+    expected, reach = slope * at + base, stdtrit(len(x) - 2, 0.975) * error
+    low, middle, high = ndtr([expected - reach, expected, expected + reach])
     own_accuracy = np.clip(mine[0][1], 1e-4, 1 - 1e-4)
     return Line(100 * (own_accuracy - middle), (100 * (low - middle), 100 * (high - middle)), len(x))
 

@@ -13,11 +13,24 @@ from reports.layout import Row, Table, flattened, framed, method_columns
 from reports.loaded import Family, Results
 from reports.names import architecture_title, headline_title
 from reports.quantities import Place, Quantity
-from reports.style import COLOURS, WIDTH, Drawing, Look, looks_of, panels, saved
+from reports.style import (
+    ACROSS,
+    COLOURS,
+    WIDTH,
+    Drawing,
+    Look,
+    legend_height,
+    legend_over,
+    looks_of,
+    panels,
+    saved,
+)
 from reports.words import enumerated
 
 UNITS = ((100, "s", 1), (6000, "min", 60), (float("inf"), "h", 3600))
 """Each unit of time, the seconds below which it is used, and the seconds that it has."""
+BESIDE = 13
+"""Methods of a legend that is no taller than its panel."""
 UNKNOWN = (
     "A dash: it is not known, as more than one job made these trainings, another experiment did, or an older version."
 )
@@ -89,15 +102,15 @@ def draw_compute(results: Results, folder: Path, dataset: str) -> Iterator[Drawi
     means, spread = groups.mean(), groups.std().fillna(0.0)
     shown = [name for name in results.architectures if name in means.index]
     looks = {title: look for title, look in looks_of(results).items() if title in set(data["method"])}
-    name, across = f"compute_{dataset}", 2 if len(shown) == 4 else min(3, len(shown))
+    name, across, beside = f"compute_{dataset}", min(ACROSS, len(shown)), len(shown) < 3 and len(looks) <= BESIDE
     fronts = set()
-    with saved(folder, name, WIDTH, 2.4 * -(-len(shown) // across)) as figure:
+    with saved(folder, name, WIDTH, 2.4 * -(-len(shown) // across) + (not beside) * legend_height(results)) as figure:
         for ax, architecture in zip(panels(figure, len(shown), across, sharey=True), shown, strict=True):
             points = {title: (row["seconds"], row["value"]) for title, row in means.loc[architecture].iterrows()}
             fronts.add(tuple(front(points)))
             _draw_points(ax, points, spread.loc[architecture], looks)
             ax.set(
-                xlabel=f"{kind} of a training ({unit})",
+                xlabel=f"{kind} of a training ({unit})" if beside else f"{kind} ({unit})",
                 ylabel=f"{headline_title(family.first)} ({quantity.measure.unit})",
             )
             ax.set_title(architecture_title(architecture) if len(shown) > 1 else "")
@@ -105,8 +118,10 @@ def draw_compute(results: Results, folder: Path, dataset: str) -> Iterator[Drawi
             Line2D([], [], color=look.colour, marker=look.marker, linestyle="none", markersize=5, label=title)
             for title, look in looks.items()
         ]
-        deep = 16 * -(-len(shown) // across)
-        figure.legend(handles=handles, loc="outside right upper", ncols=-(-len(looks) // deep))
+        if beside:
+            figure.legend(handles=handles, loc="outside right upper")
+        else:
+            legend_over(figure, handles)
     yield Drawing("compute", name, _caption(results, dataset, family, kind, fronts))
 
 

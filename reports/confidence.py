@@ -13,7 +13,7 @@ from augmix.suite.testsets.base import TestSet
 from reports.archives import answers_of
 from reports.layout import printed_mean
 from reports.loaded import Results
-from reports.names import PrintedMethod, architecture_title
+from reports.names import PrintedMethod
 from reports.quantities import MCE, MEAN, POOLED, Place, Quantity
 from reports.significance import overall_architecture
 from reports.style import COLOURS, WIDTH, Drawing, Look, looks_of, saved
@@ -42,19 +42,14 @@ def draw_confidence(results: Results, folder: Path, dataset: str) -> Iterator[Dr
     if not measured and not by_severity:
         return
     looks = {method: looks_of(results)[method.title] for method in methods}
-    name, rows = f"reliability_{dataset}", len(results.architectures)
-    with saved(folder, name, WIDTH, 0.55 + 1.55 * rows) as figure:
-        axes = figure.subplots(rows, len(measured) + len(by_severity), squeeze=False)
-        for row, architecture in zip(axes, results.architectures, strict=True):
-            for ax, testset in zip(row, measured, strict=False):
-                _reliability(results, ax, (dataset, architecture), testset, looks)
-                ax.set_title(f"{testset.title} images" if ax in axes[0] else "")
-            for ax, quantities in zip(row[len(measured) :], by_severity, strict=True):
-                _severities(results, ax, (dataset, architecture), quantities, looks)
-            for ax in row if architecture != results.architectures[-1] else ():
-                ax.set_xlabel("")
-            if rows > 1:
-                row[0].set_ylabel(f"{architecture_title(architecture)}\n{row[0].get_ylabel()}")
+    name = f"reliability_{dataset}"
+    with saved(folder, name, WIDTH, 2.1) as figure:
+        axes = figure.subplots(1, len(measured) + len(by_severity), squeeze=False)[0]
+        for ax, testset in zip(axes, measured, strict=False):
+            _reliability(results, ax, dataset, testset, looks)
+            ax.set_title(f"{testset.title} images")
+        for ax, quantities in zip(axes[len(measured) :], by_severity, strict=True):
+            _severities(results, ax, dataset, quantities, looks)
         handles = [
             Line2D([], [], color=look.colour, marker=look.marker, label=method.title) for method, look in looks.items()
         ]
@@ -81,20 +76,18 @@ def shown_methods(results: Results, dataset: str, quantity: Quantity) -> list[Pr
 
 
 def _reliability(
-    results: Results,
-    ax: Axes,
-    where: tuple[str, str],
-    testset: TestSet,
-    looks: Mapping[PrintedMethod, Look],
+    results: Results, ax: Axes, dataset: str, testset: TestSet, looks: Mapping[PrintedMethod, Look]
 ) -> None:
-    """Accuracy by interval of confidence, all seeds' predictions together, with each method's calibration error."""
+    """Accuracy by interval of confidence, all runs' predictions together, with each method's calibration error."""
     ax.plot([0, 100], [0, 100], color=COLOURS[0], linewidth=0.6, linestyle=":", zorder=1)
     said = ["ECE (%)"]
     for method, look in looks.items():
-        place = Place(*where, method.name)
-        x, y = reliability_curve([found.reliability for found in answers_of(results, place, testset)])
+        places = (Place(dataset, name, method.name) for name in results.architectures)
+        runs = [found.reliability for place in places for found in answers_of(results, place, testset)]
+        x, y = reliability_curve(runs)
         ax.plot(x, y, **look.line, linewidth=1)
-        said.append(printed_mean(results.cell(place, _pooled(testset))) or "–")
+        overall = Place(dataset, overall_architecture(results), method.name)
+        said.append(printed_mean(results.cell(overall, _pooled(testset))) or "–")
     for i, (text, colour) in enumerate(zip(said, ("black", *(look.colour for look in looks.values())), strict=True)):
         ax.text(0.05, 0.97 - 0.1 * i, text, color=colour, transform=ax.transAxes, fontsize=7, va="top")
     ax.grid(axis="x")
@@ -113,15 +106,16 @@ def reliability_curve(runs: list[FloatArray]) -> FloatArray:
 def _severities(
     results: Results,
     ax: Axes,
-    where: tuple[str, str],
+    dataset: str,
     quantities: Mapping[int, Quantity],
     looks: Mapping[PrintedMethod, Look],
 ) -> None:
     """A calibration error from clean images, severity 0, to the highest severity; bands are ± one deviation."""
     measure = quantities[1].measure
     for method, look in looks.items():
+        place = Place(dataset, overall_architecture(results), method.name)
         of = {0: Quantity("clean", "clean", measure.name), **quantities}
-        cells = {severity: results.cell(Place(*where, method.name), one) for severity, one in of.items()}
+        cells = {severity: results.cell(place, one) for severity, one in of.items()}
         x = [severity for severity, cell in cells.items() if cell.mean is not None]
         mean = np.array([cells[severity].mean for severity in x], float)
         deviation = np.array([cells[severity].deviation or 0.0 for severity in x])
@@ -133,16 +127,18 @@ def _severities(
 
 
 def _caption(results: Results, dataset: str, titles: list[str], severities: bool, methods: list[PrintedMethod]) -> str:
-    several = len(results.config["seeds"]) > 1
+    over = [what for what, of in (("nets", results.architectures), ("seeds", results.config["seeds"])) if len(of) > 1]
+    together = f", all {enumerated(over)} together" if over else ""
     said = []
     if titles:
         said.append(
             f"Reliability on {enumerated(titles)} images of {results.dataset_title(dataset)}: accuracy by interval of "
-            f"confidence{', all seeds together' if several else ''}, where an interval has {FEWEST} predictions or "
-            "more; below the dotted line confidence is too high. ECE is the expected calibration error."
+            f"confidence{together}, where an interval has {FEWEST} predictions or more; below the dotted line "
+            "confidence is too high. ECE is the expected calibration error."
         )
     if severities:
-        bands = "; means over seeds, bands ± one standard deviation" if several else ""
+        bands = f"; means over {enumerated(over)}" if over else ""
+        bands += ", bands ± one standard deviation over seeds" if "seeds" in over else ""
         where = "Right: calibration" if titles else f"Calibration on {results.dataset_title(dataset)}:"
         said.append(f"{where} errors by severity, 0 for clean images, averaged over corruptions{bands}.")
     if len(methods) < len(results.methods):

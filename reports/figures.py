@@ -5,10 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -21,14 +19,23 @@ from reports.names import architecture_title, spaced
 from reports.quantities import CLEAN_ERROR, MEAN, POOLED, Cell, Place, Quantity, overall
 from reports.questions import draw_consistency
 from reports.significance import overall_architecture
-from reports.style import COLOURS, COLUMN, WIDTH, Drawing, looks_of, panels, saved
+from reports.style import (
+    ACROSS,
+    COLUMN,
+    TINTS,
+    WIDTH,
+    Drawing,
+    legend_height,
+    legend_over,
+    looks_of,
+    panels,
+    saved,
+)
 from reports.tuning import draw_sweeps
 from reports.words import count_word, enumerated
 
 CONFIDENCE = MEASURES["rms_calibration"]
 """The measure of calibration that is drawn."""
-ACROSS = 4
-"""Architectures side by side."""
 MOST_LABELS = 20
 """Methods at the ends of their lines; more have a legend."""
 
@@ -76,7 +83,7 @@ def _shift_bars(results: Results, folder: Path, dataset: str, family: Family) ->
     rows = panels_of(shifts, len(results.methods))
     kind = family.stem(f"{testset.noun}s")
     name = f"{kind}_{dataset}"
-    with saved(folder, name, WIDTH, _legend_height(results) + 1.35 * len(rows)) as figure:
+    with saved(folder, name, WIDTH, legend_height(results) + 1.35 * len(rows)) as figure:
         axes = panels(figure, len(rows), 1, sharey=True)
         for row, ax in zip(rows, axes, strict=True):
             _bars(results, ax, data, row, max(map(len, rows)), mean.shift if mean is not None else "")
@@ -150,20 +157,7 @@ def _method_legend(results: Results, figure: Figure, cells: Sequence[Cell]) -> N
         else Patch(facecolor=look.colour, hatch=look.hatch, edgecolor="white", label=title)
         for (title, look), cell in zip(looks_of(results).items(), cells, strict=True)
     ]
-    _legend(figure, patches)
-
-
-def _legend(figure: Figure, handles: Sequence[Artist]) -> None:
-    """A legend over the panels, with as many columns as the figure is wide enough for."""
-    renderer = FigureCanvasAgg(figure).get_renderer()
-    # No more columns than the same number of rows needs.
-    for columns in sorted(
-        {-(-len(handles) // rows) for rows in range(-(-len(handles) // 6), len(handles) + 1)}, reverse=True
-    ):
-        legend = figure.legend(handles=handles, loc="outside upper center", ncols=columns)
-        if columns == 1 or legend.get_window_extent(renderer).width < 0.98 * figure.bbox.width:
-            break
-        legend.remove()
+    legend_over(figure, patches)
 
 
 def _label_lines(results: Results, figure: Figure, ax: Axes, lines: pd.DataFrame, height: float) -> None:
@@ -172,7 +166,7 @@ def _label_lines(results: Results, figure: Figure, ax: Axes, lines: pd.DataFrame
         _label_ends(results, ax, lines, height)
         return
     looks = looks_of(results).items()
-    _legend(figure, [Line2D([], [], color=look.colour, marker=look.marker, label=title) for title, look in looks])
+    legend_over(figure, [Line2D([], [], color=look.colour, marker=look.marker, label=title) for title, look in looks])
 
 
 def _severity(results: Results, folder: Path, dataset: str, family: Family) -> Iterator[Drawing]:
@@ -187,7 +181,7 @@ def _severity(results: Results, folder: Path, dataset: str, family: Family) -> I
     name = f"{kind}_{dataset}"
     nets = results.architectures
     across = min(ACROSS, len(nets))
-    height = _height(results) if len(nets) == 1 else _legend_height(results) + 1.7 * -(-len(nets) // across)
+    height = _height(results) if len(nets) == 1 else legend_height(results) + 1.7 * -(-len(nets) // across)
     with saved(folder, name, COLUMN if _labelled(results) else WIDTH, height) as figure:
         axes = panels(figure, len(nets), across, sharey=True)
         for ax, architecture in zip(axes, nets, strict=True):
@@ -213,11 +207,7 @@ def _labelled(results: Results) -> bool:
 
 def _height(results: Results) -> float:
     """Inches of a panel: enough for the methods at the ends of its lines, or in a legend over it."""
-    return max(2.3, 0.5 + 0.14 * len(results.methods)) if _labelled(results) else _legend_height(results) + 2
-
-
-def _legend_height(results: Results) -> float:
-    return 0.1 + 0.03 * len(results.methods)
+    return max(2.3, 0.5 + 0.14 * len(results.methods)) if _labelled(results) else legend_height(results) + 2
 
 
 def _lines(results: Results, ax: Axes, lines: pd.Series) -> None:
@@ -286,7 +276,7 @@ def _training_of(results: Results, folder: Path, dataset: str, histories: Mappin
     first, alone = next(iter(histories)), len(results.architectures) == 1
     name = f"training_{dataset}" + ("" if first == results.architectures[0] else f"_{first}")
     errors = pd.concat(list(histories.values()))["test_error"] * MEASURES["error"].scale
-    height = _height(results) if alone else _legend_height(results) + 2.7
+    height = _height(results) if alone else legend_height(results) + 2.7
     with saved(folder, name, WIDTH, height) as figure:
         count = len(histories)
         axes = figure.subplots(*((1, 2) if alone else (2, count)), squeeze=False, sharey=False if alone else "row")
@@ -356,7 +346,7 @@ def _calibration(results: Results, folder: Path, dataset: str) -> Iterator[Drawi
     name = f"calibration_{dataset}"
     architecture = overall_architecture(results)
     titles = [method.title for method in results.methods]
-    tints = sns.light_palette(COLOURS[2], 1 + len(shown)).as_hex()[1:]
+    tints = [to_hex(TINTS(i / len(shown))) for i in range(1, 1 + len(shown))]
     data = results.tidy(dataset, architecture, shown).groupby(["label", "method"])["value"].agg(["mean", "std"])
     thickness = 0.84 / len(shown)
     with saved(folder, name, COLUMN, 0.8 + 0.08 * max(2, len(shown)) * len(titles)) as figure:
@@ -376,7 +366,7 @@ def _calibration(results: Results, folder: Path, dataset: str) -> Iterator[Drawi
         ax.grid(visible=False, axis="y")
         ax.set(xlabel=CONFIDENCE.label, xlim=(0, None), ylim=(len(titles) - 0.5, -0.5))
         if len(shown) > 1:
-            _legend(figure, [Patch(facecolor=tint, label=label) for label, tint in zip(shown, tints, strict=True)])
+            legend_over(figure, [Patch(facecolor=tint, label=label) for label, tint in zip(shown, tints, strict=True)])
     spread_out = ": means over seeds, whiskers ± one standard deviation." if len(results.config["seeds"]) > 1 else "."
     where = _where(results, f"{enumerated(list(shown))} images of {results.dataset_title(dataset)}")
     title = f"{CONFIDENCE.title} on {where}{spread_out}"

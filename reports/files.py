@@ -168,7 +168,7 @@ def read_table(
             wrong &= ~texts.str.lower().isin(["", "nan"])
         if column in whole:
             wrong = found.isna() | (found % 1 != 0)
-        for row in frame[wrong][:1].itertuples():
+        for row in frame[wrong][:1].itertuples() if wrong.any() else ():
             what = "whole number" if column in whole else "number"
             raise UserError(
                 f"{path}, row {_line(row)}: the {column} is '{getattr(row, column)}', which is no {what}; delete the "

@@ -11,6 +11,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 from matplotlib.container import BarContainer
@@ -39,17 +40,16 @@ class Tip(NamedTuple):
 
 
 def write_svg(figure: Figure, path: Path) -> None:
-    """Write a figure that is laid out; the same figure gives the same bytes, and ids of its own in any page."""
+    """Write a figure that is laid out, which loses its background; its bytes are reproducible, its ids its own."""
     names = _names(figure)
-    tips = [tip for ax in figure.axes for tip in _tips(ax, names)]
+    shapes = "".join(_shape(figure, tip) for ax in figure.axes for tip in _tips(ax, names))
     buffer = io.StringIO()
+    for patch in (figure.patch, *(ax.patch for ax in figure.axes)):
+        patch.set(facecolor="none", edgecolor="none")
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": path.stem}):
-        figure.savefig(
-            buffer, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        )
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
     text = buffer.getvalue()[buffer.getvalue().index("<svg") :]
     text = re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{path.stem}-", text)
-    shapes = "".join(_shape(figure, tip) for tip in tips)
     write_text(path, re.sub(r"</svg>\s*$", f"<g>{shapes}</g></svg>\n", text))
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 
 from augmix.suite.data.datasets import evenly, read_images
@@ -17,7 +16,7 @@ from reports.archives import answers_of
 from reports.findings import extremes
 from reports.loaded import Results
 from reports.quantities import MCE, Place
-from reports.style import COLOURS, WIDTH, Drawing, saved
+from reports.style import TINTS, WIDTH, Drawing, saved
 from reports.words import enumerated
 
 CLASSES = 20
@@ -102,7 +101,7 @@ def _classes(results: Results, folder: Path, dataset: str, names: Sequence[str])
 def _heat(ax: Axes, values: FloatArray, numbered: bool) -> None:
     """A cell per value, darker for higher ones, with its number where there is room."""
     most = float(values.max()) or 1.0
-    ax.imshow(values, cmap=sns.light_palette(COLOURS[2], as_cmap=True), vmin=0, vmax=most, aspect="auto")
+    ax.imshow(values, cmap=TINTS, vmin=0, vmax=most, aspect="auto")
     ax.grid(visible=False)
     ax.tick_params(length=0)
     for (row, column), value in np.ndenumerate(values) if numbered else ():
@@ -155,8 +154,8 @@ def _disagreements(results: Results, data: Path, folder: Path, dataset: str, nam
     each = (order[found.verdict[order] == verdict][:ACROSS] for verdict in (1, -1))
     rows = [chosen.tolist() for chosen in each if len(chosen)]
     name, side = f"disagreements_{dataset}", WIDTH / ACROSS
-    height = len(rows) * (side + TITLE)
-    with saved(folder, name, WIDTH, height) as figure:
+    width, height = side * max(map(len, rows)), len(rows) * (side + TITLE)
+    with saved(folder, name, width, height) as figure:
         ax = figure.add_axes((0, 0, 1, 1))  # one for all of them: axes are slow
         for row, column, image in [(r, c, image) for r, chosen in enumerate(rows) for c, image in enumerate(chosen)]:
             left, bottom = column * side, height - (row + 1) * (side + TITLE)
@@ -165,7 +164,7 @@ def _disagreements(results: Results, data: Path, folder: Path, dataset: str, nam
             shares = " → ".join(f"{100 * of[image]:.0f}" for of in (found.standard, found.augmix))
             title = f"{_named(names, found.labels[image])}\n{shares} %"
             ax.text(left + 0.47 * side, bottom + 0.96 * side, title, fontsize=6.5, ha="center", va="bottom")
-        ax.set(xlim=(0, WIDTH), ylim=(0, height))
+        ax.set(xlim=(0, width), ylim=(0, height))
         ax.set_axis_off()
         figure.set_layout_engine("none")
     yield Drawing("disagreements", name, _caption(results, dataset, testset, found))

@@ -1,6 +1,7 @@
 """Our figures beside the literature's, those of paper_results.yaml, where data set, net and method match."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -80,8 +81,13 @@ def their_name(results: Results, method: PrintedMethod) -> str | None:
     return "augmix_stylized" if (views, loss) == (STYLIZED, "augmix") else None
 
 
-def published() -> Iterator[PublishedFigure]:
+@cache
+def published() -> tuple[PublishedFigure, ...]:
     """Every published figure: all cells of the paper's tables, then RobustBench's."""
+    return tuple(_published())
+
+
+def _published() -> Iterator[PublishedFigure]:
     paper = paper_results()
     tables = paper["augmix_iclr2020"]
     for loader in ("cifar10", "cifar100"):

@@ -14,7 +14,7 @@ from pathlib import Path
 from augmix.errors import UserError
 from augmix.suite.io.files import atomic, write_text
 from reports.details import draw_details
-from reports.document import document
+from reports.document import document, latest
 from reports.figures import draw_all
 from reports.latex import as_latex
 from reports.layout import as_csv, as_markdown
@@ -41,6 +41,7 @@ def build_report(experiment_folder: Path, data_folder: Path) -> Path:
     for name in ("tables", "figures"):
         (experiment_folder / name).mkdir(exist_ok=True)
     folder = experiment_folder / "figures"
+    latest(results)  # It reads the histories, which both processes need.
     with _beside(lambda: _drawn(results, data_folder, folder)) as drawing:
         tables = all_tables(results)
         for table in tables:

@@ -56,6 +56,14 @@ def differences(results: Results, place: Place, theirs: str, measure: str) -> st
 
     `theirs` is the published method, `measure` the published measure.
     """
+    key = ("recipe", place, theirs, measure)
+    if key not in results.memory:
+        results.memory[key] = "; ".join(_differences(results, place, theirs, measure)) or "–"
+    found: str = results.memory[key]
+    return found
+
+
+def _differences(results: Results, place: Place, theirs: str, measure: str) -> list[str]:
     recipe = recipe_of(results.datasets[place.dataset]["loader"], place.architecture, theirs)
     architectures, methods = ({e["name"]: e for e in results.config[key]} for key in ("architectures", "methods"))
     method = methods[place.method]
@@ -64,21 +72,19 @@ def differences(results: Results, place: Place, theirs: str, measure: str) -> st
         training = merge(training, entry.get("training") or {})
     training = {**training, **_used(results, place)}
     given = parameters_of(method, results.config.get("method_packages") or [])
-    said = [
+    return [
         *_test_images(results, place.dataset, recipe, measure),
         *_training_images(results, place.dataset, recipe),
         *_training(training, recipe),
         *_parameters(given, recipe),
         *recipe.departures,
     ]
-    return "; ".join(said) or "–"
 
 
 def _used(results: Results, place: Place) -> dict[str, Any]:
     """The precision that a run was trained in, which `auto` leaves open; nothing where no run says so."""
-    runs = results.runs
-    mine = (runs["dataset"] == place.dataset) & (runs["arch"] == place.architecture) & (runs["method"] == place.method)
-    used = (results.provenance(run).get("precision") for run in records(runs[mine & (runs["status"] == "done")]))
+    done = (run for run in records(results.runs_at(place)) if run["status"] == "done")
+    used = (results.provenance(run).get("precision") for run in done)
     return {"precision": found} if (found := next(filter(None, used), None)) else {}
 
 

@@ -70,16 +70,13 @@ def augmix_views(images: np.ndarray) -> list[np.ndarray]:
     """Each image (uint8, HWC) followed by its views under AugMix; always the same ones."""
     import torch
 
-    from augmix import AugMix
+    from augmix.mixing import Sampler, apply
 
-    transform = AugMix()
-    rows = []
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        for image in np.array(images):
-            copies = torch.from_numpy(image).permute(2, 0, 1).repeat(VIEWS, 1, 1, 1)
-            views = transform(copies).permute(0, 2, 3, 1).numpy()
-            rows.append(np.concatenate([image[None], views]))
+    rng, rows = np.random.default_rng(0), []
+    for image in np.array(images):
+        copies = torch.from_numpy(image).permute(2, 0, 1).repeat(VIEWS, 1, 1, 1)
+        mixed = apply(copies, Sampler().sample(VIEWS, image.shape[:2], rng))
+        rows.append(np.concatenate([image[None], mixed.round().byte().permute(0, 2, 3, 1).numpy()]))
     return rows
 
 

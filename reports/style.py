@@ -1,14 +1,17 @@
 """The look of the figures: colours that the colour-blind can tell apart, type, and files without dates."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
 
 import matplotlib as mpl
-import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import FigureCanvasPdf
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from augmix.suite.io.files import atomic
@@ -19,6 +22,8 @@ WIDTH = 6.75
 """Inches: the width of the report's text."""
 COLUMN = 3.25
 """Inches: the width of one of its two columns."""
+ACROSS = 4
+"""Architectures side by side."""
 # Okabe and Ito's palette without its yellow, which is too faint on paper, and shades of Paul Tol's muted one: the
 # colours of what is no method.
 COLOURS = (
@@ -27,26 +32,41 @@ COLOURS = (
 )  # fmt: skip
 MARKERS = "osD^vPXd<>ph"
 HATCHES = ("", "////", "....", "xxxx")
+TINTS = LinearSegmentedColormap.from_list("tints", ["#eff1f3", COLOURS[2]])
+"""From nearly white to a colour of no method."""
 STYLE: dict[str, Any] = {
+    "text.color": ".15",
+    "font.size": 9.12,
     "font.family": ["STIXGeneral", "DejaVu Sans"],  # the latter for letters of other scripts; Matplotlib brings both
     "mathtext.fontset": "stix",
+    "legend.fontsize": 8.36,
     "legend.frameon": False,
     "legend.handlelength": 1.2,
     "legend.columnspacing": 1.4,
+    "axes.labelsize": 9.12,
+    "axes.labelcolor": ".15",
+    "axes.titlesize": 9.12,
     "axes.edgecolor": "black",
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "axes.grid": True,
     "axes.grid.axis": "y",
+    "axes.axisbelow": True,
     "axes.linewidth": 0.6,
     "grid.color": "#e4e4e4",
     "grid.linewidth": 0.5,
-    "xtick.bottom": True,
-    "ytick.left": True,
+    "xtick.color": ".15",
+    "ytick.color": ".15",
+    "xtick.labelsize": 8.36,
+    "ytick.labelsize": 8.36,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
-    "xtick.major.size": 3.5,
-    "ytick.major.size": 3.5,
+    "lines.linewidth": 1.2,
     "lines.markersize": 3.5,
+    "lines.solid_capstyle": "round",
+    "patch.edgecolor": "white",
+    "patch.linewidth": 0.8,
+    "patch.force_edgecolor": True,
     "hatch.linewidth": 0.5,
     "pdf.fonttype": 42,
 }
@@ -73,8 +93,9 @@ class Look(NamedTuple):
         return {"color": self.colour, "marker": self.marker, "markeredgecolor": "white", "markeredgewidth": 0.4}
 
 
-# The colours were searched for: any two are at least 10 apart (CIEDE2000) also to deuteranopes and protanopes. In grey
-# print, methods of the default experiment with about the same lightness have different hatches and markers.
+# The colours were searched for: any two of the default experiment are at least 10 apart (CIEDE2000), of all 8, also to
+# deuteranopes and protanopes. In grey print, methods of it and of since2020.yaml with about the same lightness have
+# different hatches, and of either experiment different markers.
 LOOKS = {
     "standard": Look("#4d4d4d", "o"),
     "augmix": Look("#d55e00", "s"),
@@ -96,21 +117,20 @@ LOOKS = {
     "no_jsd_all_views": Look("#5947a6", "P", "...."),
     "random_autoaugment_all_views": Look("#5900ff", "X", "////"),
     "randaugment": Look("#63b451", "*"),
-    "trivialaugment": Look("#6c903f", "P"),
+    "trivialaugment": Look("#6c903f", "P", "xxxx"),
     "label_smoothing": Look("#f3c6bd", "D", "...."),
-    "pixmix": Look("#b44851", "d"),
-    "ipmix": Look("#249087", "v", "...."),
+    "pixmix": Look("#b44851", "d", "\\\\\\\\"),
+    "ipmix": Look("#249087", "v", "++++"),
     "prime": Look("#8763b4", "p", "////"),
-    "noisymix": Look("#1bab87", "<"),
+    "noisymix": Look("#1bab87", "<", "xxxx"),
     "augmax": Look("#63aba2", "h", "////"),
 }
 """The look of every method that ships with the suite, by its name."""
 
 
 def styled() -> AbstractContextManager[None]:
-    """Seaborn's paper theme with our style on top, whatever the user's own settings are."""
-    theme = {**sns.plotting_context("paper", font_scale=0.95), **sns.axes_style("whitegrid", rc=STYLE), **STYLE}
-    return mpl.rc_context({**mpl.rcParamsDefault, **theme})
+    """Our style, whatever the user's own settings are."""
+    return mpl.rc_context({**mpl.rcParamsDefault, **STYLE})
 
 
 @contextmanager
@@ -119,11 +139,16 @@ def saved(folder: Path, name: str, width: float, height: float) -> Iterator[Figu
     with styled():
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure
+        figure.set_dpi(200)
+        if (engine := figure.get_layout_engine()) is not None:
+            engine.execute(figure)
+        figure.set_layout_engine("none")  # It is laid out; `savefig` would draw it once more to find that out.
         with atomic(folder / f"{name}.png") as path:
-            figure.savefig(path, format="png", dpi=200, metadata={"Software": None})
-        figure.set_layout_engine("none")  # It is laid out.
+            FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+        figure.set_dpi(300)
         with atomic(folder / f"{name}.pdf") as path:
-            figure.savefig(path, format="pdf", dpi=300, metadata={"CreationDate": None})
+            FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})
+        figure.set_dpi(100)
         write_svg(figure, folder / f"{name}.svg")
 
 
@@ -133,6 +158,24 @@ def panels(figure: Figure, count: int, across: int, **shared: Any) -> list[Axes]
     for ax in axes[count:]:
         ax.set_axis_off()
     return list(axes[:count])
+
+
+def legend_over(figure: Figure, handles: Sequence[Artist]) -> None:
+    """A legend over the panels, with as many columns as the figure is wide enough for."""
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    # No more columns than the same number of rows needs.
+    for columns in sorted(
+        {-(-len(handles) // rows) for rows in range(-(-len(handles) // 6), len(handles) + 1)}, reverse=True
+    ):
+        legend = figure.legend(handles=handles, loc="outside upper center", ncols=columns)
+        if columns == 1 or legend.get_window_extent(renderer).width < 0.98 * figure.bbox.width:
+            break
+        legend.remove()
+
+
+def legend_height(results: Results) -> float:
+    """Inches that a legend of all methods over the panels takes, about."""
+    return 0.1 + 0.03 * len(results.methods)
 
 
 def looks_of(results: Results) -> dict[str, Look]:

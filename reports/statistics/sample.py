@@ -1,8 +1,8 @@
 """The statistics' input: a figure of every run, and how it would vary over other seeds and other test images."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -17,6 +17,8 @@ Run = TypeVar("Run")
 
 DRAWS = 10_000
 """Bootstrap samples."""
+FEW_IMAGES = 2000
+"""Of up to so many images the bootstrap samples are kept: all figures of an experiment share them."""
 RESAMPLING_SEED = 20_200_425
 """Every sample of N images is resampled alike, so that the same inputs give the same bytes."""
 RELATIVE_ROUNDING = 1e-12
@@ -136,7 +138,8 @@ class Sample:
         """
         assert self.scores is not None
         per_method = self.scores @ self.averaging.T
-        return np.concatenate([weights @ per_method for weights in _resamples(self.images)]) / self.images
+        blocks = (weights.astype(np.float64) for weights in _resamples(self.images))
+        return np.concatenate([weights @ per_method for weights in blocks]) / self.images
 
     def image_degrees_of_freedom(self, contrast: FloatArray) -> float:
         """How well the variance over images of a (M,) contrast is known: 2 E² / Var, in [1, N − 1].
@@ -178,8 +181,17 @@ def _column(values: npt.ArrayLike, name: str, seed: int) -> FloatArray:
     return column
 
 
-def _resamples(images: int) -> Iterator[FloatArray]:
+def _resamples(images: int) -> Iterable[npt.NDArray[np.uint8]]:
     """Blocks of (rows, N) weights: how often each image is in a sample of N images with replacement."""
+    return _kept_resamples(images) if images <= FEW_IMAGES else _drawn_resamples(images)
+
+
+@lru_cache(maxsize=4)
+def _kept_resamples(images: int) -> list[npt.NDArray[np.uint8]]:
+    return list(_drawn_resamples(images))
+
+
+def _drawn_resamples(images: int) -> Iterator[npt.NDArray[np.uint8]]:
     rng = np.random.default_rng([RESAMPLING_SEED, images])
     rows = max(1, 2**20 // images)  # blocks that stay in the cache
     offsets = np.arange(rows)[:, None] * images
@@ -187,4 +199,4 @@ def _resamples(images: int) -> Iterator[FloatArray]:
         count = min(rows, DRAWS - begin)
         places = rng.integers(0, images, (count, images), dtype=np.int32) + offsets[:count]
         weights = np.bincount(places.ravel(), minlength=count * images).reshape(count, images)
-        yield weights.astype(np.float64)
+        yield weights.astype(np.uint8)  # of 1 on average: 255 is out of reach

@@ -51,6 +51,29 @@ def test_a_reliability_diagram_has_the_accuracy_at_each_confidence(
     assert [ax.get_ylabel() for ax in severities] == ["RMS calibration error (%)", "Expected calibration error (%)"]
 
 
+def test_several_nets_share_one_row_of_panels(predicted: Synthetic, tmp_path: Path, drawn: dict[str, Figure]) -> None:
+    predicted.architectures, predicted.seeds = ("smallnet", "allconv"), (0,)
+    results = load(predicted.write(), predicted.data)
+    [drawing] = draw_confidence(results, tmp_path, "digits")
+    clean, _, rms, _ = drawn[drawing.name].axes
+    folder = predicted.folder / "digits"
+    found = [
+        predictions.read(folder / f"{net}/augmix/seed0/predictions/clean.npz", ("clean",))
+        for net in predicted.architectures
+    ]
+    told = np.concatenate([archive.shifts["clean"]["confidence"].astype(float) for archive in found])
+    right = np.concatenate([archive.shifts["clean"]["prediction"] == archive.labels for archive in found])
+    last = told > 14 / 15
+    assert last.sum() >= 30
+    assert np.asarray(clean.lines[2].get_xydata(), float)[-1] == pytest.approx(
+        [100 * told[last].mean(), 100 * right[last].mean()]
+    )
+    where = {"method": "augmix", "testset": "C", "shift": "mean", "severity": 5, "metric": "rms_calibration"}
+    errors = [100 * predicted.value(arch=net, **where) for net in predicted.architectures]
+    assert float(np.asarray(rms.lines[1].get_ydata(), float)[-1]) == pytest.approx(np.mean(errors))
+    assert "all nets together" in drawing.caption
+
+
 def test_calibration_by_severity_begins_with_clean_images_and_has_the_seeds_spread(
     synthetic: Synthetic, tmp_path: Path, drawn: dict[str, Figure]
 ) -> None:

@@ -8,8 +8,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from augmix.suite.evaluate import predictions
-from reports.images import class_errors, disagreement, draw_images
+from reports.images import ACROSS, class_errors, disagreement, draw_images
 from reports.loaded import load
+from reports.style import WIDTH
 from tests.reports.synthetic import Synthetic
 
 
@@ -72,6 +73,8 @@ def test_the_sheet_shows_the_images_that_divide_most(
     found = disagreement(results, "digits", corrupted)
     assert found is not None
     gain = np.where(found.verdict == 1, found.standard - found.augmix, -1)
+    columns = max((found.verdict == 1).sum(), (found.verdict == -1).sum())
+    assert drawn[sheet.name].get_figwidth() == pytest.approx(WIDTH / ACROSS * min(ACROSS, columns))
     first = drawn[sheet.name].axes[0]
     image = int(np.asarray(first.images[0].get_array())[0, 0, 0])
     assert image == gain.argmax()

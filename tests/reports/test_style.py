@@ -1,9 +1,11 @@
 """Colours that everybody can tell apart."""
 
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from augmix.registry import method_names
 from reports.style import LOOKS
@@ -24,6 +26,7 @@ TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
 )
 DEFAULT = list(LOOKS)[:12]
+SINCE = Path(__file__).parents[2] / "config" / "since2020.yaml"
 
 
 def lab(colour: str, vision: str = "normal") -> Array:
@@ -89,10 +92,12 @@ def test_any_two_methods_are_told_apart(vision: str) -> None:
     assert apart["standard", "augmix"] > 25
 
 
-def test_methods_of_the_default_experiment_are_told_apart_in_grey_print() -> None:
+def test_methods_of_an_experiment_are_told_apart_in_grey_print() -> None:
     """Those with the same hatch differ in lightness; every one has a marker of its own."""
-    assert len({LOOKS[name].marker for name in DEFAULT}) == len(DEFAULT)
-    lightness = {name: lab(LOOKS[name].colour)[0] for name in DEFAULT}
-    for one, other in combinations(DEFAULT, 2):
+    since = yaml.safe_load(SINCE.read_text(encoding="utf-8"))["methods"]
+    for names in (DEFAULT, since):
+        assert len({LOOKS[name].marker for name in names}) == len(names)
+    lightness = {name: lab(LOOKS[name].colour)[0] for name in {*DEFAULT, *since}}
+    for one, other in combinations(lightness, 2):
         if LOOKS[one].hatch == LOOKS[other].hatch:
             assert abs(lightness[one] - lightness[other]) > 4, (one, other)

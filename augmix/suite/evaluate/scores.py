@@ -59,12 +59,13 @@ def _risk_coverage(numbers: np.ndarray, labels: np.ndarray) -> FloatArray:
     """
     _, level = np.unique(-numbers["confidence"].astype(float), return_inverse=True)
     wrong, each, count = numbers["prediction"] != labels, np.bincount(level), np.arange(1, len(level) + 1)
+    ordered = np.sort(level)
 
     def shared(values: np.ndarray) -> np.ndarray:
         """Values of places, averaged over the places of each image's confidence."""
-        return np.asarray((np.bincount(np.sort(level), values) / each)[level])
+        return np.asarray((np.bincount(ordered, values) / each)[level])
 
-    risk = np.cumsum((np.bincount(level, wrong) / each)[np.sort(level)]) / count
+    risk = np.cumsum((np.bincount(level, wrong) / each)[ordered]) / count
     rest, later = (np.cumsum(values[::-1])[::-1] for values in (1 / count, risk / count))
     return shared(risk) + wrong * shared(rest) - shared(later)
 

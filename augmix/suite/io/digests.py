@@ -51,7 +51,6 @@ PACKAGES = {
     "numpy": "numpy",
     "pandas": "pandas",
     "scipy": "scipy",
-    "seaborn": "seaborn",
     "sklearn": "scikit-learn",
     "statsmodels": "statsmodels",
     "torch": "torch",
