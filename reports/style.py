@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 import matplotlib as mpl
+import seaborn as sns
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import FigureCanvasPdf
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from augmix.suite.io.files import atomic
@@ -32,41 +32,28 @@ COLOURS = (
 )  # fmt: skip
 MARKERS = "osD^vPXd<>ph"
 HATCHES = ("", "////", "....", "xxxx")
-TINTS = LinearSegmentedColormap.from_list("tints", ["#eff1f3", COLOURS[2]])
+TINTS = sns.light_palette(COLOURS[2], as_cmap=True)
 """From nearly white to a colour of no method."""
 STYLE: dict[str, Any] = {
-    "text.color": ".15",
-    "font.size": 9.12,
     "font.family": ["STIXGeneral", "DejaVu Sans"],  # the latter for letters of other scripts; Matplotlib brings both
     "mathtext.fontset": "stix",
-    "legend.fontsize": 8.36,
     "legend.frameon": False,
     "legend.handlelength": 1.2,
     "legend.columnspacing": 1.4,
-    "axes.labelsize": 9.12,
-    "axes.labelcolor": ".15",
-    "axes.titlesize": 9.12,
     "axes.edgecolor": "black",
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.grid": True,
     "axes.grid.axis": "y",
-    "axes.axisbelow": True,
     "axes.linewidth": 0.6,
     "grid.color": "#e4e4e4",
     "grid.linewidth": 0.5,
-    "xtick.color": ".15",
-    "ytick.color": ".15",
-    "xtick.labelsize": 8.36,
-    "ytick.labelsize": 8.36,
+    "xtick.bottom": True,
+    "ytick.left": True,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
-    "lines.linewidth": 1.2,
+    "xtick.major.size": 3.5,
+    "ytick.major.size": 3.5,
     "lines.markersize": 3.5,
-    "lines.solid_capstyle": "round",
-    "patch.edgecolor": "white",
-    "patch.linewidth": 0.8,
-    "patch.force_edgecolor": True,
     "hatch.linewidth": 0.5,
     "pdf.fonttype": 42,
 }
@@ -129,8 +116,9 @@ LOOKS = {
 
 
 def styled() -> AbstractContextManager[None]:
-    """Our style, whatever the user's own settings are."""
-    return mpl.rc_context({**mpl.rcParamsDefault, **STYLE})
+    """Seaborn's paper theme with our style on top, whatever the user's own settings are."""
+    theme = {**sns.plotting_context("paper", font_scale=0.95), **sns.axes_style("whitegrid", rc=STYLE), **STYLE}
+    return mpl.rc_context({**mpl.rcParamsDefault, **theme})
 
 
 @contextmanager

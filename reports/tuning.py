@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
+import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 
 from augmix.suite.config.sweeps import definitions
@@ -144,10 +145,11 @@ def draw_curve(
     seeds = {
         at: results.seeds(Place(*place, method), quantity) for at, (_, method) in zip(x, sweep.values, strict=True)
     }
-    shown = sorted(at for at, values in seeds.items() if len(values))
-    means, deviations = ([getattr(seeds[at], of)() for at in shown] for of in ("mean", "std"))
-    ax.errorbar(shown, means, np.nan_to_num(deviations), fmt="none", ecolor=colour, elinewidth=0.6)
-    ax.plot(shown, means, color=colour, marker=marker, markeredgecolor="white", markeredgewidth=0.4, label=label)
+    data = pd.DataFrame([(at, value) for at, values in seeds.items() for value in values], columns=["x", "y"])
+    sns.lineplot(
+        data, x="x", y="y", errorbar="sd", err_style="bars", err_kws={"elinewidth": 0.6}, color=colour, marker=marker,
+        label=label, legend=False, ax=ax,
+    )  # fmt: skip
     for at, (_, method) in zip(x, sweep.values, strict=True):
         if method == chosen and len(seeds[at]):
             ax.plot(at, seeds[at].mean(), "o", ms=9, mfc="none", mec=colour, mew=0.8)

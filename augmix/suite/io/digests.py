@@ -51,6 +51,7 @@ PACKAGES = {
     "numpy": "numpy",
     "pandas": "pandas",
     "scipy": "scipy",
+    "seaborn": "seaborn",
     "sklearn": "scikit-learn",
     "statsmodels": "statsmodels",
     "torch": "torch",
