@@ -12,6 +12,7 @@ from reports.layout import CONFIDENCE, Answer, Column, Row, Table, blocks, frame
 from reports.loaded import Results
 from reports.names import architecture_title, headline_phrase, headline_title, spaced
 from reports.quantities import CLEAN_ERROR, Cell, Place, Quantity, headline_of
+from reports.significance import would_be_found
 from reports.words import difference_in_words, is_nothing, plural, sentence
 
 FEWEST = 4
@@ -211,8 +212,9 @@ def _against_standard(results: Results, found: Sequence[tuple[str, str, Quantity
         for one in contrasts(results, [pair], quantity, family).values()
     ]
     judged = as_family([one for *_, one in alone], family)
-    return [
+    said = [
         f"On {where}, AugMix's error on {name}, beside that of standard training, {_verb(one)} "
         f"{difference_in_words(one)}."
         for (where, name, _), one in zip(alone, judged, strict=True)
     ]
+    return [*said, *would_be_found(judged, "these errors")]

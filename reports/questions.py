@@ -12,6 +12,7 @@ from reports.layout import Answer, Column, Row, Table, framed
 from reports.loaded import Results
 from reports.names import PrintedMethod, architecture_title
 from reports.quantities import CLEAN_ERROR, MCE, MFP, POOLED_CALIBRATION, VALIDATION, Cell, Place, Quantity
+from reports.significance import would_be_found
 from reports.since import since
 from reports.style import COLOURS, COLUMN, MARKERS, WIDTH, Drawing, panels, saved
 from reports.tuning import LOSSES, consistency_losses, decided_by_title, draw_curve
@@ -106,6 +107,7 @@ def _consistency(results: Results) -> Answer | None:
         points = [_cell(results, one) for one in found.values()]
         differences.append(Row((*place[:2], place.method), _on(results, *place[:2]), label, points))
         text += [_against_jsd(results, label, place, name, one) for name, one in found.items() if one is not None]
+    text += would_be_found(judged["mce"].values(), "mCE") if "mce" in judged else []
     keys = ["dataset", "architecture", "method"]
     heads = {"weight": "λ", "validation": "Validation error"} | {name: HEADS[name] for name in measured}
     tables = [
@@ -203,11 +205,13 @@ def _attention(results: Results) -> Answer | None:
         text += _against_convolution(results, dataset, list(product(attention, others)), [standard, augmix])
         both = [(one, other) for one, other in product(attention, others) if {one, other} <= gains.keys()]
         found = [interaction(gains[one], gains[other]) for one, other in both]
-        for (one, other), more in zip(both, as_family(found, "gains on two nets"), strict=True):
+        judged = as_family(found, "gains on two nets")
+        for (one, other), more in zip(both, judged, strict=True):
             text.append(
                 f"AugMix's gain on {architecture_title(one)}, beside that on {architecture_title(other)}, is "
                 f"{difference_in_words(more)}."
             )
+        text += would_be_found(judged, "gains")
     heads = {"parameters": ("", "Parameters"), "clean_standard": ("Clean error", standard.title)}
     heads |= {"clean_augmix": ("Clean error", augmix.title), "mce_standard": ("mCE", standard.title)}
     heads |= {"mce_augmix": ("mCE", augmix.title), "gain": ("mCE", "Gain")}
@@ -266,7 +270,7 @@ def _fmix(results: Results) -> Answer | None:
             [_cell(results, between(results, place, base, q) if place != base else None) for q in (CLEAN_ERROR, MCE)]
         ]
     ]
-    text, lower = [], []
+    text, lower, judged = [], [], []
     for (dataset, architecture), method in product(places, mixes):
         place, base = (Place(dataset, architecture, m.name) for m in (method, augmix))
         for quantity, what in ((CLEAN_ERROR, "clean error"), (MCE, "mCE")):
@@ -276,6 +280,7 @@ def _fmix(results: Results) -> Answer | None:
                 f"{theirs}{compared(results, place, base, quantity)}."
             )
             found_here = between(results, place, base, quantity)
+            judged += [found_here] if found_here is not None else []
             if found_here is not None and found_here.significant and found_here.points < 0:
                 lower.append(f"the {what} of {method.title}")
     found = (
@@ -284,6 +289,7 @@ def _fmix(results: Results) -> Answer | None:
         else "no figure of FMix is shown to beat AugMix's"
     )
     text.insert(0, f"In these runs, {found}.")
+    text += would_be_found(judged, "these figures")
     views = [dict(parts[method.name]["views"]) for method in mixes]
     policies = [found["autoaugment"].get("policy", KNOWN_POLICIES[0]) for found in views if "autoaugment" in found]
     given = [policy for policy in policies if policy not in KNOWN_POLICIES]

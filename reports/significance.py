@@ -1,6 +1,6 @@
 """The report's sentences on its statistics: what an interval covers, the families, what can be detected at all."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -68,6 +68,22 @@ def statistics_in_words(results: Results) -> list[str]:
     if why := reasons(results):
         said.append(PREDICTED.format(why=enumerated(why)))
     return said
+
+
+def would_be_found(compared: Iterable[Compared], figure: str) -> list[str]:
+    """A sentence on the differences in a figure that are not significant: how great a true one would be found."""
+    least = [
+        difference * one.measure.scale
+        for one in compared
+        if not one.significant and (difference := detectable_difference(one.difference, POWER)) is not None
+    ]
+    if not least:
+        return []
+    span = " to ".join(dict.fromkeys(decimal(end, end, 1) for end in (min(least), max(least))))
+    return [
+        f"Where a difference in {figure} is not significant here, a true one of {span} points would be found so in "
+        "four of five such experiments."
+    ]
 
 
 def _spread(known: Evidence, figure: str) -> list[str]:

@@ -9,7 +9,7 @@ from reports.loaded import Results
 from reports.names import architecture_title
 from reports.quantities import CLEAN_ERROR, MCE, Place
 from reports.reproduction import Ordered, ends
-from reports.significance import overall_architecture
+from reports.significance import overall_architecture, would_be_found
 from reports.words import count_word, difference_in_words, enumerated, is_nothing, plural
 
 
@@ -66,6 +66,7 @@ def since(results: Results) -> Answer | None:
                 f"On {where}, {method.title}'s mCE, beside AugMix's, {'shows' if is_nothing(found) else 'is'} "
                 f"{difference_in_words(found)}; published are {published} on CIFAR-10 ({claim.source})."
             )
+        text += would_be_found(compared.values(), "mCE")
         kinds = [f"{count_word(count)} {ends(key, count)}" for key, count in verdicts.items()]
         if kinds:
             text.append(f"Of {plural(verdicts.total(), 'published order')}, {enumerated(kinds)} on {where}.")
