@@ -16,7 +16,7 @@ from augmix.errors import UserError
 
 
 class _Split(nn.Module):
-    """What `split` puts before a batch norm's class."""
+    """`split` puts it before a batch norm's class."""
 
     others: nn.Module
     """The batch norm of the views after the first."""

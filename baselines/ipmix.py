@@ -139,7 +139,7 @@ def _patch(
     chances: Tensor,
     wrap: bool,
 ) -> None:
-    """What the compiled `patch` does, for images on other devices."""
+    """The compiled `patch` in torch, for images on other devices."""
     device, (height, width) = images.device, images.shape[2:]
     (top, bottom, left, right), row, column = bounds.T[..., None], np.arange(height), np.arange(width)
     rows, columns = (row >= top) & (row < bottom), (column >= left) & (column < right)
@@ -180,4 +180,4 @@ def rectangles(count: int, size: tuple[int, int], rng: np.random.Generator) -> n
 
 
 TABLES = torch.stack([SHARES, (2 * SHARES).log(), LOGARITHMS])
-"""What the compiled `patch` reads of values of 8 bits."""
+"""Tables of values of 8 bits that the compiled `patch` reads."""

@@ -1,7 +1,7 @@
 """PixMix (Hendrycks et al., 2022): the image mixed, in some rounds, with fractals and augmented copies of itself.
 
 It starts from the image or from the image after one operation. Each round adds to it or multiplies it by a picture or
-the image after another operation, with weights that leave most of it, and clips the result.
+the image after another operation, with random weights, and clips the result.
 
 Departures:
     - The operations are AugMix's nine, which are bit-equal to Pillow's: the default of their code. The commands that
@@ -135,6 +135,6 @@ def multiply(images: Tensor, others: Tensor, first: Tensor, second: Tensor) -> T
 
 SHARES = torch.arange(256, dtype=torch.float32) / 255
 LOGARITHMS = (2 * SHARES).clamp(min=1e-37).log()
-"""Of the values of 8 bits: as shares of 255, and the logarithms that `multiply` takes."""
+"""The values of 8 bits as shares of 255, and the logarithms that `multiply` takes."""
 ADD, MULTIPLY = (add, _kernels.add, SHARES), (multiply, _kernels.multiply, LOGARITHMS / math.log(2))
 """The ways of mixing: for tensors; compiled, in place; and what the latter reads of values of 8 bits."""

@@ -38,7 +38,7 @@ COMMANDS = (
     f"collect{CONFIG}", f"report{CONFIG}", f"show {RESULTS_FOLDER}", f"compare {RESULTS_FOLDER} {RESULTS_FOLDER}",
     f"release{CONFIG} --output weights", f"track sync{CONFIG}", f"status{CONFIG}", f"plan{CONFIG}",
 )  # fmt: skip
-"""What is left out does the same as one of these (`corrupt`, `perturb`, `reproduce`), or reads one image."""
+"""The commands that are left out do the same as one of these (`corrupt`, `perturb`, `reproduce`), or read one image."""
 
 
 def experiment(folder: Path, images: int) -> None:

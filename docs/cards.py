@@ -40,7 +40,7 @@ class Documented(NamedTuple):
     """A method as its file has it."""
 
     paragraphs: list[str]
-    """What it does, after the first line."""
+    """The account of what it does, after the first line."""
     departures: list[str]
     defaults: dict[str, str]
     described: dict[str, tuple[str, str]]

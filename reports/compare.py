@@ -92,7 +92,10 @@ def _side(given: Path) -> Side:
     given = given.resolve()
     folder = next((path for path in (given, *given.parents[:4]) if (path / "experiment.yaml").is_file()), None)
     if folder is None:
-        raise UserError(f"{given} is neither a results folder nor a run inside of one: there is no experiment.yaml")
+        raise UserError(
+            f"{given} is neither a results folder nor a run inside of one: there is no experiment.yaml, which is "
+            "written when all runs have ended"
+        )
     data = expanded(read_config(folder / "experiment.yaml")["folders"]["data"])
     results = load(folder, data)
     if given == folder:

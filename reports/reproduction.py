@@ -236,7 +236,12 @@ def counted(results: Results) -> list[str]:
         if kinds:
             orders = plural(verdicts.total(), "ordering")
             on = results.dataset_title(dataset)
-            said.append(f"Of the paper's {orders} of these methods by mCE, {enumerated(kinds)} on {on}.")
+            if verdicts.total() == 1:
+                said.append(
+                    f"The paper's ordering of two of these methods by mCE {kinds[0].partition(' ')[2]} on {on}."
+                )
+            else:
+                said.append(f"Of the paper's {orders} of these methods by mCE, {enumerated(kinds)} on {on}.")
     return said
 
 

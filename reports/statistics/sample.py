@@ -18,7 +18,7 @@ Run = TypeVar("Run")
 DRAWS = 10_000
 """Bootstrap samples."""
 FEW_IMAGES = 2000
-"""Of up to so many images the bootstrap samples are kept: all figures of an experiment share them."""
+"""The most images whose bootstrap samples are kept: all figures of an experiment share them."""
 RESAMPLING_SEED = 20_200_425
 """Every sample of N images is resampled alike, so that the same inputs give the same bytes."""
 RELATIVE_ROUNDING = 1e-12

@@ -16,7 +16,7 @@ from tests.baselines.conftest import Elsewhere
 
 
 def inside_of(count: int, size: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Which pixels are in each rectangle: bool (count, H, W)."""
+    """The pixels in each rectangle: bool (count, H, W)."""
     top, bottom, left, right = rectangles(count, size, rng).T[..., None, None]
     row, column = np.mgrid[: size[0], : size[1]]
     return (row >= top) & (row < bottom) & (column >= left) & (column < right)

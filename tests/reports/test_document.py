@@ -140,9 +140,9 @@ def test_compute_is_the_mean_over_the_finished_seeds_of_cpu_time_or_of_a_gpu(syn
     synthetic.run_changes = {row: {"train_cpu_seconds": seconds} for row, seconds in cpu.items()}
     synthetic.write()
     made = document_of(synthetic)
-    assert rows_of(made, "times") == {"Digits": ["25 s", "2.0 h", "–"]}
+    assert rows_of(made, "times") == {"Digits": ["25 s", "2 h 0 min", "–"]}
     assert made["tables"]["times"]["caption"].startswith("CPU time of a training")
-    assert rows_of(made, "provenance")["CPU time of all trainings"] == ["2.0 h, three runs"]
+    assert rows_of(made, "provenance")["CPU time of all trainings"] == ["2 h 1 min, three runs"]
     synthetic.run_changes = {row: {"device": "NVIDIA H100", "train_seconds": 40.0} for row in (0, 1, 2, 4, 5)}
     synthetic.write()
     made = document_of(synthetic)

@@ -133,3 +133,19 @@ def test_the_tables_are_those_of_the_figures_of_record() -> None:
             assert block == readme.printed(readme.RECORDS / name, page) + "\n"
             assert json.loads((readme.RECORDS / name / readme.MADE).read_text())["experiment"] == name
     assert found == {path.parent.name for path in readme.RECORDS.glob(f"*/{readme.FIGURES}")}
+
+
+def test_the_answers_on_the_first_page_have_the_figures_of_record() -> None:
+    recorded = {
+        re.sub(r"[^\w\- ]", "", answer["title"].lower()).replace(" ", "-"): " ".join(answer["text"])
+        for path in readme.RECORDS.glob(f"*/{readme.ANSWERS}")
+        for answer in json.loads(path.read_text(encoding="utf-8"))
+    }
+    page = readme.PAGES[0].read_text(encoding="utf-8")
+    answers = re.findall(r"^- \[[^]]+\]\(docs/results\.md#(\S+)\)(.*?)(?=\n- |\n\n)", page, re.DOTALL | re.MULTILINE)
+    assert len(answers) >= 6
+    for anchor, text in answers:
+        figures = re.findall(r"\d+\.\d+", text)
+        assert figures, anchor
+        for figure in figures:
+            assert figure in re.findall(r"\d+\.\d+", recorded[anchor]), f"{anchor}: {figure}"

@@ -36,8 +36,12 @@ def checkout(tmp_path: Path) -> Path:
     for name in ("augmix/__init__.py", "augmix/suite/__init__.py", "augmix/suite/io/__init__.py"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
-    for name in ("provenance.py", "machine.py"):
-        shutil.copy2(ROOT / "augmix/suite/io" / name, folder / "augmix/suite/io")
+    for name in (
+        "errors",
+        "registry",
+        *(f"suite/io/{name}" for name in ("provenance", "machine", "digests", "sources")),
+    ):
+        shutil.copy2(ROOT / f"augmix/{name}.py", folder / f"augmix/{name}.py")
     (folder / "README.md").touch()
     git(folder, "init", "-q")
     git(folder, "add", "-A")

@@ -188,7 +188,7 @@ def test_a_data_file_and_a_release_alone(tree: Path) -> None:
         "# first\n" + PLAIN.replace("    total", "\n    # why\n    total"),
         '"""A module."""\n' + PLAIN,
         PLAIN.replace("    total", '    """Its rate."""\n    total'),
-        PLAIN.replace("import os\n", 'import os\n"""What stands below a name."""\n'),
+        PLAIN.replace("import os\n", 'import os\n"""It stands below a name."""\n'),
         PLAIN.replace("low + step * 2", "(\n        low\n        + (step * 2)  # twice\n    )").replace("0.1", "0.10"),
         PLAIN.replace('"', "'").replace("low=0.1", "\n    low = 0.1,\n"),
         PLAIN.replace("\n", "\r\n"),
