@@ -1,6 +1,7 @@
 """Compiled steps of methods for images on the CPU: what torch does in many passes over memory, in one.
 
-No fastmath, so that the bits are those of the same arithmetic in torch, but for the order of sums.
+No fastmath: results differ from those of the same steps in torch, which other devices take, by rounding alone;
+NoisyMix's also by its draws.
 """
 
 import math
@@ -53,8 +54,8 @@ def filter(images: np.ndarray, which: np.ndarray, filters: np.ndarray, start: in
 def colour(images: np.ndarray, which: np.ndarray, tables: np.ndarray, start: int, stop: int) -> None:
     """Replace, in place, the values of some images in [0, 1] by those of their channels' `tables` (n, C, steps + 3).
 
-    These begin a step below 0 and end a step above 1; a cubic through four of their values is taken (Catmull & Rom,
-    1974), and the result is clipped.
+    These begin a step below 0 and end a step above 1; between two of their values goes a cubic by these and the
+    values beside them (Catmull & Rom, 1974), and the result is clipped.
     """
     size, last = images.shape[2] * images.shape[3], np.float32(tables.shape[2] - 4)
     steps, places, shares = last + _ONE, np.empty(size, np.int32), np.empty(size, np.float32)

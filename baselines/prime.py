@@ -97,7 +97,6 @@ def filtered(images: Tensor, which: np.ndarray, rng: np.random.Generator, *, sig
     """Give each image in [0, 1] its own 3×3 filter, the same for all channels, with zeros around it; clipped."""
     filters = rng.uniform(0, sigma) * rng.standard_normal((len(which), 3, 3), np.float32)
     filters[:, 1, 1] += 1
-    filters = filters.astype(np.float32)
     if images.is_cpu:
         in_pieces(_kernels.filter, len(which), 1, images.numpy(), which, filters)
         return
@@ -175,8 +174,8 @@ def displacement(size: tuple[int, int], cut: int, rng: np.random.Generator) -> n
     fold the image (Petrini et al., 2021): both are drawn from Beta(½, ½) over what is allowed.
     """
     side = max(size)
-    most = rng.integers(3, cut + 1)
-    frequency = int(2 + rng.beta(0.5, 0.5) * (most - 1))
+    most = int(rng.integers(3, cut + 1))
+    frequency = min(int(2 + rng.beta(0.5, 0.5) * (most - 1)), most)  # a draw can be 1 itself
     least = 1 / (np.pi * side**2 * np.log(frequency))
     greatest = max(least, 4 / (np.pi**3 * frequency**2 * np.log(frequency)))
     temperature = least + rng.beta(0.5, 0.5) * (greatest - least)

@@ -152,7 +152,13 @@ def _cost(name: str) -> Iterator[str]:
                 seconds, standard = float(row["mean"]), float(row["standard"])
                 beyond = "" if name == "standard" else f", {seconds / standard:.2f} times standard training's"
                 took = f"{time_in_print(seconds)} of {row['figure']}{beyond}"
-                yield f"A training on {dataset}, {architecture}, took {took} (`{row['experiment']}`)."
+                where = _with_settings(f"`{row['experiment']}`", row)
+                yield f"A training on {dataset}, {architecture}, took {took} ({where})."
+
+
+def _with_settings(text: str, row: Row) -> str:
+    """A text, and what the row's configuration changes of its method."""
+    return f"{text}, with {row['settings']}" if row["settings"] else text
 
 
 def _results(name: str) -> list[str]:
@@ -161,9 +167,7 @@ def _results(name: str) -> list[str]:
     for (dataset, architecture), rows in recorded(name).items():
         tested = [row for row in rows if row["kind"] == beside.TEST_SET]
         runs = dict.fromkeys(
-            f"`{row['experiment']}`, {plural(int(row['seeds']), 'seed')}"
-            + (f", with {row['settings']}" if row["settings"] else "")
-            for row in tested
+            _with_settings(f"`{row['experiment']}`, {plural(int(row['seeds']), 'seed')}", row) for row in tested
         )
         head, ruler = "| figure | standard training |", "|---|--:|"
         if name != "standard":

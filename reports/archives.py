@@ -130,8 +130,10 @@ def answers_of(results: Results, place: Place, testset: TestSet) -> Iterator[Ans
 def _read_answers(results: Results, run: Run, testset: TestSet, quantity: Quantity) -> Answers | None:
     """A run's answers; None where its archive is not at hand or has no such figure."""
     archive = _archive(results, run, testset, quantity)
-    scores = None if isinstance(archive, str) else image_scores(testset, archive, quantity.metric)
-    if isinstance(archive, str) or scores is None or quantity.shift not in scores:
+    if isinstance(archive, str):
+        return None
+    scores = image_scores(testset, archive, quantity.metric)
+    if scores is None or quantity.shift not in scores:
         return None
     return Answers(scores[quantity.shift], base_labels(testset, archive), reliability(testset, archive))
 

@@ -42,7 +42,7 @@ def rows(results: Results) -> Iterator[Sequence[Any]]:
                     head = (results.dataset_title(dataset), architecture_title(architecture), name)
                     figure = (kind, title, quantity.measure.unit, quantity.measure.decimals, cell.finished)
                     values = (standard.mean, cell.mean, *_difference(results, place, quantity))
-                    yield (*head, _changed(entries[name]), *figure, *map(_text, values))
+                    yield (*head, _changed(entries[name]), *figure, *map(text, values))
         for name in names if architecture in results.architectures else ():
             yield from _compute(results, Place(dataset, architecture, name), _changed(entries[name]))
 
@@ -55,10 +55,10 @@ def _figures(results: Results, dataset: str) -> Iterator[tuple[str, str, Quantit
             yield TEST_SET, title + beside, quantity
     if results.has(POOLED_CALIBRATION, dataset):
         yield TEST_SET, f"{POOLED_CALIBRATION.measure.title} on -C", POOLED_CALIBRATION
-    testset = results.testset(dataset, "C")
-    for shift in results.shifts(dataset, testset) if testset else ():
-        if testset and shift in testset.entering:
-            yield CORRUPTION, spaced(shift).replace("jpeg", "JPEG"), Quantity(testset.name, shift, "error")
+    if testset := results.testset(dataset, "C"):
+        for shift in results.shifts(dataset, testset):
+            if shift in testset.entering:
+                yield CORRUPTION, spaced(shift).replace("jpeg", "JPEG"), Quantity(testset.name, shift, "error")
 
 
 def _difference(results: Results, place: Place, quantity: Quantity) -> tuple[Any, ...]:
@@ -77,7 +77,7 @@ def _compute(results: Results, place: Place, changed: str) -> Iterator[Sequence[
     )
     if len(seconds) and len(standard):
         head = (results.dataset_title(place.dataset), architecture_title(place.architecture), place.method, changed)
-        means = (_text(float(values.mean())) for values in (standard, seconds))
+        means = (text(float(values.mean())) for values in (standard, seconds))
         yield (*head, COMPUTE, kind_of_compute(results), "s", 0, len(seconds), *means, "", "", "", "")
 
 
@@ -90,7 +90,8 @@ def _changed(entry: Mapping[str, Any]) -> str:
     )
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """A value of a table of record; empty where there is none."""
     if isinstance(value, bool):
         return str(value).lower()
     return "" if value is None else f"{value:.4f}"

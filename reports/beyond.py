@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
-from reports.evidence import Compared, as_family, compared_cells, contrasts, interaction
+from reports.evidence import as_family, compared_cells, contrasts, interaction
 from reports.layout import CONFIDENCE, Answer, Column, Row, Table, blocks, framed
 from reports.loaded import Results
 from reports.names import architecture_title, headline_phrase, headline_title, spaced
 from reports.quantities import CLEAN_ERROR, Cell, Place, Quantity, headline_of
 from reports.significance import would_be_found
-from reports.words import difference_in_words, is_nothing, plural, sentence
+from reports.words import plural, predicate, sentence
 
 FEWEST = 4
 """Methods that a line needs: it leaves two degrees of freedom."""
@@ -76,13 +76,12 @@ def adaptation(results: Results) -> Answer | None:
             rows.append(Row(keys, f"{where}, {headline_title(beside)}", how, [*cells, difference]))
         if len(gains) == 2:
             text.append(
-                f"On {where}, AugMix's {phrase}, beside that of standard training, {_verb(gains[0])} "
-                f"{difference_in_words(gains[0])}; with adapted batch norms it {_verb(gains[1])} "
-                f"{difference_in_words(gains[1])}."
+                f"On {where}, AugMix's {phrase}, beside that of standard training, {predicate(gains[0])}; with adapted "
+                f"batch norms it {predicate(gains[1])}."
             )
             said.append((phrase, interaction(gains[1], gains[0])))
     for (phrase, _), more in zip(said, as_family([more for _, more in said], "gains after adaptation"), strict=True):
-        text.append(f"The second difference in {phrase}, beside the first, {_verb(more)} {difference_in_words(more)}.")
+        text.append(f"The second difference in {phrase}, beside the first, {predicate(more)}.")
     columns = [Column("", standard.title, "standard"), Column("", augmix.title, "augmix")]
     columns.append(Column("", "AugMix − standard", "difference"))
     frame = framed(["dataset", "architecture", "testset"], columns, rows)
@@ -160,10 +159,6 @@ def _in_words(title: str, where: str, name: str, line: Line) -> str:
     )
 
 
-def _verb(found: Compared) -> str:
-    return "shows" if is_nothing(found) else "is"
-
-
 def _asked(results: Results, question: str) -> list[tuple[str, str, Quantity]]:
     """Each figure that belongs to a question: its data set, its name and itself, where some run has it."""
     found = []
@@ -213,8 +208,7 @@ def _against_standard(results: Results, found: Sequence[tuple[str, str, Quantity
     ]
     judged = as_family([one for *_, one in alone], family)
     said = [
-        f"On {where}, AugMix's error on {name}, beside that of standard training, {_verb(one)} "
-        f"{difference_in_words(one)}."
+        f"On {where}, AugMix's error on {name}, beside that of standard training, {predicate(one)}."
         for (where, name, _), one in zip(alone, judged, strict=True)
     ]
     return [*said, *would_be_found(judged, "these errors")]

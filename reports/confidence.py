@@ -17,7 +17,7 @@ from reports.names import PrintedMethod
 from reports.quantities import MCE, MEAN, POOLED, Place, Quantity
 from reports.significance import overall_architecture
 from reports.style import COLOURS, WIDTH, Drawing, Look, looks_of, saved
-from reports.words import enumerated
+from reports.words import averaged_over, enumerated
 
 FEWEST = 30
 """An interval with fewer predictions is not drawn: its accuracy would be chance."""
@@ -25,7 +25,7 @@ ECE, RMS = MEASURES["ece"], MEASURES["rms_calibration"]
 
 
 def draw_confidence(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
-    """Reliability on clean and corrupted images, then calibration by severity: a row of panels per architecture."""
+    """Reliability on clean and corrupted images, then calibration by severity, in one row for all architectures."""
     testsets = [found for name in ("clean", MCE.testset) if (found := results.testset(dataset, name)) is not None]
     measured = [testset for testset in testsets if results.has(_pooled(testset), dataset)]
     by_severity = [
@@ -127,7 +127,7 @@ def _severities(
 
 
 def _caption(results: Results, dataset: str, titles: list[str], severities: bool, methods: list[PrintedMethod]) -> str:
-    over = [what for what, of in (("nets", results.architectures), ("seeds", results.config["seeds"])) if len(of) > 1]
+    over = averaged_over(results)
     together = f", all {enumerated(over)} together" if over else ""
     said = []
     if titles:

@@ -117,12 +117,12 @@ def _all_rows(figure: Figure, controls: list[str]) -> Iterator[dict[str, Any]]:
 def _mcnemar(known: Evidence, difference: Difference) -> dict[str, str]:
     """McNemar's test of the two nets of each seed that both have, where scores are right or wrong."""
     columns = ("mcnemar_seeds", "mcnemar_only_method", "mcnemar_only_reference", "mcnemar_p")
-    runs = known.sample.by_run
-    found = {}
-    for name, seed in runs:
-        if name == difference.method and (difference.reference, seed) in runs:
-            pair = runs[name, seed], runs[difference.reference, seed]
-            if all(np.isin(run, (0, 1)).all() for run in pair):
-                found[seed] = mcnemar(*pair)
+    runs = known.sample.by_method
+    mine, theirs = (runs.get(name, {}) for name in (difference.method, difference.reference))
+    found = {
+        seed: mcnemar(wrong, theirs[seed])
+        for seed, wrong in mine.items()
+        if seed in theirs and all(np.isin(run, (0, 1)).all() for run in (wrong, theirs[seed]))
+    }
     values = [[str(seed), str(one[0]), str(one[1]), f"{one[2]:.6g}"] for seed, one in found.items()]
     return {column: ";".join(value[i] for value in values) for i, column in enumerate(columns)}

@@ -186,15 +186,14 @@ def contrasts(
 
 def between_nets(results: Results, place: Place, reference: Place, quantity: Quantity) -> Compared | None:
     """The difference of two architectures, of no family; None where one of them has no scores of single images."""
-    scores = {}
+    measure, scores = quantity.measure, {}
     for one in (place, reference):
         known = evidence(results, one.dataset, one.architecture, quantity)
-        if known is None or not known.over_images or one.method not in known.sample.methods:
+        if known is None or one.method not in known.sample.by_method:
             return None
-        runs = known.sample.by_run.items()
-        scores[one.architecture] = {seed: values for (method, seed), values in runs if method == one.method}
-        measure, largest = known.measure, known.sample.largest
-    return Compared(compare(Sample.means(scores, largest), place.architecture, reference.architecture), measure, True)
+        scores[one.architecture] = known.sample.by_method[one.method]
+    sample = Sample.means(scores, measure.largest)
+    return Compared(compare(sample, place.architecture, reference.architecture), measure, True)
 
 
 def as_family(compared: Iterable[Compared], family: str) -> list[Compared]:
@@ -254,11 +253,7 @@ def confirmed(
     sample = known.sample
     if default not in sample.methods or len(sample.methods) < 2 or sample.counts.min() < 2:
         return None
-    scores = {
-        name: {seed: sample.by_run[name, seed] for seed in seeds}
-        for name, seeds in zip(sample.methods, sample.seeds, strict=True)
-    }
-    found = confirm(scores, default, sample.largest)
+    found = confirm(sample.by_method, default, sample.largest)
     if found.difference is None:
         return found.chosen, None
     return found.chosen, Compared(found.difference, known.measure, True)

@@ -17,7 +17,6 @@ from reports.findings import extremes, of_methods, of_severities, of_shifts
 from reports.loaded import Family, Results, records
 from reports.names import architecture_title, spaced
 from reports.quantities import CLEAN_ERROR, MEAN, POOLED, Cell, Place, Quantity, overall
-from reports.questions import draw_consistency
 from reports.significance import overall_architecture
 from reports.style import (
     ACROSS,
@@ -31,7 +30,7 @@ from reports.style import (
     panels,
     saved,
 )
-from reports.tuning import draw_sweeps
+from reports.tuning import draw_consistency, draw_sweeps
 from reports.words import count_word, enumerated
 
 CONFIDENCE = MEASURES["rms_calibration"]

@@ -17,7 +17,7 @@ from reports.findings import extremes
 from reports.loaded import Results
 from reports.quantities import MCE, Place
 from reports.style import TINTS, WIDTH, Drawing, saved
-from reports.words import enumerated
+from reports.words import averaged_over, enumerated
 
 CLASSES = 20
 """The most classes that are shown: the hardest."""
@@ -88,7 +88,7 @@ def _classes(results: Results, folder: Path, dataset: str, names: Sequence[str])
     augmix = results.method("augmix")
     method = augmix.title if augmix is not None and augmix.title in methods else methods[0]
     by_class = {_named(names, label): error for label, error in of[method].items()}
-    over = [what for what, of in (("nets", results.architectures), ("seeds", results.config["seeds"])) if len(of) > 1]
+    over = averaged_over(results)
     means = f"means over {enumerated(over)}, " if over else ""
     caption = (
         f"Error (%) on {enumerated(list(errors))} images of {results.dataset_title(dataset)}{which}, the hardest on "

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 from augmix.registry import method_parts
@@ -14,9 +13,8 @@ from reports.names import PrintedMethod, architecture_title
 from reports.quantities import CLEAN_ERROR, MCE, MFP, POOLED_CALIBRATION, VALIDATION, Cell, Place, Quantity
 from reports.significance import would_be_found
 from reports.since import since
-from reports.style import COLOURS, COLUMN, MARKERS, WIDTH, Drawing, panels, saved
-from reports.tuning import LOSSES, consistency_losses, decided_by_title, draw_curve
-from reports.words import STEPWISE, amount, compared, difference_in_words, enumerated, plural, sentence, stated
+from reports.tuning import LOSSES, consistency_losses
+from reports.words import STEPWISE, amount, compared, enumerated, plural, predicate, sentence, stated
 
 LONG = "standard, three times the epochs"
 GRID = {
@@ -147,35 +145,7 @@ def _against_jsd(results: Results, label: str, place: Place, name: str, found: C
         said = f"JSD is {'better' if found.points > 0 else 'worse'} than {label}"
     else:
         said = f"JSD is not shown to be better or worse than {label}"
-    return f"On {where}, {said} by the {IN_WORDS[name]}; that of the latter is {difference_in_words(found)}."
-
-
-def draw_consistency(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
-    """The curves over λ of the consistency losses in one panel per architecture, the chosen λ ringed."""
-    sweeps = consistency_losses(results)
-    if not sweeps or not results.has(VALIDATION, dataset):
-        return
-    name = f"consistency_{dataset}"
-    across = min(2, len(results.architectures))
-    with saved(folder, name, WIDTH if across > 1 else COLUMN, 2.5 * -(-len(results.architectures) // across)) as drawn:
-        axes = panels(drawn, len(results.architectures), across, sharey=True)
-        for ax, architecture in zip(axes, results.architectures, strict=True):
-            for i, sweep in enumerate(sweeps):
-                x = [float(value) for value, _ in sweep.values]
-                colour, label = COLOURS[i + 1], LOSSES[sweep.name]
-                draw_curve(results, ax, (dataset, architecture), sweep, x, colour, MARKERS[i], label)
-            ax.set_xscale("log")
-            ticks = sorted({float(value) for sweep in sweeps for value, _ in sweep.values})
-            ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
-            ax.set_xticks([], minor=True)
-            ax.set(xlabel="λ", ylabel=decided_by_title(results))
-            ax.set_title(architecture_title(architecture) if len(axes) > 1 else "")
-        drawn.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
-    caption = (
-        f"{results.dataset_title(dataset)}: error on the images kept for validation, under the validation corruptions, "
-        "over λ; means over seeds, whiskers ± one standard deviation. Ringed: the chosen λ."
-    )
-    yield Drawing("consistency", name, caption)
+    return f"On {where}, {said} by the {IN_WORDS[name]}; that of the latter {predicate(found)}."
 
 
 def _attention(results: Results) -> Answer | None:
@@ -208,8 +178,8 @@ def _attention(results: Results) -> Answer | None:
         judged = as_family(found, "gains on two nets")
         for (one, other), more in zip(both, judged, strict=True):
             text.append(
-                f"AugMix's gain on {architecture_title(one)}, beside that on {architecture_title(other)}, is "
-                f"{difference_in_words(more)}."
+                f"AugMix's gain on {architecture_title(one)}, beside that on {architecture_title(other)}, "
+                f"{predicate(more)}."
             )
         text += would_be_found(judged, "gains")
     heads = {"parameters": ("", "Parameters"), "clean_standard": ("Clean error", standard.title)}
@@ -237,16 +207,15 @@ def _against_convolution(
     """Nets with attention minus those without, in clean error and mCE after each method, as one family after Holm."""
     found = [
         (method, net, other, name, one)
-        for method, (net, other), (name, quantity) in product(methods, nets, (("clean", CLEAN_ERROR), ("mce", MCE)))
+        for method, (net, other), name in product(methods, nets, ("clean", "mce"))
         for place in [Place(dataset, net, method.name)]
-        for one in [between_nets(results, place, place._replace(architecture=other), quantity)]
+        for one in [between_nets(results, place, place._replace(architecture=other), JUDGED_BY[name])]
         if one is not None
     ]
     judged = as_family([one for *_, one in found], "nets with attention and without")
     return [
         f"After {method.title if method.preset == 'augmix' else 'standard training'}, {architecture_title(net)}'s "
-        f"{IN_WORDS[name]} on {_on(results, dataset)}, beside that of {architecture_title(other)}, is "
-        f"{difference_in_words(one)}."
+        f"{IN_WORDS[name]} on {_on(results, dataset)}, beside that of {architecture_title(other)}, {predicate(one)}."
         for (method, net, other, name, _), one in zip(found, judged, strict=True)
     ]
 

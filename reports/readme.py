@@ -52,8 +52,11 @@ def record(results: Results, data: Path, folder: Path) -> None:
     if not figures:
         raise UserError(f"{results.folder}: no run has finished, so that there is nothing to record")
     write_csv(folder / FIGURES, COLUMNS, figures)
-    if found := [{**a._asdict(), "tables": [as_markdown(table) for table in a.tables]} for a in answers(results)]:
+    found = [{**a._asdict(), "tables": [as_markdown(table) for table in a.tables]} for a in answers(results)]
+    if found:
         write_json(folder / ANSWERS, found)
+    else:  # nor those of a former record
+        (folder / ANSWERS).unlink(missing_ok=True)
     write_csv(folder / beside.FILE, beside.COLUMNS, beside.rows(results))
     write_json(folder / MADE, _made(results, data))
 
@@ -71,21 +74,17 @@ def _figures(results: Results) -> Iterator[Sequence[Any]]:
                 found = None
                 if control is not None and control != method.name:
                     found = between(results, place, place._replace(method=control), quantity)
-                low, high = ("", "") if found is None or found.interval is None else found.interval
-                best = told_apart and cell.apart is False
+                low, high = (found and found.interval) or (None, None)
+                values = (cell.mean, cell.deviation, found and found.points, low, high)
+                mean, deviation, *ends = map(beside.text, values)
                 yield (
                     *(results.dataset_title(dataset), architecture_title(architecture), headline_title(testset)),
-                    *(quantity.measure.unit, quantity.measure.decimals, method.title),
-                    *(_rounded(value) for value in (cell.mean, cell.deviation)),
-                    *(cell.finished, str(best).lower(), titles[control] if found is not None and control else ""),
-                    *(_rounded(value) for value in ("" if found is None else found.points, low, high)),
-                    "" if low == "" or found is None else "seeds and images" if found.over_images else "seeds",
-                    "" if found is None else str(found.significant).lower(),
+                    *(quantity.measure.unit, quantity.measure.decimals, method.title, mean, deviation),
+                    *(cell.finished, beside.text(told_apart and cell.apart is False)),
+                    *(titles[control] if found is not None and control else "", *ends),
+                    "" if low is None or found is None else "seeds and images" if found.over_images else "seeds",
+                    beside.text(found and found.significant),
                 )
-
-
-def _rounded(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else ""
 
 
 def _made(results: Results, data: Path) -> dict[str, Any]:

@@ -232,16 +232,13 @@ def counted(results: Results) -> list[str]:
         said = [f"Of {total} published figures, {enumerated(kinds)} here; tables/verdict.csv lists them all."]
     for dataset in results.datasets:
         verdicts = Counter(one.verdict for one in orderings(results, dataset))
-        kinds = [f"{count_word(verdicts[key])} {ends(key, verdicts[key])}" for key in VERDICTS if verdicts[key]]
-        if kinds:
+        on = results.dataset_title(dataset)
+        if verdicts.total() == 1:
+            [verdict] = verdicts
+            said.append(f"The paper's ordering of two of these methods by mCE {VERDICTS[verdict]} on {on}.")
+        elif verdicts:
             orders = plural(verdicts.total(), "ordering")
-            on = results.dataset_title(dataset)
-            if verdicts.total() == 1:
-                said.append(
-                    f"The paper's ordering of two of these methods by mCE {kinds[0].partition(' ')[2]} on {on}."
-                )
-            else:
-                said.append(f"Of the paper's {orders} of these methods by mCE, {enumerated(kinds)} on {on}.")
+            said.append(f"Of the paper's {orders} of these methods by mCE, {ended(verdicts)} on {on}.")
     return said
 
 
@@ -252,7 +249,10 @@ def _are(status: str, count: int) -> str:
     return one if count == 1 else several
 
 
-def ends(verdict: str, count: int) -> str:
-    """A verdict as the end of a sentence's part about so many orderings: `hold`, `cannot be told`."""
-    said = VERDICTS[verdict]
-    return said.removesuffix("s") if count > 1 and said.endswith("s") else said
+def ended(verdicts: Counter[str]) -> str:
+    """How many orderings came to each verdict, of one or more: `two hold and one cannot be told`."""
+    kinds = []
+    for verdict, said in VERDICTS.items():
+        if count := verdicts[verdict]:
+            kinds.append(f"{count_word(count)} {said if count == 1 else said.removesuffix('s')}")
+    return enumerated(kinds)

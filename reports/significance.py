@@ -13,6 +13,8 @@ from reports.statistics import detectable_difference
 from reports.words import STEPWISE, count_word, enumerated
 
 POWER = 0.8
+WHOLE = 100
+"""Points: no error is greater."""
 DEFINED = (
     "A difference between two methods is that of their means over seeds. Its {confidence} interval says where it would "
     "lie with other seeds and other test images of the same kind: both are taken for samples, and all copies of an "
@@ -79,10 +81,13 @@ def would_be_found(compared: Iterable[Compared], figure: str) -> list[str]:
     ]
     if not least:
         return []
-    span = " to ".join(dict.fromkeys(decimal(end, end, 1) for end in (min(least), max(least))))
+    seen = [points for points in least if points <= WHOLE]
+    span = " to ".join(dict.fromkeys(decimal(end, end, 1) for end in (min(seen), max(seen)))) if seen else ""
+    true = f"a true one of {span} points" if seen else f"not even a true one of {WHOLE} points"
+    others = f", and of some not even one of {WHOLE} points" if seen and len(seen) < len(least) else ""
     return [
-        f"Where a difference in {figure} is not significant here, a true one of {span} points would be found so in "
-        "four of five such experiments."
+        f"Where a difference in {figure} is not significant here, {true} would be found significant in four of five "
+        f"such experiments{others}."
     ]
 
 

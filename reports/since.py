@@ -8,9 +8,9 @@ from reports.layout import Answer, Column, Row, Table, framed
 from reports.loaded import Results
 from reports.names import architecture_title
 from reports.quantities import CLEAN_ERROR, MCE, Place
-from reports.reproduction import Ordered, ends
+from reports.reproduction import Ordered, ended
 from reports.significance import overall_architecture, would_be_found
-from reports.words import count_word, difference_in_words, enumerated, is_nothing, plural
+from reports.words import plural, predicate
 
 
 class Claim(NamedTuple):
@@ -30,7 +30,6 @@ CLAIMS = (
 )
 """AugMax's and NoisyMix's are 100 minus a published accuracy on -C."""
 
-
 LATER = ("label_smoothing", "randaugment", "trivialaugment", "pixmix", "ipmix", "prime", "noisymix", "augmax")
 
 
@@ -45,31 +44,28 @@ def since(results: Results) -> Answer | None:
     rows, text = [], []
     for dataset in results.datasets:
         reference = Place(dataset, architecture, augmix.name)
-        pairs = {method.name: (reference._replace(method=method.name), reference) for method in later}
-        compared = contrasts(results, list(pairs.values()), MCE, "methods since AugMix")
+        pairs = [(reference._replace(method=method.name), reference) for method in later]
+        compared = contrasts(results, pairs, MCE, "methods since AugMix")
         figures = [compared_cells(results, dataset, architecture, one) for one in (CLEAN_ERROR, MCE)]
         cells_of = {method.name: cells for method, *cells in zip(results.methods, *figures, strict=True)}
         where = f"{results.dataset_title(dataset)}, {architecture_title(architecture)}"
         verdicts: Counter[str] = Counter()
         for method in (augmix, *later):
-            pair, claim = pairs.get(method.name), claims.get(method.name)
-            found = None if pair is None else compared.get(pair)
-            cells = [*cells_of[method.name], "–" if found is None else found.cell(asked)]
-            if pair is None or found is None or claim is None:
-                rows.append(Row((dataset, method.name), where, method.title, [*cells, "–", "–"]))
-                continue
-            verdict = Ordered(*pair, found).verdict
-            verdicts[verdict] += 1
-            published = f"{claim.error:.1f} beside {claim.augmix:.1f}"
-            rows.append(Row((dataset, method.name), where, method.title, [*cells, published, verdict]))
-            text.append(
-                f"On {where}, {method.title}'s mCE, beside AugMix's, {'shows' if is_nothing(found) else 'is'} "
-                f"{difference_in_words(found)}; published are {published} on CIFAR-10 ({claim.source})."
-            )
+            place, claim = reference._replace(method=method.name), claims.get(method.name)
+            found, published, verdict = compared.get((place, reference)), "–", "–"
+            if found is not None and claim is not None:
+                published = f"{claim.error:.1f} beside {claim.augmix:.1f}"
+                verdict = Ordered(place, reference, found).verdict
+                verdicts[verdict] += 1
+                text.append(
+                    f"On {where}, {method.title}'s mCE, beside AugMix's, {predicate(found)}; published are {published} "
+                    f"on CIFAR-10 ({claim.source})."
+                )
+            cells = [*cells_of[method.name], "–" if found is None else found.cell(asked), published, verdict]
+            rows.append(Row((dataset, method.name), where, method.title, cells))
         text += would_be_found(compared.values(), "mCE")
-        kinds = [f"{count_word(count)} {ends(key, count)}" for key, count in verdicts.items()]
-        if kinds:
-            text.append(f"Of {plural(verdicts.total(), 'published order')}, {enumerated(kinds)} on {where}.")
+        if verdicts:
+            text.append(f"Of {plural(verdicts.total(), 'published order')}, {ended(verdicts)} on {where}.")
     heads = [("Clean error", "clean"), ("mCE", "mce"), ("mCE − AugMix", "difference")]
     columns = [Column("", *head) for head in [*heads, ("Published", "published"), ("That order", "verdict")]]
     notes = (

@@ -1,4 +1,4 @@
-"""Sweeps over one parameter of a method: their table, their figure, and the chosen values."""
+"""Sweeps over one parameter of a method: their table, their figures, and the chosen values."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from reports.layout import Column, Row, Table, framed
 from reports.loaded import Results
 from reports.names import architecture_title, spaced
 from reports.quantities import MCE, VALIDATION, Place, Quantity
-from reports.style import COLOURS, MARKERS, WIDTH, Drawing, panels, saved
+from reports.style import COLOURS, COLUMN, MARKERS, WIDTH, Drawing, panels, saved
 
 LOSSES = {
     "jsd_weight": "JSD",
@@ -65,7 +65,7 @@ def decided_by(results: Results) -> Quantity:
     return MCE if results.chosen is None else VALIDATION
 
 
-def decided_by_title(results: Results) -> str:
+def _decided_by_title(results: Results) -> str:
     """The heading of that quantity."""
     quantity = decided_by(results)
     return f"{'mCE' if quantity == MCE else 'Validation error'} ({quantity.measure.unit})"
@@ -93,7 +93,7 @@ def sweep_table(results: Results) -> Table:
     ]
     return Table(
         "sweeps",
-        f"One parameter at a time, the others at their defaults. {decided_by_title(results)}",
+        f"One parameter at a time, the others at their defaults. {_decided_by_title(results)}",
         framed(["sweep", "value"], columns, rows),
         "column",
         notes=() if results.chosen is None else ("The lowest is chosen and tested; of equal ones, the first.",),
@@ -112,7 +112,7 @@ def draw_sweeps(results: Results, folder: Path, dataset: str) -> Iterator[Drawin
         for ax, sweep in zip(axes, sweeps, strict=True):
             _panel(results, ax, dataset, sweep)
         for ax in axes[::ACROSS]:
-            ax.set_ylabel(decided_by_title(results))
+            ax.set_ylabel(_decided_by_title(results))
         if len(results.architectures) > 1:
             figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=6)
     over = "the images kept for validation, under the validation corruptions" if results.chosen is not None else "-C"
@@ -130,13 +130,41 @@ def _panel(results: Results, ax: Axes, dataset: str, sweep: Sweep) -> None:
     for i, architecture in enumerate(results.architectures):
         colour, marker = COLOURS[(2 + i) % len(COLOURS)], MARKERS[i % len(MARKERS)]
         place, label = (dataset, architecture), architecture_title(architecture)
-        draw_curve(results, ax, place, sweep, range(len(sweep.values)), colour, marker, label)
+        _draw_curve(results, ax, place, sweep, range(len(sweep.values)), colour, marker, label)
     ax.set_xticks(range(len(sweep.values)), [value for value, _ in sweep.values])
     ax.set(xlabel=sweep.title, ylabel="")
     ax.margins(x=0.12)
 
 
-def draw_curve(
+def draw_consistency(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
+    """The curves over λ of the consistency losses in one panel per architecture, the chosen λ ringed."""
+    sweeps = consistency_losses(results)
+    if not sweeps or not results.has(VALIDATION, dataset):
+        return
+    name = f"consistency_{dataset}"
+    across = min(2, len(results.architectures))
+    with saved(folder, name, WIDTH if across > 1 else COLUMN, 2.5 * -(-len(results.architectures) // across)) as figure:
+        axes = panels(figure, len(results.architectures), across, sharey=True)
+        for ax, architecture in zip(axes, results.architectures, strict=True):
+            for i, sweep in enumerate(sweeps):
+                x = [float(value) for value, _ in sweep.values]
+                colour, label = COLOURS[i + 1], LOSSES[sweep.name]
+                _draw_curve(results, ax, (dataset, architecture), sweep, x, colour, MARKERS[i], label)
+            ax.set_xscale("log")
+            ticks = sorted({float(value) for sweep in sweeps for value, _ in sweep.values})
+            ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks], minor=False)
+            ax.set_xticks([], minor=True)
+            ax.set(xlabel="λ", ylabel=_decided_by_title(results))
+            ax.set_title(architecture_title(architecture) if len(axes) > 1 else "")
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    caption = (
+        f"{results.dataset_title(dataset)}: error on the images kept for validation, under the validation corruptions, "
+        "over λ; means over seeds, whiskers ± one standard deviation. Ringed: the chosen λ."
+    )
+    yield Drawing("consistency", name, caption)
+
+
+def _draw_curve(
     results: Results, ax: Axes, place: tuple[str, str], sweep: Sweep, x: Any, colour: str, marker: str, label: str
 ) -> None:
     """Draw the quantity that a sweep is read by over `x`, its spread over seeds and a ring around the chosen value."""

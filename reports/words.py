@@ -33,6 +33,12 @@ def enumerated(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def averaged_over(results: Results) -> list[str]:
+    """`nets` and `seeds`, each where the experiment has several: a mean over all runs is over these."""
+    counted = (("nets", results.architectures), ("seeds", results.config["seeds"]))
+    return [what for what, of in counted if len(of) > 1]
+
+
 def setting_in_print(value: Any) -> str:
     """The value of a recipe's setting: `1.5·10⁻⁶`, `yes`, `30, 60 and 80`."""
     if isinstance(value, float):
@@ -111,6 +117,11 @@ def difference_in_words(compared: Compared) -> str:
         said += " less" if compared.points < 0 else " more"
     details = "; ".join(filter(None, within))
     return f"{said}{f' ({details})' if details else ''}, {significance(compared)}"
+
+
+def predicate(compared: Compared) -> str:
+    """The same with its verb: `is 2.3 points less (…), significant`, or `shows no difference in the mean, …`."""
+    return f"{'shows' if is_nothing(compared) else 'is'} {difference_in_words(compared)}"
 
 
 def compared(results: Results, place: Place, reference: Place, quantity: Quantity) -> str:

@@ -79,10 +79,13 @@ class Sample:
         return self.methods.index(method)
 
     @cached_property
-    def by_run(self) -> dict[tuple[str, int], FloatArray]:
-        """(method, seed) -> (N,) scores; empty where they are not at hand."""
-        runs = [(name, seed) for name, seeds in zip(self.methods, self.seeds, strict=True) for seed in seeds]
-        return {} if self.scores is None else dict(zip(runs, self.scores.T, strict=True))
+    def by_method(self) -> dict[str, dict[int, FloatArray]]:
+        """Method -> seed -> (N,) scores; empty where they are not at hand."""
+        if self.scores is None:
+            return {}
+        columns = iter(self.scores.T)
+        runs = zip(self.methods, self.seeds, strict=True)
+        return {name: {seed: next(columns) for seed in seeds} for name, seeds in runs}
 
     @cached_property
     def counts(self) -> IntArray:

@@ -46,8 +46,8 @@ def confirm(scores: Scores, default: str, largest: float = 1.0) -> Confirmation:
     halves = np.sort(order[: len(order) // 2]), np.sort(order[len(order) // 2 :])
     choose: dict[str, float] = {}
     test: dict[str, dict[int, np.ndarray]] = {}
-    for name, seeds in zip(everything.methods, everything.seeds, strict=True):
-        runs = {seed: everything.by_run[name, seed] for seed in seeds}
+    for name, runs in everything.by_method.items():
+        seeds = list(runs)
         first = seeds[: len(seeds) // 2]
         choose[name] = float(np.mean([runs[seed][halves[0]].mean() for seed in first]))
         test[name] = {seed: runs[seed][halves[1]] for seed in seeds[len(first) :]}

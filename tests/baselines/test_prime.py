@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy import ndimage
+from scipy import fft, ndimage
 from torch import Tensor, nn
 
 from baselines import prime
@@ -87,21 +87,31 @@ def test_devices_without_the_compiled_steps_take_the_same(values: Tensor, change
         torch.testing.assert_close(found.as_subclass(Tensor), expected, atol=2e-4, rtol=0)
 
 
-class Least(np.random.Generator):
-    """Frequencies and temperatures at the lower end."""
+class Fixed(np.random.Generator):
+    """Frequencies and temperatures at one end of what is allowed: the lower at 0, the upper at 1."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__(np.random.PCG64(0))
+        self.value = value
 
     def beta(self, a: Any, b: Any, size: Any = None) -> Any:
-        return 0.0
+        return self.value
 
 
 def test_the_least_displacement_is_about_half_a_pixel_in_the_centre() -> None:
     """T₁ is chosen so that a sum of many waves, r < K + ½, has a deviation of ½ there; with K = 2 it is about that."""
-    rng = Least(np.random.PCG64(0))
+    rng = Fixed(0.0)
     fields = np.stack([displacement((32, 32), 100, rng) for _ in range(2000)])
     assert 0.3 < fields[:, :, 15:17, 15:17].std() < 0.7
     # Edges stay where they are.
     assert abs(fields[:, 0, :, [0, -1]]).max() < 1e-12
     assert abs(fields[:, 1, [0, -1]]).max() < 1e-12
+
+
+def test_the_greatest_frequency_is_the_cut() -> None:
+    for field in displacement((32, 32), 3, Fixed(1.0)):
+        waves = np.abs(fft.dstn(field[1:-1, 1:-1], type=1))
+        assert np.argwhere(waves > 1e-9).max() + 1 == 3
 
 
 def test_displacements_do_not_fold_the_image_much() -> None:

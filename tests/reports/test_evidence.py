@@ -17,7 +17,7 @@ from reports.evidence import evidence, reasons
 from reports.layout import as_csv, as_markdown
 from reports.loaded import Results, load
 from reports.quantities import CLEAN_ERROR, MCE, MFP, Quantity
-from reports.significance import detectable, statistics_in_words
+from reports.significance import detectable, statistics_in_words, would_be_found
 from reports.tables import all_tables, headline_tables
 from reports.verdict import judge
 from tests.reports.synthetic import Synthetic
@@ -204,6 +204,12 @@ def test_no_difference_is_said_to_be_seen_that_is_greater_than_any_can_be(synthe
         "be found significant in four of five such experiments."
     )
     assert all(float(points) <= 100 for points in re.findall(r"([\d.]+) points", " ".join(said)))
+    known = evidence(results_of(synthetic), "digits", "smallnet", CLEAN_ERROR)
+    assert known is not None
+    assert would_be_found(known.against("augmix").values(), "clean error") == [
+        "Where a difference in clean error is not significant here, not even a true one of 100 points would be found "
+        "significant in four of five such experiments."
+    ]
 
 
 def test_the_mean_over_architectures_has_its_own_scores(predicted: Synthetic) -> None:

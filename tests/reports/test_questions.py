@@ -10,8 +10,8 @@ import pytest
 
 from reports.layout import Answer, Table, as_markdown
 from reports.loaded import load
-from reports.questions import answers, draw_consistency
-from reports.tuning import draw_sweeps
+from reports.questions import answers
+from reports.tuning import draw_consistency, draw_sweeps
 from tests.reports.synthetic import Synthetic
 from tests.reports.test_tables import read
 

@@ -102,6 +102,10 @@ def test_answers_to_questions_stand_in_place_of_the_figures(synthetic: Synthetic
     assert "| Standard training |" in text
     assert "They are 9 runs of four epochs" in text
     assert "minus AugMix" not in text
+    del synthetic.testsets["writers"]
+    synthetic.write()
+    readme.record(load(synthetic.folder, synthetic.data), synthetic.data, tmp_path / "one")
+    assert "minus AugMix" in readme.printed(tmp_path / "one", tmp_path)
 
 
 def test_fewer_seeds_of_a_method_are_said_in_a_sentence(synthetic: Synthetic, tmp_path: Path) -> None:

@@ -35,17 +35,17 @@ class Streamed(Lazy):
         self, items: int, decode: Callable[[int], np.ndarray], side: int, frames: int = 1, workers: int = 1
     ) -> None:
         """`decode` gives the file `item`, from 0 to `items` − 1, as uint8 (frames, side, side, 3)."""
-        super().__init__((items * frames, side, side, 3), self._gather)
+        self.shape = (items * frames, side, side, 3)
         self._decode, self._frames, self.workers = decode, frames, workers
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
         self._pending: dict[int, Future[np.ndarray]] = {}
 
     def __getitem__(self, key: int | slice | np.ndarray) -> np.ndarray:
         if isinstance(key, slice):
-            return self._gather(np.array(range(len(self))[key], np.int64), ahead=True)
+            return self._make(np.array(range(len(self))[key], np.int64), ahead=True)
         return super().__getitem__(key)
 
-    def _gather(self, wanted: np.ndarray, ahead: bool = False) -> np.ndarray:
+    def _make(self, wanted: np.ndarray, ahead: bool = False) -> np.ndarray:
         items = np.unique(wanted // self._frames)
         after = range(0)
         if ahead and len(items):

@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -143,16 +143,15 @@ def _prepared(experiment: Experiment, folder: str) -> bool:
 
 
 def check_methods(experiment: Experiment) -> None:
-    """Build every method with parameters, or of several parts, that no finished run was built with before.
+    """Build each method with parameters, of several parts, or with split batch norms, that was not trained with yet.
 
-    Those of several parts, or with split batch norms, take a step as well: each part may be right, and they do not go
-    together.
+    The latter two take a step as well: each part may be right, and they do not go together.
     """
     doubtful: dict[tuple[str, bool], Any] = {
-        (run.method, _splits(run)): run.training.method
+        (run.method, _splits(run.training.training)): run.training.method
         for run in experiment.runs
-        if _splits(run)
-        or (run.training.method.get("parameters") != {} and not _trained_with(experiment.folder / run.path, run))
+        if (run.training.method.get("parameters") != {} or _splits(run.training.training))
+        and not _trained_with(experiment.folder / run.path, run)
     }
     if not doubtful:
         return
@@ -166,9 +165,9 @@ def check_methods(experiment: Experiment) -> None:
             methods.try_out(method, name, splits)
 
 
-def _splits(run: Run) -> bool:
-    """Whether batch norms are split in a run's training."""
-    return bool(run.training.training.get("batch_norm") == "split")
+def _splits(recipe: Mapping[str, Any]) -> bool:
+    """Whether batch norms are split in a training by this recipe."""
+    return bool(recipe.get("batch_norm") == "split")
 
 
 def _check_classes(experiment: Experiment, method: str, views: Any) -> None:
@@ -184,10 +183,12 @@ def _check_classes(experiment: Experiment, method: str, views: Any) -> None:
 
 
 def _trained_with(folder: Path, run: Run) -> bool:
-    if not (folder / "model.pt").exists():
+    """Whether a run was trained by its method of now, with batch norms as they are now."""
+    if not all((folder / name).exists() for name in ("model.pt", "config.yaml")):
         return False
     noted = read_mapping(folder / "config.yaml", {})
-    return bool(noted.get("method") == run.training.method)
+    splits = _splits(noted.get("training") or {})
+    return bool(noted.get("method") == run.training.method) and splits == _splits(run.training.training)
 
 
 def check_nets(experiment: Experiment) -> None:
@@ -208,7 +209,7 @@ def check_nets(experiment: Experiment) -> None:
             single = any(count % run.training.training["batch_size"] == 1 for run in runs)
         classes = len(_classes(experiment, dataset) or range(SOME_CLASSES))
         adapted = any(testset.adapts for testset in experiment.testsets(dataset))
-        splits = any(_splits(run) for run in runs)
+        splits = any(_splits(run.training.training) for run in runs)
         try:
             nets.check(architecture, forecast.side(experiment, dataset), classes, single, adapted, splits)
         except UserError as error:
@@ -216,9 +217,9 @@ def check_nets(experiment: Experiment) -> None:
 
 
 def _shown(experiment: Experiment, run: Run) -> bool:
-    """Whether a run was trained with the code of now, and evaluated on all its test sets."""
+    """Whether a run was trained with the code, method and batch norms of now, and evaluated on all its test sets."""
     folder = experiment.folder / run.path
-    if not (folder / "model.pt").exists() or not stages.evaluated(folder, run.testsets, run.evaluation.output):
+    if not _trained_with(folder, run) or not stages.evaluated(folder, run.testsets, run.evaluation.output):
         return False
     noted = read_mapping(folder / "provenance.json", {}).get("code") or {}
     return bool(noted.get("digest") == code(run.training.roots()).digest)

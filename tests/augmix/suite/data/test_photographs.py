@@ -1,6 +1,7 @@
 """Photographs and streamed arrays: torchvision's pixels, NumPy's indexing, little memory."""
 
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,14 @@ def test_reading_in_order_decodes_everything_once_and_holds_little(frames: int) 
         assert streamed[start : start + 7][0, 0, 0, 0] == start
         assert len(streamed._pending) <= 9
     assert sorted(counted.items) == list(range(60 // frames))
+
+
+def test_threads_end_with_what_they_decode_for() -> None:
+    streamed = Streamed(6, Counted(1), 4)
+    assert len(streamed[:4]) == 4
+    left = weakref.ref(streamed)
+    del streamed
+    assert left() is None  # with no garbage to collect first
 
 
 def test_an_index_out_of_range_is_an_error() -> None:

@@ -194,15 +194,18 @@ def test_stylised_images_of_another_number_of_classes_are_refused(
         preflight.check_methods(load(write_config(methods=[method])))
 
 
-def test_a_method_that_was_trained_with_is_not_built_again(write_config: Write) -> None:
+@pytest.mark.parametrize(("norms", "others"), [("shared", "split"), ("split", "shared")])
+def test_a_method_that_was_trained_with_is_not_built_again(write_config: Write, norms: str, others: str) -> None:
     wide = {"name": "wide", "preset": "augmix", "parameters": {"width": 0}}
-    experiment = load(write_config(methods=[wide]))
+    experiment = load(write_config(methods=[wide], training={"batch_norm": norms}))
     run = experiment.runs[0]
     folder = experiment.folder / run.path
     folder.mkdir(parents=True)
     (folder / "model.pt").touch()
     (folder / "config.yaml").write_text(yaml.safe_dump(run.training.as_json()))
     preflight.check_methods(experiment)
+    with pytest.raises(UserError, match="width"):
+        preflight.check_methods(load(write_config(methods=[wide], training={"batch_norm": others})))
 
 
 def test_a_device_that_is_not_there_is_refused(write_config: Write) -> None:
@@ -304,7 +307,10 @@ def test_a_net_that_a_run_has_shown_to_work_is_not_tried(
     (folder / "predictions").mkdir(parents=True)
     for name in ("model.pt", "predictions/clean.npz"):
         (folder / name).touch()
-    for digest, shown in ((code(run.training.roots()).digest, True), ("of before", False)):
+    now, settings = code(run.training.roots()).digest, run.training.as_json()
+    for digest, norms, shown in ((now, "shared", True), ("of before", "shared", False), (now, "split", False)):
+        trained = {**settings, "training": {**settings["training"], "batch_norm": norms}}
+        (folder / "config.yaml").write_text(yaml.safe_dump(trained))
         (folder / "provenance.json").write_text(json.dumps({"code": {"digest": digest}}))
         with nullcontext() if shown else pytest.raises(UserError, match="vit_b16 does not take"):
             preflight.check_nets(experiment)
