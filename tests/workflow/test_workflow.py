@@ -46,13 +46,20 @@ def test_snakemakes_own_report_has_captions_and_labels(finished: Checkout) -> No
 
 
 def test_the_default_experiment_is_planned(finished: Checkout) -> None:
-    plan = jobs(finished.snakemake("-n", "--config", 'folders={"data": "new", "results": "new"}').stdout)
+    printed = finished.snakemake("-n", "--config", 'folders={"data": "new", "results": "new"}').stdout
+    plan = jobs(printed)
     runs = 12 * 3  # methods × seeds
     generated = {f"generate_fashion_{name}_{number}": 1 for name in "CP" for number in (1, 2, 3)}
     assert plan == {
         "prepare": 1, **generated, "train": runs, "evaluate": runs,
         "collect": 1, "report": 1, "track": 1, "default": 1, "total": 11 + 2 * runs,
     }  # fmt: skip
+    trainings = re.findall(r"rule train:.*?method=(\w+), seed=(\d)\n *priority: (\d+)", printed, re.DOTALL)
+    order = [(int(seed), method) for method, seed, _ in sorted(trainings, key=lambda found: -int(found[2]))]
+    assert [seed for seed, _ in order] == [0] * 12 + [1] * 12 + [2] * 12
+    assert (order[0][1], order[-1][1]) == ("single_chain", "standard")
+    others = re.findall(r"rule (generate|evaluate)\w*:.*?priority: (\d+)", printed, re.DOTALL)
+    assert {int(priority) for _, priority in others} == {runs + 1}
 
 
 def test_a_misspelt_key_is_one_line(finished: Checkout) -> None:

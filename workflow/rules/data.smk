@@ -30,7 +30,7 @@ for making in experiment.makings():
             str(making.marker),
         log:
             f"{DATA}/logs/generate-{making.id}.log",
-        priority: 1  # before trainings, which evaluate on what is there
+        priority: FIRST  # trainings evaluate on what is there
         group:
             None if making.local else "testsets"  # on a cluster, small jobs share a submission
         localrule: making.local

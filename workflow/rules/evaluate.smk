@@ -10,6 +10,7 @@ rule evaluate:
         f"{RUN}/predictions.json",
     log:
         f"{RUN}/evaluate.log",
+    priority: FIRST
     conda:
         ENVIRONMENT
     threads: lambda wildcards: run_of(wildcards).training.training["threads"]
@@ -34,6 +35,7 @@ if experiment.validation is not None:
             f"{RUN}/validation.json",
         log:
             f"{RUN}/validate.log",
+        priority: FIRST
         conda:
             ENVIRONMENT
         threads: lambda wildcards: run_of(wildcards).training.training["threads"]

@@ -9,6 +9,7 @@ rule train:
         f"{RUN}/model.pt",
     log:
         f"{RUN}/train.log",
+    priority: lambda wildcards: PRIORITIES[run_of(wildcards).path]
     conda:
         ENVIRONMENT
     threads: lambda wildcards: run_of(wildcards).training.training["threads"] * run_of(wildcards).training.training["processes"]

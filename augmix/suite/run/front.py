@@ -80,6 +80,8 @@ def _options(config: Path, cores: str, profile: str | None) -> list[str]:
     options += ["--nolock", "--rerun-incomplete", "--keep-going"]
     # The stamps in the files decide what is made again, whatever Snakemake's own records say.
     options += ["--rerun-triggers", "mtime"]
+    # The other scheduler solves a linear program at each job's end, in a process of its own with temporary files.
+    options += ["--scheduler", "greedy"]
     options += ["--workflow-profile", str(preflight.profiles().get(profile or "default", "none"))]
     if profile is None or cores != "all":
         # Elsewhere --cores would cut the jobs' threads down to what this machine has.

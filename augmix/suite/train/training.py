@@ -133,6 +133,8 @@ class Trainer:
         # The position: epochs and steps done; sums over the epoch so far (loss × images, errors, seconds).
         self.epoch, self.step, self.totals = 0, 0, [0.0, 0.0, 0.0]
         # The loss and errors of each of the epoch's steps; those from `unread` on are not among the sums yet.
+        # Seeding every device costs 80 µs where no GPU is in use.
+        self._seed = torch.default_generator.manual_seed if device.type == "cpu" else torch.manual_seed
         self.figures, self.unread = torch.zeros(2, self.steps, device=device), 0
         self.history: list[dict[str, float]] = []
 
@@ -178,7 +180,7 @@ class Trainer:
         began = time.perf_counter()
         batch = self.batches(self.epoch, self.step)
         set_rate(self.optimizer, self._rate(self.epoch * self.steps + self.step))
-        torch.manual_seed(int(batch.rng.integers(2**63)))  # dropout's draws
+        self._seed(int(batch.rng.integers(2**63)))  # dropout's draws
         self.group.share = batch.share
         loss, wrong = training_step(
             self.net, self.method, self.optimizer, batch.images, batch.labels, self.classes, batch.rng
