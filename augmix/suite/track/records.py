@@ -149,8 +149,8 @@ def _mlflows_own(folder: Path, provenance: Mapping[str, Any]) -> dict[str, str]:
     """The tags that MLflow shows as columns of its own: the source, the user and the commit."""
     try:
         user = folder.owner()
-    except (KeyError, OSError):
-        user = ""  # one without a name, in a container say
+    except KeyError:
+        user = str(folder.stat().st_uid)  # one without a name, in a container say
     found = {
         "mlflow.source.name": "augmix train",
         "mlflow.source.type": "LOCAL",

@@ -5,6 +5,7 @@ import http.client
 import json
 import math
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -194,7 +195,9 @@ def test_values_equal_the_files(experiment: Path, monkeypatch: pytest.MonkeyPatc
     provenance = {key: value for key, value in tags.items() if key.startswith("provenance.")}
     assert provenance == {"provenance.dirty": "true", "provenance.packages.torch": "2.9.0"}
     assert tags["mlflow.source.name"] == "augmix train"
-    assert (tags["mlflow.source.git.commit"], tags["mlflow.user"]) == ("abc123", experiment.owner())
+    names = {entry.pw_uid: entry.pw_name for entry in pwd.getpwall()}
+    owner = experiment.stat().st_uid
+    assert (tags["mlflow.source.git.commit"], tags["mlflow.user"]) == ("abc123", names.get(owner, str(owner)))
     assert run.info.run_name == "standard/seed0"
     [trained] = run.inputs.dataset_inputs
     assert (trained.dataset.name, json.loads(trained.dataset.source)) == ("digits", {"uri": "data/digits"})
