@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from typing import IO, TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -103,11 +103,14 @@ def open_store(uri: str) -> Iterator["MlflowClient"]:
 def _environment() -> Iterator[bool]:
     """Set MLflow's switches, before it is imported; yield whether the time limit is ours: the user's own stay."""
     before = dict(os.environ)
-    os.environ.update(_ENVIRONMENT | {_TIMEOUT: _SECONDS_TO_ANSWER} | before)
+    switches = _ENVIRONMENT | {_TIMEOUT: _SECONDS_TO_ANSWER}
+    if not os.path.isabs(os.path.expanduser("~")):  # a user whom nobody knows has no home, and MLflow asks for one
+        switches["HOME"] = gettempdir()
+    os.environ.update(switches | before)
     try:
         yield _TIMEOUT not in before
     finally:
-        for name in (*_ENVIRONMENT, _TIMEOUT):
+        for name in switches:
             if name not in before:
                 os.environ.pop(name, None)
 
