@@ -31,7 +31,8 @@ def _rounded(mixed: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     return torch.from_numpy(rounded)
 
 
-AUGMENTED = (Image.Image, functional.is_pure_tensor, tv_tensors.Image, tv_tensors.Video)
+IMAGES = (Image.Image, tv_tensors.Image, tv_tensors.Video)
+AUGMENTED = (*IMAGES, functional.is_pure_tensor)
 """The parts of a sample that are augmented, as torchvision asks for them."""
 
 
@@ -44,8 +45,9 @@ class AugMix(Sampler, v2.Transform):
     it as float, which is what the paper trains on. Randomness follows `torch.manual_seed`.
 
     Float images in [0, 1] are rounded to uint8 first, since the operations are defined on it; their mix is not
-    rounded. A mix has no one geometry, so masks, boxes and key points beside an image are refused, unless
-    `geometry` is off: then nothing moves, and they stay as they are.
+    rounded. A mix has no one geometry, so torchvision's masks, boxes and key points beside an image are refused, unless
+    `geometry` is off: then nothing moves, and they stay as they are. Plain tensors and arrays beside an image stay as
+    they are in any case, since they may be labels: wrap masks as tv_tensors.Mask, boxes as tv_tensors.BoundingBoxes.
 
     Args:
         width: number of augmentation chains.
@@ -152,10 +154,11 @@ def _draw_seed() -> int:
 def _batch(image: torch.Tensor, is_video: bool) -> tuple[torch.Tensor, int]:
     """Return the images (N, C, H, W) as uint8, and how many in a row are frames of one video, 1 for images."""
     if image.is_floating_point():
-        low, high = (float(bound) for bound in image.aminmax()) if image.numel() else (0.0, 0.0)
+        levels = (image.detach() * 255).round()
+        low, high = (float(bound) / 255 for bound in levels.aminmax()) if image.numel() else (0.0, 0.0)
         if not 0 <= low <= high <= 1:
             raise ValueError(f"a float image must lie in [0, 1], got {low:g} to {high:g}: augment before normalising")
-        image = (image * 255).round().to(torch.uint8)
+        image = levels.to(torch.uint8)
     if not is_video:
         return image[None] if image.ndim == 3 else image, 1
     if image.ndim not in (4, 5) or not image.shape[-4]:
@@ -165,13 +168,13 @@ def _batch(image: torch.Tensor, is_video: bool) -> tuple[torch.Tensor, int]:
 
 def _check_sample(flat_inputs: list[Any], geometry: bool) -> None:
     for value in flat_inputs:
-        moves = isinstance(value, tv_tensors.TVTensor) and not isinstance(value, tv_tensors.Image | tv_tensors.Video)
+        moves = isinstance(value, tv_tensors.TVTensor) and not isinstance(value, IMAGES)
         if moves and geometry:
             raise TypeError(
                 f"the sample holds {type(value).__name__}, which would have to move with the image, and a mix of "
                 "chains has no one geometry: use AugMix(geometry=False), which moves nothing"
             )
-    if not any(isinstance(value, torch.Tensor | Image.Image) for value in flat_inputs):
+    if not any(isinstance(value, IMAGES) or functional.is_pure_tensor(value) for value in flat_inputs):
         kinds = ", ".join(sorted({type(value).__name__ for value in flat_inputs})) or "nothing"
         raise TypeError(f"image must be a PIL image, a tensor, a tv_tensors.Image or a tv_tensors.Video, got {kinds}")
 

@@ -5,6 +5,7 @@ have a seed of their own, so that they are the same in every run, and are made w
 thousand for images of 32 pixels take two or three seconds. Their backgrounds are smooth noise.
 """
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -16,6 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from augmix.checks import check_integer
+from augmix.errors import UserError
 from augmix.operations.transfer import to_device
 from augmix.suite.data.loaders.image_folder import decode, is_wanted
 from augmix.suite.data.photographs import decoding
@@ -40,7 +42,7 @@ class Pictures:
 
     A picture is a square with sides 9/8 as long as the images', or as their longer side: 36 pixels for 32. Each time
     it is drawn, another part of it is cut out. Raises ValueError where the folder is missing or empty, or has another
-    number of images, and `UserError` for a file that is none.
+    number of images, and `UserError` for what cannot be read and for a file that is no image.
     """
 
     def __init__(self, folder: str | None, count: int) -> None:
@@ -50,10 +52,15 @@ class Pictures:
 
     @staticmethod
     def _listed(folder: str, count: int) -> list[Path]:
-        root = expanded(folder)
+        root = expanded(str(folder))
         if not root.is_dir():
             raise ValueError(f"folder must hold the pictures to mix with, and there is no folder {root}")
-        names = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
+
+        def refuse(error: OSError) -> None:
+            raise UserError(f"cannot read {error.filename}: {error.strerror}") from error
+
+        walked = os.walk(root, onerror=refuse)
+        names = (Path(inner, name).relative_to(root) for inner, _, files in walked for name in files)
         files = [root / name for name in sorted(names) if all(map(is_wanted, name.parts))]
         if not files:
             raise ValueError(f"folder must hold the pictures to mix with, and {root} has no images")

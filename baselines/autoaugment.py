@@ -16,6 +16,10 @@ Departures:
       them: `policy: cifar10_released`.
     - On ImageNet it is their paper's list with the magnitudes of their code for TPUs, whose own list `v0` is another,
       as it has solarize-add. `{policy: imagenet, magnitudes: autoaugment}` takes CIFAR's magnitudes.
+    - Fast AutoAugment's authors augment before crop and flip as well, end with the same Cutout and take the nearest
+      pixel, and new pixels are black. Cutout is in their list too, up to a fifth of the side; it becomes the identity
+      here, and `full: true` refuses the list.
+    - Errors of either were not reproduced: these need their nets and hours of a GPU.
 """
 
 import re
@@ -151,7 +155,7 @@ def read_policy(policy: str, full: bool = False, magnitudes: str | None = None) 
         raise UserError(f"{place(position, lines)}: {complaint}")
 
     scale = settings.get("magnitudes")
-    if scale not in HIGHEST or set(settings) != {"magnitudes", "policy"}:
+    if str(scale) not in HIGHEST or set(settings) != {"magnitudes", "policy"}:
         refuse((), f"a policy file says `magnitudes:` ({', '.join(HIGHEST)}) and `policy:`, a list, and nothing else")
     highest = HIGHEST[str(scale)]
     if magnitudes is not None:

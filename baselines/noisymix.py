@@ -4,9 +4,9 @@ All views of a batch are mixed with the same partners by the same share; then no
 the values. The noise that is added grows from the clean view to the last one.
 
 Departures:
-    - The authors mix and add noise in the input or, as often, after one of the net's first three stages, anew for each
-      batch. A mix sees images alone, so that here it is always the input, as in Noisy Mixup: that much of the method is
-      missing.
+    - The authors mix and add noise in the input or after one of the net's first three stages, each as often, drawn anew
+      for each batch. A mix sees images alone, so that here it is always the input, as in Noisy Mixup: that much of the
+      method is missing.
     - The noise changes the three views by 6.2 ± 0.4, 10.6 ± 0.7 and 16.6 ± 1.1 grey levels here and by 6.3 ± 0.1,
       11.2 ± 0.3 and 16.4 ± 0.4 by their code (100 images of CIFAR-10, ± a standard error). Their errors were not
       reproduced: these need their nets and hours of a GPU.

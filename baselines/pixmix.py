@@ -9,7 +9,9 @@ Departures:
     - Their mixing set, 14,248 fractals and some visualised features, states no licence. Here a thousand fractals are
       made where a run begins, in two or three seconds and the same for all seeds. Or give a folder and how many
       pictures it has, subfolders too: `{folder: ~/fractals, pictures: 14248}`.
-    - With pictures of noise an image's mean change is 26.9 ± 0.3 grey levels here and 27.0 ± 0.2 by their code (100
+    - A picture of a folder is cut to its central square, whose sides become 9/8 of the image's. The authors scale the
+      shorter side to 36 pixels for images of 32, to 256 for 224, and cut out of the whole picture.
+    - With pictures of noise an image's mean change is 26.9 ± 0.3 grey levels here and 27.0 ± 0.3 by their code (100
       images of CIFAR-10, ± a standard error). Their errors were not reproduced: these need their nets and hours of a
       GPU.
 """

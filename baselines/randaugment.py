@@ -9,6 +9,7 @@ Departures:
     - The authors augment before crop and flip, end with Cutout of 16 pixels, take the nearest pixel, and have contrast,
       colour, brightness and sharpness. Here it is after crop and flip, without Cutout and bilinear; `full: true` has
       the four. With them each operation is torchvision's to the bit, with bilinear geometry, which tests compare.
+    - Their errors were not reproduced: these need their nets and hours of a GPU.
 """
 
 from functools import cache, partial

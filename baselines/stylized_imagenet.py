@@ -35,7 +35,7 @@ def method(*, folder: str, probability: float = 0.5) -> Method:
         probability: The chance of an image to be replaced. Source: ours.
     """
     check_number("probability", probability, 0, 1)
-    return Method(Stylised(expanded(folder) / "train", probability), unmixed, cross_entropy)
+    return Method(Stylised(expanded(str(folder)) / "train", probability), unmixed, cross_entropy)
 
 
 class Stylised:

@@ -250,9 +250,13 @@ def _are(status: str, count: int) -> str:
 
 
 def ended(verdicts: Counter[str]) -> str:
-    """How many orderings came to each verdict, of one or more: `two hold and one cannot be told`."""
-    kinds = []
-    for verdict, said in VERDICTS.items():
-        if count := verdicts[verdict]:
-            kinds.append(f"{count_word(count)} {said if count == 1 else said.removesuffix('s')}")
-    return enumerated(kinds)
+    """How many of several orderings came to each verdict: `two hold and one cannot be told`, `both hold`."""
+    total = verdicts.total()
+    counts = {said: verdicts[verdict] for verdict, said in VERDICTS.items() if verdicts[verdict]}
+    if verdicts["cannot tell"] == total:
+        return "neither can be told" if total == 2 else "none can be told"
+    if len(counts) == 1:
+        [said] = counts
+        return f"{'both' if total == 2 else 'all'} {said.removesuffix('s')}"
+    each = counts.items()
+    return enumerated([f"{count_word(n)} {said if n == 1 else said.removesuffix('s')}" for said, n in each])

@@ -8,7 +8,7 @@ from reports.layout import Answer, Column, Row, Table, framed
 from reports.loaded import Results
 from reports.names import architecture_title
 from reports.quantities import CLEAN_ERROR, MCE, Place
-from reports.reproduction import Ordered, ended
+from reports.reproduction import VERDICTS, Ordered, ended
 from reports.significance import overall_architecture, would_be_found
 from reports.words import plural, predicate
 
@@ -30,27 +30,28 @@ CLAIMS = (
 )
 """AugMax's and NoisyMix's are 100 minus a published accuracy on -C."""
 
-LATER = ("label_smoothing", "randaugment", "trivialaugment", "pixmix", "ipmix", "prime", "noisymix", "augmax")
+BESIDE = ("label_smoothing", "randaugment", "trivialaugment", "pixmix", "ipmix", "prime", "noisymix", "augmax")
+"""The methods that are held beside AugMix: later ones, and label smoothing, which is older (2016)."""
 
 
 def since(results: Results) -> Answer | None:
-    """Methods since AugMix beside it by mCE, as one family after Holm, and what became of the published orders."""
+    """Methods since AugMix, and label smoothing, beside it by mCE, as one family after Holm; the published orders."""
     augmix = results.method("augmix")
-    later = [method for method in results.methods if method.name in LATER]
+    others = [method for method in results.methods if method.name in BESIDE]
     claims = {claim.method: claim for claim in CLAIMS}
-    if augmix is None or not claims.keys() & {method.name for method in later}:
+    if augmix is None or not claims.keys() & {method.name for method in others}:
         return None
     architecture, asked = overall_architecture(results), len(results.config["seeds"])
     rows, text = [], []
     for dataset in results.datasets:
         reference = Place(dataset, architecture, augmix.name)
-        pairs = [(reference._replace(method=method.name), reference) for method in later]
+        pairs = [(reference._replace(method=method.name), reference) for method in others]
         compared = contrasts(results, pairs, MCE, "methods since AugMix")
         figures = [compared_cells(results, dataset, architecture, one) for one in (CLEAN_ERROR, MCE)]
         cells_of = {method.name: cells for method, *cells in zip(results.methods, *figures, strict=True)}
         where = f"{results.dataset_title(dataset)}, {architecture_title(architecture)}"
         verdicts: Counter[str] = Counter()
-        for method in (augmix, *later):
+        for method in (augmix, *others):
             place, claim = reference._replace(method=method.name), claims.get(method.name)
             found, published, verdict = compared.get((place, reference)), "–", "–"
             if found is not None and claim is not None:
@@ -64,7 +65,10 @@ def since(results: Results) -> Answer | None:
             cells = [*cells_of[method.name], "–" if found is None else found.cell(asked), published, verdict]
             rows.append(Row((dataset, method.name), where, method.title, cells))
         text += would_be_found(compared.values(), "mCE")
-        if verdicts:
+        if verdicts.total() == 1:
+            [verdict] = verdicts
+            text.append(f"The one published order {VERDICTS[verdict]} on {where}.")
+        elif verdicts:
             text.append(f"Of {plural(verdicts.total(), 'published order')}, {ended(verdicts)} on {where}.")
     heads = [("Clean error", "clean"), ("mCE", "mce"), ("mCE − AugMix", "difference")]
     columns = [Column("", *head) for head in [*heads, ("Published", "published"), ("That order", "verdict")]]
@@ -73,5 +77,6 @@ def since(results: Results) -> Answer | None:
         "where the difference here passes Holm's correction over all methods of the table.",
     )
     cells = framed(["dataset", "method"], columns, rows)
-    table = Table("since", "Methods since AugMix beside it (%)", cells, "column", notes=notes)
+    older = ", and label smoothing," if "label_smoothing" in {method.name for method in others} else ""
+    table = Table("since", f"Methods since AugMix{older} beside it (%)", cells, "column", notes=notes)
     return Answer("Do methods since AugMix surpass it, as published?", text, [table]) if rows else None

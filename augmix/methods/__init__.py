@@ -92,7 +92,7 @@ def try_out(method: Method, title: str, splits: bool = False) -> None:
         with in_views(net, len(views)):
             method.loss(net(torch.cat([view.float() for view in views])).chunk(len(views)), targets)
     except (UserError, ValueError) as error:
-        raise UserError(f"method '{title}': its parts do not go together: {error}") from error
+        raise UserError(f"method '{title}' cannot take a step: {error}") from error
 
 
 def _method(title: str, name: str, parameters: Mapping[str, Any], packages: Sequence[str]) -> Method:

@@ -371,6 +371,7 @@ def test_refuses_a_bad_number_of_views() -> None:
     [
         (random_images(1)[0].float(), ValueError, r"must lie in \[0, 1\], got 0 to 255: augment before normalising"),
         (random_images(1)[0] / 255 * float("nan"), ValueError, r"must lie in \[0, 1\], got nan"),
+        (random_images(1)[0] / 255 * 1.01, ValueError, r"must lie in \[0, 1\], got 0 to 1.0"),
         (random_images(1)[0].int(), TypeError, "images must be uint8"),
         (random_images(1, 2)[0], ValueError, "C = 1 or 3"),
         (random_images(1, 5)[0], ValueError, "C = 1 or 3"),
@@ -385,6 +386,11 @@ def test_refuses_a_bad_number_of_views() -> None:
         (photograph("I"), ValueError, r"got I: scale its values to \[0, 255\]"),
         (photograph("F"), ValueError, r"got F: scale its values to \[0, 255\]"),
         ((photograph(), tv_tensors.Mask(torch.zeros(40, 56))), TypeError, "the sample holds Mask"),
+        (
+            {"deep": [{"image": photograph()}, (tv_tensors.KeyPoints(torch.zeros(2, 2), canvas_size=(40, 56)),)]},
+            TypeError,
+            "the sample holds KeyPoints",
+        ),
         (tv_tensors.Video(torch.zeros(0, 3, 8, 8, dtype=torch.uint8)), ValueError, "a video must be .* with frames"),
     ],
 )
@@ -440,6 +446,23 @@ def test_without_geometry_nothing_moves_and_masks_stay_as_they_are() -> None:
     views = AugMixViews(geometry=False)(sample)
     assert len(views["image"]) == 3
     assert views["mask"] is mask
+
+
+def test_a_mask_beside_what_is_no_image_is_refused_also_without_geometry() -> None:
+    mask = tv_tensors.Mask(torch.zeros(40, 56))
+    for augmix in (AugMix(geometry=False), AugMixViews(geometry=False)):
+        with pytest.raises(TypeError, match=r"image must be a PIL image, .* got Mask, ndarray"):
+            augmix({"image": np.asarray(photograph()), "mask": mask})
+
+
+def test_float_images_may_be_off_by_what_rounding_takes_away() -> None:
+    """Interpolation gives values such as 1.0000001."""
+    images = random_images(2).clamp(1, 254) / 255
+    images[:, :, 0], images[:, :, 1] = 1 + 1e-6, -1e-6
+    torch.manual_seed(0)
+    found = AugMix()(images)
+    torch.manual_seed(0)
+    assert torch.equal(found, AugMix()(images.clamp(0, 1)))
 
 
 def test_torch_compile_goes_round_it() -> None:

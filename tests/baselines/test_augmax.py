@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from augmix import operations
+from augmix import models, operations
 from augmix.methods import uniform
 from augmix.mixing import Sampler, apply
 from baselines import augmax
@@ -63,6 +63,17 @@ def test_views_are_those_of_a_plain_reading(images: Tensor, net: nn.Module) -> N
     torch.testing.assert_close(others[1], expected[1], atol=1e-3, rtol=0)
     assert (moves == 0).any()
     assert (moves == 4).any()
+
+
+def test_each_image_stops_by_itself_once_it_misleads_the_net(images: Tensor) -> None:
+    images = images[:24]
+    torch.manual_seed(0)
+    net = nn.Sequential(models.Normalised(nn.Flatten()), nn.Linear(3072, 10))
+    with torch.no_grad():
+        labels = net(images).argmax(1)
+    expected, moves = plainly(images, labels, net, 4)
+    torch.testing.assert_close(views(images, labels, net, steps=4)[2], expected[1], atol=1e-3, rtol=0)
+    assert set(moves.tolist()) == {0, 1, 2, 3, 4}
 
 
 def test_misleading_raises_the_loss(images: Tensor, labels: Tensor, net: nn.Module) -> None:

@@ -221,6 +221,7 @@ def test_fast_autoaugments_list_for_cifar() -> None:
             {"magnitudes": "mine", "policy": [[["invert", 1, 0]]]},
             r"\(autoaugment, autoaugment_imagenet, fast_autoaugment\)",
         ),
+        ({"magnitudes": ["autoaugment"], "policy": [[["invert", 1, 0]]]}, "a policy file says `magnitudes:`"),
         ({"magnitudes": "autoaugment", "policy": []}, "policy must be a list of sub-policies"),
         ({"magnitudes": "autoaugment", "policy": [["invert", 1, 0]]}, "written .name, probability, magnitude., not"),
         ("magnitudes: autoaugment\npolicy:\n- [[invrt, 1, 0]]\n", r"policy.yaml:3: .* 'invrt'; did you mean 'invert'"),

@@ -1,5 +1,8 @@
 """The mixing set: fractals that are the same everywhere, and folders that hold what the configuration says."""
 
+import errno
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -102,3 +105,33 @@ def test_faults_of_a_folder_are_told_before_any_job(method: type, folder: Path) 
     (folder / "a" / "1.png").write_text("not an image")
     with pytest.raises(UserError, match=r"1\.png is not an image"):
         method(folder=str(folder), pictures=3)
+    (folder / "a" / "1.png").unlink()
+    (folder / "a" / "1.png").symlink_to("/nowhere")
+    with pytest.raises(UserError, match=r"1\.png is missing"):
+        method(folder=str(folder), pictures=3)
+    with pytest.raises(ValueError, match="there is no folder 5"):
+        method(folder=5)
+
+
+def test_what_cannot_be_read_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As root may read everything, the system is made to refuse."""
+    scandir, opened = os.scandir, Image.open
+
+    def refusing(path: str) -> Iterator[os.DirEntry[str]]:
+        if path.endswith("c"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(UserError, match=r"^cannot read .*/b/c: Permission denied$"):
+        Pictures(str(folder), 2)
+    monkeypatch.setattr(os, "scandir", scandir)
+
+    def closed(path: Path) -> Image.Image:
+        if path.name == "2.png":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path)
+
+    monkeypatch.setattr(Image, "open", closed)
+    with pytest.raises(UserError, match=r"/2\.png cannot be read: Permission denied$"):
+        Pictures(str(folder), 3)

@@ -107,7 +107,7 @@ def test_published_orders_are_held_beside_our_differences(predicted: Synthetic) 
     assert rows["pixmix"]["published"] == "9.5 beside 12.4"
     assert rows["ipmix"]["published"] == "–"  # its authors print no figure that could be checked
     assert [rows[name]["verdict"] for name in ("pixmix", "prime")] == ["fails", "fails"]
-    assert said(found).endswith("Of two published orders, two fail on Digits, SmallNet.")
+    assert said(found).endswith("Of two published orders, both fail on Digits, SmallNet.")
     errors = [r for r in predicted.metrics if (r["testset"], r["metric"]) == ("C", "error") and not r["severity"]]
     means = [
         np.mean([r["value"] for r in errors if r["method"] == name and r["shift"]]) for name in ("pixmix", "augmix")
@@ -116,4 +116,10 @@ def test_published_orders_are_held_beside_our_differences(predicted: Synthetic) 
     predicted.seeds = (0, 1)
     text = said(only(predicted, "since AugMix"))
     assert "Where a difference in mCE is not significant here, a true one of " in text
-    assert text.endswith("Of two published orders, two cannot be told on Digits, SmallNet.")
+    assert text.endswith("Of two published orders, neither can be told on Digits, SmallNet.")
+    assert found.tables[0].caption == "Methods since AugMix beside it (%)"
+    predicted.methods = [one for one in predicted.methods if one["name"] not in ("ipmix", "prime")]
+    predicted.methods.append({"name": "label_smoothing", "preset": "label_smoothing"})
+    found = only(predicted, "since AugMix")
+    assert said(found).endswith("The one published order cannot be told on Digits, SmallNet.")
+    assert found.tables[0].caption == "Methods since AugMix, and label smoothing, beside it (%)"

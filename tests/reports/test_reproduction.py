@@ -14,6 +14,7 @@ from reports.loaded import Results, load
 from reports.quantities import Cell, Quantity
 from reports.reproduction import (
     counted,
+    ended,
     orderings,
     outcomes,
     prediction_interval,
@@ -159,6 +160,21 @@ def test_orderings_hold_fail_or_cannot_be_told(synthetic: Synthetic) -> None:
     assert counted(results)[1] == (
         "Of the paper's six orderings of these methods by mCE, two hold, two fail and two cannot be told on CIFAR-10."
     )
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "words"),
+    [
+        ({"holds": 2}, "both hold"),
+        ({"fails": 3}, "all fail"),
+        ({"cannot tell": 2}, "neither can be told"),
+        ({"cannot tell": 4}, "none can be told"),
+        ({"holds": 1, "fails": 2}, "one holds and two fail"),
+        ({"holds": 2, "cannot tell": 1}, "two hold and one cannot be told"),
+    ],
+)
+def test_what_became_of_several_orderings_is_said_in_words(verdicts: dict[str, int], words: str) -> None:
+    assert ended(Counter(verdicts)) == words
 
 
 def test_on_another_data_set_an_ordering_is_one_that_all_the_papers_nets_agree_on(synthetic: Synthetic) -> None:

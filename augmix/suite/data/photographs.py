@@ -92,6 +92,8 @@ def decoding(file: Path) -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise UserError(f"{file} is not an image; repair or remove it") from error
     except FAULTS as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the system's, not Pillow's
+            raise UserError(f"{file} cannot be read: {error.strerror}") from error
         raise UserError(f"{file} is damaged ({error}); repair or remove it") from error
 
 

@@ -174,7 +174,7 @@ def test_a_method_parameter_out_of_range_is_refused(write_config: Write) -> None
 )
 def test_parts_that_do_not_go_together_are_refused(write_config: Write, views: Any, loss: str, complaint: str) -> None:
     composed = {"name": "odd", "views": views, "mix": {"mixup": {}}, "loss": {loss: {}}}
-    with pytest.raises(UserError, match=f"method 'odd': its parts do not go together: {complaint}"):
+    with pytest.raises(UserError, match=f"method 'odd' cannot take a step: {complaint}"):
         preflight.check(load(write_config(methods=[composed])))
 
 

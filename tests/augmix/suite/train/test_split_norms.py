@@ -91,7 +91,7 @@ def test_faults_are_told_before_any_job(write_config: Callable[..., Path]) -> No
 
     check("augmix")
     check({"name": "plain", "preset": "standard", "training": {"batch_norm": "shared"}})
-    with pytest.raises(UserError, match=r"method 'cutout': its parts do not go together: .* there is one view alone"):
+    with pytest.raises(UserError, match=r"method 'cutout' cannot take a step: .* there is one view alone"):
         check("cutout")
     with pytest.raises(UserError, match="data set 'digits': vit has no batch norm that could be split"):
         check("augmix", "vit")
