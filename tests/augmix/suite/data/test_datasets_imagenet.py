@@ -132,7 +132,7 @@ def test_photographs_change_by_name_size_and_content(archives: Path, tmp_path: P
 
 
 def test_unpacking_goes_on_after_a_kill(archives: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write, written = _ilsvrc._write, 0
+    write, written = _ilsvrc.write_member, 0
 
     def kill_at_six(*arguments: object) -> None:
         nonlocal written
@@ -141,7 +141,7 @@ def test_unpacking_goes_on_after_a_kill(archives: Path, monkeypatch: pytest.Monk
             raise KeyboardInterrupt
         write(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(_ilsvrc, "_write", kill_at_six)
+    monkeypatch.setattr(_ilsvrc, "write_member", kill_at_six)
     with pytest.raises(KeyboardInterrupt):
         imagenet.load(str(archives))
     assert not (archives / "train").exists()
