@@ -25,7 +25,7 @@ from augmix.suite.evaluate.stages import AGAIN, FINISHED_ONLY, last_error, run_s
 from augmix.suite.io import machine
 from augmix.suite.io.files import read_csv, write_text
 from augmix.suite.io.locks import holder, is_locked, locked
-from augmix.suite.io.progress import duration
+from augmix.suite.io.progress import duration, tell
 from augmix.suite.io.text import table
 from augmix.suite.run import claims, outdated, preflight, slurm, surroundings
 from augmix.suite.run.watch import Display
@@ -282,12 +282,12 @@ class Front:
                     if not sent:
                         display.update()
                         for complaint in self._queue.complaints() if self._queue else ():
-                            display.tell(complaint)
+                            tell(complaint)
                     # Snakemake waits for its jobs on SIGTERM; on SIGINT they end as well, each with a checkpoint.
                     wanted = signal.SIGKILL if self._insisted else signal.SIGINT
                     if self._signal is not None and wanted not in sent:
                         sent.add(wanted)
-                        display.tell(f"stopping the jobs ({signal.Signals(self._signal).name})")
+                        tell(f"stopping the jobs ({signal.Signals(self._signal).name})")
                         _signal_group(process.pid, wanted)
                 if process.returncode < 0 and not sent:
                     _signal_group(process.pid, signal.SIGINT)
@@ -333,10 +333,6 @@ def _wait_for_group(group: int) -> None:
     deadline = time.monotonic() + 60
     while _signal_group(group, 0) and time.monotonic() < deadline:
         time.sleep(0.1)
-
-
-def tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def explain(job: Job, workflow_log: Path) -> str:

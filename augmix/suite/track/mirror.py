@@ -8,19 +8,16 @@ marked as superseded and deleted, as MLflow calls it: its page's filter "Deleted
 import json
 import math
 import os
-import sys
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
-from tqdm import tqdm
-
 from augmix.errors import UserError
 from augmix.suite.io.digests import json_digest
 from augmix.suite.io.files import read_mapping, write_json
 from augmix.suite.io.locks import locked
-from augmix.suite.io.progress import bar
+from augmix.suite.io.progress import bar, tell
 from augmix.suite.track import page
 from augmix.suite.track.net import FOLDER as NET
 from augmix.suite.track.records import (
@@ -36,7 +33,6 @@ from augmix.suite.track.records import (
     short_names,
 )
 from augmix.suite.track.store import ARTIFACTS, DATABASE, address, database_path, open_store, shown
-from augmix.suite.track.store import serve as serve
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -89,7 +85,7 @@ def sync(experiment_folder: Path, tracking_uri: str | None = None) -> Summary:
                     record = read_record(run, path, name, scores.get(path, Scores({}, {})), scored)
                 except UserError as error:
                     skipped.append(str(error))
-                    tqdm.write(f"left out: {error}", file=sys.stderr)
+                    tell(f"left out: {error}")
                 else:
                     outcome, _ = _mirror(client, experiment, record, known.get(path))
                     outcomes[outcome] += 1
