@@ -243,8 +243,10 @@ class Front:
             said = [f"\n{explain(job, self._logs / LOG)}" for job in failed]
             tell("\n".join([*said, f"\n{finished}, and {about}"]))
             return 2 if all(job.exit_status == 2 for job in failed) else 1
+        if status < 0 and not behind:
+            raise RunError(f"Snakemake was ended by {signal.Signals(-status).name}; the same command goes on from here")
         if status and not behind:
-            raise RunError(self._broken(status))
+            raise RunError(f"Snakemake failed; {self._logs / LOG} ends with\n{tail(self._logs / LOG)}")
         if "trained" in states:  # the numbers of a large archive are read by `collect`, which has set it aside
             raise RunError(f"{finished}: predictions of the others are damaged; start again, and they are made anew")
         if log.nothing_to_do:
@@ -296,13 +298,6 @@ class Front:
             if not sent:
                 display.update()
         return process.returncode, log
-
-    def _broken(self, status: int) -> str:
-        """The message after Snakemake itself ended badly, with no job to blame."""
-        path = self._logs / LOG
-        if status < 0:
-            return f"Snakemake was ended by {signal.Signals(-status).name}; the same command goes on from here"
-        return f"Snakemake failed; {path} ends with\n{tail(path)}"
 
 
 @contextlib.contextmanager
