@@ -25,7 +25,6 @@ COMMANDS = (
     "collect", "report", "show", "compare", "track", "demo", "release", "warm_up",
 )  # fmt: skip
 """Every command by its module's name, in the order of `augmix --help`."""
-FIRST_PARTY = ("augmix", "baselines", "ablations", "reports")
 OF_THE_MACHINE = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ELOOP,
     errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG,
@@ -89,8 +88,10 @@ def _one_line(error: Exception) -> str:
 
 def _absent(error: ModuleNotFoundError) -> str | None:
     """The name of the third party's package that could not be imported; None where the fault is in our own."""
+    from augmix.suite.io.digests import PROJECT
+
     package = (error.name or "").partition(".")[0]
-    return package if package and package not in FIRST_PARTY and find_package(package) is None else None
+    return package if package and package not in PROJECT and find_package(package) is None else None
 
 
 @contextlib.contextmanager

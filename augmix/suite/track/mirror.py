@@ -58,19 +58,17 @@ class Summary(NamedTuple):
     skipped: list[str]
 
 
-def sync(experiment_folder: Path, tracking_uri: str | None = None) -> Summary:
-    """Bring MLflow up to date with the runs of `experiment_folder` (`results/<experiment>`).
+def sync(experiment_folder: Path) -> Summary:
+    """Bring MLflow, the store of `address`, up to date with the runs of `experiment_folder` (`results/<experiment>`).
 
-    `tracking_uri` is `sqlite:///…`, `http://…` or `https://…`; where it is None, the environment's
-    MLFLOW_TRACKING_URI counts, then `mlflow.db` beside the folder. Repeating it changes nothing. Folders that
-    are incomplete or damaged are left out, and named on stderr and in the summary. Raises `UserError` for a
-    folder without runs, a damaged metrics.csv, and a store that cannot be used.
+    Repeating it changes nothing. Folders that are incomplete or damaged are left out, and named on stderr and in the
+    summary. Raises `UserError` for a folder without runs, a damaged metrics.csv, and a store that cannot be used.
     """
     folder = Path(os.path.abspath(experiment_folder))
     runs = sorted(path for path in folder.glob("*/*/*/seed*") if path.is_dir())
     if not runs:
         raise UserError(f"{experiment_folder} holds no runs: give a folder results/<experiment>")
-    uri = tracking_uri or address(folder.parent)
+    uri = address(folder.parent)
     outcomes: Counter[str] = Counter()
     skipped = []
     with locked(folder / ".track.lock", f"the mirror of {folder}", wait=True):

@@ -17,6 +17,7 @@ import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import yaml
@@ -112,7 +113,8 @@ def write_metrics(folder: Path, rows: list[tuple[str, int, tuple[str, str, str, 
 
 
 def mirror(experiment: Path, uri: str | None = None) -> Any:
-    return sync(experiment, uri)
+    with mock.patch.dict(os.environ, {"MLFLOW_TRACKING_URI": uri} if uri else {}):
+        return sync(experiment)
 
 
 def client_of(experiment: Path) -> Any:
