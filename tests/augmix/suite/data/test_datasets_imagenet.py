@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from augmix.errors import UserError
-from augmix.suite.data import datasets
+from augmix.suite.data import datasets, download
 from augmix.suite.data.datasets import Preparation
 from augmix.suite.data.loaders import _ilsvrc, imagenet
 
@@ -132,7 +132,7 @@ def test_photographs_change_by_name_size_and_content(archives: Path, tmp_path: P
 
 
 def test_unpacking_goes_on_after_a_kill(archives: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write, written = _ilsvrc.write_member, 0
+    write, written = download.write_member, 0
 
     def kill_at_six(*arguments: object) -> None:
         nonlocal written
