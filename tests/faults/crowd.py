@@ -9,6 +9,7 @@ import os
 import sys
 from collections import Counter
 from pathlib import Path
+from unittest import mock
 
 import mlflow.store.tracking.sqlalchemy_store  # noqa: F401 - imported once, before the forks
 import yaml
@@ -38,7 +39,8 @@ def write_experiment(folder: Path, epochs: int) -> None:
 def mirror(folder: Path, uri: str) -> int:
     """The outcome of a synchronisation, as an exit status: 10 created, 11 updated, 12 unchanged, 2 refused."""
     try:
-        summary = sync(folder, uri)
+        with mock.patch.dict(os.environ, MLFLOW_TRACKING_URI=uri):
+            summary = sync(folder)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+from dataclasses import asdict
 from functools import cache
 
 from augmix.suite.config.parse import VALIDATION

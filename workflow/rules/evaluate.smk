@@ -18,7 +18,7 @@ rule evaluate:
         gpu=gpus(1),
         mem_mb=MEMORY,
     params:
-        settings=lambda wildcards: as_json(run_of(wildcards).evaluation.as_json()),
+        settings=lambda wildcards: as_json(asdict(run_of(wildcards).evaluation)),
         folder=lambda wildcards, input: Path(input[0]).parent,
     shell:
         "augmix evaluate --settings {params.settings:q} --output {params.folder:q} --log {log:q}"
@@ -43,7 +43,7 @@ if experiment.validation is not None:
             gpu=gpus(1),
             mem_mb=MEMORY,
         params:
-            settings=lambda wildcards: as_json(run_of(wildcards).validation.as_json()),
+            settings=lambda wildcards: as_json(asdict(run_of(wildcards).validation)),
             folder=lambda wildcards, input: Path(input[0]).parent,
         shell:
             "augmix evaluate --settings {params.settings:q} --output {params.folder:q} --log {log:q}"

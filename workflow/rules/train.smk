@@ -22,7 +22,7 @@ rule train:
         # Where the test sets are there, a training evaluates its net as well: starting a process for it takes longer.
         # They are no reason to train again: Snakemake does not compare what is derived from `output`.
         evaluation=lambda wildcards, output: as_json(
-            (run_of(wildcards).validation or run_of(wildcards).evaluation).as_json()
+            asdict(run_of(wildcards).validation or run_of(wildcards).evaluation)
         ),
     shell:
         "augmix train --settings {params.settings:q} --evaluation {params.evaluation:q} --output {params.folder:q}"

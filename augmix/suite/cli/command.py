@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from augmix.errors import UserError
+from augmix.suite.io.settings import of_json
 
 if TYPE_CHECKING:
     from augmix.suite.config.experiment import Experiment
@@ -95,7 +96,7 @@ def required(args: argparse.Namespace, name: str) -> str:
 def run_settings(args: argparse.Namespace, stage: str, kind: Any) -> tuple[Any, Path]:
     """The settings of a stage, of the dataclass `kind`, and the folder of the run that a command names."""
     if args.settings:
-        return kind.of_json(settings_of(args)), Path(required(args, "output"))
+        return of_json(kind, settings_of(args)), Path(required(args, "output"))
     experiment = experiment_of(args)
     if not args.path:
         raise UserError(

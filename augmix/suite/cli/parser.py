@@ -9,42 +9,22 @@ import errno
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from augmix import __version__
 from augmix.errors import RunError, UserError
-from augmix.registry import find_package
-from augmix.suite.cli import (
-    choose,
-    collect,
-    compare,
-    corrupt,
-    demo,
-    evaluate,
-    generate,
-    perturb,
-    plan,
-    prepare,
-    release,
-    report,
-    reproduce,
-    show,
-    status,
-    track,
-    train,
-    warm_up,
-)  # fmt: skip
+from augmix.registry import find_package, nearest
 from augmix.suite.io import times
 from augmix.suite.io.processes import joined
 from augmix.suite.io.streams import Steady, settle
 
 COMMANDS = (
-    reproduce, plan, status, prepare, generate, corrupt, perturb, train, evaluate, choose, collect, report, show,
-    compare, track, demo, release, warm_up,
+    "reproduce", "plan", "status", "prepare", "generate", "corrupt", "perturb", "train", "evaluate", "choose",
+    "collect", "report", "show", "compare", "track", "demo", "release", "warm_up",
 )  # fmt: skip
-"""Every command's module, in the order of `augmix --help`."""
-FIRST_PARTY = ("augmix", "baselines", "ablations", "reports")
+"""Every command by its module's name, in the order of `augmix --help`."""
 OF_THE_MACHINE = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ELOOP,
     errno.EMFILE, errno.ENFILE, errno.ENAMETOOLONG,
@@ -108,8 +88,10 @@ def _one_line(error: Exception) -> str:
 
 def _absent(error: ModuleNotFoundError) -> str | None:
     """The name of the third party's package that could not be imported; None where the fault is in our own."""
+    from augmix.suite.io.digests import PROJECT
+
     package = (error.name or "").partition(".")[0]
-    return package if package and package not in FIRST_PARTY and find_package(package) is None else None
+    return package if package and package not in PROJECT and find_package(package) is None else None
 
 
 @contextlib.contextmanager
@@ -137,6 +119,12 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (see `{self.prog} --help`)\n")
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """As argparse has it, with the nearest command or choice in place of all of them."""
+        if action.choices is not None and value not in action.choices:
+            hint = nearest(value, map(str, action.choices))
+            raise argparse.ArgumentError(action, f"invalid choice: {value!r}; {hint}")
+
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of every command, whose module's docstring is its summary and, a paragraph further, its example."""
@@ -148,11 +136,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"augmix {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    for module in COMMANDS:
-        name = module.__name__.rpartition(".")[2].replace("_", "-")
+    for name in COMMANDS:
+        module = import_module(f"augmix.suite.cli.{name}")
         summary, _, example = (module.__doc__ or "").strip().partition("\n\n")
         shown = summary[:1].lower() + summary[1:].rstrip(".")
-        command = commands.add_parser(name, help=shown, description=summary, epilog=example)
+        command = commands.add_parser(name.replace("_", "-"), help=shown, description=summary, epilog=example)
         command.add_argument("--log", metavar="FILE", help="also write messages and errors to this file")
         command.set_defaults(run=module.run)
         module.add(command)

@@ -34,26 +34,24 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from augmix.suite.plan import calibration
-    from augmix.suite.plan import forecast as plan
-    from augmix.suite.plan import tables as plan_tables
+    from augmix.suite.plan import calibration, forecast, tables
     from augmix.suite.run import outdated
 
     experiment = experiment_of(args)
     if args.actual:
-        print(plan_tables.actual(experiment))
+        print(tables.actual(experiment))
         return
     for option in ("cores", "devices"):
         if (value := getattr(args, option)) is not None and value < 1:
             raise UserError(f"--{option} is {value}; at least 1 is needed")
-    throughput = plan.stated(args.throughput, experiment)
-    request, absent = _here(plan.request(experiment, throughput))
+    throughput = forecast.stated(args.throughput, experiment)
+    request, absent = _here(forecast.request(experiment, throughput))
     side_by_side, processes = _jobs(request, args.cores, args.devices)
     if request.nets:
         print("measuring for about a minute …", file=sys.stderr)
-    made = plan.Plan(experiment, calibration.calibrate(request, processes), throughput)
+    made = forecast.Plan(experiment, calibration.calibrate(request, processes), throughput)
     made.save(side_by_side)
-    print(plan_tables.forecast(made, side_by_side))
+    print(tables.forecast(made, side_by_side))
     for line in outdated.targets(experiment, dry_run=True)[1]:
         print(line)
     if request.nets and absent:

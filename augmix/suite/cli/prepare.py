@@ -9,6 +9,7 @@ from pathlib import Path
 from augmix.errors import UserError
 from augmix.suite.cli.command import add_config, experiment_of, required, settings_of
 from augmix.suite.io import times
+from augmix.suite.io.settings import of_json
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -21,7 +22,6 @@ def add(command: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from augmix.registry import nearest
     from augmix.suite.data import datasets
-    from augmix.suite.io.settings import of_json
     from augmix.suite.testsets import published
 
     if args.download:

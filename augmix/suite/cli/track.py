@@ -16,11 +16,11 @@ def add(command: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from augmix.suite.track import mirror as tracking
+    from augmix.suite.track import mirror, store
 
     experiment = experiment_of(args)
     if args.action == "sync":
         with times.spent("MLflow"):
-            tracking.sync(experiment.folder)
+            mirror.sync(experiment.folder)
     else:
-        tracking.serve(experiment.results, args.port, experiment.name)
+        store.serve(experiment.results, args.port, experiment.name)

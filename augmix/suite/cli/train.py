@@ -12,6 +12,7 @@ from augmix.errors import UserError
 from augmix.suite.cli.command import add_config, importing, run_settings
 from augmix.suite.io import times
 from augmix.suite.io.processes import joined
+from augmix.suite.io.settings import of_json
 
 
 def add(command: argparse.ArgumentParser) -> None:
@@ -50,7 +51,7 @@ def _evaluate(text: str, folder: Path) -> None:
     from augmix.suite.evaluate.evaluation import evaluate
 
     with contextlib.suppress(UserError):
-        settings = EvaluateSettings.of_json(json.loads(text))
+        settings = of_json(EvaluateSettings, json.loads(text))
         if stamps.are_made(settings):
             with times.spent("evaluation"):
                 evaluate(settings, folder)

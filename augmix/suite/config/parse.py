@@ -106,9 +106,9 @@ def _named(entry: str) -> dict[str, Any]:
     return {"name": function, "build": entry} if colon else {"name": entry}
 
 
-def _refuse(place_: str, what: str, name: str, valid: Collection[str], of: str = "") -> None:
+def _refuse(where: str, what: str, name: str, valid: Collection[str], of: str = "") -> None:
     if name not in valid:
-        raise UserError(f"{place_}: unknown {what} '{name}'{of}; {nearest(name, valid)}")
+        raise UserError(f"{where}: unknown {what} '{name}'{of}; {nearest(name, valid)}")
 
 
 def _check_packages(config: Mapping[str, Any], lines: Lines) -> None:
@@ -158,7 +158,7 @@ def _testsets(config: Mapping[str, Any], dataset: str, lines: Lines) -> dict[str
         where = places[name] = place(position, lines)
         if entry["kind"] is None:
             lacking = f"the test set '{name}' needs a 'kind' ({', '.join(sorted(kinds.names()))})"
-            raise UserError(f"{where}: {lacking}, or the name of a known one; {nearest(name, known.names())}")
+            raise UserError(f"{where}: {lacking}, or the name of a known one; {nearest(name, known.sets())}")
         _refuse(where, "kind of test set", entry["kind"], kinds.names())
         properties = {"kind": {"type": "string"}, **kinds.kind(entry["kind"]).schema}
         settings = {"type": "object", "additionalProperties": False, "properties": properties}

@@ -1,12 +1,11 @@
 """One run of an experiment, and the settings of the stages that it goes through."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 from augmix.registry import architecture_module
 from augmix.suite.io import digests
-from augmix.suite.io.settings import of_json
 from augmix.suite.testsets import kinds
 from augmix.suite.testsets.base import TestSet
 from augmix.suite.train.settings import TrainSettings
@@ -25,15 +24,6 @@ class EvaluateSettings:
     """The settings of each test set."""
     output: str
     """The run's subfolder for predictions."""
-
-    @classmethod
-    def of_json(cls, value: Mapping[str, Any]) -> Self:
-        """The settings that `as_json` gave; raises `UserError` naming a key that is missing or unknown."""
-        return of_json(cls, value)
-
-    def as_json(self) -> dict[str, Any]:
-        """The settings as plain values."""
-        return asdict(self)
 
     def opened(self) -> list[TestSet]:
         """The test sets."""

@@ -201,8 +201,11 @@ def prepare(settings: Preparation, folder: Path) -> None:
     splits = {"train": (data.train_images, data.train_labels), "test": (data.test_images, data.test_labels)}
     rows = {split: np.arange(len(labels)) for split, (_, labels) in splits.items()}
     if settings.validation is not None:
-        splits["test"] = splits["train"]
-        rows["train"], rows["test"] = split_validation(data.train_labels, settings.validation)
+        from sklearn.model_selection import train_test_split
+
+        splits["test"], labels = splits["train"], data.train_labels
+        kept, held = train_test_split(rows["train"], test_size=settings.validation, stratify=labels, random_state=0)
+        rows = {"train": kept, "test": held}
     rows = {split: chosen[evenly(len(chosen), settings.subset[split])] for split, chosen in rows.items()}
     if data.streamed is not None:
         for split, (images, _) in splits.items():
@@ -255,14 +258,6 @@ def write_rows(
             content.update(part.tobytes())
             shown.update(len(part))
     return content.hexdigest()
-
-
-def split_validation(labels: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the training images that stay, and of a stratified share that takes the test images' place."""
-    from sklearn.model_selection import train_test_split
-
-    kept, held = train_test_split(np.arange(len(labels)), test_size=share, stratify=labels, random_state=0)
-    return kept, held
 
 
 def read(folder: Path, split: str, workers: int = 1) -> Split:

@@ -236,7 +236,7 @@ def _unpack(archive: Path, folder: Path, limit: int) -> None:
             limit -= member.size
             _check_member(member, archive, limit)
             if member.isfile():
-                _write_member(tar, member, folder / member.name)
+                write_member(tar, member, folder / member.name)
                 shown.update(member.size)
 
 
@@ -250,7 +250,8 @@ def _check_member(member: tarfile.TarInfo, archive: Path, left: int) -> None:
         raise UserError(f"{archive} holds more than it should ('{member.name}' is too much): it was not unpacked")
 
 
-def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+def write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    """Write the content of a plain file of an archive."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = tar.extractfile(member)
     assert content is not None

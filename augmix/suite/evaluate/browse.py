@@ -121,15 +121,13 @@ def _figure(part: "pd.DataFrame") -> "pd.Series":
 
 def _headlines(part: "pd.DataFrame", measure: str | None) -> "pd.DataFrame":
     """The mean over each test set's shifts, or its only one, in the measure or in the first that it has."""
-    kept = []
+    kept: list[int] = []
     for _, rows in part[part["severity"].isna()].groupby("testset", sort=False):
         rows = rows[rows["metric"] == (measure or rows["metric"].iloc[0])]
         shifts = set(rows["shift"])
         chosen = shifts & kinds.means() or (shifts if len(shifts) == 1 else set())
-        kept.append(rows[rows["shift"].isin(chosen)])
-    import pandas as pd
-
-    return pd.concat(kept)
+        kept += rows.index[rows["shift"].isin(chosen)].tolist()
+    return part.loc[kept]
 
 
 def _by_class(folder: Path, part: "pd.DataFrame") -> "pd.DataFrame":

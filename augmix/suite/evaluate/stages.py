@@ -23,6 +23,7 @@ from augmix.suite.io.files import read_mapping, write_json
 from augmix.suite.io.locks import is_locked
 from augmix.suite.testsets import base
 from augmix.suite.testsets.base import MISSING, Making, TestSet
+from augmix.suite.train.settings import decisive
 
 FINISHED_ONLY = "AUGMIX_FINISHED_ONLY"
 """The environment variable that has the workflow report on the finished runs alone."""
@@ -236,20 +237,12 @@ def _of_predictions(path: Path, target: Path, architecture: str, testset: TestSe
     return difference(other, stamp.get("code"), now)
 
 
-def _decisive(config: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {key: value for key, value in config.items() if key not in ("data", "method_packages")}
-    training = kept.get("training")
-    if isinstance(training, dict):
-        kept["training"] = {key: value for key, value in training.items() if key != "processes"}
-    return kept
-
-
 def _recipes(config: Mapping[str, Any], noted: Mapping[str, Any], run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings that a run was trained with and those asked for now; precisions are the ones that `auto` stands for.
 
     `noted` is the run's provenance: where it was trained, decides.
     """
-    before, now = _decisive(config), json.loads(json.dumps(run.training.decisive()))
+    before, now = decisive(config), json.loads(json.dumps(decisive(run.training.as_json())))
     trained, asked = (settings.get("training") or {} for settings in (before, now))
     said = trained.get("precision")
     used = noted.get("precision", said)
@@ -304,11 +297,6 @@ def _accepted(change: Change) -> dict[str, Any]:
     return {"why": change.why, "details": list(change.details), "code": change.now}
 
 
-@cache
-def _kept(path: Path) -> Mapping[str, Any]:
-    return read_kept(path)
-
-
 def read_kept(path: Path) -> dict[str, Any]:
     """The content of `kept.json`, by `Change.key`; empty without one. Raises `UserError` where it is damaged."""
     if not path.exists():
@@ -324,3 +312,6 @@ def read_kept(path: Path) -> dict[str, Any]:
         f"{path} is damaged: it names the results that `--keep` accepted; delete it, and they are made again unless "
         "`--keep` accepts them once more"
     )
+
+
+_kept = cache(read_kept)

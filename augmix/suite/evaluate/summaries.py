@@ -26,12 +26,6 @@ OUTPUTS = {"choose": ("chosen.csv",), "collect": ("metrics.csv", "runs.csv"), "r
 """The files of each stage that were changed by hand where they are not as it wrote them."""
 
 
-def roots_of(experiment: Experiment, stage: str) -> tuple[str, ...]:
-    """The modules whose code decides what `choose`, `collect` or `report` writes of an experiment."""
-    kinds = {f"augmix.suite.testsets.kinds.{testset.kind}" for testset in experiment.all_testsets()}
-    return (*ROOTS[stage], *sorted(kinds))
-
-
 def note(experiment: Experiment, stage: str) -> None:
     """Note what `collect` or `report` has been made of, and what came out."""
     write_json(experiment.folder / f".{stage}.json", _inputs(experiment, stage))
@@ -71,7 +65,8 @@ def _inputs(experiment: Experiment, stage: str) -> dict[str, Any]:
         }
     written = [folder / name for name in OUTPUTS[stage]]
     made["written"] = digests.json_digest([digests.file_digest(path) for path in written if path.exists()])
-    return {**made, "code": code(roots_of(experiment, stage)).digest, "files": digests.json_digest(files)}
+    kinds = {f"augmix.suite.testsets.kinds.{testset.kind}" for testset in experiment.all_testsets()}
+    return {**made, "code": code((*ROOTS[stage], *sorted(kinds))).digest, "files": digests.json_digest(files)}
 
 
 def _docstring(file: Path) -> str | None:

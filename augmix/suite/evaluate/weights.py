@@ -63,16 +63,12 @@ class Normalisation(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """The differences between weights and an architecture's parameters and buffers."""
+    """The differences between weights and an architecture's parameters and buffers; all empty where there are none."""
 
     missing: list[str]
     unexpected: list[str]
     shapes: list[str]
     """`name: 10×128 in the file, 100×128 in the net`"""
-
-    @property
-    def faults(self) -> int:
-        return len(self.missing) + len(self.unexpected) + len(self.shapes)
 
 
 def read(path: Path) -> dict[str, Tensor]:
@@ -216,7 +212,7 @@ def fit(weights: Mapping[str, Tensor], architecture: str, classes: int, path: Pa
     net = build(architecture, classes)
     weights = _renamed(weights, net)
     found = compare(weights, net)
-    if found.faults:
+    if any(found):
         raise UserError(f"{path} does not fit {architecture} with {classes} classes: {_explain(found, weights, net)}")
     # Statistics' counters are younger than some checkpoints, and decide nothing in evaluation.
     net.load_state_dict(weights, strict=False)
@@ -266,7 +262,7 @@ def _explain(found: Fit, weights: Mapping[str, Tensor], net: nn.Module) -> str:
     for name in module_names("augmix.models") if saved.ndim and len(saved) > 1 else ():
         with torch.device("meta"):
             other = models.build(name, len(saved))
-        if not compare(_renamed(weights, other), other).faults:
+        if not any(compare(_renamed(weights, other), other)):
             return f"these are weights of {name}"
     parts = [
         f"{len(names)} {what} ({names[0]}{', …' if len(names) > 1 else ''})"

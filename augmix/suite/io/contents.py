@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from augmix.errors import UserError
+from augmix.suite.io.files import write_text
 from augmix.suite.io.progress import bar
 
 VERSION = 1
@@ -28,8 +29,8 @@ SMALL = (1000, 2**26)
 THREADS = 8
 CHUNK = 256
 """How many files a thread reads at a time."""
-
-
+ENDS = 2**16
+"""How many bytes at both ends of a photograph or a published file tell whether it has changed."""
 BLOCKS, BLOCK = 64, 2**14
 """How many places of a large file are looked at where it has to be quick, and how many bytes at each."""
 
@@ -83,7 +84,9 @@ def each(root: Path, folders: Sequence[str], wanted: Callable[[str], bool], ends
             name: _Known(*state, contents[name]) for name, state in found.items() if max(state[1:3]) < now - SETTLED
         }
         if rested != known:
-            _write_cache(cache, rested)
+            text = json.dumps(rested, separators=(",", ":"))
+            with suppress(UserError):  # a full disk, say
+                write_text(cache, f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}")
     return {name: contents[name] for name in found}
 
 
@@ -184,14 +187,3 @@ def _read_cache(path: Path | None) -> Mapping[str, _Known]:
         return {name: _Known(*entry) for name, entry in json.loads(text).items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
-
-
-def _write_cache(path: Path, known: Mapping[str, _Known]) -> None:
-    text = json.dumps(known, separators=(",", ":"))
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(f"{hashlib.sha256(text.encode()).hexdigest()}\n{text}", encoding="ascii")
-        os.replace(temporary, path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink()

@@ -3,6 +3,7 @@
 Of several processes that train together, the first one shows them.
 """
 
+import sys
 from typing import Any
 
 from tqdm import tqdm
@@ -13,6 +14,12 @@ from augmix.suite.io.processes import leads
 def bar(iterable: Any = None, **options: Any) -> Any:
     """A `tqdm` bar that shows itself on a terminal only."""
     return tqdm(iterable, disable=None if leads() else True, dynamic_ncols=True, **options)
+
+
+def tell(line: str) -> None:
+    """Print one line for the person watching, clear of any bar."""
+    tqdm.write(line, file=sys.stderr)
+    sys.stderr.flush()
 
 
 def duration(seconds: float) -> str:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from augmix.suite.io import machine
-from augmix.suite.io.digests import installed_version
+from augmix.suite.io.digests import PROJECT, installed_version
 
 PACKAGES = ("torch", "torchvision", "numpy", "numba", "pillow", "opencv-python-headless", "scipy", "snakemake")
 CHECKOUT = Path(__file__).resolve().parents[3]
-ROOMS = ("augmix", "baselines", "ablations", "reports", "workflow", "Snakefile")
+ROOMS = (*PROJECT, "workflow", "Snakefile")
 """The parts of the checkout that decide results."""
 
 

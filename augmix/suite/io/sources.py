@@ -130,7 +130,10 @@ def _stripped(
                 kept += _stripped(other, imports, declared)
                 continue
             case ast.Import():
-                imports += _of_import(node)
+                for alias in node.names:
+                    first = alias.name.partition(".")[0]
+                    means = alias.name if alias.asname else first
+                    imports.append(Import(0, alias.name, None, alias.asname or first, means))
             case ast.ImportFrom():
                 for alias in node.names:
                     imports.append(Import(node.level, node.module or "", alias.name, alias.asname or alias.name))
@@ -140,12 +143,6 @@ def _stripped(
         kept.append(node)
     # A body of nothing but a docstring does what `pass` does; an empty file stays one.
     return kept or ([] if top or not body else [ast.Pass()])
-
-
-def _of_import(node: ast.Import) -> Iterator[Import]:
-    for alias in node.names:
-        first = alias.name.partition(".")[0]
-        yield Import(0, alias.name, None, alias.asname or first, alias.name if alias.asname else first)
 
 
 def _of_calls(tree: ast.stmt) -> Iterator[Import]:

@@ -2,7 +2,8 @@
 
 It keeps its records in the folder RECORDS, for the checkout may be read-only; runs another machine's jobs by this very
 interpreter wherever that lies; and leaves what a job has made of a file that is dated in the future: whether a result
-is made again is decided by its stamp. Snakemake has options for none of these.
+is made again is decided by its stamp. Snakemake has options for none of these, and no other public way: methods of its
+classes are replaced, as version 9.27 has them.
 
 Snakemake looks for its plugins among the installed packages; this one registers itself, and need not be one.
 """

@@ -25,7 +25,7 @@ from augmix.suite.evaluate.stages import AGAIN, FINISHED_ONLY, last_error, run_s
 from augmix.suite.io import machine
 from augmix.suite.io.files import read_csv, write_text
 from augmix.suite.io.locks import holder, is_locked, locked
-from augmix.suite.io.progress import duration
+from augmix.suite.io.progress import duration, tell
 from augmix.suite.io.text import table
 from augmix.suite.run import claims, outdated, preflight, slurm, surroundings
 from augmix.suite.run.watch import Display
@@ -245,8 +245,10 @@ class Front:
             said = [f"\n{explain(job, self._logs / LOG)}" for job in failed]
             tell("\n".join([*said, f"\n{finished}, and {about}"]))
             return 2 if all(job.exit_status == 2 for job in failed) else 1
+        if status < 0 and not behind:
+            raise RunError(f"Snakemake was ended by {signal.Signals(-status).name}; the same command goes on from here")
         if status and not behind:
-            raise RunError(self._broken(status))
+            raise RunError(f"Snakemake failed; {self._logs / LOG} ends with\n{tail(self._logs / LOG)}")
         if "trained" in states:  # the numbers of a large archive are read by `collect`, which has set it aside
             raise RunError(f"{finished}: predictions of the others are damaged; start again, and they are made anew")
         if log.nothing_to_do:
@@ -284,12 +286,12 @@ class Front:
                     if not sent:
                         display.update()
                         for complaint in self._queue.complaints() if self._queue else ():
-                            display.tell(complaint)
+                            tell(complaint)
                     # Snakemake waits for its jobs on SIGTERM; on SIGINT they end as well, each with a checkpoint.
                     wanted = signal.SIGKILL if self._insisted else signal.SIGINT
                     if self._signal is not None and wanted not in sent:
                         sent.add(wanted)
-                        display.tell(f"stopping the jobs ({signal.Signals(self._signal).name})")
+                        tell(f"stopping the jobs ({signal.Signals(self._signal).name})")
                         _signal_group(process.pid, wanted)
                 if process.returncode < 0 and not sent:
                     _signal_group(process.pid, signal.SIGINT)
@@ -298,13 +300,6 @@ class Front:
             if not sent:
                 display.update()
         return process.returncode, log
-
-    def _broken(self, status: int) -> str:
-        """The message after Snakemake itself ended badly, with no job to blame."""
-        path = self._logs / LOG
-        if status < 0:
-            return f"Snakemake was ended by {signal.Signals(-status).name}; the same command goes on from here"
-        return f"Snakemake failed; {path} ends with\n{tail(path)}"
 
 
 @contextlib.contextmanager
@@ -335,10 +330,6 @@ def _wait_for_group(group: int) -> None:
     deadline = time.monotonic() + 60
     while _signal_group(group, 0) and time.monotonic() < deadline:
         time.sleep(0.1)
-
-
-def tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def explain(job: Job, workflow_log: Path) -> str:

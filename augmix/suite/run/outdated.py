@@ -13,6 +13,7 @@ from augmix.suite.evaluate.stages import Change
 from augmix.suite.io import machine
 from augmix.suite.io.files import read_mapping, write_text
 from augmix.suite.io.progress import duration
+from augmix.suite.train.settings import RETRAIN
 
 MOST_DETAILS = 4
 """How many of the differing sources or settings a line names."""
@@ -22,7 +23,6 @@ VERBS = {
     "train": ("run trains again", "runs train again"),
     "evaluate": ("run is evaluated again", "runs are evaluated again"),
 }
-RETRAIN = "retrain"
 
 
 def targets(
@@ -56,7 +56,7 @@ def targets(
     if any(change.why in ("code", "unknown") for change in found):
         lines.append("(`--keep` goes on with the results that are there)")
     forced = {change.target for change in found} | {experiment.folder / run.path / "model.pt" for run in again}
-    forced |= set(_downstream(experiment, forced))
+    forced = set(_downstream(experiment, forced))
     outputs = {stage: experiment.folder / names[0] for stage, names in summaries.OUTPUTS.items()}
     stale = [path for stage, path in outputs.items() if path.exists() and not summaries.is_current(experiment, stage)]
     if stale and not forced:
@@ -65,24 +65,20 @@ def targets(
 
 
 def _downstream(experiment: Experiment, forced: set[Path]) -> Iterator[Path]:
-    """The files that are made of those: their own jobs keep what is still right."""
+    """Those files, and the ones that are made of them: their own jobs keep what is still right."""
     data = {path.parent for path in forced if path.name == "dataset.json"}
-    makings = {making.marker for making in experiment.makings() if Path(making.testset.data) in data}
-    yield from makings
-    made = forced | makings
-    changed = {making.testset.data for making in experiment.makings() if making.marker in made} | {
-        str(path) for path in data
-    }
+    made = forced | {making.marker for making in experiment.makings() if Path(making.testset.data) in data}
+    yield from made
+    changed = data | {Path(making.testset.data) for making in experiment.makings() if making.marker in made}
     for run in experiment.runs:
-        folder = experiment.folder / run.path
-        trains = folder / "model.pt" in made or Path(run.training.data) in data
-        if trains and Path(run.training.data) in data:
-            yield folder / "model.pt"
+        weights, prepared = experiment.folder / run.path / "model.pt", Path(run.training.data) in data
+        if prepared:
+            yield weights
         for settings in (run.evaluation, run.validation):
             # One that is missing may never be asked for: only chosen runs are evaluated on the test sets.
-            if settings is None or not (path := folder / f"{settings.output}.json").exists():
+            if settings is None or not (path := weights.with_name(f"{settings.output}.json")).exists():
                 continue
-            if trains or settings.data in changed:
+            if prepared or weights in made or Path(settings.data) in changed:
                 yield path
 
 

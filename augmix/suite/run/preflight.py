@@ -31,12 +31,11 @@ SOME_CLASSES = 10
 
 
 def check(experiment: Experiment, profile: str | None = None) -> None:
-    """Check tools, folders, data sources, photographs, methods and devices, the cheapest first."""
+    """Check tools, MLflow's store, data sources, photographs, methods and devices, the cheapest first."""
     check_tools()
     check_profile(profile)
     if executor(profile) == "slurm":
         slurm.check()
-    check_folders(experiment)
     store.check(experiment.results)
     check_data(experiment)
     check_methods(experiment)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.io.files import read_mapping
-from augmix.suite.io.progress import duration
+from augmix.suite.io.progress import duration, tell
 from augmix.suite.run.workflow_log import Job, WorkflowLog
 
 LINE_EVERY = 10.0
@@ -43,7 +43,7 @@ class Display:
         log = self._log
         for number in sorted(set(log.failed) - self._told):
             self._told.add(number)
-            self.tell(f"failed: {self.name(log.failed[number])}; the other jobs go on")
+            tell(f"failed: {self.name(log.failed[number])}; the other jobs go on")
         if not log.total:
             return
         if self._bar is not None:
@@ -54,12 +54,7 @@ class Display:
         now, line = time.monotonic(), (log.done, len(log.failed))
         if now - self._line_time > (1 if line != self._line else LINE_EVERY):
             self._line, self._line_time = line, now
-            self.tell(f"{time.strftime('%H:%M:%S')}  {log.done} of {log.total} jobs, {self._state()}")
-
-    def tell(self, line: str) -> None:
-        """Print one line, clear of the live one."""
-        tqdm.write(line, file=sys.stderr)
-        sys.stderr.flush()
+            tell(f"{time.strftime('%H:%M:%S')}  {log.done} of {log.total} jobs, {self._state()}")
 
     def close(self) -> None:
         if self._bar is not None:
@@ -120,7 +115,8 @@ def training_seconds_left(noted: dict[str, Any]) -> float:
 def seconds_left(log: WorkflowLog, positions: dict[int, dict[str, Any]]) -> float | None:
     """Forecast the seconds left, roughly: a rule's jobs take what those before took, as many side by side as so far.
 
-    A rule's only job is taken to have no other beside it. None until the trainings, the longest jobs, can be judged.
+    A rule's only job is taken to have no other beside it. None until the trainings, the longest jobs, can be judged,
+    and at the end, where such a job alone is left and takes longer than was thought.
     """
     known: defaultdict[str, list[float]] = defaultdict(list)
     for job in log.finished:
@@ -138,14 +134,15 @@ def seconds_left(log: WorkflowLog, positions: dict[int, dict[str, Any]]) -> floa
         if positions[number]:
             running.append(training_seconds_left(positions[number]))
             continue
-        # A job that takes longer than those before shows that its rule's jobs may.
-        elapsed = time.monotonic() - job.started
-        mean[job.rule] = max(mean.get(job.rule, usual), 1.25 * elapsed)
-        running.append(mean[job.rule] - elapsed)
+        elapsed, expected = time.monotonic() - job.started, mean.get(job.rule, usual)
+        if log.counts[job.rule] > 1:
+            # A job that takes longer than those before shows that its rule's jobs may.
+            expected = mean[job.rule] = max(expected, 1.25 * elapsed)
+        running.append(max(expected - elapsed, 0))
     waiting = Counter(log.counts)
     waiting.subtract(job.rule for jobs in (log.finished, log.running.values(), log.failed.values()) for job in jobs)
     waiting["all"] = 0
     alone = sum(mean.get(rule, usual) * count for rule, count in waiting.items() if log.counts[rule] == 1)
     queue = sum(mean.get(rule, usual) * count for rule, count in waiting.items()) - alone
     workers = max(min(log.most_running, len(running) + waiting.total()), 1)
-    return max((sum(running) + queue) / workers, *running, 0) + alone
+    return max((sum(running) + queue) / workers, *running, 0) + alone or None

@@ -83,6 +83,16 @@ class Images(ABC):
         """Raise `UserError` unless the files of these shifts can be those of the data set."""
 
 
+class OneShift(Images):
+    """The images of a test set that has one shift alone."""
+
+    def __init__(self, source: str, shift: Shift) -> None:
+        self.source, self.labels, self._shift = source, shift.labels, shift
+
+    def read(self, shift: str) -> Shift:
+        return self._shift
+
+
 class Part(NamedTuple):
     """One file of a test set, as a forecast counts it."""
 

@@ -13,11 +13,6 @@ def sets() -> dict[str, dict[str, Any]]:
     return read_mapping(Path(__file__).with_name("known.yaml"), {})
 
 
-def names() -> list[str]:
-    """The names of all known test sets."""
-    return list(sets())
-
-
 def entry(name: str) -> dict[str, Any]:
     """The entry of the test set of that name; empty for a name that is not known."""
     return dict(sets().get(name, {}).get("entry", {}))

@@ -39,14 +39,14 @@ def write_severities(
     split = _streamed(test)
     indices = evenly(len(split), images)
     step = max(1, CHUNK_BYTES // (4 * split[:1].size))
-    files = [_image_file(split, name, severity, index) for severity in SEVERITIES for index in indices]
+    files = [f"{name}/{severity}/{_file(split, index, '.JPEG')}" for severity in SEVERITIES for index in indices]
     with _whole(folder, name, files) as temporary:
         for severity in bar(SEVERITIES, desc=name, unit="severity", leave=False):
             for start in range(0, len(indices), step):
                 chunk = indices[start : start + step]
                 corrupted = generated(corrupt, split[chunk], name, severity, seed, preset, first=start)
                 for index, image in zip(chunk, corrupted, strict=True):
-                    path = temporary / _image_file(split, name, severity, index)
+                    path = temporary / name / str(severity) / _file(split, index, ".JPEG")
                     path.parent.mkdir(parents=True, exist_ok=True)
                     encode(image, path)
     describe(folder, preset, len(indices), seed)
@@ -73,11 +73,11 @@ def write_sequences(
     """
     split = _streamed(test)
     indices, side = evenly(len(split), images), split.shape[1]
-    with _whole(folder, name, [_video_file(split, name, index) for index in indices]) as temporary:
+    with _whole(folder, name, [f"{name}/{_file(split, index, '.mp4')}" for index in indices]) as temporary:
         for i, index in enumerate(bar(indices, desc=name, unit="image", leave=False)):
             photograph = photographs.resized(split.photograph(index), photographs.shorter_side(side))
             frames = generated(perturb, photograph[None], name, seed, preset, first=i, crop=side)[0]
-            path = temporary / _video_file(split, name, index)
+            path = temporary / name / _file(split, index, ".mp4")
             path.parent.mkdir(parents=True, exist_ok=True)
             videos.write(path, frames, grain)
     describe(folder, preset, len(indices), seed)
@@ -88,15 +88,10 @@ def _streamed(test: Split) -> Photographs:
     return test.images
 
 
-def _image_file(split: Photographs, name: str, severity: int | str, index: int) -> str:
-    """A corrupted image's file below the test set's folder; published severities may be named by their levels."""
+def _file(split: Photographs, index: int, suffix: str) -> str:
+    """The file that is made of a photograph below a shift's folder, or that of a severity: `<class>/<image>.JPEG`."""
     photograph = Path(os.fsdecode(split.names[index]))
-    return f"{name}/{severity}/{photograph.parent.name}/{photograph.stem}.JPEG"
-
-
-def _video_file(split: Photographs, name: str, index: int) -> str:
-    photograph = Path(os.fsdecode(split.names[index]))
-    return f"{name}/{photograph.parent.name}/{photograph.stem}.mp4"
+    return f"{photograph.parent.name}/{photograph.stem}{suffix}"
 
 
 @contextmanager
@@ -141,6 +136,19 @@ def decoded(file: Path, side: int, resize: bool) -> np.ndarray:
     return image
 
 
+def at_severities(
+    folder: Path, count: int, name: Callable[[int], str], side: int, resize: bool, workers: int
+) -> Streamed:
+    """The `count` files below each severity's folder that `name` gives, `<class>/<image>`, from the mildest one on."""
+    levels = severities_in(folder)
+
+    def decode(item: int) -> np.ndarray:
+        severity, i = divmod(item, count)
+        return decoded(folder / levels[severity] / name(i), side, resize)[None]
+
+    return Streamed(len(levels) * count, decode, side, workers=workers)
+
+
 class ShiftPhotographs(Images):
     """Severities or sequences of streamed photographs in a folder, generated or published."""
 
@@ -173,34 +181,27 @@ class ShiftPhotographs(Images):
         """The images of a shift, decoded when they are asked for; faults of a file show then."""
         if not (self.folder / shift).is_dir():
             raise UserError(f"{self.folder / shift} is missing")
-        count, workers = len(self._indices), self._split.workers
+        split, indices = self._split, self._indices
         if self._frames is None:
-            images = Streamed(len(SEVERITIES) * count, self._decoder(shift), self._side, workers=workers)
-            return Shift(images, self.labels, (len(SEVERITIES), count))
+
+            def name(i: int) -> str:
+                return _file(split, indices[i], ".JPEG")
+
+            folder = self.folder / shift
+            images = at_severities(folder, len(indices), name, self._side, self._resize, split.workers)
+            return Shift(images, self.labels, (len(SEVERITIES), len(indices)))
         frames = self._frames(shift, self._preset)
-        images = Streamed(count, self._decoder(shift), self._side, frames, workers)
-        return Shift(images, np.repeat(self.labels, frames), (count, frames))
+
+        def video(i: int) -> np.ndarray:
+            return videos.read(self.folder / shift / _file(split, indices[i], ".mp4"), frames, self._side)
+
+        images = Streamed(len(indices), video, self._side, frames, split.workers)
+        return Shift(images, np.repeat(self.labels, frames), (len(indices), frames))
 
     def check(self, shifts: Sequence[str]) -> None:
         """Decode a few files of each of these shifts; all of them would take hours."""
         for shift in shifts:
-            shape = self.read(shift).shape
-            items = shape[0] * shape[1] if self._frames is None else shape[0]
-            for item in evenly(items, CHECKED):
-                self._decoder(shift)(int(item))
-
-    def _decoder(self, name: str) -> Callable[[int], np.ndarray]:
-        """A function that decodes an image, of severity after severity, or a video: uint8 (T, side, side, 3)."""
-        severities = severities_in(self.folder / name) if self._frames is None else []
-
-        def image(item: int) -> np.ndarray:
-            severity, i = divmod(item, len(self._indices))
-            file = _image_file(self._split, name, severities[severity], self._indices[i])
-            return decoded(self.folder / file, self._side, self._resize)[None]
-
-        def video(item: int) -> np.ndarray:
-            file = self.folder / _video_file(self._split, name, self._indices[item])
-            assert self._frames is not None
-            return videos.read(file, self._frames(name, self._preset), self._side)
-
-        return image if self._frames is None else video
+            images = self.read(shift).images
+            frames = 1 if self._frames is None else self._frames(shift, self._preset)
+            for item in evenly(len(images) // frames, CHECKED):
+                images[item * frames]

@@ -19,9 +19,9 @@ from augmix.suite.testsets.shifted import Shifted
 class Severities(Shifted):
     """Corruptions of the data set's test images at five severities."""
 
-    levels: ClassVar[int] = len(SEVERITIES)
-    noun: ClassVar[str] = "corruption"
-    bytes_a_pixel: ClassVar[float] = 0.3
+    levels = len(SEVERITIES)
+    noun = "corruption"
+    bytes_a_pixel = 0.3
     corrupt: ClassVar["staticmethod[..., np.ndarray]"]
     """The function that makes it, with the arguments of `augmix.corruptions.corrupt`."""
 

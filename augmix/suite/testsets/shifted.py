@@ -21,8 +21,6 @@ from augmix.suite.testsets import published
 from augmix.suite.testsets.base import IMAGES, SEED, Making, Origin, Part, TestSet
 
 DOWNLOAD = "download"
-ENDS = 2**16
-"""How many bytes at the beginning and at the end of a published file tell whether it has changed."""
 ARRAY_JOBS = 3
 """Jobs that share the shifts of one test set of arrays."""
 
@@ -241,9 +239,9 @@ class Shifted(TestSet):
         if self.streamed:
             places = sorted(place for shift in self.names for place, _, files in os.walk(self.folder / shift) if files)
             folders = [os.path.relpath(place, self.folder) for place in places]
-            return contents.digest(self.folder, folders, lambda name: not name.startswith("."), ends=ENDS)
+            return contents.digest(self.folder, folders, lambda name: not name.startswith("."), ends=contents.ENDS)
         names = {f"{shift}.npy" for shift in (*self.names, "labels")}
-        return contents.digest(self.folder.parent, [self.folder.name], names.__contains__, ends=ENDS)
+        return contents.digest(self.folder.parent, [self.folder.name], names.__contains__, ends=contents.ENDS)
 
     def evaluated_with(self) -> dict[str, Any]:
         # It has to show without the images that others are asked for: they may be gone.

@@ -8,19 +8,16 @@ marked as superseded and deleted, as MLflow calls it: its page's filter "Deleted
 import json
 import math
 import os
-import sys
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
-from tqdm import tqdm
-
 from augmix.errors import UserError
 from augmix.suite.io.digests import json_digest
 from augmix.suite.io.files import read_mapping, write_json
 from augmix.suite.io.locks import locked
-from augmix.suite.io.progress import bar
+from augmix.suite.io.progress import bar, tell
 from augmix.suite.track import page
 from augmix.suite.track.net import FOLDER as NET
 from augmix.suite.track.records import (
@@ -36,7 +33,6 @@ from augmix.suite.track.records import (
     short_names,
 )
 from augmix.suite.track.store import ARTIFACTS, DATABASE, address, database_path, open_store, shown
-from augmix.suite.track.store import serve as serve
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -62,19 +58,17 @@ class Summary(NamedTuple):
     skipped: list[str]
 
 
-def sync(experiment_folder: Path, tracking_uri: str | None = None) -> Summary:
-    """Bring MLflow up to date with the runs of `experiment_folder` (`results/<experiment>`).
+def sync(experiment_folder: Path) -> Summary:
+    """Bring MLflow, the store of `address`, up to date with the runs of `experiment_folder` (`results/<experiment>`).
 
-    `tracking_uri` is `sqlite:///…`, `http://…` or `https://…`; where it is None, the environment's
-    MLFLOW_TRACKING_URI counts, then `mlflow.db` beside the folder. Repeating it changes nothing. Folders that
-    are incomplete or damaged are left out, and named on stderr and in the summary. Raises `UserError` for a
-    folder without runs, a damaged metrics.csv, and a store that cannot be used.
+    Repeating it changes nothing. Folders that are incomplete or damaged are left out, and named on stderr and in the
+    summary. Raises `UserError` for a folder without runs, a damaged metrics.csv, and a store that cannot be used.
     """
     folder = Path(os.path.abspath(experiment_folder))
     runs = sorted(path for path in folder.glob("*/*/*/seed*") if path.is_dir())
     if not runs:
         raise UserError(f"{experiment_folder} holds no runs: give a folder results/<experiment>")
-    uri = tracking_uri or address(folder.parent)
+    uri = address(folder.parent)
     outcomes: Counter[str] = Counter()
     skipped = []
     with locked(folder / ".track.lock", f"the mirror of {folder}", wait=True):
@@ -89,7 +83,7 @@ def sync(experiment_folder: Path, tracking_uri: str | None = None) -> Summary:
                     record = read_record(run, path, name, scores.get(path, Scores({}, {})), scored)
                 except UserError as error:
                     skipped.append(str(error))
-                    tqdm.write(f"left out: {error}", file=sys.stderr)
+                    tell(f"left out: {error}")
                 else:
                     outcome, _ = _mirror(client, experiment, record, known.get(path))
                     outcomes[outcome] += 1

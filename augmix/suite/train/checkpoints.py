@@ -5,7 +5,6 @@ import os
 import pickle
 import signal
 import struct
-import sys
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 
 import torch
 
+from augmix.suite.io import progress
 from augmix.suite.io.files import atomic, write_csv, write_json
 from augmix.suite.io.processes import leads
 
@@ -120,11 +120,9 @@ class Checkpoints:
 
 
 def tell(line: str) -> None:
-    """One line for the person watching, clear of any progress bar."""
-    from tqdm import tqdm
-
+    """As `progress.tell`; of several processes that train together, the first one speaks."""
     if leads():
-        tqdm.write(line, file=sys.stderr)
+        progress.tell(line)
 
 
 def write_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:

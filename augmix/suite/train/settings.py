@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Any
 
 from augmix.registry import architecture_module, method_module, method_parts
 from augmix.suite.io import digests
 from augmix.suite.io.files import expanded
-from augmix.suite.io.settings import of_json
+
+RETRAIN = "retrain"
+"""The file in a run's folder by which it is to be trained itself, not taken over from another experiment."""
+SETTINGS_FILES = (".yaml", ".yml", ".json")
+"""The endings of files that a method reads settings from, such as a policy; others may be files that it writes."""
 
 
 @dataclass(frozen=True)
@@ -30,19 +34,9 @@ class TrainSettings:
     files: Mapping[str, str] | None = None
     """The digests of files that the method's parameters name, such as a policy; None where there are none."""
 
-    @classmethod
-    def of_json(cls, value: Mapping[str, Any]) -> Self:
-        """The settings that `as_json` gave; raises `UserError` naming a key that is missing or unknown."""
-        return of_json(cls, value)
-
     def as_json(self) -> dict[str, Any]:
         """The settings as plain values."""
         return {key: value for key, value in asdict(self).items() if key != "files" or value is not None}
-
-    def decisive(self) -> dict[str, Any]:
-        """The settings that decide the weights: not where data and packages lie, nor in how many processes."""
-        kept = {key: value for key, value in self.as_json().items() if key not in ("data", "method_packages")}
-        return {**kept, "training": {key: value for key, value in self.training.items() if key != "processes"}}
 
     def roots(self) -> tuple[str, ...]:
         """The modules whose code decides the weights."""
@@ -54,8 +48,12 @@ class TrainSettings:
         )
 
 
-SETTINGS_FILES = (".yaml", ".yml", ".json")
-"""The endings of files that a method reads settings from, such as a policy; others may be files that it writes."""
+def decisive(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a `config.yaml` that decide the weights: not where data lie, nor in how many processes."""
+    kept = {key: value for key, value in config.items() if key not in ("data", "method_packages")}
+    if isinstance(training := kept.get("training"), Mapping):
+        kept["training"] = {key: value for key, value in training.items() if key != "processes"}
+    return kept
 
 
 def files_named(method: Mapping[str, Any]) -> dict[str, str] | None:

@@ -11,7 +11,6 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +42,10 @@ from augmix.suite.train.checkpoints import (
     write_history,
 )
 from augmix.suite.train.optimizers import changed_tensors, learning_rate, make_optimizer, set_rate
-from augmix.suite.train.settings import TrainSettings
+from augmix.suite.train.settings import RETRAIN, TrainSettings, decisive
 
 PREPARED = ("loader", "options", "subset", "validation", "source")
 """The settings of a data set's preparation, by which other data show when they are gone themselves."""
-RETRAIN = "retrain"
-"""The file in a run's folder by which it is to be trained itself, not taken over from another experiment."""
 RESULTS = (
     "model.pt", "history.csv", "diverged.json", "predictions.json", "validation.json", "predictions/evaluation.json",
     "validation/evaluation.json",
@@ -96,7 +93,7 @@ class Trainer:
         code = digests.code_of(settings.roots())
         self.fingerprint = digests.json_digest(
             [
-                replace(settings, training=self.recipe).decisive(),
+                decisive({**settings.as_json(), "training": self.recipe}),
                 *(record["sha256"], record["normalisation"], code.digest, device.type),
             ],
             length=64,

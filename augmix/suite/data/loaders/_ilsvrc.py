@@ -8,9 +8,9 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from augmix.errors import UserError
+from augmix.suite.data.download import write_member
 from augmix.suite.io.files import expanded
 from augmix.suite.io.progress import bar
 
@@ -56,17 +56,17 @@ def unpack(root: Path, split: str, val_labels: str | None) -> None:
 def _unpack_train(archive: Path, folder: Path) -> None:
     """An archive of one archive a class; a class that an earlier start has finished is not written again."""
     count = 0
-    for class_name, content in _members(archive, "train"):
+    for class_name, outer, packed in _members(archive, "train"):
         count += 1
         target, part = folder / class_name, folder / f".{class_name}"
         if target.is_dir():
             continue
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
-        with tarfile.open(fileobj=content, mode="r|") as tar:
+        with tarfile.open(fileobj=outer.extractfile(packed), mode="r|") as tar:
             for member in tar:
                 if member.isfile() and _PHOTOGRAPH.fullmatch(member.name):
-                    _write(tar.extractfile(member), part / member.name)
+                    write_member(tar, member, part / member.name)
         os.rename(part, target)
     if not count:
         raise UserError(f"{archive} holds no n<eight digits>.tar: it is not ILSVRC2012's archive of training images")
@@ -75,34 +75,25 @@ def _unpack_train(archive: Path, folder: Path) -> None:
 def _unpack_val(archive: Path, folder: Path, classes: list[str] | dict[str, str]) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     count = 0
-    for number, content in _members(archive, "val"):
+    for number, tar, member in _members(archive, "val"):
         name = f"ILSVRC2012_val_{number}.JPEG"
         try:
             class_name = classes[name] if isinstance(classes, dict) else classes[int(number) - 1]
         except LookupError:
             raise UserError(f"{archive} has {name}, whose class is not known: the labels are of other images") from None
-        (folder / class_name).mkdir(parents=True, exist_ok=True)
-        _write(content, folder / class_name / name)
+        write_member(tar, member, folder / class_name / name)
         count += 1
     if count != len(classes):
         raise UserError(f"{archive} has {count} validation images, and the labels are of {len(classes)}")
 
 
-def _members(archive: Path, split: str) -> Iterator[tuple[str, IO[bytes]]]:
-    """The groups that a pattern captures of the names of a split's members, and each one's content."""
+def _members(archive: Path, split: str) -> Iterator[tuple[str, tarfile.TarFile, tarfile.TarInfo]]:
+    """The part of its name that a pattern captures of each of a split's members, the open archive, and the member."""
     with tarfile.open(archive) as tar:
         for member in bar(tar, desc=archive.name, unit="file"):
             matched = _MEMBERS[split].fullmatch(Path(member.name).name)
             if member.isfile() and matched:
-                content = tar.extractfile(member)
-                assert content is not None
-                yield matched[1], content
-
-
-def _write(content: IO[bytes] | None, path: Path) -> None:
-    assert content is not None
-    with path.open("wb") as file:
-        shutil.copyfileobj(content, file)
+                yield matched[1], tar, member
 
 
 def _classes_of_val(root: Path, val_labels: str | None) -> list[str] | dict[str, str]:

@@ -19,14 +19,12 @@ from augmix.errors import UserError
 from augmix.registry import nearest
 from augmix.suite.data.datasets import Arrays, files
 from augmix.suite.data.download import Source, obtain
-from augmix.suite.data.loaders.image_folder import decoded, is_wanted, listing, tell_skipped
-from augmix.suite.io.contents import each, of_contents
+from augmix.suite.data.loaders.image_folder import decoded, is_wanted, listing, subfolders, tell_skipped
+from augmix.suite.io.contents import ENDS, each, of_contents
 from augmix.suite.io.files import expanded
 
 DOWNLOADS = True
 TESTS_ONLY = True
-ENDS = 2**16
-"""How many bytes at both ends of a photograph tell whether it has changed."""
 IMAGENET_V2 = "https://huggingface.co/datasets/vaishaal/ImageNetV2"
 
 
@@ -94,8 +92,7 @@ class _Options(NamedTuple):
         return is_wanted(name) and fnmatch.fnmatchcase(name, self.pattern)
 
     def classes(self) -> list[str]:
-        """The class folders, in order; files beside them, such as a README, are none."""
-        return [name for name in listing(self.root) if (self.root / name).is_dir()]
+        return subfolders(self.root)
 
     def images(self, name: str) -> list[str]:
         """The images of a class."""

@@ -65,6 +65,11 @@ def listing(folder: Path) -> list[str]:
     return sorted(names, key=int) if all(name.isdecimal() for name in names) else names
 
 
+def subfolders(folder: Path) -> list[str]:
+    """The folders in a folder, in the order of `listing`: classes, beside which files such as a README may lie."""
+    return [name for name in listing(folder) if (folder / name).is_dir()]
+
+
 def is_wanted(name: str) -> bool:
     """Whether a name is not that of a hidden file or of another that a system leaves among images."""
     return not name.startswith(".") and name.lower() not in LEFT

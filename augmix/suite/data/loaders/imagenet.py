@@ -17,16 +17,14 @@ import numpy as np
 from augmix.errors import UserError
 from augmix.suite.data.datasets import Arrays, files
 from augmix.suite.data.loaders import _ilsvrc
-from augmix.suite.data.loaders.image_folder import is_wanted, listing, tell_skipped
-from augmix.suite.io.contents import each, of_contents
+from augmix.suite.data.loaders.image_folder import is_wanted, listing, subfolders, tell_skipped
+from augmix.suite.io.contents import ENDS, each, of_contents
 from augmix.suite.io.files import expanded
 from augmix.suite.io.progress import bar
 
 STREAMED = True
 FOLDERS = {"train": "train", "test": "val"}
 SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".ppm", ".pgm", ".tif", ".tiff")
-ENDS = 2**16
-"""How many bytes at the beginning and at the end of a file tell whether it has changed."""
 NORMALISATION = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and standard deviation of each channel over the training images, as shares of 255."""
 
@@ -41,7 +39,7 @@ def check(folder: str, val_labels: str | None = None, side: int = 224) -> None:
     for name in FOLDERS.values():
         if not (root / name).is_dir():
             _ilsvrc.check(root, name, val_labels)
-    classes = {name: _classes(root / name) for name in FOLDERS.values() if (root / name).is_dir()}
+    classes = {name: subfolders(root / name) for name in FOLDERS.values() if (root / name).is_dir()}
     for name, found in classes.items():
         if len(found) < 2:
             many = f"one class folder ('{found[0]}')" if found else "no class folders"
@@ -63,14 +61,14 @@ def sizes(folder: str, val_labels: str | None = None, side: int = 224) -> tuple[
     root = expanded(folder)
     if not all((root / name).is_dir() for name in FOLDERS.values()):
         return 1_281_167, 50_000
-    train, test = (sum(len(listing(root / name / c)) for c in _classes(root / name)) for name in FOLDERS.values())
+    train, test = (sum(len(listing(root / name / c)) for c in subfolders(root / name)) for name in FOLDERS.values())
     return train, test
 
 
 def classes(folder: str, val_labels: str | None = None, side: int = 224) -> list[str] | None:
     """The classes' names; None where the photographs are packed or gone."""
     root = Path(folder).expanduser()
-    return _classes(root / "train") if (root / "train").is_dir() else None
+    return subfolders(root / "train") if (root / "train").is_dir() else None
 
 
 def digest(folder: str, val_labels: str | None = None, side: int = 224) -> str | None:
@@ -82,10 +80,8 @@ def digest(folder: str, val_labels: str | None = None, side: int = 224) -> str |
 
 
 def contents(folder: str, val_labels: str | None = None, side: int = 224) -> dict[str, str]:
-    """A digest of each photograph's file, by its name below `train/` and `test/`; none where they are packed."""
+    """A digest of each photograph's file, by its name below `train/` and `test/`."""
     root = expanded(folder)
-    if not all((root / name).is_dir() for name in FOLDERS.values()):
-        return {}
     return {
         f"test{name.removeprefix('val')}" if name.startswith("val/") else name: content
         for name, content in _contents(root).items()
@@ -97,7 +93,7 @@ def _contents(root: Path) -> dict[str, str]:
 
 
 def _folders(root: Path) -> list[str]:
-    return [f"{split}/{name}" for split in FOLDERS.values() for name in _classes(root / split)]
+    return [f"{split}/{name}" for split in FOLDERS.values() for name in subfolders(root / split)]
 
 
 def load(folder: str, val_labels: str | None = None, side: int = 224) -> Arrays:
@@ -108,16 +104,12 @@ def load(folder: str, val_labels: str | None = None, side: int = 224) -> Arrays:
         if not (root / name).is_dir():
             _ilsvrc.unpack(root, name, val_labels)
     check(folder, val_labels, side)  # what was unpacked
-    classes = _classes(root / "train")
+    classes = subfolders(root / "train")
     (train_images, train_labels), (test_images, test_labels) = (
         _files(root, name, classes) for name in FOLDERS.values()
     )
     streamed = {"root": str(root), "side": side}
     return Arrays(train_images, train_labels, test_images, test_labels, classes, streamed)
-
-
-def _classes(folder: Path) -> list[str]:
-    return [name for name in listing(folder) if (folder / name).is_dir()]
 
 
 def _is_image(name: str) -> bool:

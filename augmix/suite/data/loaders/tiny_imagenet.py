@@ -12,7 +12,7 @@ import numpy as np
 from augmix.errors import UserError
 from augmix.registry import nearest
 from augmix.suite.data.datasets import Arrays
-from augmix.suite.data.loaders.image_folder import decoded, is_wanted, listing
+from augmix.suite.data.loaders.image_folder import decoded, is_wanted, listing, subfolders
 from augmix.suite.io.contents import each, of_contents
 from augmix.suite.io.files import expanded
 
@@ -30,7 +30,7 @@ def check(folder: str) -> None:
             raise UserError(
                 f"{path} does not exist; unpack {ADDRESS} there, or name the folder that holds {NAME} by 'folder'"
             )
-    names = _classes(root)
+    names = subfolders(root / "train")
     if len(names) < 2:
         raise UserError(f"{root / 'train'} should hold a folder for each class, with images in its folder images/")
     for name in names:
@@ -48,20 +48,20 @@ def sizes(folder: str) -> tuple[int, int]:
     """How many training and test images there are."""
     check(folder)
     root = _root(folder)
-    names = _classes(root)
+    names = subfolders(root / "train")
     return len(_training(root, names)), len(_annotated(root, names))
 
 
 def classes(folder: str) -> list[str] | None:
     """The classes' names, their wnids; None where the images are gone."""
     root = _root(folder)
-    return _classes(root) if (root / "train").is_dir() else None
+    return subfolders(root / "train") if (root / "train").is_dir() else None
 
 
 def contents(folder: str) -> dict[str, str]:
     """A digest of each image's file, by its name below `train/` and `test/`."""
     root = _root(folder)
-    found = each(root, [f"train/{name}/images" for name in _classes(root)] + ["val/images"], is_wanted)
+    found = each(root, [f"train/{name}/images" for name in subfolders(root / "train")] + ["val/images"], is_wanted)
     return {f"test/{name.removeprefix('val/')}" if name.startswith("val/") else name: c for name, c in found.items()}
 
 
@@ -77,7 +77,7 @@ def load(folder: str) -> Arrays:
     """All images, each decoded when it is asked for; one that cannot be is a `UserError` then, which names it."""
     check(folder)
     root = _root(folder)
-    names = _classes(root)
+    names = subfolders(root / "train")
     (train_images, train_labels), (test_images, test_labels) = (
         (decoded([file for file, _ in found], SIDE), np.array([label for _, label in found], np.int64))
         for found in (_training(root, names), _annotated(root, names))
@@ -89,10 +89,6 @@ def _root(folder: str) -> Path:
     """The data set's own folder, whether it or the one above was given."""
     path = expanded(folder)
     return path if path.name == NAME else path / NAME
-
-
-def _classes(root: Path) -> list[str]:
-    return [name for name in listing(root / "train") if (root / "train" / name).is_dir()]
 
 
 def _training(root: Path, names: list[str]) -> list[tuple[Path, int]]:

@@ -17,11 +17,11 @@ class Adapted(Another):
     prior: float
     seed: int
 
-    kind: ClassVar[str] = "adapted"
-    remark: ClassVar[str] = "adapted"
-    adapts: ClassVar[bool] = True
-    question: ClassVar[str] = "adaptation"
-    like: ClassVar[tuple[str, ...]] = (*Another.like, "mean", "mean_title")
+    kind = "adapted"
+    remark = "adapted"
+    adapts = True
+    question = "adaptation"
+    like = (*Another.like, "mean", "mean_title")
     schema: ClassVar[Mapping[str, Any]] = {
         "of": OF,
         "adapt": {"enum": ["batchnorm"], "default": "batchnorm", "description": "What is adapted."},

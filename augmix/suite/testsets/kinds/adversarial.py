@@ -44,9 +44,9 @@ class Adversarial(TestSet):
     steps: int
     seed: int
 
-    kind: ClassVar[str] = "adversarial"
-    adjective: ClassVar[str] = "adversarial"
-    of_net: ClassVar[bool] = True
+    kind = "adversarial"
+    adjective = "adversarial"
+    of_net = True
     schema: ClassVar[Mapping[str, Any]] = {
         "images": {
             "description": "At most so many test images, evenly spaced.",

@@ -4,7 +4,6 @@ Whatever their classes are, a net predicts among all of its own. Each frame of a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from augmix.errors import UserError
@@ -13,16 +12,15 @@ from augmix.suite.testsets.kinds._another import OF, Another
 from augmix.suite.testsets.kinds.outside import check_clean
 
 
-@dataclass(frozen=True)
 class AsOutside(Another):
     """A test set that is told from the clean images; its files are the other's."""
 
-    kind: ClassVar[str] = "as_outside"
-    remark: ClassVar[str] = "outside"
-    outside: ClassVar[bool] = True
-    mean: ClassVar[str] = "mAUROC"
-    mean_title: ClassVar[str] = "mean AUROC"
-    like: ClassVar[tuple[str, ...]] = (*Another.like, "of_net")
+    kind = "as_outside"
+    remark = "outside"
+    outside = True
+    mean = "mAUROC"
+    mean_title = "mean AUROC"
+    like = (*Another.like, "of_net")
     schema: ClassVar[Mapping[str, Any]] = {"of": OF}
 
     @classmethod

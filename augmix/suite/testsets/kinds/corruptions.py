@@ -1,28 +1,25 @@
 """-C: every corruption at severities 1 to 5 (Hendrycks & Dietterich, ICLR 2019), generated or published."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from augmix import corruptions
-from augmix.corruptions import CORRUPTIONS
 from augmix.suite.testsets import published
 from augmix.suite.testsets.severities import Severities
 
 
-@dataclass(frozen=True)
 class Corruptions(Severities):
     """A -C of the data set's test images."""
 
-    kind: ClassVar[str] = "corruptions"
-    mean: ClassVar[str] = "mCE"
-    mean_title: ClassVar[str] = "mean corruption error"
+    kind = "corruptions"
+    mean = "mCE"
+    mean_title = "mean corruption error"
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         archive.title(): names for archive, names in published.ARCHIVED.items() if archive != "extra"
     }
-    downloads: ClassVar[Mapping[str, str]] = published.DOWNLOADED
+    downloads = published.DOWNLOADED
     corrupt = staticmethod(corruptions.corrupt)
 
     @classmethod
@@ -31,7 +28,7 @@ class Corruptions(Severities):
 
     @classmethod
     def default(cls, preset: str) -> tuple[str, ...]:
-        return CORRUPTIONS
+        return corruptions.CORRUPTIONS
 
     def check(self, classes: Sequence[str] | None = None) -> None:
         super().check(classes)

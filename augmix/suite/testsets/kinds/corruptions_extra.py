@@ -1,29 +1,22 @@
 """The four corruptions that -C's authors hold out for choosing (Hendrycks & Dietterich, ICLR 2019), as a test set."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
-
-from augmix.corruptions import EXTRA_CORRUPTIONS
-from augmix.suite.testsets.kinds.corruptions import Corruptions
+from augmix import corruptions
+from augmix.suite.testsets import published
+from augmix.suite.testsets.severities import Severities
 
 
-@dataclass(frozen=True)
-class CorruptionsExtra(Corruptions):
+class CorruptionsExtra(Severities):
     """The extra corruptions of the data set's test images, generated or published as -C is."""
 
-    kind: ClassVar[str] = "corruptions_extra"
-    mean: ClassVar[str] = "mCE-extra"
-    mean_title: ClassVar[str] = "mean error of the extra corruptions"
-    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    kind = "corruptions_extra"
+    mean = "mCE-extra"
+    mean_title = "mean error of the extra corruptions"
+    downloads = published.DOWNLOADED
+    corrupt = staticmethod(corruptions.corrupt)
 
     @classmethod
     def known(cls, preset: str) -> tuple[str, ...]:
-        return EXTRA_CORRUPTIONS
-
-    @classmethod
-    def default(cls, preset: str) -> tuple[str, ...]:
-        return EXTRA_CORRUPTIONS
+        return corruptions.EXTRA_CORRUPTIONS
 
 
 KIND = CorruptionsExtra

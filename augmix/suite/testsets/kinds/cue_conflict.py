@@ -22,8 +22,8 @@ class CueConflict(Derived):
     labels: str
     """`shape` or `texture`."""
 
-    kind: ClassVar[str] = "cue_conflict"
-    question: ClassVar[str] = "texture"
+    kind = "cue_conflict"
+    question = "texture"
     schema: ClassVar[Mapping[str, Any]] = {
         **Derived.schema,
         "labels": {"description": "The image whose class counts.", "enum": ["shape", "texture"], "default": "shape"},

@@ -6,7 +6,6 @@ They are a natural test set by the classes of their shapes, and have the shape b
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,27 +15,17 @@ from augmix.suite.data import datasets
 from augmix.suite.data.datasets import Split, loader_module
 from augmix.suite.data.photographs import Photographs
 from augmix.suite.testsets.base import Images, Origin
-from augmix.suite.testsets.kinds.natural import Natural, NaturalImages
+from augmix.suite.testsets.kinds.natural import Natural
 
 NAME = re.compile(r".+?\d+-(.+?)\d+\.\w+")
 LOADER = "class_folders"
 
 
-class CueConflictImages(NaturalImages):
-    """A natural test set whose files name the textures."""
-
-    def __init__(self, testset: "CueConflictFiles", test: Split, classes: Sequence[str]) -> None:
-        super().__init__(testset, test)
-        assert isinstance(self._images, Photographs)
-        self.cues = testset.textures([os.fsdecode(name) for name in self._images.names], classes)
-
-
-@dataclass(frozen=True)
 class CueConflictFiles(Natural):
     """Such a test set."""
 
-    kind: ClassVar[str] = "cue_conflict_files"
-    question: ClassVar[str] = "texture"
+    kind = "cue_conflict_files"
+    question = "texture"
     schema: ClassVar[Mapping[str, Any]] = {
         key: value for key, value in Natural.schema.items() if key not in ("loader", "split")
     }
@@ -56,7 +45,11 @@ class CueConflictFiles(Natural):
             self.textures(list(loader_module(LOADER).contents(**self.options)), classes)
 
     def open(self, test: Split, classes: Sequence[str]) -> Images:
-        return CueConflictImages(self, test, classes)
+        opened = super().open(test, classes)
+        images = opened.read(self.name).images
+        assert isinstance(images, Photographs)
+        opened.cues = self.textures([os.fsdecode(name) for name in images.names], classes)
+        return opened
 
     def textures(self, names: Sequence[str], classes: Sequence[str]) -> np.ndarray:
         """The label of the texture of each file, int64 (N,); raises `UserError` for one whose name says none."""

@@ -32,10 +32,10 @@ class Fourier(Derived):
     """The greatest frequency along an axis."""
     side: int
 
-    kind: ClassVar[str] = "fourier"
-    mean: ClassVar[str] = "mFE"
-    mean_title: ClassVar[str] = "mean error under Fourier basis noise"
-    noun: ClassVar[str] = "wave"
+    kind = "fourier"
+    mean = "mFE"
+    mean_title = "mean error under Fourier basis noise"
+    noun = "wave"
     schema: ClassVar[Mapping[str, Any]] = {
         **Derived.schema,
         "images": {**IMAGES, "default": 100},

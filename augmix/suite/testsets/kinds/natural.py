@@ -25,27 +25,7 @@ from augmix.suite.data.streaming import Streamed
 from augmix.suite.io import digests
 from augmix.suite.io.files import read_array, read_mapping, write_json
 from augmix.suite.testsets import class_map
-from augmix.suite.testsets.base import IMAGES, Images, Making, Origin, Part, Shift, TestSet
-
-
-class NaturalImages(Images):
-    """A natural test set as it was prepared."""
-
-    def __init__(self, testset: "Natural", test: Split) -> None:
-        folder, self._testset = testset.folder, testset
-        noted = read_mapping(
-            folder / "dataset.json", {"described": str, "classes": list, "counted_as": list, "partial": bool}
-        )
-        self.source = noted["described"]
-        self._images = datasets.read_images(folder, "test", getattr(test.images, "workers", 1))
-        self.labels = np.asarray(read_array(folder / "test_labels.npy", np.int64, (len(self._images),)))
-        self._classes, self._counted_as = (
-            np.array(noted[key], np.int64) if noted["partial"] else None for key in ("classes", "counted_as")
-        )
-
-    def read(self, shift: str) -> Shift:
-        shape, merged_by = self.labels.shape, self._testset.merged_by
-        return Shift(self._images, self.labels, shape, self._classes, counted_as=self._counted_as, merged_by=merged_by)
+from augmix.suite.testsets.base import IMAGES, Images, Making, OneShift, Origin, Part, Shift, TestSet
 
 
 @dataclass(frozen=True)
@@ -69,8 +49,8 @@ class Natural(TestSet):
     merged_by: Literal["greatest", "mean"] = "greatest"
     """The greatest logit or the mean probability stands for several classes that are one of theirs."""
 
-    kind: ClassVar[str] = "natural"
-    question: ClassVar[str] = "natural"
+    kind = "natural"
+    question = "natural"
     schema: ClassVar[Mapping[str, Any]] = {
         "loader": {"type": "string", "description": "The loader of the images, as of a data set."},
         "options": {"type": "object", "default": {}, "description": "The loader's options, such as a folder."},
@@ -252,9 +232,16 @@ class Natural(TestSet):
             self._refuse_own_files()
 
     def open(self, test: Split, classes: Sequence[str]) -> Images:
-        return NaturalImages(self, test)
+        wanted = {"described": str, "classes": list, "counted_as": list, "partial": bool}
+        noted = read_mapping(self.folder / "dataset.json", wanted)
+        images, labels = datasets.read(self.folder, "test", getattr(test.images, "workers", 1))
+        taken, counted_as = (
+            np.array(noted[key], np.int64) if noted["partial"] else None for key in ("classes", "counted_as")
+        )
+        shift = Shift(images, labels, labels.shape, taken, counted_as=counted_as, merged_by=self.merged_by)
+        return OneShift(noted["described"], shift)
 
-    def parts(self, count: int, again: Collection[str] = ()) -> Any:
+    def parts(self, count: int, again: Collection[str] = ()) -> Iterator[Part]:
         try:
             there = loader_module(self.loader).sizes(**self.options)[self.split == "test"]
         except UserError:  # the source is gone, and the images are prepared
@@ -263,7 +250,7 @@ class Natural(TestSet):
         streamed = getattr(loader_module(self.loader), "STREAMED", self.options.get("streamed", False))
         yield Part(self.name, min(self.images or there, there), made, 0.0 if streamed else 3.0)
 
-    def samples(self, count: int) -> Any:
+    def samples(self, count: int) -> Iterator[tuple[str, np.ndarray]]:
         if self.files(self.name)[0].is_file():
             images = datasets.read_images(self.folder, "test")
             yield self.name, np.array(images[evenly(len(images), count)])

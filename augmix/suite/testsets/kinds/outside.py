@@ -4,7 +4,6 @@ They are read by any data set's loader; their own labels decide nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from augmix.errors import UserError
@@ -13,13 +12,12 @@ from augmix.suite.testsets.base import Origin
 from augmix.suite.testsets.kinds.natural import Natural
 
 
-@dataclass(frozen=True)
 class Outside(Natural):
     """A test set from outside of the data set."""
 
-    kind: ClassVar[str] = "outside"
-    outside: ClassVar[bool] = True
-    question: ClassVar[str] = ""  # its figures are no errors
+    kind = "outside"
+    outside = True
+    question = ""  # its figures are no errors
     schema: ClassVar[Mapping[str, Any]] = {
         key: value for key, value in Natural.schema.items() if key not in ("classes", "merged_by")
     }

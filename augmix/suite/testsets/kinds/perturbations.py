@@ -48,13 +48,13 @@ class Perturbations(Shifted):
     top5: bool = False
     """Whether the five likeliest classes of every frame are kept, which the top-5 distance needs."""
 
-    kind: ClassVar[str] = "perturbations"
-    sequence: ClassVar[bool] = True
-    mean: ClassVar[str] = "mFP"
-    mean_title: ClassVar[str] = "mean flip probability"
-    noun: ClassVar[str] = "perturbation"
-    bytes_a_pixel: ClassVar[float] = 0.03
-    independent: ClassVar[tuple[str, ...]] = NOISE_PERTURBATIONS
+    kind = "perturbations"
+    sequence = True
+    mean = "mFP"
+    mean_title = "mean flip probability"
+    noun = "perturbation"
+    bytes_a_pixel = 0.03
+    independent = NOISE_PERTURBATIONS
     schema: ClassVar[Mapping[str, Any]] = {
         **Shifted.schema,
         "top5": {

@@ -15,10 +15,10 @@ from augmix.errors import UserError
 from augmix.registry import nearest
 from augmix.suite.data import photographs
 from augmix.suite.data.datasets import Split, evenly
-from augmix.suite.data.streaming import Streamed
 from augmix.suite.io.files import expanded
 from augmix.suite.testsets.base import IMAGES, Images, Origin, Shift
-from augmix.suite.testsets.photographs import CHECKED, decoded, severities_in
+from augmix.suite.testsets.generation import SEVERITIES
+from augmix.suite.testsets.photographs import CHECKED, at_severities, severities_in
 from augmix.suite.testsets.severities import Severities
 
 
@@ -38,19 +38,13 @@ class Folders(Images):
             self.labels = self.read(testset.shifts[0]).labels
 
     def read(self, shift: str) -> Shift:
-        names, levels = self._files(shift), severities_in(self._testset.folder / shift)
+        names, folder = self._files(shift), self._testset.folder / shift
         labels = np.array([self._classes[os.path.dirname(name)] for name in names], np.int64)
         first = self._files(self._testset.shifts[0])
         if [os.path.dirname(name) for name in names] != [os.path.dirname(name) for name in first]:
-            raise UserError(f"{self._testset.folder / shift} has other images a class than {self._testset.shifts[0]}")
-
-        def decode(item: int) -> np.ndarray:
-            severity, i = divmod(item, len(names))
-            file = self._testset.folder / shift / levels[severity] / names[i]
-            return decoded(file, self._side, self._testset.resize)[None]
-
-        images = Streamed(len(levels) * len(names), decode, self._side, workers=self._workers)
-        return Shift(images, np.tile(labels, len(levels)), (len(levels), len(names)))
+            raise UserError(f"{folder} has other images a class than {self._testset.shifts[0]}")
+        images = at_severities(folder, len(names), names.__getitem__, self._side, self._testset.resize, self._workers)
+        return Shift(images, np.tile(labels, len(SEVERITIES)), (len(SEVERITIES), len(names)))
 
     def check(self, shifts: Sequence[str]) -> None:
         """Compare the names of all files, and decode a few."""
@@ -90,9 +84,9 @@ class SeverityFolders(Severities):
     address: str
     """The web page from which it is to be had, or an empty string."""
 
-    kind: ClassVar[str] = "severity_folders"
-    mean: ClassVar[str] = "mCE"
-    mean_title: ClassVar[str] = "mean corruption error"
+    kind = "severity_folders"
+    mean = "mCE"
+    mean_title = "mean corruption error"
     schema: ClassVar[Mapping[str, Any]] = {
         "folder": {
             "description": "The folder that holds one for each shift.",

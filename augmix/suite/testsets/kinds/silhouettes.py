@@ -16,8 +16,8 @@ from augmix.suite.testsets.derived import Derived
 class Silhouettes(Derived):
     """The silhouettes, by a threshold; they draw nothing at random."""
 
-    kind: ClassVar[str] = "silhouettes"
-    question: ClassVar[str] = "texture"
+    kind = "silhouettes"
+    question = "texture"
     schema: ClassVar[Mapping[str, Any]] = {"images": IMAGES}
     seed: int = 0
 

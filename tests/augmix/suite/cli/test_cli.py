@@ -45,10 +45,10 @@ def test_every_command_has_help_with_an_example_that_parses(name: str, capsys: p
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["trian"], "augmix: error: argument command: invalid choice: 'trian'"),
+        (["trian"], "augmix: error: argument command: invalid choice: 'trian'; did you mean 'train'?"),
         (
             ["perturb", "data/digits", "--preset", "foo"],
-            "augmix perturb: error: argument --preset: invalid choice: 'foo'",
+            "augmix perturb: error: argument --preset: invalid choice: 'foo'; valid: cifar, imagenet, tiny",
         ),
         (["reproduce", "--core", "2", "--speed"], "augmix: error: unrecognized arguments: --speed"),
     ],

@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from augmix.errors import UserError
-from augmix.suite.data import datasets
+from augmix.suite.data import datasets, download
 from augmix.suite.data.datasets import Preparation
 from augmix.suite.data.loaders import _ilsvrc, imagenet
 
@@ -132,7 +132,7 @@ def test_photographs_change_by_name_size_and_content(archives: Path, tmp_path: P
 
 
 def test_unpacking_goes_on_after_a_kill(archives: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write, written = _ilsvrc._write, 0
+    write, written = download.write_member, 0
 
     def kill_at_six(*arguments: object) -> None:
         nonlocal written
@@ -141,7 +141,7 @@ def test_unpacking_goes_on_after_a_kill(archives: Path, monkeypatch: pytest.Monk
             raise KeyboardInterrupt
         write(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(_ilsvrc, "_write", kill_at_six)
+    monkeypatch.setattr(_ilsvrc, "write_member", kill_at_six)
     with pytest.raises(KeyboardInterrupt):
         imagenet.load(str(archives))
     assert not (archives / "train").exists()

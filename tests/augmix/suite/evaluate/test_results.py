@@ -4,7 +4,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -260,8 +260,8 @@ def evaluate_with(finished: Experiment, folder: Path) -> None:
 def moved(finished: Experiment, data: Path) -> EvaluateSettings:
     """The settings of an evaluation that reads its data elsewhere."""
     settings = finished.runs[0].evaluation
-    text = json.dumps(settings.as_json()).replace(str(finished.data), str(data))
-    return EvaluateSettings.of_json(json.loads(text))
+    text = json.dumps(asdict(settings)).replace(str(finished.data), str(data))
+    return EvaluateSettings(**json.loads(text))
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def test_an_unknown_profile_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
 def test_results_that_cannot_be_written_are_refused(write_config: Write, tmp_path: Path) -> None:
     (tmp_path / "results").write_text("a file where a folder should be")
     with pytest.raises(UserError, match=r"the results folder .*/results/small cannot be written: .*Not a directory"):
-        preflight.check(load(write_config()))
+        preflight.check_folders(load(write_config()))
 
 
 def test_data_may_be_read_only_when_all_of_it_is_there(write_config: Write, tmp_path: Path) -> None:

@@ -73,6 +73,18 @@ def test_a_job_that_takes_longer_than_those_before_prolongs_the_forecast() -> No
     assert seconds_left(log, {0: {}}) == pytest.approx(10 + 50, abs=0.1)
 
 
+def test_the_forecast_does_not_rise_while_a_rules_only_job_takes_longer_than_was_thought() -> None:
+    """Nothing is known of the report's time: what comes after it is left, and after the last one nobody can tell."""
+    counts, before = {"train": 1, "report": 1, "track": 1}, [taken("train", 10)]
+    found = []
+    for elapsed in (4, 20, 40):
+        log = log_of(counts, [Job("report", time.monotonic() - elapsed)], before)
+        found.append(seconds_left(log, {0: {}}))
+    assert found == [pytest.approx(6 + 10, abs=0.1), pytest.approx(10), pytest.approx(10)]
+    log = log_of(counts, [Job("track", time.monotonic() - 40)], [*before, taken("report", 10)])
+    assert seconds_left(log, {0: {}}) is None
+
+
 def test_the_forecast_is_no_shorter_than_the_longest_job() -> None:
     log = log_of({"train": 2}, [Job("train", 0.0), Job("train", 0.0)], [])
     first, last = {**NOTED, "epoch": 1, "step": 0}, {**NOTED, "epoch": 10, "step": 10}

@@ -18,13 +18,14 @@ import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import yaml
 
 from augmix.errors import UserError
 from augmix.suite.track import store, system
-from augmix.suite.track.mirror import is_elsewhere, serve, sync
+from augmix.suite.track.mirror import is_elsewhere, sync
 from augmix.suite.track.store import open_store
 
 STARTED = 1_700_000_000.25
@@ -113,7 +114,8 @@ def write_metrics(folder: Path, rows: list[tuple[str, int, tuple[str, str, str, 
 
 
 def mirror(experiment: Path, uri: str | None = None) -> Any:
-    return sync(experiment, uri)
+    with mock.patch.dict(os.environ, {"MLFLOW_TRACKING_URI": uri} if uri else {}):
+        return sync(experiment)
 
 
 def client_of(experiment: Path) -> Any:
@@ -495,12 +497,12 @@ def test_folders_and_addresses_that_cannot_be_used(tmp_path: Path, experiment: P
     with pytest.raises(UserError, match=r"postgresql://host/db is not supported"):
         mirror(experiment, "postgresql://user:secret@host/db")
     with pytest.raises(UserError, match=r"mlflow\.db does not exist yet: run `augmix track sync` first"):
-        serve(tmp_path)
+        store.serve(tmp_path)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         with pytest.raises(UserError, match="choose another with --port"):
-            serve(experiment.parent, listener.getsockname()[1])
+            store.serve(experiment.parent, listener.getsockname()[1])
     (experiment.parent / "mlflow.db").write_bytes(b"this is no database" * 100)
     with pytest.raises(UserError, match="not a usable MLflow database"):
         mirror(experiment)
@@ -528,7 +530,7 @@ def test_another_store_is_noticed(experiment: Path, monkeypatch: pytest.MonkeyPa
     assert not is_elsewhere(moved)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@elsewhere")
     assert is_elsewhere(experiment)
-    serve(experiment.parent)
+    store.serve(experiment.parent)
     assert capsys.readouterr().out == "MLflow UI: http://elsewhere, the server that MLFLOW_TRACKING_URI names\n"
 
 
@@ -654,7 +656,7 @@ def test_mlflow_is_imported_only_when_needed() -> None:
 @pytest.fixture
 def ui(experiment: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     port = free_port()
-    code = "import sys, pathlib, augmix.suite.track.mirror as t; t.serve(pathlib.Path(sys.argv[1]), int(sys.argv[2]))"
+    code = "import sys, pathlib, augmix.suite.track.store as t; t.serve(pathlib.Path(sys.argv[1]), int(sys.argv[2]))"
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(experiment.parent), str(port)], stdout=subprocess.PIPE, text=True
     )
