@@ -10,10 +10,10 @@ from scipy.special import ndtr, ndtri, stdtrit
 from reports.evidence import as_family, compared_cells, contrasts, interaction
 from reports.layout import CONFIDENCE, Answer, Column, Row, Table, blocks, framed
 from reports.loaded import Results
-from reports.names import architecture_title, headline_phrase, headline_title, spaced
+from reports.names import headline_phrase, headline_title, sentence, spaced
 from reports.quantities import CLEAN_ERROR, Cell, Place, Quantity, headline_of
 from reports.significance import would_be_found
-from reports.words import plural, predicate, sentence
+from reports.words import plural, predicate
 
 FEWEST = 4
 """Methods that a line needs: it leaves two degrees of freedom."""
@@ -65,7 +65,7 @@ def adaptation(results: Results) -> Answer | None:
     rows, text, said = [], [], []
     for (dataset, beside, plain, adapted), architecture in product(pairs, results.architectures):
         one, other = (Place(dataset, architecture, method.name) for method in (augmix, standard))
-        where, phrase = f"{results.dataset_title(dataset)}, {architecture_title(architecture)}", headline_phrase(beside)
+        where, phrase = results.where(dataset, architecture), headline_phrase(beside)
         gains = []
         for quantity, how in ((plain, "As trained"), (adapted, "Adapted")):
             gain = contrasts(results, [(one, other)], quantity, "").get((one, other))
@@ -99,7 +99,7 @@ def natural(results: Results) -> Answer | None:
         names = [method.name for method in results.methods]
         clean = [results.cell(Place(dataset, architecture, method), CLEAN_ERROR) for method in names]
         shifted = compared_cells(results, dataset, architecture, quantity, names)
-        where = f"{results.dataset_title(dataset)}, {architecture_title(architecture)}"
+        where = results.where(dataset, architecture)
         for i, method in enumerate(results.methods):
             line = effective_robustness(clean, shifted, i)
             cell = "–" if line is None else Cell(line.beyond, None, shifted[i].finished, shifted[i].asked)
@@ -201,7 +201,7 @@ def _against_standard(results: Results, found: Sequence[tuple[str, str, Quantity
     if standard is None or augmix is None:
         return []
     alone = [
-        (f"{results.dataset_title(dataset)}, {architecture_title(architecture)}", name, one)
+        (results.where(dataset, architecture), name, one)
         for (dataset, name, quantity), architecture in product(found, results.architectures)
         for pair in [(Place(dataset, architecture, augmix.name), Place(dataset, architecture, standard.name))]
         for one in contrasts(results, [pair], quantity, family).values()

@@ -6,10 +6,9 @@ from typing import NamedTuple
 from reports.evidence import compared_cells, contrasts
 from reports.layout import Answer, Column, Row, Table, framed
 from reports.loaded import Results
-from reports.names import architecture_title
 from reports.quantities import CLEAN_ERROR, MCE, Place
 from reports.reproduction import Ordered, ended
-from reports.significance import overall_architecture, would_be_found
+from reports.significance import would_be_found
 from reports.words import plural, predicate
 
 
@@ -40,7 +39,7 @@ def since(results: Results) -> Answer | None:
     claims = {claim.method: claim for claim in CLAIMS}
     if augmix is None or not claims.keys() & {method.name for method in later}:
         return None
-    architecture, asked = overall_architecture(results), len(results.config["seeds"])
+    architecture, asked = results.overall_architecture, len(results.config["seeds"])
     rows, text = [], []
     for dataset in results.datasets:
         reference = Place(dataset, architecture, augmix.name)
@@ -48,7 +47,7 @@ def since(results: Results) -> Answer | None:
         compared = contrasts(results, pairs, MCE, "methods since AugMix")
         figures = [compared_cells(results, dataset, architecture, one) for one in (CLEAN_ERROR, MCE)]
         cells_of = {method.name: cells for method, *cells in zip(results.methods, *figures, strict=True)}
-        where = f"{results.dataset_title(dataset)}, {architecture_title(architecture)}"
+        where = results.where(dataset, architecture)
         verdicts: Counter[str] = Counter()
         for method in (augmix, *later):
             place, claim = reference._replace(method=method.name), claims.get(method.name)
