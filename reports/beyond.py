@@ -163,7 +163,7 @@ def _asked(results: Results, question: str) -> list[tuple[str, str, Quantity]]:
     """Each figure that belongs to a question: its data set, its name and itself, where some run has it."""
     found = []
     for dataset in results.datasets:
-        for testset in results.testsets(dataset):
+        for testset in results.testsets[dataset]:
             headline = headline_of(testset)
             if testset.question != question or headline is None:
                 continue

@@ -83,7 +83,7 @@ def _too_few_bins(results: Results) -> Iterator[str]:
         absent = [
             results.title_of(dataset, testset)
             for dataset in results.datasets
-            for testset in results.testsets(dataset)
+            for testset in results.testsets[dataset]
             if measure.bins and measure.name in measures_of(testset) and results.shifts(dataset, testset)
             if (quantity := overall(testset, measure.name)) and not results.has(quantity, dataset)
         ]

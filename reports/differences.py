@@ -119,5 +119,5 @@ def _mcnemar(known: Evidence, difference: Difference) -> dict[str, str]:
         for seed, wrong in mine.items()
         if seed in theirs and all(np.isin(run, (0, 1)).all() for run in (wrong, theirs[seed]))
     }
-    values = [[str(seed), str(one[0]), str(one[1]), f"{one[2]:.6g}"] for seed, one in found.items()]
+    values = [[str(seed), str(first), str(second), f"{p:.6g}"] for seed, (first, second, p) in found.items()]
     return {column: ";".join(value[i] for value in values) for i, column in enumerate(columns)}

@@ -89,7 +89,7 @@ def document(results: Results, tables: list[Table], figures: Mapping[str, list[D
             {
                 spaced(shift)
                 for dataset in results.datasets
-                for testset in results.testsets(dataset)
+                for testset in results.testsets[dataset]
                 for shift in results.shifts(dataset, testset)
                 if testset.entering and shift not in testset.entering
             }
@@ -102,7 +102,7 @@ def _generated(results: Results) -> list[str]:
     return [
         results.title_of(dataset, testset)
         for dataset in results.datasets
-        for testset in results.testsets(dataset)
+        for testset in results.testsets[dataset]
         if any(source.startswith("generated") for source in results.sources.get((dataset, testset.name), ()))
     ]
 
@@ -183,7 +183,7 @@ def _testsets(results: Results) -> Table:
     rows = []
     for dataset, entry in results.datasets.items():
         title = results.dataset_title(dataset)
-        there = {testset.name: testset for testset in results.testsets(dataset)}
+        there = {testset.name: testset for testset in results.testsets[dataset]}
         for name in entry["testsets"]:
             testset = there.get(name)
             if testset is None:
@@ -231,7 +231,7 @@ def _left_out(results: Results) -> Iterator[str]:
     configured: list[str] = []
     unevaluated: list[str] = []
     for dataset, entry in results.datasets.items():
-        title, testsets = results.dataset_title(dataset), results.testsets(dataset)
+        title, testsets = results.dataset_title(dataset), results.testsets[dataset]
         configured += [
             f"{title}-{spaced(name)}"
             for name in entry["testsets"]
@@ -301,7 +301,7 @@ def _shifts(results: Results, tables: list[Table]) -> list[dict[str, str]]:
 def _few_images(results: Results) -> Iterator[str]:
     """The figures that rest on the images of one shift alone, and these are few."""
     for dataset in results.datasets:
-        for testset in results.testsets(dataset):
+        for testset in results.testsets[dataset]:
             size = results.size(dataset, testset)
             if size is None or size >= FEW_IMAGES or testset.entering or headline_of(testset) is None:
                 continue

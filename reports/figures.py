@@ -328,7 +328,7 @@ def _stretch(ax: Axes, errors: pd.Series) -> bool:
 def _calibration(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
     """The RMS calibration error of each method on every test set, one panel per architecture."""
     shown: dict[str, Quantity] = {}
-    for testset in results.testsets(dataset):
+    for testset in results.testsets[dataset]:
         over = overall(testset, CONFIDENCE.name)
         pooled = Quantity(testset.name, POOLED, CONFIDENCE.name)
         for label, quantity in ((testset.title, over), (f"{testset.title} pooled", pooled)):

@@ -101,7 +101,7 @@ class Results:
     """Per data set, architecture and sweep, the method chosen to be tested; None where all methods are."""
     test_images: Mapping[str, int | None]
     """Per data set, how many there are; None where its arrays are not at hand."""
-    all_testsets: Mapping[str, Sequence[TestSet]]
+    testsets: Mapping[str, list[TestSet]]
     """Per data set, its test sets in the configured order; those without any shift and those left out are missing."""
     kept: Mapping[str, Mapping[str, Any]]
     """The results that were accepted though something else had changed: by stage and name, why and what differs."""
@@ -125,7 +125,7 @@ class Results:
     def families(self) -> list[Family]:
         """The test sets of all data sets, those of one name and kind together, in the configured order."""
         found: dict[tuple[str, str], dict[str, TestSet]] = {}
-        for dataset, testsets in self.all_testsets.items():
+        for dataset, testsets in self.testsets.items():
             for testset in testsets:
                 found.setdefault((testset.name, testset.kind), {})[dataset] = testset
         return [Family(members) for members in found.values()]
@@ -137,13 +137,9 @@ class Results:
         there = [(family, quantity) for family, quantity in found if quantity is not None and self.has(quantity)]
         return sorted(there, key=lambda pair: pair[1] != MCE)
 
-    def testsets(self, dataset: str) -> list[TestSet]:
-        """The test sets of a data set, in the configured order."""
-        return list(self.all_testsets[dataset])
-
     def named(self, dataset: str, name: str) -> TestSet | None:
         """The test set of this name, whatever its kind."""
-        return next((testset for testset in self.testsets(dataset) if testset.name == name), None)
+        return next((testset for testset in self.testsets[dataset] if testset.name == name), None)
 
     def testset(self, dataset: str, name: str) -> TestSet | None:
         """The test set of this name, where it is of the kind that the name usually stands for: `C`, `P`."""
@@ -326,7 +322,7 @@ def load(folder: Path, data: Path) -> Results:
     chosen = read_chosen(folder / "chosen.csv", config)
     results = Results(folder, data, config, runs, metrics, chosen, images, testsets, read_kept(folder / KEPT))
     for run in results.untested:
-        if evaluated(results.run_folder(run), results.testsets(run["dataset"]), "predictions"):
+        if evaluated(results.run_folder(run), results.testsets[run["dataset"]], "predictions"):
             raise UserError(
                 f"{folder / 'metrics.csv'} has no rows on test images of {results.run_folder(run)}, which has "
                 "predictions on all of them; run `augmix collect`"

@@ -81,12 +81,9 @@ def _beside(draw: Drawer) -> Iterator[Drawer]:
     if sys.platform != "linux" or "torch" in sys.modules:  # whose threads do not outlive a fork
         yield draw
         return
-    _ASKED.append(draw)  # which the forked process has, too: what it draws from need not be pickled
-    try:
-        with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
-            yield pool.submit(_asked).result
-    finally:
-        _ASKED.clear()
+    # A forked process has what its initialiser is given: what it draws from need not be pickled.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork"), _ASKED.append, (draw,)) as pool:
+        yield pool.submit(_asked).result
 
 
 def _asked() -> dict[str, list[Drawing]]:

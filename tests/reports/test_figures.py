@@ -264,7 +264,7 @@ def test_a_heat_map_has_each_wave_at_its_two_places(
     grid = np.asarray(image.get_array())
     assert grid.shape == (5, 5)
     assert image.get_clim() == (0, 100)
-    testset = results.testsets("digits")[-1]
+    testset = results.testsets["digits"][-1]
     for (i, j), shift in testset.cells.items():
         values = [
             row["value"] for row in synthetic.metrics

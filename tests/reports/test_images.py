@@ -29,7 +29,7 @@ def predicted(synthetic: Synthetic) -> Synthetic:
 
 def wrong(synthetic: Synthetic, method: str, seed: int) -> np.ndarray:
     """Whether each copy of each image is predicted wrongly, (75, 60)."""
-    [testset] = [t for t in load(synthetic.folder, synthetic.data).testsets("digits") if t.name == "C"]
+    [testset] = [t for t in load(synthetic.folder, synthetic.data).testsets["digits"] if t.name == "C"]
     path = synthetic.folder / f"digits/smallnet/{method}/seed{seed}/predictions/C.npz"
     archive = predictions.read(path, testset.shifts)
     copies = [archive.shifts[shift]["prediction"] != archive.labels.reshape(5, 60) for shift in testset.shifts]
