@@ -39,6 +39,7 @@ def document(results: Results, tables: list[Table], figures: Mapping[str, list[D
     verdict = judge(results)
     date = latest(results)
     known = yaml.safe_load(REFERENCES.read_text(encoding="utf-8"))
+    loaders = {entry["loader"].removesuffix("100").removesuffix("10") for entry in results.datasets.values()}
     return {
         "title": str(results.config.get("title") or spaced(results.config["experiment"])),
         "experiment": results.config["experiment"],
@@ -70,10 +71,7 @@ def document(results: Results, tables: list[Table], figures: Mapping[str, list[D
         "recipe_changes": recipe_changes(results),
         "architectures": [_architecture(results, name, known) for name in results.architectures],
         "methods": [_method(method, known) for method in results.methods],
-        "references": sorted(
-            {entry["loader"].removesuffix("100").removesuffix("10") for entry in results.datasets.values()}
-            & known.keys()
-        ),
+        "references": sorted(loaders & known.keys()),
         "figures": {results.dataset_title(d): [f._asdict() for f in drawn] for d, drawn in figures.items() if drawn},
         "left_out": list(_left_out(results)),
         "measures": list(_measures(results)),

@@ -169,7 +169,7 @@ def between(results: Results, place: Place, reference: Place, quantity: Quantity
 
 
 def contrasts(
-    results: Results, pairs: Iterable[tuple[Place, Place]], quantity: Quantity, family: str
+    results: Results, pairs: Iterable[tuple[Place, Place]], quantity: Quantity
 ) -> dict[tuple[Place, Place], Compared]:
     """The differences of pairs of methods, maybe of several data sets and nets, as one family after Holm."""
     found: dict[tuple[Place, Place], Compared] = {}
@@ -178,7 +178,7 @@ def contrasts(
         one = None if known is None else known.alone(place.method, reference.method)
         if one is not None:
             found[place, reference] = one
-    return dict(zip(found, as_family(found.values(), family), strict=True))
+    return dict(zip(found, as_family(found.values()), strict=True))
 
 
 def between_nets(results: Results, place: Place, reference: Place, quantity: Quantity) -> Compared | None:
@@ -193,10 +193,10 @@ def between_nets(results: Results, place: Place, reference: Place, quantity: Qua
     return Compared(compare(sample, place.architecture, reference.architecture), measure, True)
 
 
-def as_family(compared: Iterable[Compared], family: str) -> list[Compared]:
+def as_family(compared: Iterable[Compared]) -> list[Compared]:
     """Differences as one family after Holm."""
     given = list(compared)
-    judged = holm([one.difference for one in given], family)
+    judged = holm(one.difference for one in given)
     return [one._replace(difference=difference) for one, difference in zip(given, judged, strict=True)]
 
 

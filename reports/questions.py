@@ -80,10 +80,9 @@ def _consistency(results: Results) -> Answer | None:
         weights = {place: value for value, place in chosen.values()}
         alone = [method for method in results.methods if method.name not in results.swept]  # they have no λ to choose
         labels |= {Place(dataset, architecture, method.name): method.title for method in alone}
-        block = results.where(dataset, architecture)
         for place, label in labels.items():
             cells = [results.cell(place, quantity) for quantity in (VALIDATION, *measured.values())]
-            rows.append(Row((*place[:2], place.method), block, label, [weights.get(place, "–"), *cells]))
+            rows.append(Row(place, results.where(*place[:2]), label, [weights.get(place, "–"), *cells]))
             asked += [(label, place, jsd)] if place != jsd else []
         ends = [
             LOSSES[sweep.name]
@@ -93,11 +92,11 @@ def _consistency(results: Results) -> Answer | None:
         if ends:
             text.append(f"The λ of {enumerated(ends)} is at an end of its range: a better one may lie beyond.")
     pairs = [(place, jsd) for _, place, jsd in asked]
-    judged = {name: contrasts(results, pairs, quantity, "losses against JSD") for name, quantity in measured.items()}
+    judged = {name: contrasts(results, pairs, quantity) for name, quantity in measured.items()}
     for label, place, jsd in asked:
         found = {name: judged[name].get((place, jsd)) for name in measured}
         points = [_cell(results, one) for one in found.values()]
-        differences.append(Row((*place[:2], place.method), results.where(*place[:2]), label, points))
+        differences.append(Row(place, results.where(*place[:2]), label, points))
         text += [_against_jsd(results, label, place, name, one) for name, one in found.items() if one is not None]
     text += would_be_found(judged["mce"].values(), "mCE") if "mce" in judged else []
     keys = ["dataset", "architecture", "method"]
@@ -160,7 +159,7 @@ def _attention(results: Results) -> Answer | None:
         text += _against_convolution(results, dataset, list(product(attention, others)), [standard, augmix])
         both = [(one, other) for one, other in product(attention, others) if {one, other} <= gains.keys()]
         found = [interaction(gains[one], gains[other]) for one, other in both]
-        judged = as_family(found, "gains on two nets")
+        judged = as_family(found)
         for (one, other), more in zip(both, judged, strict=True):
             text.append(
                 f"AugMix's gain on {architecture_title(one)}, beside that on {architecture_title(other)}, "
@@ -197,7 +196,7 @@ def _against_convolution(
         for one in [between_nets(results, place, place._replace(architecture=other), JUDGED_BY[name])]
         if one is not None
     ]
-    judged = as_family([one for *_, one in found], "nets with attention and without")
+    judged = as_family(one for *_, one in found)
     return [
         f"After {method.title if method.preset == 'augmix' else 'standard training'}, {architecture_title(net)}'s "
         f"{IN_WORDS[name]} on {results.dataset_title(dataset)}, beside that of {architecture_title(other)}, "
@@ -283,9 +282,7 @@ def _factorial(results: Results) -> Answer | None:
         for places in [{name: Place(dataset, architecture, method) for name, method in names.items()}]
     }
     pairs = [pair for found in asked.values() for pair in found.values()]
-    judged = {
-        quantity: contrasts(results, pairs, quantity, "contrasts of the factorial") for quantity in (MCE, CLEAN_ERROR)
-    }
+    judged = {quantity: contrasts(results, pairs, quantity) for quantity in (MCE, CLEAN_ERROR)}
     for dataset, architecture in product(results.datasets, results.architectures):
         where = results.where(dataset, architecture)
         for (label, quantity), (views, row) in product(measures.items(), GRID.items()):

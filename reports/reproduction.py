@@ -164,7 +164,7 @@ def orderings(results: Results, dataset: str) -> list[Ordered]:
         for better, worse in _published_orderings(results, dataset)
         if better in known and worse in known
     ]
-    found = contrasts(results, pairs, MCE, "orderings of the paper")
+    found = contrasts(results, pairs, MCE)
     return [Ordered(*pair, compared) for pair, compared in found.items()]
 
 

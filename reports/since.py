@@ -44,7 +44,7 @@ def since(results: Results) -> Answer | None:
     for dataset in results.datasets:
         reference = Place(dataset, architecture, augmix.name)
         pairs = [(reference._replace(method=method.name), reference) for method in later]
-        compared = contrasts(results, pairs, MCE, "methods since AugMix")
+        compared = contrasts(results, pairs, MCE)
         figures = [compared_cells(results, dataset, architecture, one) for one in (CLEAN_ERROR, MCE)]
         cells_of = {method.name: cells for method, *cells in zip(results.methods, *figures, strict=True)}
         where = results.where(dataset, architecture)

@@ -46,9 +46,8 @@ class Difference:
     """Over other seeds on the same images: Welch's t of the two methods' own seeds."""
     images: Part
     """Over other images with the same nets: a paired bootstrap over base images."""
-    family: str = ""
-    """The comparisons that share the risk of a false claim, in words; empty for a difference alone."""
     family_size: int = 1
+    """The number of the comparisons that share the risk of a false claim."""
     adjustment: Adjustment = "none"
     p_adjusted: float | None = None
     family_interval: Interval | None = None
@@ -93,7 +92,7 @@ class Difference:
             "difference": self.estimate,
             "ratio": self.ratio,
             **_columns("", self.both),
-            "family": self.family,
+            "family": "" if self.adjustment == "none" else f"against {self.reference}",
             "family_size": self.family_size,
             "adjustment": self.adjustment,
             "family_low": self.family_interval and self.family_interval.low,
@@ -167,10 +166,10 @@ def against_control(sample: Sample, control: str) -> list[Difference]:
     where the control's is the widest.
     """
     others = [name for name in sample.methods if name != control]
-    return _family([compare(sample, name, control) for name in others], f"against {control}", "Bonferroni")
+    return _family([compare(sample, name, control) for name in others], "Bonferroni")
 
 
-def holm(differences: Iterable[Difference], family: str) -> list[Difference]:
+def holm(differences: Iterable[Difference]) -> list[Difference]:
     """The differences, maybe of several samples, as one family after Holm (Scand. J. Statist. 6, 1979).
 
     Step by step the difference that is clearest among the k which are left is judged as one of k, until one is not
@@ -178,7 +177,7 @@ def holm(differences: Iterable[Difference], family: str) -> list[Difference]:
     holds in at least a share `CONFIDENCE` of experiments, as no step's is narrower than that of the difference alone.
     Differences without a p value do not count. Earlier adjustments are replaced.
     """
-    return _family(list(differences), family, "Holm")
+    return _family(list(differences), "Holm")
 
 
 def told_apart_from_best(sample: Sample, lower_is_better: bool = True) -> dict[str, bool]:
@@ -224,11 +223,11 @@ def _images(sample: Sample, pair: Sequence[int], contrast: FloatArray, estimate:
     return Part(chance.error, chance.degrees, Interval(low, high), p)
 
 
-def _family(given: Sequence[Difference], family: str, adjustment: Adjustment) -> list[Difference]:
+def _family(given: Sequence[Difference], adjustment: Adjustment) -> list[Difference]:
     """The differences with p values and intervals of a family, of which those without a p value are no part."""
     left = {i: (one.chance, one.estimate) for i, one in enumerate(given) if one.chance is not None}
     size = deciding = len(left)
-    found = [replace(one, family=family, family_size=size, adjustment=adjustment) for one in given]
+    found = [replace(one, family_size=size, adjustment=adjustment) for one in given]
     highest = 0.0
     while left:
         step = len(left) if adjustment == "Holm" else size
