@@ -85,7 +85,7 @@ def _reliability(
         runs = [found.reliability for place in places for found in answers_of(results, place, testset)]
         x, y = reliability_curve(runs)
         ax.plot(x, y, **look.line, linewidth=1)
-        overall = results.overall(dataset, method.name)
+        overall = results.overall_place(dataset, method.name)
         said.append(printed_mean(results.cell(overall, _pooled(testset))) or "–")
     for i, (text, colour) in enumerate(zip(said, ("black", *(look.colour for look in looks.values())), strict=True)):
         ax.text(0.05, 0.97 - 0.1 * i, text, color=colour, transform=ax.transAxes, fontsize=7, va="top")
@@ -112,7 +112,7 @@ def _severities(
     """A calibration error from clean images, severity 0, to the highest severity; bands are ± one deviation."""
     measure = quantities[1].measure
     for method, look in looks.items():
-        place = results.overall(dataset, method.name)
+        place = results.overall_place(dataset, method.name)
         of = {0: Quantity("clean", "clean", measure.name), **quantities}
         cells = {severity: results.cell(place, one) for severity, one in of.items()}
         x = [severity for severity, cell in cells.items() if cell.mean is not None]

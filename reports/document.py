@@ -112,10 +112,10 @@ def _main(results: Results) -> Table:
         cells = table.cells.map(lambda cell: replace(cell, deviation=None) if isinstance(cell, Cell) else cell)
         table = replace(table, cells=cells, notes=(*table.notes, "Standard deviations over seeds: tables/summary.csv."))
     for family, quantity in results.judged[:1]:
-        for dataset, testset in list(family.members.items())[:1]:
-            what = f"{headline_phrase(testset)} on {results.title_of(dataset, testset)}"
-            if finding := of_methods(results, dataset, quantity, what):
-                return replace(table, caption=f"{table.caption}. {finding.removesuffix('.')}")
+        dataset, testset = next(iter(family.members.items()))
+        what = f"{headline_phrase(testset)} on {results.title_of(dataset, testset)}"
+        if finding := of_methods(results, dataset, quantity, what):
+            return replace(table, caption=f"{table.caption}. {finding.removesuffix('.')}")
     return table
 
 

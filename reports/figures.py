@@ -32,7 +32,7 @@ from reports.style import (
 from reports.tuning import draw_consistency, draw_sweeps
 from reports.words import count_word, enumerated
 
-CONFIDENCE = MEASURES["rms_calibration"]
+RMS = MEASURES["rms_calibration"]
 """The measure of calibration that is drawn."""
 MOST_LABELS = 20
 """Methods at the ends of their lines; more have a legend."""
@@ -329,8 +329,8 @@ def _calibration(results: Results, folder: Path, dataset: str) -> Iterator[Drawi
     """The RMS calibration error of each method on every test set, one panel per architecture."""
     shown: dict[str, Quantity] = {}
     for testset in results.testsets[dataset]:
-        over = overall(testset, CONFIDENCE.name)
-        pooled = Quantity(testset.name, POOLED, CONFIDENCE.name)
+        over = overall(testset, RMS.name)
+        pooled = Quantity(testset.name, POOLED, RMS.name)
         for label, quantity in ((testset.title, over), (f"{testset.title} pooled", pooled)):
             if quantity is not None and results.has(quantity, dataset):
                 shown[label] = quantity
@@ -358,12 +358,12 @@ def _calibration(results: Results, folder: Path, dataset: str) -> Iterator[Drawi
         ax.tick_params(axis="y", length=0)
         ax.grid(axis="x")
         ax.grid(visible=False, axis="y")
-        ax.set(xlabel=CONFIDENCE.label, xlim=(0, None), ylim=(len(titles) - 0.5, -0.5))
+        ax.set(xlabel=RMS.label, xlim=(0, None), ylim=(len(titles) - 0.5, -0.5))
         if len(shown) > 1:
             legend_over(figure, [Patch(facecolor=tint, label=label) for label, tint in zip(shown, tints, strict=True)])
     spread_out = ": means over seeds, whiskers ± one standard deviation." if len(results.config["seeds"]) > 1 else "."
     where = _where(results, f"{enumerated(list(shown))} images of {results.dataset_title(dataset)}")
-    title = f"{CONFIDENCE.title} on {where}{spread_out}"
+    title = f"{RMS.title} on {where}{spread_out}"
     label, quantity = list(shown.items())[-1]
     finding = of_methods(results, dataset, quantity, f"on {label} images")
     yield Drawing("calibration", name, f"{title} {finding}".rstrip())

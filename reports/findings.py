@@ -33,7 +33,7 @@ def _figure(value: float, measure: Measure) -> str:
 
 def of_methods(results: Results, dataset: str, quantity: Quantity, what: str) -> str:
     """The methods with the lowest and the highest value of a quantity, over all architectures."""
-    cells = {m.title: results.cell(results.overall(dataset, m.name), quantity).mean for m in results.methods}
+    cells = {m.title: results.cell(results.overall_place(dataset, m.name), quantity).mean for m in results.methods}
     return extremes({name: mean for name, mean in cells.items() if mean is not None}, what, quantity.measure)
 
 
@@ -52,7 +52,7 @@ def of_severities(results: Results, dataset: str, ends: tuple[Quantity, Quantity
     """How far the figures of the methods that all are compared with rise from the first quantity to the second."""
     said: list[str] = []
     for name in control_names(results):
-        low, high = (results.cell(results.overall(dataset, name), quantity).mean for quantity in ends)
+        low, high = (results.cell(results.overall_place(dataset, name), quantity).mean for quantity in ends)
         if low is not None and high is not None:
             decimals = ends[0].measure.decimals
             rise = f"{decimal(low, low, decimals)} to {_figure(high, ends[0].measure)}"
@@ -67,7 +67,7 @@ def significant(results: Results) -> str:
         return ""
     family, quantity = results.judged[0]
     dataset, testset = next(iter(family.members.items()))
-    places = [results.overall(dataset, m.name) for m in results.methods if m.name != control]
+    places = [results.overall_place(dataset, m.name) for m in results.methods if m.name != control]
     found = [between(results, place, place._replace(method=control), quantity) for place in places]
     clear = [one.significant for one in found if one is not None]
     if not clear:
@@ -96,7 +96,7 @@ def _photometric(results: Results, dataset: str, testset: TestSet) -> Iterator[s
     few = [name for name in PHOTOMETRIC if name in testset.entering]
     shares = []
     for method in results.methods:
-        place = results.overall(dataset, method.name)
+        place = results.overall_place(dataset, method.name)
         cells = {s: results.cell(place, Quantity(testset.name, s, MCE.metric)) for s in testset.entering}
         errors = {shift: cell.mean for shift, cell in cells.items() if cell.mean is not None}
         if len(errors) == len(cells) and any(errors.values()):

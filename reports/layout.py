@@ -103,10 +103,10 @@ class Table:
         return may_be & is_not.groupby(level=0, sort=False).transform("max").astype(bool)
 
     @cached_property
-    def places(self) -> pd.DataFrame:
+    def decimals(self) -> pd.DataFrame:
         """The decimals of each figure: those of all of its row where rows are compared along, else of its column."""
         needed = self.cells.map(
-            lambda c: places(c.mean, c.measure.decimals) if isinstance(c, Cell) and c.mean is not None else 0
+            lambda c: decimals_of(c.mean, c.measure.decimals) if isinstance(c, Cell) and c.mean is not None else 0
         )
         axis: Literal["columns", "index"] = "columns" if self.best == "row" else "index"
         return needed.apply(lambda line: line * 0 + line.max(), axis=axis)
@@ -132,7 +132,7 @@ class Table:
 
     def texts(self, bold: str, sign: str, escape: Callable[[str], str]) -> pd.DataFrame:
         """Every cell, label and heading in a markup."""
-        looks = zip(self.cells.to_numpy(), self.bold.to_numpy(), self.places.to_numpy(), strict=True)
+        looks = zip(self.cells.to_numpy(), self.bold.to_numpy(), self.decimals.to_numpy(), strict=True)
         rows = [
             [_marked(*look, self.deviations, bold, sign, escape) for look in zip(*row, strict=True)] for row in looks
         ]
@@ -163,14 +163,14 @@ def printed_mean(cell: Cell) -> str | None:
     return None if cell.mean is None else decimal(cell.mean, cell.mean, cell.measure.decimals)
 
 
-def places(beside: float, decimals: int) -> int:
-    """So many decimals, or one more where they would show the figure `beside` by fewer than two digits."""
-    return decimals + (0 < abs(beside) < 0.995 * 10 ** (1 - decimals))
+def decimals_of(figure: float, decimals: int) -> int:
+    """So many decimals, or one more where they would show the figure by fewer than two digits."""
+    return decimals + (0 < abs(figure) < 0.995 * 10 ** (1 - decimals))
 
 
 def decimal(value: float, beside: float, decimals: int) -> str:
     """`value` with the decimals that suit the figure `beside` it."""
-    return _fixed(value, places(beside, decimals))
+    return _fixed(value, decimals_of(beside, decimals))
 
 
 def _fixed(value: float, decimals: int) -> str:
@@ -258,7 +258,7 @@ def upright(table: Table) -> Table:
 def as_data(table: Table) -> dict[str, Any]:
     """The table as JSON-able data for the template; a table too wide for the page is turned round."""
     table = upright(table)
-    looks = (table.cells.to_numpy().tolist(), table.bold.to_numpy().tolist(), table.places.to_numpy().tolist())
+    looks = (table.cells.to_numpy().tolist(), table.bold.to_numpy().tolist(), table.decimals.to_numpy().tolist())
     rows = [
         (key[0], _row_data(key[1], zip(*row, strict=True), table.deviations))
         for key, *row in zip(table.cells.index, *looks, strict=True)

@@ -183,8 +183,8 @@ class Results:
         """The only architecture, or the mean over them all."""
         return self.architectures[0] if len(self.architectures) == 1 else MEAN
 
-    def overall(self, dataset: str, method: str) -> Place:
-        """The place of a method on it."""
+    def overall_place(self, dataset: str, method: str) -> Place:
+        """The place of a method on the overall architecture."""
         return Place(dataset, self.overall_architecture, method)
 
     @property

@@ -160,7 +160,7 @@ def orderings(results: Results, dataset: str) -> list[Ordered]:
         if theirs := their_name(results, method):
             known.setdefault(theirs, method.name)
     pairs = [
-        (results.overall(dataset, known[better]), results.overall(dataset, known[worse]))
+        (results.overall_place(dataset, known[better]), results.overall_place(dataset, known[worse]))
         for better, worse in _published_orderings(results, dataset)
         if better in known and worse in known
     ]

@@ -131,7 +131,7 @@ def _headlines(results: Results, dataset: str) -> list[Headline]:
 
 def _cells(results: Results, dataset: str, quantity: Quantity) -> list[tuple[PrintedMethod, Cell]]:
     """Each method's figure on a data set, averaged over the architectures, where there is one."""
-    cells = [(m, results.cell(results.overall(dataset, m.name), quantity)) for m in results.methods]
+    cells = [(m, results.cell(results.overall_place(dataset, m.name), quantity)) for m in results.methods]
     return [(method, cell) for method, cell in cells if cell.mean is not None]
 
 
@@ -179,7 +179,7 @@ def _answer(results: Results, dataset: str, question: Question) -> list[str]:
     if method is None or reference is None:
         return []
     sentences: list[str] = []
-    places = [results.overall(dataset, m.name) for m in (method, reference)]
+    places = [results.overall_place(dataset, m.name) for m in (method, reference)]
     for headline in _headlines(results, dataset):
         ours, theirs = (results.cell(place, headline.quantity) for place in places)
         if ours.mean is None or theirs.mean is None:
@@ -199,7 +199,7 @@ def _sweeps(results: Results, dataset: str) -> list[str]:
     quantity = decided_by(results)
     what = "mCE" if results.chosen is None else "validation error"
     for sweep in sweeps_of(results):
-        cells = [(value, m, results.cell(results.overall(dataset, m), quantity)) for value, m in sweep.values]
+        cells = [(value, m, results.cell(results.overall_place(dataset, m), quantity)) for value, m in sweep.values]
         finished = sorted((c for c in cells if c[2].mean is not None), key=lambda c: c[2].mean or 0.0)
         default = next((cell for _, method, cell in finished if method == sweep.default), None)
         if len(finished) > 1:
@@ -242,7 +242,7 @@ def _calibration(results: Results, dataset: str) -> list[str]:
         return []
     pooled = quantity == POOLED_CALIBRATION
     over = "pooled over all corrupted images" if pooled else f"averaged over the cells of -{quantity.testset}"
-    ours, theirs = (results.overall(dataset, found.name) for found in (method, reference))
+    ours, theirs = (results.overall_place(dataset, found.name) for found in (method, reference))
     return [
         f"The {quantity.measure.phrase}, {over}, is {stated(cells[method.name])} with {method.title} "
         f"and {stated(cells[reference.name])} with {reference.title}{compared(results, ours, theirs, quantity)}."
