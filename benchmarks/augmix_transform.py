@@ -27,7 +27,7 @@ from augmix.suite.io.files import write_text
 from augmix.suite.train import devices
 from benchmarks import peers
 from benchmarks.methods import photographs
-from benchmarks.timing import RESULTS, interleaved
+from benchmarks.timing import RESULTS, interleaved, with_threads
 from reports.style import COLOURS, saved
 
 BATCHES = {32: 512, 224: 16}
@@ -76,11 +76,6 @@ def candidates(
     return {name: (call, len(batch), threads) for name, call in batches.items()} | {
         name: (call, len(few), 1) for name, call in singles.items()
     }
-
-
-def with_threads(call: Callable[[], Any], threads: int) -> None:
-    torch.set_num_threads(threads)
-    call()
 
 
 def bytes_moved(side: int) -> float:

@@ -22,8 +22,7 @@ import importlib.util
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ from augmix.suite.io.files import write_text
 from augmix.suite.train import devices
 from benchmarks import gpu_steps, peers
 from benchmarks.methods import photographs
-from benchmarks.timing import RESULTS, interleaved, launches, waited_for
+from benchmarks.timing import RESULTS, interleaved, launches, waited_for, with_threads
 
 CASES = [(32, 256), (32, 8192), (64, 256), (224, 128)]
 """Side and images a call."""
@@ -66,19 +65,6 @@ def view(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     return mixing.apply(images, AUGMIX.sample(len(images), (height, width), rng))
 
 
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    yield
-    torch.set_num_threads(before)
-
-
-def on_one_thread(call: Call) -> None:
-    with threads(1):
-        call()
-
-
 def singly(transform: Callable[[torch.Tensor], Any], images: torch.Tensor) -> None:
     for image in images:
         transform(image)
@@ -92,7 +78,7 @@ def candidates(images: torch.Tensor) -> dict[str, tuple[Call, int]]:
     at_home = images[:256].cpu()
     ways: dict[str, tuple[Call, int]] = {
         OURS: (partial(view, images, rng), count),
-        ONE_THREAD: (partial(on_one_thread, partial(view, at_home, rng)), len(at_home)),
+        ONE_THREAD: (partial(with_threads, partial(view, at_home, rng), 1), len(at_home)),
         SINGLE: (partial(singly, transform, few), len(few)),
         BATCHED: (partial(transform, images), count),
         COPY: (images.float, count),

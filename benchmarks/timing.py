@@ -61,6 +61,14 @@ def interleaved(
     return pd.DataFrame(taken)
 
 
+def with_threads(call: Callable[[], Any], threads: int) -> None:
+    """Call while torch has so many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    call()
+    torch.set_num_threads(before)
+
+
 def waited_for(call: Callable[[], Any], device: torch.device, times: int) -> None:
     """Call so often, then wait once: calls may overlap with the device's work, as they do in training."""
     for _ in range(times):

@@ -97,15 +97,18 @@ def steps() -> dict[str, Row]:
 
 
 @cache
-def recorded(name: str) -> dict[tuple[str, str], list[Row]]:
-    """A method's figures by data set and architecture, each of the experiment with the most runs that has it."""
+def recorded(name: str) -> dict[tuple[str, str, str], list[Row]]:
+    """A method's figures by data set, architecture and number of test images, which tells a data set from parts of it.
+
+    Each is of the experiment with the most runs that has it.
+    """
     folders = [path.parent for path in readme.RECORDS.glob(f"*/{beside.FILE}")]
-    runs = {folder: read_mapping(folder / readme.MADE, {"runs": int})["runs"] for folder in folders}
-    found: dict[tuple[str, str], dict[tuple[str, str], Row]] = {}
-    for folder in sorted(folders, key=lambda folder: (-runs[folder], folder.name)):
+    made = {folder: read_mapping(folder / readme.MADE, {"runs": int, "test_images": list}) for folder in folders}
+    found: dict[tuple[str, str, str], dict[tuple[str, str], Row]] = {}
+    for folder in sorted(folders, key=lambda folder: (-made[folder]["runs"], folder.name)):
         for row in read_csv(folder / beside.FILE, beside.COLUMNS):
             if row["method"] == name:
-                place = found.setdefault((row["dataset"], row["architecture"]), {})
+                place = found.setdefault((row["dataset"], row["architecture"], str(made[folder]["test_images"])), {})
                 place.setdefault((row["kind"], row["figure"]), row | {"experiment": folder.name})
     return {place: list(rows.values()) for place, rows in found.items()}
 
@@ -146,7 +149,7 @@ def _cost(name: str) -> Iterator[str]:
         "one forward and backward pass" if step["passes"] == "1" else f"{step['passes']} forward and backward passes"
     )
     yield f"A step takes {step['step']} times as long as one of standard training, with {passes} of each image."
-    for (dataset, architecture), rows in recorded(name).items():
+    for (dataset, architecture, _), rows in recorded(name).items():
         for row in rows:
             if row["kind"] == beside.COMPUTE:
                 seconds, standard = float(row["mean"]), float(row["standard"])
@@ -164,7 +167,7 @@ def _with_settings(text: str, row: Row) -> str:
 def _results(name: str) -> list[str]:
     """The figures and the corruptions on each data set and architecture."""
     parts = []
-    for (dataset, architecture), rows in recorded(name).items():
+    for (dataset, architecture, _), rows in recorded(name).items():
         tested = [row for row in rows if row["kind"] == beside.TEST_SET]
         runs = dict.fromkeys(
             _with_settings(f"`{row['experiment']}`, {plural(int(row['seeds']), 'seed')}", row) for row in tested
@@ -211,7 +214,7 @@ def extremes(rows: Sequence[Row]) -> str:
 def overview() -> str:
     """The text of docs/methods.md: what it says, and a row for every method."""
     [place, *_] = recorded("standard")
-    lines = [f"Errors are on {', '.join(place)}.\n"]
+    lines = [f"Errors are on {', '.join(place[:2])}.\n"]
     lines += [f"| method | | step | {' | '.join(f'{figure}, %' for figure in SHOWN)} |", "|---|---|--:|--:|--:|"]
     for name in NAMES:
         rows = {row["figure"]: row for row in recorded(name).get(place, [])}

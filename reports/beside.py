@@ -11,7 +11,6 @@ from reports.evidence import between
 from reports.loaded import Results
 from reports.names import architecture_title, headline_title, spaced, value_in_print
 from reports.quantities import POOLED_CALIBRATION, Place, Quantity
-from reports.significance import overall_architecture
 
 FILE = "beside_standard.csv"
 STANDARD = "standard"
@@ -30,7 +29,7 @@ def rows(results: Results) -> Iterator[Sequence[Any]]:
     """
     if results.method(STANDARD) is None:
         return
-    architecture = overall_architecture(results)
+    architecture = results.overall_architecture
     entries = {entry["name"]: entry for entry in results.config["methods"]}
     names = [method.name for method in results.methods if method.name == method.preset]
     for dataset in results.datasets:

@@ -10,10 +10,10 @@ from scipy.special import ndtr, ndtri, stdtrit
 from reports.evidence import as_family, compared_cells, contrasts, interaction
 from reports.layout import CONFIDENCE, Answer, Column, Row, Table, blocks, framed
 from reports.loaded import Results
-from reports.names import architecture_title, headline_phrase, headline_title, spaced
+from reports.names import headline_phrase, headline_title, sentence, spaced
 from reports.quantities import CLEAN_ERROR, Cell, Place, Quantity, headline_of
 from reports.significance import would_be_found
-from reports.words import plural, predicate, sentence
+from reports.words import plural, predicate
 
 FEWEST = 4
 """Methods that a line needs: it leaves two degrees of freedom."""
@@ -40,7 +40,7 @@ def texture(results: Results) -> Answer | None:
     columns = [Column("", sentence(name), name.replace(" ", "_")) for name in names]
     rows = framed(["dataset", "architecture", "method"], columns, _rows(results, found, names))
     table = Table("texture", "Error without texture or without shape (%)", rows, "column")
-    judged = _against_standard(results, found, "errors without texture or shape")
+    judged = _against_standard(results, found)
     caveat = (
         "Shuffled patches keep texture and lose shape, high-pass filters keep edges and lose areas, low-pass filters "
         "the reverse; silhouettes keep shape alone. Images whose cues conflict have the shape of one class and the "
@@ -65,10 +65,10 @@ def adaptation(results: Results) -> Answer | None:
     rows, text, said = [], [], []
     for (dataset, beside, plain, adapted), architecture in product(pairs, results.architectures):
         one, other = (Place(dataset, architecture, method.name) for method in (augmix, standard))
-        where, phrase = f"{results.dataset_title(dataset)}, {architecture_title(architecture)}", headline_phrase(beside)
+        where, phrase = results.where(dataset, architecture), headline_phrase(beside)
         gains = []
         for quantity, how in ((plain, "As trained"), (adapted, "Adapted")):
-            gain = contrasts(results, [(one, other)], quantity, "").get((one, other))
+            gain = contrasts(results, [(one, other)], quantity).get((one, other))
             gains += [gain] if gain is not None else []
             cells = compared_cells(results, dataset, architecture, quantity, [other.method, one.method])
             difference = "–" if gain is None else gain.cell(len(results.config["seeds"]))
@@ -80,7 +80,7 @@ def adaptation(results: Results) -> Answer | None:
                 f"batch norms it {predicate(gains[1])}."
             )
             said.append((phrase, interaction(gains[1], gains[0])))
-    for (phrase, _), more in zip(said, as_family([more for _, more in said], "gains after adaptation"), strict=True):
+    for (phrase, _), more in zip(said, as_family(more for _, more in said), strict=True):
         text.append(f"The second difference in {phrase}, beside the first, {predicate(more)}.")
     columns = [Column("", standard.title, "standard"), Column("", augmix.title, "augmix")]
     columns.append(Column("", "AugMix − standard", "difference"))
@@ -99,7 +99,7 @@ def natural(results: Results) -> Answer | None:
         names = [method.name for method in results.methods]
         clean = [results.cell(Place(dataset, architecture, method), CLEAN_ERROR) for method in names]
         shifted = compared_cells(results, dataset, architecture, quantity, names)
-        where = f"{results.dataset_title(dataset)}, {architecture_title(architecture)}"
+        where = results.where(dataset, architecture)
         for i, method in enumerate(results.methods):
             line = effective_robustness(clean, shifted, i)
             cell = "–" if line is None else Cell(line.beyond, None, shifted[i].finished, shifted[i].asked)
@@ -117,7 +117,7 @@ def natural(results: Results) -> Answer | None:
             "clean accuracy by the line through all other methods, both on a probit scale.",
         ),
     )
-    judged = _against_standard(results, found, "errors on natural shifts")
+    judged = _against_standard(results, found)
     return Answer("Does AugMix help on natural shifts?", [*judged, *text], [table])
 
 
@@ -163,7 +163,7 @@ def _asked(results: Results, question: str) -> list[tuple[str, str, Quantity]]:
     """Each figure that belongs to a question: its data set, its name and itself, where some run has it."""
     found = []
     for dataset in results.datasets:
-        for testset in results.testsets(dataset):
+        for testset in results.testsets[dataset]:
             headline = headline_of(testset)
             if testset.question != question or headline is None:
                 continue
@@ -195,18 +195,18 @@ def _rows(results: Results, found: Sequence[tuple[str, str, Quantity]], names: S
     return rows
 
 
-def _against_standard(results: Results, found: Sequence[tuple[str, str, Quantity]], family: str) -> list[str]:
+def _against_standard(results: Results, found: Sequence[tuple[str, str, Quantity]]) -> list[str]:
     """AugMix minus standard training in each figure, as one family after Holm, in words."""
     standard, augmix = results.method("standard"), results.method("augmix")
     if standard is None or augmix is None:
         return []
     alone = [
-        (f"{results.dataset_title(dataset)}, {architecture_title(architecture)}", name, one)
+        (results.where(dataset, architecture), name, one)
         for (dataset, name, quantity), architecture in product(found, results.architectures)
         for pair in [(Place(dataset, architecture, augmix.name), Place(dataset, architecture, standard.name))]
-        for one in contrasts(results, [pair], quantity, family).values()
+        for one in contrasts(results, [pair], quantity).values()
     ]
-    judged = as_family([one for *_, one in alone], family)
+    judged = as_family(one for *_, one in alone)
     said = [
         f"On {where}, AugMix's error on {name}, beside that of standard training, {predicate(one)}."
         for (where, name, _), one in zip(alone, judged, strict=True)

@@ -79,13 +79,13 @@ def _averaged(testsets: Sequence[TestSet]) -> dict[str, list[str]]:
 
 def _too_few_bins(results: Results) -> Iterator[str]:
     """The measures that are left out where they would rest on few bins."""
-    for measure in (measure for measure in MEASURES.values() if measure.bins):
+    for measure in MEASURES.values():
         absent = [
-            testset.title_on(results.dataset_title(dataset))
-            for dataset, testset in ((d, t) for d in results.datasets for t in results.testsets(d))
-            if measure.name in measures_of(testset) and results.shifts(dataset, testset)
-            for quantity in [overall(testset, measure.name)]
-            if quantity and not results.has(quantity, dataset)
+            results.title_of(dataset, testset)
+            for dataset in results.datasets
+            for testset in results.testsets[dataset]
+            if measure.bins and measure.name in measures_of(testset) and results.shifts(dataset, testset)
+            if (quantity := overall(testset, measure.name)) and not results.has(quantity, dataset)
         ]
         if absent:
             yield (

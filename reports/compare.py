@@ -112,7 +112,7 @@ def _side(given: Path) -> Side:
 def _common(first: Side, second: Side) -> Iterator[Line]:
     """The figures of both, in the order of the first."""
     for dataset in first.results.datasets:
-        for testset in first.results.testsets(dataset):
+        for testset in first.results.testsets[dataset]:
             quantity = headline_of(testset)
             for place in first.places(quantity) if quantity is not None else ():
                 assert quantity is not None

@@ -156,7 +156,7 @@ def _draw_points(
 
 def _caption(results: Results, dataset: str, family: Family, kind: str, fronts: set[tuple[str, ...]]) -> str:
     means = "means over seeds, whiskers ± one standard deviation; " if len(results.config["seeds"]) > 1 else ""
-    what = f"{headline_title(family.first)} on {family.members[dataset].title_on(results.dataset_title(dataset))}"
+    what = f"{headline_title(family.first)} on {results.title_of(dataset, family.members[dataset])}"
     said = "The line is the Pareto front: no method on it is beaten in both."
     for names in fronts if len(fronts) == 1 else ():
         said += f" On it, from the cheapest, {'lies' if len(names) == 1 else 'lie'} {enumerated(names)}."

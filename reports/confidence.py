@@ -15,7 +15,6 @@ from reports.layout import printed_mean
 from reports.loaded import Results
 from reports.names import PrintedMethod
 from reports.quantities import MCE, MEAN, POOLED, Place, Quantity
-from reports.significance import overall_architecture
 from reports.style import COLOURS, WIDTH, Drawing, Look, looks_of, saved
 from reports.words import averaged_over, enumerated
 
@@ -66,7 +65,7 @@ def _pooled(testset: TestSet) -> Quantity:
 
 def shown_methods(results: Results, dataset: str, quantity: Quantity) -> list[PrintedMethod]:
     """Standard training and AugMix, and of the others with a figure the best and the worst, in the report's order."""
-    architecture = overall_architecture(results)
+    architecture = results.overall_architecture
     means = {m.name: results.cell(Place(dataset, architecture, m.name), quantity).mean for m in results.methods}
     known = {name: mean for name, mean in means.items() if mean is not None}
     fixed = {method.name for name in ("standard", "augmix") if (method := results.method(name)) is not None}
@@ -86,7 +85,7 @@ def _reliability(
         runs = [found.reliability for place in places for found in answers_of(results, place, testset)]
         x, y = reliability_curve(runs)
         ax.plot(x, y, **look.line, linewidth=1)
-        overall = Place(dataset, overall_architecture(results), method.name)
+        overall = results.overall_place(dataset, method.name)
         said.append(printed_mean(results.cell(overall, _pooled(testset))) or "–")
     for i, (text, colour) in enumerate(zip(said, ("black", *(look.colour for look in looks.values())), strict=True)):
         ax.text(0.05, 0.97 - 0.1 * i, text, color=colour, transform=ax.transAxes, fontsize=7, va="top")
@@ -113,7 +112,7 @@ def _severities(
     """A calibration error from clean images, severity 0, to the highest severity; bands are ± one deviation."""
     measure = quantities[1].measure
     for method, look in looks.items():
-        place = Place(dataset, overall_architecture(results), method.name)
+        place = results.overall_place(dataset, method.name)
         of = {0: Quantity("clean", "clean", measure.name), **quantities}
         cells = {severity: results.cell(place, one) for severity, one in of.items()}
         x = [severity for severity, cell in cells.items() if cell.mean is not None]

@@ -12,12 +12,11 @@ from reports.layout import CONFIDENCE, Column, Row, Table, decimal, flattened, f
 from reports.loaded import Results
 from reports.names import architecture_title, headline_title
 from reports.quantities import MEAN, Quantity
-from reports.significance import overall_architecture
 from reports.statistics import Difference, mcnemar
+from reports.words import FEW, signed_interval
 
 SCALED = ("difference", "low", "high", "standard_error")
 """The columns of a difference, or their ends, that are in the measure's unit."""
-SHORT = {"cannot tell: one seed": "one seed", "cannot tell: two seeds": "two seeds"}
 
 
 class Figure(NamedTuple):
@@ -35,18 +34,17 @@ def differences_table(results: Results) -> Table:
     """Each method's difference with its interval and its p value; the CSV has all that was computed."""
     controls = control_names(results)
     figures = [figure for figure in _figures(results) if len(figure.known.sample.methods) > 1]
-    titles = {method.name: method.title for method in results.methods}
     rows = []
     for figure in figures:
-        if figure.architecture != overall_architecture(results) or not figure.title:
+        if figure.architecture != results.overall_architecture or not figure.title:
             continue
         for name in figure.known.sample.methods:
             cells = [text for control in controls for text in _texts(figure.known, name, control)]
             if set(cells) - {"–"}:
                 place = (figure.dataset, figure.architecture, *figure.quantity[:3], name)
-                rows.append(Row(place, figure.title, titles[name], cells))
+                rows.append(Row(place, figure.title, results.titles[name], cells))
     columns = [
-        Column(f"minus {titles[control]}", title, f"{control}_{column}")
+        Column(f"minus {results.titles[control]}", title, f"{control}_{column}")
         for control in controls
         for column, title in (("difference", "Points"), ("interval", f"{CONFIDENCE} interval"), ("p", "p"))
     ]
@@ -75,7 +73,7 @@ def _figures(results: Results) -> Iterator[Figure]:
             for architecture in [*results.architectures, *([MEAN] if several else [])]:
                 known = evidence(results, dataset, architecture, quantity)
                 if known is not None:
-                    title = f"{headline_title(testset)} on {testset.title_on(results.dataset_title(dataset))}"
+                    title = f"{headline_title(testset)} on {results.title_of(dataset, testset)}"
                     over = f", {architecture_title(architecture).lower()}" if several and architecture == MEAN else ""
                     yield Figure(dataset, architecture, title + over if printed else "", quantity, known)
 
@@ -85,13 +83,10 @@ def _texts(known: Evidence, method: str, control: str) -> list[str]:
     found = known.against(control).get(method)
     if found is None:
         return ["–"] * 3
-    interval = "–"
-    if found.interval is not None:
-        interval = " to ".join(decimal(bound, found.points, found.measure.decimals) for bound in found.interval)
     points = decimal(found.points, found.points, found.measure.decimals)
-    p = found.difference.p_adjusted
-    mark = " *" if found.significant else ""
-    return [points, interval, "one seed" if p is None else SHORT.get(found.verdict, printed_p(p)) + mark]
+    few, p = found.verdict.startswith(FEW), found.difference.p_adjusted
+    told = found.verdict.removeprefix(FEW) if few or p is None else printed_p(p)
+    return [points, signed_interval(found), f"{told} *" if found.significant else told]
 
 
 def printed_p(p: float) -> str:
@@ -124,5 +119,5 @@ def _mcnemar(known: Evidence, difference: Difference) -> dict[str, str]:
         for seed, wrong in mine.items()
         if seed in theirs and all(np.isin(run, (0, 1)).all() for run in (wrong, theirs[seed]))
     }
-    values = [[str(seed), str(one[0]), str(one[1]), f"{one[2]:.6g}"] for seed, one in found.items()]
+    values = [[str(seed), str(first), str(second), f"{p:.6g}"] for seed, (first, second, p) in found.items()]
     return {column: ";".join(value[i] for value in values) for i, column in enumerate(columns)}

@@ -9,22 +9,22 @@ from typing import Any
 import yaml
 
 from augmix.suite.data.datasets import read_images
-from augmix.suite.evaluate.measures import MEASURES, measures_of
+from augmix.suite.evaluate.measures import MEASURES
 from augmix.suite.io.files import read_mapping
 from augmix.suite.testsets.base import TestSet
 from reports.compute import times_table
 from reports.findings import limits, of_methods, significant
-from reports.layout import Column, Row, Table, as_data, framed
+from reports.layout import Column, Row, Table, as_data, columns_of, framed
 from reports.loaded import Results, records
-from reports.names import PrintedMethod, architecture_title, headline_phrase, spaced
+from reports.names import PrintedMethod, architecture_title, headline_phrase, sentence, spaced
 from reports.provenance import provenance_table, recipe_changes, settings_table
-from reports.quantities import MEAN, Cell, headline_of
+from reports.quantities import MEAN, Cell, headline_of, measure_of
 from reports.questions import answers
 from reports.significance import statistics_in_words
 from reports.style import Drawing
 from reports.tables import main_table, printed_runs
 from reports.verdict import judge
-from reports.words import count_word, enumerated, sentence, setting_in_print
+from reports.words import count_word, enumerated, setting_in_print
 
 FEW_IMAGES = 2000
 LONGEST_WITH_DEVIATIONS = 16
@@ -34,11 +34,12 @@ UNSAID = [("warmup_epochs", 0), ("milestones", []), ("compile", False), ("proces
 REFERENCES = Path(__file__).with_name("references.yaml")
 
 
-def document(results: Results, data: Path, tables: list[Table], figures: Mapping[str, list[Drawing]]) -> dict[str, Any]:
+def document(results: Results, tables: list[Table], figures: Mapping[str, list[Drawing]]) -> dict[str, Any]:
     """Everything that the template prints, JSON-able."""
     verdict = judge(results)
     date = latest(results)
     known = yaml.safe_load(REFERENCES.read_text(encoding="utf-8"))
+    loaders = {entry["loader"].removesuffix("100").removesuffix("10") for entry in results.datasets.values()}
     return {
         "title": str(results.config.get("title") or spaced(results.config["experiment"])),
         "experiment": results.config["experiment"],
@@ -54,7 +55,7 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
             for table in (
                 *(_printed(results, table) for table in tables),
                 _main(results),
-                _datasets(results, data),
+                _datasets(results),
                 _testsets(results),
                 provenance_table(results),
                 settings_table(results),
@@ -70,10 +71,7 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
         "recipe_changes": recipe_changes(results),
         "architectures": [_architecture(results, name, known) for name in results.architectures],
         "methods": [_method(method, known) for method in results.methods],
-        "references": sorted(
-            {entry["loader"].removesuffix("100").removesuffix("10") for entry in results.datasets.values()}
-            & known.keys()
-        ),
+        "references": sorted(loaders & known.keys()),
         "figures": {results.dataset_title(d): [f._asdict() for f in drawn] for d, drawn in figures.items() if drawn},
         "left_out": list(_left_out(results)),
         "measures": list(_measures(results)),
@@ -89,7 +87,7 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
             {
                 spaced(shift)
                 for dataset in results.datasets
-                for testset in results.testsets(dataset)
+                for testset in results.testsets[dataset]
                 for shift in results.shifts(dataset, testset)
                 if testset.entering and shift not in testset.entering
             }
@@ -100,9 +98,9 @@ def document(results: Results, data: Path, tables: list[Table], figures: Mapping
 def _generated(results: Results) -> list[str]:
     """The titles of the test sets whose images were generated."""
     return [
-        testset.title_on(results.dataset_title(dataset))
+        results.title_of(dataset, testset)
         for dataset in results.datasets
-        for testset in results.testsets(dataset)
+        for testset in results.testsets[dataset]
         if any(source.startswith("generated") for source in results.sources.get((dataset, testset.name), ()))
     ]
 
@@ -114,10 +112,10 @@ def _main(results: Results) -> Table:
         cells = table.cells.map(lambda cell: replace(cell, deviation=None) if isinstance(cell, Cell) else cell)
         table = replace(table, cells=cells, notes=(*table.notes, "Standard deviations over seeds: tables/summary.csv."))
     for family, quantity in results.judged[:1]:
-        for dataset, testset in list(family.members.items())[:1]:
-            what = f"{headline_phrase(testset)} on {testset.title_on(results.dataset_title(dataset))}"
-            if finding := of_methods(results, dataset, quantity, what):
-                return replace(table, caption=f"{table.caption}. {finding.removesuffix('.')}")
+        dataset, testset = next(iter(family.members.items()))
+        what = f"{headline_phrase(testset)} on {results.title_of(dataset, testset)}"
+        if finding := of_methods(results, dataset, quantity, what):
+            return replace(table, caption=f"{table.caption}. {finding.removesuffix('.')}")
     return table
 
 
@@ -163,7 +161,7 @@ def _architecture(results: Results, name: str, known: Mapping[str, Any]) -> dict
     }
 
 
-def _datasets(results: Results, data: Path) -> Table:
+def _datasets(results: Results) -> Table:
     """The prepared data sets."""
     titles = {"train": "Train", "test": "Test", "classes": "Classes", "size": "Size", "flips": "Flips"}
     rows = [
@@ -171,12 +169,11 @@ def _datasets(results: Results, data: Path) -> Table:
             (dataset,),
             "",
             results.dataset_title(dataset),
-            [*_sizes(data / dataset), "yes" if entry.get("flip") else "no"],
+            [*_sizes(results.data / dataset), "yes" if entry.get("flip") else "no"],
         )
         for dataset, entry in results.datasets.items()
     ]
-    heads = [Column("", title, name) for name, title in titles.items()]
-    return Table("datasets", "The data sets", framed(["dataset"], heads, rows))
+    return Table("datasets", "The data sets", framed(["dataset"], columns_of(titles), rows))
 
 
 def _testsets(results: Results) -> Table:
@@ -184,7 +181,7 @@ def _testsets(results: Results) -> Table:
     rows = []
     for dataset, entry in results.datasets.items():
         title = results.dataset_title(dataset)
-        there = {testset.name: testset for testset in results.testsets(dataset)}
+        there = {testset.name: testset for testset in results.testsets[dataset]}
         for name in entry["testsets"]:
             testset = there.get(name)
             if testset is None:
@@ -232,7 +229,7 @@ def _left_out(results: Results) -> Iterator[str]:
     configured: list[str] = []
     unevaluated: list[str] = []
     for dataset, entry in results.datasets.items():
-        title, testsets = results.dataset_title(dataset), results.testsets(dataset)
+        title, testsets = results.dataset_title(dataset), results.testsets[dataset]
         configured += [
             f"{title}-{spaced(name)}"
             for name in entry["testsets"]
@@ -251,7 +248,7 @@ def _measures(results: Results) -> Iterator[dict[str, str | None]]:
     for first in {family.first.kind: family.first for family, _ in results.judged}.values():
         if first.entering:
             over = f"{first.noun}s" + (f" and {count_word(first.levels)} severities" if first.levels > 1 else "")
-            averaged = f"the {MEASURES[measures_of(first)[0]].phrase} averaged over {over}"
+            averaged = f"the {measure_of(first).phrase} averaged over {over}"
             yield {"term": f"{first.mean_title} ({first.mean})", "reference": None, "meaning": averaged}
     used = set(results.metrics["metric"])
     for measure in (measure for measure in MEASURES.values() if measure.name in used):
@@ -291,7 +288,7 @@ def _shifts(results: Results, tables: list[Table]) -> list[dict[str, str]]:
             "title": f"{sentence(noun)} by {noun}" + ("" if family.usual else f": {family.first.title}"),
             "table": family.stem(f"{noun}s"),
             "curves": family.stem("severity") if family.first.levels > 1 else "",
-            "said": f"break the {MEASURES[measures_of(family.first)[0]].phrase} down by {noun}",
+            "said": f"break the {measure_of(family.first).phrase} down by {noun}",
         }
         for family in results.families
         for noun in [family.first.noun]
@@ -302,11 +299,11 @@ def _shifts(results: Results, tables: list[Table]) -> list[dict[str, str]]:
 def _few_images(results: Results) -> Iterator[str]:
     """The figures that rest on the images of one shift alone, and these are few."""
     for dataset in results.datasets:
-        for testset in results.testsets(dataset):
+        for testset in results.testsets[dataset]:
             size = results.size(dataset, testset)
             if size is None or size >= FEW_IMAGES or testset.entering or headline_of(testset) is None:
                 continue
             if testset.outside:  # its figure is no share of its images
                 continue
-            title, images = sentence(testset.title_on(results.dataset_title(dataset))), f"{size:,} test images"
+            title, images = sentence(results.title_of(dataset, testset)), f"{size:,} test images"
             yield f"{title} has {images}: one of them is {100 / size:.2f} points of {headline_phrase(testset)}."

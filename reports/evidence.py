@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from augmix.suite.evaluate.measures import Measure
 from reports.archives import scores_of_images
-from reports.loaded import Results
+from reports.loaded import Results, remembered
 from reports.quantities import Cell, Place, Quantity
 from reports.statistics import (
     Chance,
@@ -132,15 +132,12 @@ def evidence(
     None where no run has the figure. Raises `UserError` naming an archive that does not fit metrics.csv or the others.
     """
     names = tuple(methods if methods is not None else (method.name for method in results.methods))
-    key = ("evidence", dataset, architecture, quantity, names)
-    if key not in results.memory:
-        results.memory[key] = _evidence(results, dataset, architecture, quantity, names)
-    found: Evidence | None = results.memory[key]
-    return found
+    return _evidence(results, dataset, architecture, quantity, names)
 
 
+@remembered
 def _evidence(
-    results: Results, dataset: str, architecture: str, quantity: Quantity, methods: Sequence[str]
+    results: Results, dataset: str, architecture: str, quantity: Quantity, methods: tuple[str, ...]
 ) -> Evidence | None:
     measure = quantity.measure
     seeds = {name: results.seeds(Place(dataset, architecture, name), quantity) for name in methods}
@@ -172,7 +169,7 @@ def between(results: Results, place: Place, reference: Place, quantity: Quantity
 
 
 def contrasts(
-    results: Results, pairs: Iterable[tuple[Place, Place]], quantity: Quantity, family: str
+    results: Results, pairs: Iterable[tuple[Place, Place]], quantity: Quantity
 ) -> dict[tuple[Place, Place], Compared]:
     """The differences of pairs of methods, maybe of several data sets and nets, as one family after Holm."""
     found: dict[tuple[Place, Place], Compared] = {}
@@ -181,7 +178,7 @@ def contrasts(
         one = None if known is None else known.alone(place.method, reference.method)
         if one is not None:
             found[place, reference] = one
-    return dict(zip(found, as_family(found.values(), family), strict=True))
+    return dict(zip(found, as_family(found.values()), strict=True))
 
 
 def between_nets(results: Results, place: Place, reference: Place, quantity: Quantity) -> Compared | None:
@@ -196,10 +193,10 @@ def between_nets(results: Results, place: Place, reference: Place, quantity: Qua
     return Compared(compare(sample, place.architecture, reference.architecture), measure, True)
 
 
-def as_family(compared: Iterable[Compared], family: str) -> list[Compared]:
+def as_family(compared: Iterable[Compared]) -> list[Compared]:
     """Differences as one family after Holm."""
     given = list(compared)
-    judged = holm([one.difference for one in given], family) if given else []
+    judged = holm(one.difference for one in given)
     return [one._replace(difference=difference) for one, difference in zip(given, judged, strict=True)]
 
 
@@ -253,13 +250,11 @@ def confirmed(
     sample = known.sample
     if default not in sample.methods or len(sample.methods) < 2 or sample.counts.min() < 2:
         return None
-    found = confirm(sample.by_method, default, sample.largest)
-    if found.difference is None:
-        return found.chosen, None
-    return found.chosen, Compared(found.difference, known.measure, True)
+    chosen, difference = confirm(sample, default)
+    return chosen, None if difference is None else Compared(difference, known.measure, True)
 
 
 def reasons(results: Results) -> list[str]:
     """Why some samples that were asked for are about seeds alone, each reason once."""
-    found = (value for key, value in results.memory.items() if key[0] == "evidence")
+    found = (value for key, value in results.memory.items() if key[0] == "_evidence")
     return sorted({known.why_not for known in found if known is not None and known.why_not.startswith("predictions")})

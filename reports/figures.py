@@ -12,12 +12,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from augmix.suite.evaluate.measures import MEASURES, measures_of
+from augmix.suite.evaluate.measures import MEASURES
 from reports.findings import extremes, of_methods, of_severities, of_shifts
 from reports.loaded import Family, Results, records
 from reports.names import architecture_title, spaced
-from reports.quantities import CLEAN_ERROR, MEAN, POOLED, Cell, Place, Quantity, overall
-from reports.significance import overall_architecture
+from reports.quantities import CLEAN_ERROR, MEAN, POOLED, Cell, Place, Quantity, measure_of, overall
 from reports.style import (
     ACROSS,
     COLUMN,
@@ -33,18 +32,14 @@ from reports.style import (
 from reports.tuning import draw_consistency, draw_sweeps
 from reports.words import count_word, enumerated
 
-CONFIDENCE = MEASURES["rms_calibration"]
+RMS = MEASURES["rms_calibration"]
 """The measure of calibration that is drawn."""
 MOST_LABELS = 20
 """Methods at the ends of their lines; more have a legend."""
 
 
-def draw_all(results: Results, folder: Path) -> dict[str, list[Drawing]]:
-    """Draw every plot that the results have figures for; returns them by data set, in the report's order."""
-    return {dataset: list(_of_dataset(results, folder, dataset)) for dataset in results.datasets}
-
-
-def _of_dataset(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
+def draw_plots(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
+    """Draw every plot that the results have figures for, in the report's order."""
     for family in (family for family in results.families if dataset in family.members):
         yield from _shift_bars(results, folder, dataset, family)
         yield from _severity(results, folder, dataset, family)
@@ -63,7 +58,7 @@ def _where(results: Results, title: str) -> str:
 
 def _shift_bars(results: Results, folder: Path, dataset: str, family: Family) -> Iterator[Drawing]:
     """Bars per shift by method, in as many panels as keep the bars wide enough to see."""
-    testset, measure = family.members[dataset], MEASURES[measures_of(family.first)[0]]
+    testset, measure = family.members[dataset], measure_of(family.first)
     shifts = results.shifts(dataset, testset)
     if testset.cells:
         yield from _heat_map(results, folder, dataset, family)
@@ -75,7 +70,7 @@ def _shift_bars(results: Results, folder: Path, dataset: str, family: Family) ->
     if mean is not None and results.has(mean, dataset):  # not where only some of the test set was evaluated
         shifts.insert(sum(shift in testset.entering for shift in shifts), mean.shift)
         quantities[mean.shift] = mean
-    architecture = overall_architecture(results)
+    architecture = results.overall_architecture
     data = results.tidy(dataset, architecture, quantities)
     if data.empty:
         return
@@ -90,7 +85,7 @@ def _shift_bars(results: Results, folder: Path, dataset: str, family: Family) ->
         axes[0].set_ylim(bottom=0)
         _method_legend(results, figure, results.across(dataset, architecture, quantities[shifts[0]]))
     over = ": means over seeds, whiskers ± one standard deviation." if len(results.config["seeds"]) > 1 else "."
-    where = _where(results, testset.title_on(results.dataset_title(dataset)))
+    where = _where(results, results.title_of(dataset, testset))
     each = {shift: quantities[shift] for shift in results.shifts(dataset, testset)}
     finding = of_shifts(results, (dataset, architecture), each)
     yield Drawing(kind, name, f"{measure.title} per {testset.noun} on {where}{over} {finding}".rstrip())
@@ -98,9 +93,9 @@ def _shift_bars(results: Results, folder: Path, dataset: str, family: Family) ->
 
 def _heat_map(results: Results, folder: Path, dataset: str, family: Family) -> Iterator[Drawing]:
     """A map of the shifts for each method, the mean over seeds in each cell."""
-    testset, measure = family.members[dataset], MEASURES[measures_of(family.first)[0]]
+    testset, measure = family.members[dataset], measure_of(family.first)
     quantities = {s: Quantity(testset.name, s, measure.name) for s in results.shifts(dataset, testset)}
-    data = results.tidy(dataset, overall_architecture(results), quantities)
+    data = results.tidy(dataset, results.overall_architecture, quantities)
     values = data.groupby(["method", "label"])["value"].mean().to_dict()
     titles = [method.title for method in results.methods if any((method.title, s) in values for s in quantities)]
     if not titles:
@@ -116,7 +111,7 @@ def _heat_map(results: Results, folder: Path, dataset: str, family: Family) -> I
             ax.grid(visible=False)
             ax.set_title(title)
         figure.colorbar(drawn, ax=axes, label=measure.label, shrink=0.8)
-    where = _where(results, testset.title_on(results.dataset_title(dataset)))
+    where = _where(results, results.title_of(dataset, testset))
     caption = f"{measure.title} on {where} by the {testset.noun} that is added: rows and columns are its frequencies "
     caption += "down and across the image, and zero is in the middle."
     yield Drawing(family.stem(f"{testset.noun}s"), name, caption)
@@ -170,7 +165,7 @@ def _label_lines(results: Results, figure: Figure, ax: Axes, lines: pd.DataFrame
 
 def _severity(results: Results, folder: Path, dataset: str, family: Family) -> Iterator[Drawing]:
     """The mean over shifts against severity, one panel per architecture, lines labelled at their ends."""
-    testset, measure = family.members[dataset], MEASURES[measures_of(family.first)[0]]
+    testset, measure = family.members[dataset], measure_of(family.first)
     severities = range(1, testset.levels + 1) if testset.levels > 1 else ()
     clean = CLEAN_ERROR._replace(metric=measure.name)
     quantities = {0: clean} | {s: Quantity(testset.name, MEAN, measure.name, s) for s in severities}
@@ -193,7 +188,7 @@ def _severity(results: Results, folder: Path, dataset: str, family: Family) -> I
             ax.set_ylabel(measure.label)
         axes[0].set_ylim(bottom=0)
         _label_lines(results, figure, axes[0], lines, height)
-    where = testset.title_on(results.dataset_title(dataset))
+    where = results.title_of(dataset, testset)
     over = f"averaged over the {testset.noun}s and seeds"
     finding = of_severities(results, dataset, (quantities[0], quantities[max(quantities)]))
     yield Drawing(kind, name, f"{measure.title} on {where} against severity, {over}. {finding}".rstrip())
@@ -333,9 +328,9 @@ def _stretch(ax: Axes, errors: pd.Series) -> bool:
 def _calibration(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
     """The RMS calibration error of each method on every test set, one panel per architecture."""
     shown: dict[str, Quantity] = {}
-    for testset in results.testsets(dataset):
-        over = overall(testset, CONFIDENCE.name)
-        pooled = Quantity(testset.name, POOLED, CONFIDENCE.name)
+    for testset in results.testsets[dataset]:
+        over = overall(testset, RMS.name)
+        pooled = Quantity(testset.name, POOLED, RMS.name)
         for label, quantity in ((testset.title, over), (f"{testset.title} pooled", pooled)):
             if quantity is not None and results.has(quantity, dataset):
                 shown[label] = quantity
@@ -343,7 +338,7 @@ def _calibration(results: Results, folder: Path, dataset: str) -> Iterator[Drawi
     if not shown:
         return
     name = f"calibration_{dataset}"
-    architecture = overall_architecture(results)
+    architecture = results.overall_architecture
     titles = [method.title for method in results.methods]
     tints = [to_hex(TINTS(i / len(shown))) for i in range(1, 1 + len(shown))]
     data = results.tidy(dataset, architecture, shown).groupby(["label", "method"])["value"].agg(["mean", "std"])
@@ -363,12 +358,12 @@ def _calibration(results: Results, folder: Path, dataset: str) -> Iterator[Drawi
         ax.tick_params(axis="y", length=0)
         ax.grid(axis="x")
         ax.grid(visible=False, axis="y")
-        ax.set(xlabel=CONFIDENCE.label, xlim=(0, None), ylim=(len(titles) - 0.5, -0.5))
+        ax.set(xlabel=RMS.label, xlim=(0, None), ylim=(len(titles) - 0.5, -0.5))
         if len(shown) > 1:
             legend_over(figure, [Patch(facecolor=tint, label=label) for label, tint in zip(shown, tints, strict=True)])
     spread_out = ": means over seeds, whiskers ± one standard deviation." if len(results.config["seeds"]) > 1 else "."
     where = _where(results, f"{enumerated(list(shown))} images of {results.dataset_title(dataset)}")
-    title = f"{CONFIDENCE.title} on {where}{spread_out}"
+    title = f"{RMS.title} on {where}{spread_out}"
     label, quantity = list(shown.items())[-1]
     finding = of_methods(results, dataset, quantity, f"on {label} images")
     yield Drawing("calibration", name, f"{title} {finding}".rstrip())

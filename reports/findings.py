@@ -1,6 +1,6 @@
 """Findings of tables and figures, in sentences of their captions with the run's own numbers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from augmix.errors import UserError
@@ -12,7 +12,6 @@ from reports.layout import decimal
 from reports.loaded import Results
 from reports.names import headline_phrase, spaced
 from reports.quantities import MCE, Place, Quantity
-from reports.significance import overall_architecture
 from reports.words import count_word, enumerated, plural
 
 PHOTOMETRIC = ("frost", "fog", "brightness", "contrast")
@@ -34,8 +33,7 @@ def _figure(value: float, measure: Measure) -> str:
 
 def of_methods(results: Results, dataset: str, quantity: Quantity, what: str) -> str:
     """The methods with the lowest and the highest value of a quantity, over all architectures."""
-    architecture = overall_architecture(results)
-    cells = {m.title: results.cell(Place(dataset, architecture, m.name), quantity).mean for m in results.methods}
+    cells = {m.title: results.cell(results.overall_place(dataset, m.name), quantity).mean for m in results.methods}
     return extremes({name: mean for name, mean in cells.items() if mean is not None}, what, quantity.measure)
 
 
@@ -52,14 +50,13 @@ def of_shifts(results: Results, place: tuple[str, str], quantities: Mapping[str,
 
 def of_severities(results: Results, dataset: str, ends: tuple[Quantity, Quantity]) -> str:
     """How far the figures of the methods that all are compared with rise from the first quantity to the second."""
-    architecture, titles = overall_architecture(results), {m.name: m.title for m in results.methods}
     said: list[str] = []
     for name in control_names(results):
-        low, high = (results.cell(Place(dataset, architecture, name), quantity).mean for quantity in ends)
+        low, high = (results.cell(results.overall_place(dataset, name), quantity).mean for quantity in ends)
         if low is not None and high is not None:
             decimals = ends[0].measure.decimals
             rise = f"{decimal(low, low, decimals)} to {_figure(high, ends[0].measure)}"
-            said.append(f"{'from ' if not said else ''}{rise} with {titles[name]}")
+            said.append(f"{'from ' if not said else ''}{rise} with {results.titles[name]}")
     return f"From the clean images to the highest severity it goes {enumerated(said)}." if said else ""
 
 
@@ -70,15 +67,14 @@ def significant(results: Results) -> str:
         return ""
     family, quantity = results.judged[0]
     dataset, testset = next(iter(family.members.items()))
-    places = [Place(dataset, overall_architecture(results), m.name) for m in results.methods if m.name != control]
+    places = [results.overall_place(dataset, m.name) for m in results.methods if m.name != control]
     found = [between(results, place, place._replace(method=control), quantity) for place in places]
     clear = [one.significant for one in found if one is not None]
     if not clear:
         return ""
-    where = f"{headline_phrase(testset)} on {testset.title_on(results.dataset_title(dataset))}"
+    where = f"{headline_phrase(testset)} on {results.title_of(dataset, testset)}"
     count = f"{count_word(sum(clear)) if any(clear) else 'none'} of {plural(len(clear), 'method')}"
-    title = next(method.title for method in results.methods if method.name == control)
-    return f"In {where}, {count} differ{'s' if sum(clear) < 2 else ''} significantly from {title}"
+    return f"In {where}, {count} differ{'s' if sum(clear) < 2 else ''} significantly from {results.titles[control]}"
 
 
 def limits(results: Results) -> Iterator[str]:
@@ -100,20 +96,15 @@ def _photometric(results: Results, dataset: str, testset: TestSet) -> Iterator[s
     few = [name for name in PHOTOMETRIC if name in testset.entering]
     shares = []
     for method in results.methods:
-        place = Place(dataset, overall_architecture(results), method.name)
-        errors = _errors(results, place, testset.name, testset.entering)
-        if errors and sum(errors.values()):
+        place = results.overall_place(dataset, method.name)
+        cells = {s: results.cell(place, Quantity(testset.name, s, MCE.metric)) for s in testset.entering}
+        errors = {shift: cell.mean for shift, cell in cells.items() if cell.mean is not None}
+        if len(errors) == len(cells) and any(errors.values()):
             shares.append(100 * sum(errors[name] for name in few) / sum(errors.values()))
     if shares and few and min(shares) > 100 * len(few) / len(testset.entering):
         ends = sorted({f"{share:.0f}" for share in (min(shares), max(shares))}, key=float)
         yield (
             f"{count_word(len(few)).capitalize()} of the {count_word(len(testset.entering))} {testset.noun}s, "
             f"{enumerated([spaced(name) for name in few])}, make {' to '.join(ends)} % of every method's "
-            f"{testset.mean} on {testset.title_on(results.dataset_title(dataset))}: it says most about those."
+            f"{testset.mean} on {results.title_of(dataset, testset)}: it says most about those."
         )
-
-
-def _errors(results: Results, place: Place, testset: str, shifts: Sequence[str]) -> dict[str, float]:
-    found = {shift: results.cell(place, Quantity(testset, shift, MCE.metric)).mean for shift in shifts}
-    values = {shift: value for shift, value in found.items() if value is not None}
-    return values if len(values) == len(shifts) else {}

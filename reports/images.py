@@ -29,11 +29,11 @@ TITLE = 0.27
 """Inches above an image, for two lines."""
 
 
-def draw_images(results: Results, data: Path, folder: Path, dataset: str) -> Iterator[Drawing]:
+def draw_images(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
     """Errors by class, and a sheet of images on which two methods disagree, where predictions are at hand."""
-    names = _class_names(data / dataset)
+    names = _class_names(results.data / dataset)
     yield from _classes(results, folder, dataset, names)
-    yield from _disagreements(results, data / dataset, folder, dataset, names)
+    yield from _disagreements(results, folder, dataset, names)
 
 
 def _class_names(folder: Path) -> Sequence[str]:
@@ -140,9 +140,9 @@ def disagreement(results: Results, dataset: str, testset: TestSet) -> Disagreeme
     return Disagreement(standard.mean(0), augmix.mean(0), verdict, runs[0][0].labels)
 
 
-def _disagreements(results: Results, data: Path, folder: Path, dataset: str, names: Sequence[str]) -> Iterator[Drawing]:
+def _disagreements(results: Results, folder: Path, dataset: str, names: Sequence[str]) -> Iterator[Drawing]:
     """The images on which the two differ most: above those that AugMix alone gets right, below the others."""
-    testset = results.testset(dataset, MCE.testset)
+    data, testset = results.data / dataset, results.testset(dataset, MCE.testset)
     found = disagreement(results, dataset, testset) if testset is not None else None
     if testset is None or found is None or not found.verdict.any() or not (data / "test_images.npy").is_file():
         return

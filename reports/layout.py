@@ -1,7 +1,7 @@
 """A table, and its writing as CSV, as Markdown and as data for the Typst template."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby, product
@@ -41,7 +41,12 @@ class Row(NamedTuple):
 
 def method_columns(results: Results) -> list[Column]:
     """A column per method."""
-    return [Column("", method.title, method.name) for method in results.methods]
+    return columns_of({method.name: method.title for method in results.methods})
+
+
+def columns_of(heads: Mapping[str, str]) -> list[Column]:
+    """A column for each name, under its title."""
+    return [Column("", title, name) for name, title in heads.items()]
 
 
 def blocks(results: Results, *, overall: bool = False) -> Iterator[tuple[str, str, str]]:
@@ -98,10 +103,10 @@ class Table:
         return may_be & is_not.groupby(level=0, sort=False).transform("max").astype(bool)
 
     @cached_property
-    def places(self) -> pd.DataFrame:
+    def decimals(self) -> pd.DataFrame:
         """The decimals of each figure: those of all of its row where rows are compared along, else of its column."""
         needed = self.cells.map(
-            lambda c: places(c.mean, c.measure.decimals) if isinstance(c, Cell) and c.mean is not None else 0
+            lambda c: decimals_of(c.mean, c.measure.decimals) if isinstance(c, Cell) and c.mean is not None else 0
         )
         axis: Literal["columns", "index"] = "columns" if self.best == "row" else "index"
         return needed.apply(lambda line: line * 0 + line.max(), axis=axis)
@@ -127,7 +132,7 @@ class Table:
 
     def texts(self, bold: str, sign: str, escape: Callable[[str], str]) -> pd.DataFrame:
         """Every cell, label and heading in a markup."""
-        looks = zip(self.cells.to_numpy(), self.bold.to_numpy(), self.places.to_numpy(), strict=True)
+        looks = zip(self.cells.to_numpy(), self.bold.to_numpy(), self.decimals.to_numpy(), strict=True)
         rows = [
             [_marked(*look, self.deviations, bold, sign, escape) for look in zip(*row, strict=True)] for row in looks
         ]
@@ -158,14 +163,14 @@ def printed_mean(cell: Cell) -> str | None:
     return None if cell.mean is None else decimal(cell.mean, cell.mean, cell.measure.decimals)
 
 
-def places(beside: float, decimals: int) -> int:
-    """So many decimals, or one more where they would show the figure `beside` by fewer than two digits."""
-    return decimals + (0 < abs(beside) < 0.995 * 10 ** (1 - decimals))
+def decimals_of(figure: float, decimals: int) -> int:
+    """So many decimals, or one more where they would show the figure by fewer than two digits."""
+    return decimals + (0 < abs(figure) < 0.995 * 10 ** (1 - decimals))
 
 
 def decimal(value: float, beside: float, decimals: int) -> str:
     """`value` with the decimals that suit the figure `beside` it."""
-    return _fixed(value, places(beside, decimals))
+    return _fixed(value, decimals_of(beside, decimals))
 
 
 def _fixed(value: float, decimals: int) -> str:
@@ -225,20 +230,13 @@ def _textual(table: Table) -> bool:
 def _marked(
     cell: Any, best: bool, decimals: int, deviations: bool, bold: str, sign: str, escape: Callable[[str], str]
 ) -> str:
-    if isinstance(cell, str) or cell.mean is None:
-        return escape(cell if isinstance(cell, str) else cell.word)
-    text = _fixed(cell.mean, decimals)
-    text = bold.format(text) if best else text
-    if deviations and cell.deviation is not None:
-        text += f" {sign} {_fixed(cell.deviation, decimals)}"
-    if cell.interval is not None:
-        text += f" {escape(_bracketed(cell.interval, decimals))}"
-    return text + (f" ({cell.finished} of {cell.asked})" if cell.partial else "")
-
-
-def _bracketed(interval: tuple[float, float], decimals: int) -> str:
-    """A difference's interval: `[−6.0, −2.2]`."""
-    return f"[{', '.join(_fixed(bound, decimals) for bound in interval)}]"
+    shown = _cell_data(cell, best, decimals, deviations)
+    if "best" not in shown:
+        return escape(shown["text"] if "text" in shown else shown["word"])
+    text = bold.format(shown["text"]) if best else shown["text"]
+    text += f" {sign} {shown['deviation']}" if "deviation" in shown else ""
+    text += f" {escape(shown['interval'])}" if "interval" in shown else ""
+    return f"{text} ({shown['partial']})" if "partial" in shown else str(text)
 
 
 def upright(table: Table) -> Table:
@@ -253,14 +251,14 @@ def upright(table: Table) -> Table:
         for found in [dict(zip(part.index.get_level_values(1), cells, strict=True))]
     ]
     best: dict[Any, Any] = {"row": "column", "column": "row"}
-    cells = framed(["method"], [Column("", label, label) for label in labels], rows)
+    cells = framed(["method"], columns_of({label: label for label in labels}), rows)
     return replace(table, cells=cells, best=best.get(table.best))
 
 
 def as_data(table: Table) -> dict[str, Any]:
     """The table as JSON-able data for the template; a table too wide for the page is turned round."""
     table = upright(table)
-    looks = (table.cells.to_numpy().tolist(), table.bold.to_numpy().tolist(), table.places.to_numpy().tolist())
+    looks = (table.cells.to_numpy().tolist(), table.bold.to_numpy().tolist(), table.decimals.to_numpy().tolist())
     rows = [
         (key[0], _row_data(key[1], zip(*row, strict=True), table.deviations))
         for key, *row in zip(table.cells.index, *looks, strict=True)
@@ -299,7 +297,7 @@ def _cell_data(cell: Cell | str, best: bool, decimals: int, deviations: bool) ->
     if deviations and cell.deviation is not None:
         data["deviation"] = _fixed(cell.deviation, decimals)
     if cell.interval is not None:
-        data["interval"] = _bracketed(cell.interval, decimals)
+        data["interval"] = f"[{', '.join(_fixed(bound, decimals) for bound in cell.interval)}]"
     if cell.partial:
         data["partial"] = f"{cell.finished} of {cell.asked}"
     return data

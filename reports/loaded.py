@@ -1,11 +1,11 @@
 """An experiment's results as the report reads them, and figures averaged over the seeds."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -28,12 +28,31 @@ from reports.files import (
     read_runs,
     read_table,
 )
-from reports.names import PrintedMethod, methods_of
-from reports.quantities import MCE, MEAN, POOLED, VALIDATION, Cell, Place, Quantity, headline_of, summarise
+from reports.names import PrintedMethod, architecture_title, methods_of
+from reports.quantities import MCE, MEAN, POOLED, VALIDATION, Cell, Place, Quantity, headline_of, measure_of, summarise
 
 HISTORY_COLUMNS = ("epoch", "train_loss", "train_error", "test_error", "timestamp")
 BINS = 10
 """A calibration error says little where it rests on fewer bins."""
+
+Arguments = ParamSpec("Arguments")
+Found = TypeVar("Found")
+
+
+def remembered(
+    function: Callable[Concatenate["Results", Arguments], Found],
+) -> Callable[Concatenate["Results", Arguments], Found]:
+    """The function, which is computed once for the same results and the same hashable arguments."""
+
+    @wraps(function)
+    def call(results: "Results", *given: Arguments.args, **named: Arguments.kwargs) -> Found:
+        key = (function.__name__, *given, *named.items())
+        if key not in results.memory:
+            results.memory[key] = function(results, *given, **named)
+        found: Found = results.memory[key]
+        return found
+
+    return call
 
 
 @dataclass(frozen=True)
@@ -71,6 +90,8 @@ class Results:
     """Everything that the report needs of one experiment; read it with `load`."""
 
     folder: Path
+    data: Path
+    """The folder of all data, of which images are shown where they are at hand."""
     config: Mapping[str, Any]
     runs: pd.DataFrame
     """A row per requested run, as in runs.csv."""
@@ -80,13 +101,13 @@ class Results:
     """Per data set, architecture and sweep, the method chosen to be tested; None where all methods are."""
     test_images: Mapping[str, int | None]
     """Per data set, how many there are; None where its arrays are not at hand."""
-    all_testsets: Mapping[str, Sequence[TestSet]]
+    testsets: Mapping[str, list[TestSet]]
     """Per data set, its test sets in the configured order; those without any shift and those left out are missing."""
     kept: Mapping[str, Mapping[str, Any]]
     """The results that were accepted though something else had changed: by stage and name, why and what differs."""
 
     memory: dict[Any, Any] = field(default_factory=dict)
-    """Results of computations that are made once, by their name."""
+    """What `remembered` keeps, by the name of the computation and its arguments."""
 
     @cached_property
     def _values(self) -> tuple[dict[tuple[Any, ...], int], np.ndarray, pd.Index]:
@@ -104,7 +125,7 @@ class Results:
     def families(self) -> list[Family]:
         """The test sets of all data sets, those of one name and kind together, in the configured order."""
         found: dict[tuple[str, str], dict[str, TestSet]] = {}
-        for dataset, testsets in self.all_testsets.items():
+        for dataset, testsets in self.testsets.items():
             for testset in testsets:
                 found.setdefault((testset.name, testset.kind), {})[dataset] = testset
         return [Family(members) for members in found.values()]
@@ -116,18 +137,18 @@ class Results:
         there = [(family, quantity) for family, quantity in found if quantity is not None and self.has(quantity)]
         return sorted(there, key=lambda pair: pair[1] != MCE)
 
-    def testsets(self, dataset: str) -> list[TestSet]:
-        """The test sets of a data set, in the configured order."""
-        return list(self.all_testsets[dataset])
-
     def named(self, dataset: str, name: str) -> TestSet | None:
         """The test set of this name, whatever its kind."""
-        return next((testset for testset in self.testsets(dataset) if testset.name == name), None)
+        return next((testset for testset in self.testsets[dataset] if testset.name == name), None)
 
     def testset(self, dataset: str, name: str) -> TestSet | None:
         """The test set of this name, where it is of the kind that the name usually stands for: `C`, `P`."""
         found = self.named(dataset, name)
         return found if found is not None and found.kind == USUAL.get(name) else None
+
+    def title_of(self, dataset: str, testset: TestSet) -> str:
+        """The title of a test set on its data set: `Digits-C`."""
+        return testset.title_on(self.dataset_title(dataset))
 
     def size(self, dataset: str, testset: TestSet) -> int | None:
         """The number of images that a shift of the test set has at each severity; None where it is not known."""
@@ -144,6 +165,11 @@ class Results:
         return [method for method in self.all_methods if method.name not in tried]
 
     @cached_property
+    def titles(self) -> dict[str, str]:
+        """The titles of all methods, by their names."""
+        return {method.name: method.title for method in self.all_methods}
+
+    @cached_property
     def swept(self) -> set[str]:
         """The names of the methods that are a value of some sweep."""
         return {entry["name"] for entry in self.config["methods"] if entry.get("sweeps")}
@@ -153,11 +179,24 @@ class Results:
         return [entry["name"] for entry in self.config["architectures"]]
 
     @property
+    def overall_architecture(self) -> str:
+        """The only architecture, or the mean over them all."""
+        return self.architectures[0] if len(self.architectures) == 1 else MEAN
+
+    def overall_place(self, dataset: str, method: str) -> Place:
+        """The place of a method on the overall architecture."""
+        return Place(dataset, self.overall_architecture, method)
+
+    @property
     def datasets(self) -> dict[str, Mapping[str, Any]]:
         return dict(self.config["datasets"])
 
     def dataset_title(self, dataset: str) -> str:
         return str(self.datasets[dataset].get("title") or dataset)
+
+    def where(self, dataset: str, architecture: str) -> str:
+        """A data set and an architecture in print: `CIFAR-10, ResNet-50`."""
+        return f"{self.dataset_title(dataset)}, {architecture_title(architecture)}"
 
     def method(self, name: str) -> PrintedMethod | None:
         """The configured method that is the preset `name`, the one of that name first."""
@@ -173,19 +212,15 @@ class Results:
         """The requested runs of a place, one per seed."""
         return self._runs_at.get(place, self.runs[:0])
 
+    @remembered
     def seeds(self, place: Place, quantity: Quantity) -> pd.Series:
         """The quantity in its unit, by seed that finished; a mean over architectures needs all of them."""
-        key = ("seeds", *place, *quantity)
-        if key not in self.memory:
-            if place.architecture == MEAN:
-                each = [self.seeds(place._replace(architecture=name), quantity) for name in self.architectures]
-                self.memory[key] = pd.concat(each, axis=1, join="inner").mean(axis=1)
-            else:
-                rows, values, seeds = self._values
-                row = rows.get(key[1:])
-                self.memory[key] = pd.Series(dtype=float) if row is None else pd.Series(values[row], seeds).dropna()
-        found: pd.Series = self.memory[key]
-        return found
+        if place.architecture == MEAN:
+            each = [self.seeds(place._replace(architecture=name), quantity) for name in self.architectures]
+            return pd.concat(each, axis=1, join="inner").mean(axis=1)
+        rows, values, seeds = self._values
+        row = rows.get((*place, *quantity))
+        return pd.Series(dtype=float) if row is None else pd.Series(values[row], seeds).dropna()
 
     def cell(self, place: Place, quantity: Quantity) -> Cell:
         """The quantity over the seeds; a place without any says in a word why."""
@@ -240,7 +275,7 @@ class Results:
 
     def shifts(self, dataset: str, testset: TestSet) -> list[str]:
         """The shifts of a test set that were evaluated: those that enter its mean, then the others."""
-        found = [s for s in testset.shifts if self.has(Quantity(testset.name, s, measures_of(testset)[0]), dataset)]
+        found = [s for s in testset.shifts if self.has(Quantity(testset.name, s, measure_of(testset).name), dataset)]
         return sorted(found, key=lambda shift: shift not in testset.entering)
 
     def run_folder(self, run: Mapping[str, Any]) -> Path:
@@ -248,14 +283,13 @@ class Results:
 
     def history(self, run: Mapping[str, Any]) -> pd.DataFrame:
         """A run's epochs, or none where it left no history."""
-        path = self.run_folder(run) / "history.csv"
-        key = ("history", path)
-        if key not in self.memory:
-            empty = pd.DataFrame(columns=list(HISTORY_COLUMNS), dtype=float)
-            read = read_table(path, HISTORY_COLUMNS, "augmix train", HISTORY_COLUMNS) if path.is_file() else empty
-            self.memory[key] = read[list(HISTORY_COLUMNS)]
-        found: pd.DataFrame = self.memory[key]
-        return found
+        return self._history(self.run_folder(run) / "history.csv")
+
+    @remembered
+    def _history(self, path: Path) -> pd.DataFrame:
+        if not path.is_file():
+            return pd.DataFrame(columns=list(HISTORY_COLUMNS), dtype=float)
+        return read_table(path, HISTORY_COLUMNS, "augmix train", HISTORY_COLUMNS)[list(HISTORY_COLUMNS)]
 
     def provenance(self, run: Mapping[str, Any]) -> dict[str, Any]:
         """A run's provenance, or nothing where it left none."""
@@ -274,7 +308,7 @@ def records(runs: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def load(folder: Path, data: Path) -> Results:
-    """Read and check results/<experiment>/; `data` is the folder of all data, for its images and their number.
+    """Read and check results/<experiment>/; `data` is the folder of all data.
 
     A calibration error that rests on fewer than ten bins is left out: it says little.
     Raises `UserError` naming the file that is missing or malformed, and the command that makes it.
@@ -286,9 +320,9 @@ def load(folder: Path, data: Path) -> Results:
     testsets = {dataset: _testsets(config, dataset, data) for dataset in config["datasets"]}
     metrics = metrics[~_few_bins(metrics, testsets, images)]
     chosen = read_chosen(folder / "chosen.csv", config)
-    results = Results(folder, config, runs, metrics, chosen, images, testsets, read_kept(folder / KEPT))
+    results = Results(folder, data, config, runs, metrics, chosen, images, testsets, read_kept(folder / KEPT))
     for run in results.untested:
-        if evaluated(results.run_folder(run), results.testsets(run["dataset"]), "predictions"):
+        if evaluated(results.run_folder(run), results.testsets[run["dataset"]], "predictions"):
             raise UserError(
                 f"{folder / 'metrics.csv'} has no rows on test images of {results.run_folder(run)}, which has "
                 "predictions on all of them; run `augmix collect`"

@@ -13,12 +13,15 @@ from pathlib import Path
 
 from augmix.errors import UserError
 from augmix.suite.io.files import atomic, write_text
-from reports.details import draw_details
+from reports.compute import draw_compute
+from reports.confidence import draw_confidence
 from reports.document import document, latest
-from reports.figures import draw_all
+from reports.figures import draw_plots
+from reports.images import draw_images
 from reports.latex import as_latex
 from reports.layout import as_csv, as_markdown
 from reports.loaded import Results, load
+from reports.method import draw_method
 from reports.page import web_page
 from reports.samples import draw_samples
 from reports.style import Drawing
@@ -26,6 +29,8 @@ from reports.tables import all_tables
 
 Drawer = Callable[[], dict[str, list[Drawing]]]
 _ASKED: list[Drawer] = []
+DRAWN = (draw_samples, draw_plots, draw_method, draw_confidence, draw_images, draw_compute)
+"""The functions that draw the figures of a data set: a new one needs no more than its name here."""
 HERE = Path(__file__).parent
 FOREIGN = re.compile("[\u0590-\u1cff\u2e80-\ud7ff\uf900-\ufaff\U0001f000-\U0003ffff]")
 """Scripts beyond Latin, Greek and Cyrillic, which Matplotlib's and Typst's own fonts lack."""
@@ -42,13 +47,13 @@ def build_report(experiment_folder: Path, data_folder: Path) -> Path:
         (experiment_folder / name).mkdir(exist_ok=True)
     folder = experiment_folder / "figures"
     latest(results)  # It reads the histories, which both processes need.
-    with _beside(lambda: _drawn(results, data_folder, folder)) as drawing:
+    with _beside(lambda: _drawn(results, folder)) as drawing:
         tables = all_tables(results)
         for table in tables:
             for suffix, written in (("csv", as_csv), ("md", as_markdown), ("tex", as_latex)):
                 write_text(experiment_folder / "tables" / f"{table.name}.{suffix}", written(table))
         figures = drawing()
-    content = document(results, data_folder, tables, figures)
+    content = document(results, tables, figures)
     names = [drawing.name for drawn in figures.values() for drawing in drawn]
     path = experiment_folder / "report.pdf"
     with tempfile.TemporaryDirectory() as scratch, atomic(path) as temporary:
@@ -63,10 +68,9 @@ def build_report(experiment_folder: Path, data_folder: Path) -> Path:
     return path
 
 
-def _drawn(results: Results, data: Path, folder: Path) -> dict[str, list[Drawing]]:
-    samples, plots = draw_samples(results, data, folder), draw_all(results, folder)
+def _drawn(results: Results, folder: Path) -> dict[str, list[Drawing]]:
     return {
-        dataset: [*samples[dataset], *plots[dataset], *draw_details(results, data, folder, dataset)]
+        dataset: [drawing for draw in DRAWN for drawing in draw(results, folder, dataset)]
         for dataset in results.datasets
     }
 
@@ -77,12 +81,9 @@ def _beside(draw: Drawer) -> Iterator[Drawer]:
     if sys.platform != "linux" or "torch" in sys.modules:  # whose threads do not outlive a fork
         yield draw
         return
-    _ASKED.append(draw)  # which the forked process has, too: what it draws from need not be pickled
-    try:
-        with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
-            yield pool.submit(_asked).result
-    finally:
-        _ASKED.clear()
+    # A forked process has what its initialiser is given: what it draws from need not be pickled.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork"), _ASKED.append, (draw,)) as pool:
+        yield pool.submit(_asked).result
 
 
 def _asked() -> dict[str, list[Drawing]]:

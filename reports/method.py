@@ -89,11 +89,12 @@ def _entry(plan: "Plan", place: int) -> "Plan":
     return plan._replace(operations=ids, parameters=parameters, weights=weights, m=m)
 
 
-def draw_method(results: Results, data: Path, folder: Path, dataset: str) -> Iterator[Drawing]:
-    """AugMix on the first test image of a data set, where its images are at hand."""
-    if not (data / dataset / "test_images.npy").is_file():
+def draw_method(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
+    """AugMix on a test image of the first data set, where its images are at hand; it is the same on every one."""
+    data = results.data / dataset
+    if dataset != next(iter(results.datasets)) or not (data / "test_images.npy").is_file():
         return
-    image = read_images(data / dataset, "test")[:1][0]
+    image = read_images(data, "test")[:1][0]
     first, second = (steps_of(image, plan) for plan in telling_plans(image.shape[:2]))
     with saved(folder, "method", WIDTH, HEIGHT) as figure:
         ax = figure.add_axes((0, 0, 1, 1))

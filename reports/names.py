@@ -11,9 +11,8 @@ from typing import Any, NamedTuple
 
 from augmix.errors import UserError
 from augmix.registry import find_package, method_module, method_parameters, method_parts
-from augmix.suite.evaluate.measures import MEASURES, measures_of
 from augmix.suite.testsets.base import TestSet
-from reports.quantities import MEAN
+from reports.quantities import MEAN, measure_of
 
 LONGEST_TITLE = 24
 """Characters; a longer title would not fit a table's column."""
@@ -59,8 +58,12 @@ UNSAID = ("folder", "mode")
 
 def titled(name: str) -> str:
     """A method's name as a title: `fmix_autoaugment` as `FMix AutoAugment`, `no_jsd` as `No JSD`."""
-    words = " ".join(WORDS.get(word, word) for word in name.split("_"))
-    return words[:1].upper() + words[1:]
+    return sentence(" ".join(WORDS.get(word, word) for word in name.split("_")))
+
+
+def sentence(text: str) -> str:
+    """With a capital."""
+    return text[:1].upper() + text[1:]
 
 
 def spaced(name: str) -> str:
@@ -79,30 +82,25 @@ def architecture_title(name: str) -> str:
 
 def shift_title(shift: str) -> str:
     """A shift's name at the head of a column."""
-    return SHIFTS.get(shift, spaced(shift)[:1].upper() + spaced(shift)[1:])
+    return SHIFTS.get(shift, sentence(spaced(shift)))
 
 
 def headline_phrase(testset: TestSet) -> str:
     """The name within a sentence of the figure that a test set is judged by: `mCE`, `clean error`, `error`."""
     if testset.entering:
         return testset.mean
-    return f"{testset.adjective} {MEASURES[measures_of(testset)[0]].phrase}".lstrip()
+    return f"{testset.adjective} {measure_of(testset).phrase}".lstrip()
 
 
 def headline_title(testset: TestSet) -> str:
     """The same at the head of a column: `mCE`, `Clean error`, `Error`."""
-    if testset.entering:
-        return testset.mean
-    phrase = headline_phrase(testset)
-    return phrase[:1].upper() + phrase[1:]
+    return testset.mean if testset.entering else sentence(headline_phrase(testset))
 
 
 def methods_of(config: Mapping[str, Any]) -> list[PrintedMethod]:
     """The configured methods, titled by their modules; a title that two of them share gives way to the names."""
     packages = config.get("method_packages") or []
-    methods = [
-        _method(entry, packages)._replace(settings=hyperparameters(entry, packages)) for entry in config["methods"]
-    ]
+    methods = [_method(entry, packages) for entry in config["methods"]]
     titles = [method.title for method in methods]
     return [m if titles.count(m.title) == 1 else m._replace(title=titled(m.name)) for m in methods]
 
@@ -184,7 +182,7 @@ def _docstring(preset: str, packages: Sequence[str]) -> tuple[str, str, str]:
     if not line:
         return titled(preset), "", ""
     title, rest, source = _parsed(line)
-    return (title, rest[:1].upper() + rest[1:], source) if title else (titled(preset), line, "")
+    return (title, sentence(rest), source) if title else (titled(preset), line, "")
 
 
 def _first_line(package: str, name: str) -> str | None:

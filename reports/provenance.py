@@ -17,9 +17,8 @@ MOST_DIGESTS = 4
 
 def recipe_changes(results: Results) -> list[str]:
     """The settings in which an architecture or a method departs from the common recipe."""
-    titles = {method.name: method.title for method in results.all_methods}
     entries = [(architecture_title(e["name"]), e) for e in results.config["architectures"]]
-    entries += [(titles[e["name"]], e) for e in results.config["methods"]]
+    entries += [(results.titles[e["name"]], e) for e in results.config["methods"]]
     return [f"{title}: {_in_print(entry['training'], ', ')}" for title, entry in entries if entry.get("training")]
 
 

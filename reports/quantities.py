@@ -38,11 +38,16 @@ VALIDATION = Quantity("validation", MEAN, "error")
 """The error under the validation corruptions, on the images kept for validation: sweeps are decided by it."""
 
 
+def measure_of(testset: TestSet) -> Measure:
+    """The measure that a test set is judged by."""
+    return MEASURES[measures_of(testset)[0]]
+
+
 def headline_of(testset: TestSet) -> Quantity | None:
     """The one figure of a test set: the mean over its shifts, or that of its only one; None where it has neither."""
     if testset.entering:
-        return Quantity(testset.name, testset.mean, measures_of(testset)[0])
-    return overall(testset, measures_of(testset)[0])
+        return Quantity(testset.name, testset.mean, measure_of(testset).name)
+    return overall(testset, measure_of(testset).name)
 
 
 def overall(testset: TestSet, metric: str) -> Quantity | None:

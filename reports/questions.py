@@ -7,14 +7,14 @@ from typing import Any
 from augmix.registry import method_parts
 from reports.beyond import adaptation, natural, texture
 from reports.evidence import Compared, as_family, between, between_nets, compared_cells, contrasts, interaction
-from reports.layout import Answer, Column, Row, Table, framed
-from reports.loaded import Results
-from reports.names import PrintedMethod, architecture_title
+from reports.layout import Answer, Column, Row, Table, columns_of, framed
+from reports.loaded import Results, remembered
+from reports.names import PrintedMethod, architecture_title, sentence
 from reports.quantities import CLEAN_ERROR, MCE, MFP, POOLED_CALIBRATION, VALIDATION, Cell, Place, Quantity
 from reports.significance import would_be_found
 from reports.since import since
 from reports.tuning import LOSSES, consistency_losses
-from reports.words import STEPWISE, amount, compared, enumerated, plural, predicate, sentence, stated
+from reports.words import FEW, STEPWISE, amount, compared, enumerated, plural, predicate, stated
 
 LONG = "standard, three times the epochs"
 GRID = {
@@ -43,23 +43,16 @@ PAIR = {"attention_stage", "convolution_stage"}
 """Two that differ in attention alone."""
 
 
+@remembered
 def answers(results: Results) -> list[Answer]:
-    """The questions that the experiment has the runs for; answered once."""
-    if ("answers",) not in results.memory:
-        asked = (_consistency, _attention, _fmix, _factorial, texture, natural, adaptation, since)
-        results.memory[("answers",)] = [answer for ask in asked if (answer := ask(results))]
-    found: list[Answer] = results.memory[("answers",)]
-    return found
+    """The questions that the experiment has the runs for."""
+    asked = (_consistency, _attention, _fmix, _factorial, texture, natural, adaptation, since)
+    return [answer for ask in asked if (answer := ask(results))]
 
 
 def question_tables(results: Results) -> list[Table]:
     """The answers' tables."""
     return [table for answer in answers(results) for table in answer.tables]
-
-
-def _on(results: Results, dataset: str, architecture: str | None = None) -> str:
-    title = results.dataset_title(dataset)
-    return f"{title}, {architecture_title(architecture)}" if architecture else title
 
 
 def _cell(results: Results, compared: Compared | None) -> Cell | str:
@@ -70,7 +63,7 @@ def _cell(results: Results, compared: Compared | None) -> Cell | str:
 def _consistency(results: Results) -> Answer | None:
     """JSD against KL in both directions, each at the λ that is best for it, and beside controls of the same compute."""
     sweeps = consistency_losses(results)
-    measured = {name: quantity for name, quantity in JUDGED_BY.items() if _has_any(results, quantity)}
+    measured = {name: quantity for name, quantity in JUDGED_BY.items() if results.has(quantity)}
     rows, differences, text = [], [], []
     asked: list[tuple[str, Place, Place]] = []
     for dataset, architecture in product(results.datasets, results.architectures) if sweeps else ():
@@ -85,11 +78,11 @@ def _consistency(results: Results) -> Answer | None:
         jsd = chosen["jsd_weight"][1]
         labels = {place: LOSSES[name] for name, (_, place) in chosen.items()}
         weights = {place: value for value, place in chosen.values()}
-        labels |= {Place(dataset, architecture, method.name): method.title for method in _controls(results)}
-        block = _on(results, dataset, architecture)
+        alone = [method for method in results.methods if method.name not in results.swept]  # they have no λ to choose
+        labels |= {Place(dataset, architecture, method.name): method.title for method in alone}
         for place, label in labels.items():
             cells = [results.cell(place, quantity) for quantity in (VALIDATION, *measured.values())]
-            rows.append(Row((*place[:2], place.method), block, label, [weights.get(place, "–"), *cells]))
+            rows.append(Row(place, results.where(*place[:2]), label, [weights.get(place, "–"), *cells]))
             asked += [(label, place, jsd)] if place != jsd else []
         ends = [
             LOSSES[sweep.name]
@@ -99,11 +92,11 @@ def _consistency(results: Results) -> Answer | None:
         if ends:
             text.append(f"The λ of {enumerated(ends)} is at an end of its range: a better one may lie beyond.")
     pairs = [(place, jsd) for _, place, jsd in asked]
-    judged = {name: contrasts(results, pairs, quantity, "losses against JSD") for name, quantity in measured.items()}
+    judged = {name: contrasts(results, pairs, quantity) for name, quantity in measured.items()}
     for label, place, jsd in asked:
         found = {name: judged[name].get((place, jsd)) for name in measured}
         points = [_cell(results, one) for one in found.values()]
-        differences.append(Row((*place[:2], place.method), _on(results, *place[:2]), label, points))
+        differences.append(Row(place, results.where(*place[:2]), label, points))
         text += [_against_jsd(results, label, place, name, one) for name, one in found.items() if one is not None]
     text += would_be_found(judged["mce"].values(), "mCE") if "mce" in judged else []
     keys = ["dataset", "architecture", "method"]
@@ -112,12 +105,12 @@ def _consistency(results: Results) -> Answer | None:
         Table(
             "consistency",
             "Each consistency loss at its own best λ, and training without one (%)",
-            framed(keys, [Column("", title, name) for name, title in heads.items()], rows),
+            framed(keys, columns_of(heads), rows),
         ),
         Table(
             "consistency_against",
             "The same minus JSD, in points",
-            framed(keys, [Column("", HEADS[name], name) for name in measured], differences),
+            framed(keys, columns_of({name: HEADS[name] for name in measured}), differences),
         ),
     ]
     caveat = (
@@ -129,18 +122,8 @@ def _consistency(results: Results) -> Answer | None:
     return Answer("Is JSD better than plain KL?", [*text, caveat], tables, "consistency") if rows else None
 
 
-def _has_any(results: Results, quantity: Quantity) -> bool:
-    return any(results.has(quantity, dataset) for dataset in results.datasets)
-
-
-def _controls(results: Results) -> list[PrintedMethod]:
-    """The methods of no sweep: they have no λ to choose."""
-    swept = {entry["name"] for entry in results.config["methods"] if entry.get("sweeps")}
-    return [method for method in results.methods if method.name not in swept]
-
-
 def _against_jsd(results: Results, label: str, place: Place, name: str, found: Compared) -> str:
-    where = _on(results, place.dataset, place.architecture)
+    where = results.where(place.dataset, place.architecture)
     if found.significant:
         said = f"JSD is {'better' if found.points > 0 else 'worse'} than {label}"
     else:
@@ -167,15 +150,16 @@ def _attention(results: Results) -> Answer | None:
             cells: list[Cell | str] = [f"{sizes.iloc[0]:,.0f}" if len(sizes) else "–"]
             cells += [results.cell(place, quantity) for quantity in (CLEAN_ERROR, MCE) for place in (plain, mixed)]
             cells.append(_cell(results, gain))
-            rows.append(Row((dataset, architecture), _on(results, dataset), architecture_title(architecture), cells))
+            title = architecture_title(architecture)
+            rows.append(Row((dataset, architecture), results.dataset_title(dataset), title, cells))
             text.append(
-                f"On {_on(results, dataset, architecture)}, AugMix has an mCE of {stated(results.cell(mixed, MCE))}, "
+                f"On {results.where(dataset, architecture)}, AugMix has an mCE of {stated(results.cell(mixed, MCE))}, "
                 f"standard training one of {stated(results.cell(plain, MCE))}{compared(results, mixed, plain, MCE)}."
             )
         text += _against_convolution(results, dataset, list(product(attention, others)), [standard, augmix])
         both = [(one, other) for one, other in product(attention, others) if {one, other} <= gains.keys()]
         found = [interaction(gains[one], gains[other]) for one, other in both]
-        judged = as_family(found, "gains on two nets")
+        judged = as_family(found)
         for (one, other), more in zip(both, judged, strict=True):
             text.append(
                 f"AugMix's gain on {architecture_title(one)}, beside that on {architecture_title(other)}, "
@@ -212,10 +196,11 @@ def _against_convolution(
         for one in [between_nets(results, place, place._replace(architecture=other), JUDGED_BY[name])]
         if one is not None
     ]
-    judged = as_family([one for *_, one in found], "nets with attention and without")
+    judged = as_family(one for *_, one in found)
     return [
         f"After {method.title if method.preset == 'augmix' else 'standard training'}, {architecture_title(net)}'s "
-        f"{IN_WORDS[name]} on {_on(results, dataset)}, beside that of {architecture_title(other)}, {predicate(one)}."
+        f"{IN_WORDS[name]} on {results.dataset_title(dataset)}, beside that of {architecture_title(other)}, "
+        f"{predicate(one)}."
         for (method, net, other, name, _), one in zip(found, judged, strict=True)
     ]
 
@@ -228,39 +213,31 @@ def _fmix(results: Results) -> Answer | None:
     augmix = results.method("augmix")
     if not fashion or not mixes or augmix is None:
         return None
-    places = list(product(fashion, results.architectures))
-    rows = [
-        Row((*place[:2], method.name), _on(results, *place[:2]), method.title, [*cells, *against])
-        for dataset, architecture in places
-        for method in [*mixes, augmix]
-        for place, base in [(Place(dataset, architecture, method.name), Place(dataset, architecture, augmix.name))]
-        for cells in [[results.cell(place, quantity) for quantity in (CLEAN_ERROR, MCE)]]
-        for against in [
-            [_cell(results, between(results, place, base, q) if place != base else None) for q in (CLEAN_ERROR, MCE)]
-        ]
-    ]
-    text, lower, judged = [], [], []
-    for (dataset, architecture), method in product(places, mixes):
+    rows, text, lower, judged = [], [], [], []
+    for dataset, architecture, method in product(fashion, results.architectures, [*mixes, augmix]):
         place, base = (Place(dataset, architecture, m.name) for m in (method, augmix))
+        where = results.where(dataset, architecture)
+        cells: list[Cell | str] = [results.cell(place, quantity) for quantity in (CLEAN_ERROR, MCE)]
         for quantity, what in ((CLEAN_ERROR, "clean error"), (MCE, "mCE")):
-            ours, theirs = (stated(results.cell(at, quantity)) for at in (place, base))
-            text.append(
-                f"On {_on(results, dataset, architecture)}, the {what} of {method.title} is {ours}, that of AugMix "
-                f"{theirs}{compared(results, place, base, quantity)}."
-            )
-            found_here = between(results, place, base, quantity)
-            judged += [found_here] if found_here is not None else []
-            if found_here is not None and found_here.significant and found_here.points < 0:
+            found = between(results, place, base, quantity) if place != base else None
+            cells.append(_cell(results, found))
+            if place != base:
+                ours, theirs = (stated(results.cell(at, quantity)) for at in (place, base))
+                text.append(
+                    f"On {where}, the {what} of {method.title} is {ours}, that of AugMix {theirs}"
+                    f"{compared(results, place, base, quantity)}."
+                )
+            judged += [found] if found is not None else []
+            if found is not None and found.significant and found.points < 0:
                 lower.append(f"the {what} of {method.title}")
-    found = (
-        f"AugMix is beaten, and the difference is significant, by {enumerated(lower)}"
-        if lower
-        else "no figure of FMix is shown to beat AugMix's"
-    )
-    text.insert(0, f"In these runs, {found}.")
+        rows.append(Row((dataset, architecture, method.name), where, method.title, cells))
+    beaten = "no figure of FMix is shown to beat AugMix's"
+    if lower:
+        beaten = f"AugMix is beaten, and the difference is significant, by {enumerated(lower)}"
+    text.insert(0, f"In these runs, {beaten}.")
     text += would_be_found(judged, "these figures")
     views = [dict(parts[method.name]["views"]) for method in mixes]
-    policies = [found["autoaugment"].get("policy", KNOWN_POLICIES[0]) for found in views if "autoaugment" in found]
+    policies = [of["autoaugment"].get("policy", KNOWN_POLICIES[0]) for of in views if "autoaugment" in of]
     given = [policy for policy in policies if policy not in KNOWN_POLICIES]
     if given:
         claim = (
@@ -278,7 +255,7 @@ def _fmix(results: Results) -> Answer | None:
     table = Table(
         "fmix",
         "FMix and AugMix on Fashion-MNIST (%; the last two columns in points)",
-        framed(["dataset", "architecture", "method"], [Column("", title, name) for name, title in heads.items()], rows),
+        framed(["dataset", "architecture", "method"], columns_of(heads), rows),
     )
     return Answer("Does FMix beat AugMix on Fashion-MNIST?", [*text, claim, limit], [table])
 
@@ -305,11 +282,9 @@ def _factorial(results: Results) -> Answer | None:
         for places in [{name: Place(dataset, architecture, method) for name, method in names.items()}]
     }
     pairs = [pair for found in asked.values() for pair in found.values()]
-    judged = {
-        quantity: contrasts(results, pairs, quantity, "contrasts of the factorial") for quantity in (MCE, CLEAN_ERROR)
-    }
+    judged = {quantity: contrasts(results, pairs, quantity) for quantity in (MCE, CLEAN_ERROR)}
     for dataset, architecture in product(results.datasets, results.architectures):
-        where = _on(results, dataset, architecture)
+        where = results.where(dataset, architecture)
         for (label, quantity), (views, row) in product(measures.items(), GRID.items()):
             cells = _of_row(results, dataset, architecture, quantity, [names.get(name) for name in row])
             grid.append(Row((dataset, architecture, label, views), f"{label}, {where}", views, cells))
@@ -322,7 +297,7 @@ def _factorial(results: Results) -> Answer | None:
         Table(
             "factorial",
             "Views × loss (%): mCE, then clean error",
-            framed(["dataset", "architecture", "measure", "views"], [Column("", t, n) for n, t in COSTS.items()], grid),
+            framed(["dataset", "architecture", "measure", "views"], columns_of(COSTS), grid),
             "row",
             notes=(
                 "A step of the last two columns costs about three of the first's. Crops under cross-entropy on all "
@@ -360,11 +335,10 @@ def _contrast(
     judged: Mapping[Quantity, Mapping[tuple[Place, Place], Compared]],
 ) -> Row:
     """One method minus another in each measure, and whether the difference is significant."""
-    titles = {method.name: method.title for method in results.methods}
-    cells: list[Cell | str] = [" − ".join(titles[place.method] for place in pair)]
+    cells: list[Cell | str] = [" − ".join(results.titles[place.method] for place in pair)]
     for found in judged.values():
         one = found.get(pair)
-        cells += [_cell(results, one), "–" if one is None else one.verdict.removeprefix("cannot tell: ")]
+        cells += [_cell(results, one), "–" if one is None else one.verdict.removeprefix(FEW)]
     return Row((*pair[0][:2], asks), where, sentence(asks), cells)
 
 

@@ -29,7 +29,6 @@ from reports.loaded import Results, load, majority, records
 from reports.names import architecture_title, headline_title
 from reports.quantities import Place
 from reports.questions import answers
-from reports.significance import overall_architecture
 from reports.words import count_word, enumerated, plural
 
 CHECKOUT = Path(__file__).parents[1]
@@ -43,11 +42,8 @@ COLUMNS = (
 END = "<!-- end of results -->"
 
 
-def record(results: Results, data: Path, folder: Path) -> None:
-    """Write the figures of record, in their measures' units, the answers, and what they were made with into `folder`.
-
-    `data` is the folder of all data.
-    """
+def record(results: Results, folder: Path) -> None:
+    """Write the figures of record in their measures' units, the answers, and what they were made with into `folder`."""
     figures = list(_figures(results))
     if not figures:
         raise UserError(f"{results.folder}: no run has finished, so that there is nothing to record")
@@ -58,13 +54,12 @@ def record(results: Results, data: Path, folder: Path) -> None:
     else:  # nor those of a former record
         (folder / ANSWERS).unlink(missing_ok=True)
     write_csv(folder / beside.FILE, beside.COLUMNS, beside.rows(results))
-    write_json(folder / MADE, _made(results, data))
+    write_json(folder / MADE, _made(results))
 
 
 def _figures(results: Results) -> Iterator[Sequence[Any]]:
     control = next(iter(control_names(results)), None)
-    titles = {method.name: method.title for method in results.methods}
-    architecture = overall_architecture(results)
+    architecture = results.overall_architecture
     for family, quantity in ((family, quantity) for family, quantity in results.judged if family.usual):
         for dataset, testset in family.members.items():
             cells = compared_cells(results, dataset, architecture, quantity)
@@ -81,16 +76,16 @@ def _figures(results: Results) -> Iterator[Sequence[Any]]:
                     *(results.dataset_title(dataset), architecture_title(architecture), headline_title(testset)),
                     *(quantity.measure.unit, quantity.measure.decimals, method.title, mean, deviation),
                     *(cell.finished, beside.text(told_apart and cell.apart is False)),
-                    *(titles[control] if found is not None and control else "", *ends),
+                    *(results.titles[control] if found is not None and control else "", *ends),
                     "" if low is None or found is None else "seeds and images" if found.over_images else "seeds",
                     beside.text(found and found.significant),
                 )
 
 
-def _made(results: Results, data: Path) -> dict[str, Any]:
+def _made(results: Results) -> dict[str, Any]:
     done = results.runs[results.runs["status"] == "done"]
     machines = [results.provenance(run).get("cpu") or run["platform"] for run in records(done)]
-    folders = {"data": str(data), "results": str(results.folder.parent)}
+    folders = {"data": str(results.data), "results": str(results.folder.parent)}
     jobs = durations.jobs(Experiment({**results.config, "folders": folders}))
     last = latest(results)
     return {
@@ -238,7 +233,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if args.folder is not None:
             results = load(args.folder, args.data)
-            record(results, args.data, RECORDS / results.config["experiment"])
+            record(results, RECORDS / results.config["experiment"])
         names = write(PAGES, RECORDS)
         print(f"{' and '.join(map(str, PAGES))}: the figures of {', '.join(names) or 'none'}")
     except UserError as error:

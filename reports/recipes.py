@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from augmix.suite.io.configuration import merge
-from reports.loaded import Results, records
+from reports.loaded import Results, records, remembered
 from reports.names import parameters_of, spaced, value_in_print
 from reports.quantities import CLEAN_ERROR, MCE, MFP, Place
 from reports.words import setting_in_print
@@ -51,19 +51,12 @@ def recipe_of(loader: str, architecture: str, method: str) -> Recipe:
     return Recipe(settings, departures, unprinted)
 
 
+@remembered
 def differences(results: Results, place: Place, theirs: str, measure: str) -> str:
     """Everything in which a run of ours differs from a published one, each once; a dash where that is nothing.
 
     `theirs` is the published method, `measure` the published measure.
     """
-    key = ("recipe", place, theirs, measure)
-    if key not in results.memory:
-        results.memory[key] = "; ".join(_differences(results, place, theirs, measure)) or "–"
-    found: str = results.memory[key]
-    return found
-
-
-def _differences(results: Results, place: Place, theirs: str, measure: str) -> list[str]:
     recipe = recipe_of(results.datasets[place.dataset]["loader"], place.architecture, theirs)
     architectures, methods = ({e["name"]: e for e in results.config[key]} for key in ("architectures", "methods"))
     method = methods[place.method]
@@ -72,13 +65,14 @@ def _differences(results: Results, place: Place, theirs: str, measure: str) -> l
         training = merge(training, entry.get("training") or {})
     training = {**training, **_used(results, place)}
     given = parameters_of(method, results.config.get("method_packages") or [])
-    return [
+    said = [
         *_test_images(results, place.dataset, recipe, measure),
         *_training_images(results, place.dataset, recipe),
         *_training(training, recipe),
         *_parameters(given, recipe),
         *recipe.departures,
     ]
+    return "; ".join(said) or "–"
 
 
 def _used(results: Results, place: Place) -> dict[str, Any]:

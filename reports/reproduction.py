@@ -9,14 +9,13 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from reports.evidence import Compared, contrasts
-from reports.layout import Column, Row, Table, decimal, framed
+from reports.layout import Column, Row, Table, columns_of, decimal, framed
 from reports.literature import NETS, PAPER, PublishedFigure, ours_beside, places, published, their_name
-from reports.loaded import Results
-from reports.names import architecture_title
+from reports.loaded import Results, remembered
+from reports.names import sentence
 from reports.quantities import MCE, MEAN, Cell, Place
 from reports.recipes import differences
-from reports.significance import overall_architecture
-from reports.words import STEPWISE, count_word, enumerated, plural, sentence
+from reports.words import STEPWISE, count_word, enumerated, plural, signed_interval
 
 STATUSES = ("reproduced", "differs", "cannot tell", "not comparable", "not run")
 """The ends that a published figure can come to."""
@@ -53,17 +52,13 @@ class Ordered(NamedTuple):
         return "holds" if self.compared.points < 0 else "fails"
 
 
+@remembered
 def outcomes(results: Results) -> list[Outcome]:
     """Each published figure with what became of it, once for every data set of ours that it is about."""
-    if "outcomes" not in results.memory:
-        there: dict[tuple[str, str, str], list[Place]] = {}
-        for key, place in places(results):
-            there.setdefault(key, []).append(place)
-        results.memory["outcomes"] = [
-            _outcome(results, figure, place) for figure in published() for place in there.get(figure[:3], [None])
-        ]
-    found: list[Outcome] = results.memory["outcomes"]
-    return found
+    there: dict[tuple[str, str, str], list[Place]] = {}
+    for key, place in places(results):
+        there.setdefault(key, []).append(place)
+    return [_outcome(results, figure, place) for figure in published() for place in there.get(figure[:3], [None])]
 
 
 def prediction_interval(cell: Cell) -> tuple[float, float] | None:
@@ -157,24 +152,20 @@ def _figure_row(one: Outcome) -> dict[str, str | float | None]:
     }
 
 
+@remembered
 def orderings(results: Results, dataset: str) -> list[Ordered]:
     """The paper's orderings of our methods by mCE, beside those on a data set of ours, as one family after Holm."""
-    key = ("orderings", dataset)
-    if key not in results.memory:
-        known: dict[str, str] = {}
-        for method in results.methods:
-            if theirs := their_name(results, method):
-                known.setdefault(theirs, method.name)
-        architecture = overall_architecture(results)
-        pairs = [
-            (Place(dataset, architecture, known[better]), Place(dataset, architecture, known[worse]))
-            for better, worse in _published_orderings(results, dataset)
-            if better in known and worse in known
-        ]
-        found = contrasts(results, pairs, MCE, "orderings of the paper")
-        results.memory[key] = [Ordered(*pair, compared) for pair, compared in found.items()]
-    made: list[Ordered] = results.memory[key]
-    return made
+    known: dict[str, str] = {}
+    for method in results.methods:
+        if theirs := their_name(results, method):
+            known.setdefault(theirs, method.name)
+    pairs = [
+        (results.overall_place(dataset, known[better]), results.overall_place(dataset, known[worse]))
+        for better, worse in _published_orderings(results, dataset)
+        if better in known and worse in known
+    ]
+    found = contrasts(results, pairs, MCE)
+    return [Ordered(*pair, compared) for pair, compared in found.items()]
 
 
 def _published_orderings(results: Results, dataset: str) -> Iterator[Ordering]:
@@ -202,21 +193,17 @@ def _sign(row: Mapping[str, float], one: str, other: str) -> int:
 
 def orderings_table(results: Results) -> Table:
     """Each ordering of the paper beside our difference; written, and its count is in the abstract."""
-    titles = {method.name: method.title for method in results.methods}
     rows = []
     for dataset in results.datasets:
         for one in orderings(results, dataset):
-            pair, found = (titles[place.method] for place in (one.better, one.worse)), one.compared
-            where = f"{results.dataset_title(dataset)}, {architecture_title(one.better.architecture)}"
-            interval = "–"
-            if found.interval is not None:
-                interval = " to ".join(decimal(bound, found.points, found.measure.decimals) for bound in found.interval)
+            pair, found = (results.titles[place.method] for place in (one.better, one.worse)), one.compared
+            where = results.where(dataset, one.better.architecture)
             points = decimal(found.points, found.points, found.measure.decimals)
             key = (*one.better, one.worse.method)
-            rows.append(Row(key, where, " before ".join(pair), [points, interval, one.verdict]))
+            rows.append(Row(key, where, " before ".join(pair), [points, signed_interval(found), one.verdict]))
     heads = {"difference": "Points of mCE", "interval": "95\u00a0% interval", "verdict": "Here"}
     keys = ["dataset", "architecture", "better", "worse"]
-    cells = framed(keys, [Column("", title, name) for name, title in heads.items()], rows)
+    cells = framed(keys, columns_of(heads), rows)
     notes = (f"Those on a data set are a family; one holds or fails where its interval excludes zero. {STEPWISE}",)
     return Table("orderings", "The paper's orderings of methods by mCE, and ours", cells, notes=notes)
 

@@ -10,8 +10,8 @@ from augmix.suite.io.files import read_array
 from augmix.suite.testsets.base import TestSet
 from augmix.suite.testsets.gallery import Strip, draw_sheet, sheet_height
 from reports.loaded import Results
+from reports.names import sentence
 from reports.style import COLUMN, WIDTH, Drawing, saved
-from reports.words import sentence
 
 FRAMES = 5
 VIEWS = 8
@@ -20,19 +20,15 @@ SMALL = 64
 """Pixels: five strips of images up to this side fit side by side, and three of larger ones."""
 
 
-def draw_samples(results: Results, data: Path, folder: Path) -> dict[str, list[Drawing]]:
+def draw_samples(results: Results, folder: Path, dataset: str) -> Iterator[Drawing]:
     """Draw the sheets whose images are there: views by AugMix, then one sheet a test set."""
-    return {dataset: list(_of_dataset(results, data, folder, dataset)) for dataset in results.datasets}
-
-
-def _of_dataset(results: Results, data: Path, folder: Path, dataset: str) -> Iterator[Drawing]:
     title = sentence(results.dataset_title(dataset))
-    path = data / dataset / "test_images.npy"
-    if not path.is_file():
+    data = results.data / dataset
+    if not (data / "test_images.npy").is_file():
         return
-    images = read_images(path.parent, "test")
+    images = read_images(data, "test")
     name = f"views_{dataset}"
-    views = augmix_views(images[np.array(_distinct(data / dataset, len(images)))])
+    views = augmix_views(images[np.array(_distinct(data, len(images)))])
     _sheet(folder, name, [("", row) for row in views], 1, COLUMN)
     yield Drawing(
         "views", name, f"{title}: test images (left) and {VIEWS} views of each by AugMix with its default parameters."

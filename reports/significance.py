@@ -8,11 +8,10 @@ from reports.evidence import Compared, Evidence, control_names, evidence, reason
 from reports.layout import CONFIDENCE, decimal
 from reports.loaded import Results
 from reports.names import headline_phrase
-from reports.quantities import CLEAN_ERROR, MCE, MEAN, Quantity
+from reports.quantities import CLEAN_ERROR, MCE, Quantity
 from reports.statistics import detectable_difference
 from reports.words import STEPWISE, count_word, enumerated
 
-POWER = 0.8
 WHOLE = 100
 """Points: no error is greater."""
 DEFINED = (
@@ -26,17 +25,12 @@ PREDICTED = (
 )
 
 
-def overall_architecture(results: Results) -> str:
-    """The only architecture, or the mean over them all."""
-    return results.architectures[0] if len(results.architectures) == 1 else MEAN
-
-
 def headline_evidence(results: Results) -> Iterator[tuple[str, str, Quantity, Evidence]]:
     """Data set, phrase and quantity of each headline, with what is known of it over all architectures."""
     for dataset in results.datasets:
         for family, quantity in results.judged:
             testset = family.members.get(dataset)
-            found = evidence(results, dataset, overall_architecture(results), quantity)
+            found = evidence(results, dataset, results.overall_architecture, quantity)
             if testset is not None and found is not None:
                 yield dataset, headline_phrase(testset), quantity, found
 
@@ -44,8 +38,7 @@ def headline_evidence(results: Results) -> Iterator[tuple[str, str, Quantity, Ev
 def statistics_in_words(results: Results) -> list[str]:
     """The sentences that define what the report calls significant."""
     said = [DEFINED.format(confidence=CONFIDENCE)]
-    titles = {method.name: method.title for method in results.methods}
-    controls = [titles[name] for name in control_names(results)]
+    controls = [results.titles[name] for name in control_names(results)]
     if len(results.methods) > 1:
         said.append("We call a difference significant where its interval excludes zero.")
     if len(results.methods) > 2 and controls:
@@ -77,7 +70,7 @@ def would_be_found(compared: Iterable[Compared], figure: str) -> list[str]:
     least = [
         difference * one.measure.scale
         for one in compared
-        if not one.significant and (difference := detectable_difference(one.difference, POWER)) is not None
+        if not one.significant and (difference := detectable_difference(one.difference)) is not None
     ]
     if not least:
         return []
@@ -113,7 +106,6 @@ def detectable(results: Results) -> list[str]:
     if len(results.methods) < 2:
         return []
     said = []
-    titles = {method.name: method.title for method in results.methods}
     for dataset in results.datasets:
         on = f" on {results.dataset_title(dataset)}" if len(results.datasets) > 1 else ""
         found = [
@@ -125,7 +117,7 @@ def detectable(results: Results) -> list[str]:
         ]
         amounts, unseen = [], []
         for pair, phrase, farthest in found:
-            least = detectable_difference(pair.difference, POWER)
+            least = detectable_difference(pair.difference)
             if least is not None and least > farthest:
                 unseen.append(phrase)
             elif least is not None:
@@ -134,7 +126,7 @@ def detectable(results: Results) -> list[str]:
         if amounts or unseen:
             counts = sorted({count for pair, _, _ in found for count in pair.difference.n_seeds})
             seeds = f"{enumerated([count_word(count) for count in counts])} seed{'' if counts == [1] else 's'} a method"
-            between = f"between {titles[found[0][0].difference.reference]} and another method"
+            between = f"between {results.titles[found[0][0].difference.reference]} and another method"
             same = "" if all(pair.over_images for pair, _, _ in found) else " on the same test images"
         if amounts:
             said.append(
@@ -164,7 +156,7 @@ def _widest(results: Results, known: Evidence) -> Compared | None:
 
 def _farthest(known: Evidence, reference: str) -> float:
     """The greatest difference from a method that there can be: from its figure to the end of the scale."""
-    figure = float(known.sample.figures[known.sample.index(reference)])
+    figure = float(known.sample.figures[known.sample.methods.index(reference)])
     return max(figure, known.measure.largest - figure)
 
 

@@ -6,10 +6,9 @@ from typing import NamedTuple
 from reports.evidence import compared_cells, contrasts
 from reports.layout import Answer, Column, Row, Table, framed
 from reports.loaded import Results
-from reports.names import architecture_title
 from reports.quantities import CLEAN_ERROR, MCE, Place
 from reports.reproduction import VERDICTS, Ordered, ended
-from reports.significance import overall_architecture, would_be_found
+from reports.significance import would_be_found
 from reports.words import plural, predicate
 
 
@@ -41,15 +40,15 @@ def since(results: Results) -> Answer | None:
     claims = {claim.method: claim for claim in CLAIMS}
     if augmix is None or not claims.keys() & {method.name for method in others}:
         return None
-    architecture, asked = overall_architecture(results), len(results.config["seeds"])
+    architecture, asked = results.overall_architecture, len(results.config["seeds"])
     rows, text = [], []
     for dataset in results.datasets:
         reference = Place(dataset, architecture, augmix.name)
         pairs = [(reference._replace(method=method.name), reference) for method in others]
-        compared = contrasts(results, pairs, MCE, "methods since AugMix")
+        compared = contrasts(results, pairs, MCE)
         figures = [compared_cells(results, dataset, architecture, one) for one in (CLEAN_ERROR, MCE)]
         cells_of = {method.name: cells for method, *cells in zip(results.methods, *figures, strict=True)}
-        where = f"{results.dataset_title(dataset)}, {architecture_title(architecture)}"
+        where = results.where(dataset, architecture)
         verdicts: Counter[str] = Counter()
         for method in (augmix, *others):
             place, claim = reference._replace(method=method.name), claims.get(method.name)

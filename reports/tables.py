@@ -4,22 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 
-from augmix.suite.evaluate.measures import MEASURES, Measure, measures_of
+from augmix.suite.evaluate.measures import Measure
 from augmix.suite.testsets.base import TestSet
 from reports.calibration import calibration_table, secondary
 from reports.compute import compute_seconds, kind_of_compute, time_in_print
 from reports.differences import differences_table
 from reports.evidence import compared_cells
-from reports.layout import Column, Row, Table, blocks, flattened, framed, method_columns, signed
+from reports.layout import Column, Row, Table, blocks, columns_of, flattened, framed, method_columns, signed
 from reports.literature import comparisons, normalised
 from reports.loaded import Family, Results, records
-from reports.names import architecture_title, headline_title, shift_title
-from reports.quantities import MCE, MEAN, POOLED, Cell, Place, Quantity, summarise
+from reports.names import architecture_title, headline_title, sentence, shift_title
+from reports.quantities import MCE, MEAN, POOLED, Cell, Place, Quantity, measure_of, summarise
 from reports.questions import question_tables
 from reports.recipes import recipe_of
 from reports.reproduction import orderings_table, verdict_table
 from reports.tuning import sweep_table
-from reports.words import enumerated, sentence
+from reports.words import enumerated
 
 LONGEST_RUN_LIST = 30
 HELD_OUT = "Held out"
@@ -69,7 +69,7 @@ def _headline_table(results: Results, family: Family, quantity: Quantity) -> Tab
     rows = [
         Row(
             (dataset, architecture),
-            testset.title_on(results.dataset_title(dataset)),
+            results.title_of(dataset, testset),
             architecture_title(architecture),
             compared_cells(results, dataset, architecture, quantity),
         )
@@ -90,7 +90,7 @@ def _spelt_out(testset: TestSet) -> str:
     if testset.entering:
         return f"{testset.mean_title} ({testset.mean}) on {testset.title}"
     images = f"{testset.adjective} images" if testset.adjective else testset.title
-    return f"{MEASURES[measures_of(testset)[0]].phrase} on {images}"
+    return f"{measure_of(testset).phrase} on {images}"
 
 
 def main_table(results: Results) -> Table:
@@ -103,7 +103,7 @@ def main_table(results: Results) -> Table:
     ]
     notes = tuple(dict.fromkeys(note for _, table in found for note in table.notes))
     said = enumerated([_spelt_out(family.first) for family, _ in found]) if found else "figures"
-    caption = f"{sentence(said)}; {_units([MEASURES[measures_of(family.first)[0]] for family, _ in found])}"
+    caption = f"{sentence(said)}; {_units([measure_of(family.first) for family, _ in found])}"
     keys = ["measure", "dataset", "architecture"]
     return Table("main", caption, framed(keys, method_columns(results), flattened(rows)), "row", notes=notes)
 
@@ -143,7 +143,7 @@ def _shift_columns(results: Results, family: Family) -> dict[Column, Quantity]:
             shifts.setdefault(shift, HELD_OUT if outside else headings.get(shift, ""))
     ordered = sorted(shifts.items(), key=lambda pair: pair[1] == HELD_OUT)
     return {
-        Column(group, shift_title(shift), shift): Quantity(family.name, shift, measures_of(first)[0])
+        Column(group, shift_title(shift), shift): Quantity(family.name, shift, measure_of(first).name)
         for shift, group in ordered
     }
 
@@ -158,7 +158,7 @@ def _mean_column(results: Results, family: Family) -> dict[Column, Quantity]:
 
 def _by_shift(results: Results, family: Family) -> Table:
     """The headline's measure on each shift; a test set with one shift and no mean over several needs no such table."""
-    first, measure = family.first, MEASURES[measures_of(family.first)[0]]
+    first, measure = family.first, measure_of(family.first)
     several = bool(first.entering) or any(len(testset.shifts) > 1 for testset in family.members.values())
     broken_down = several and not first.cells
     datasets = [d for d, testset in family.members.items() if results.shifts(d, testset)] if broken_down else []
@@ -207,7 +207,7 @@ def _by_source(results: Results, made: Family, given: Family) -> Table:
         for place in [Place(dataset, architecture, method.name)]
     ]
     caption = (
-        f"{MEASURES[measures_of(made.first)[0]].title} on {made.first.title} minus that of the same runs on "
+        f"{measure_of(made.first).title} on {made.first.title} minus that of the same runs on "
         f"{given.first.title}, in points: generated images against published ones"
     )
     cells = framed(["dataset", "architecture", "method"], columns, rows)
@@ -261,13 +261,12 @@ def _alexnet(results: Results) -> Table:
 
 
 def _published(results: Results) -> Table:
-    titles = {method.name: method.title for method in results.methods}
     found = list(comparisons(results))
     rows = [
         Row(
             (*place, figure.measure),
-            f"{results.dataset_title(place.dataset)}, {architecture_title(place.architecture)}",
-            f"{titles[place.method]}, {figure.measure}",
+            results.where(place.dataset, place.architecture),
+            f"{results.titles[place.method]}, {figure.measure}",
             [
                 ours,
                 f"{figure.value:.1f}",
@@ -279,7 +278,7 @@ def _published(results: Results) -> Table:
         for place, figure, ours, differs in found
     ]
     heads = {"reproduced": "Ours", "published": "Published", "difference": "Difference", "source": "Published in"}
-    columns = [Column("", title, name) for name, title in {**heads, "differs": "Ours differs in"}.items()]
+    columns = columns_of({**heads, "differs": "Ours differs in"})
     cells = framed(["dataset", "architecture", "method", "measure"], columns, rows)
     notes = [UNCHECKED] if any("mFR" in row.label for row in rows) else []
     if unprinted := list(dict.fromkeys(text for c in found for text in recipe_of(*c.published[:3]).unprinted)):
@@ -288,12 +287,11 @@ def _published(results: Results) -> Table:
 
 
 def _runs(results: Results) -> Table:
-    titles = {method.name: method.title for method in results.all_methods}
     rows = [
         Row(
             (run["dataset"], run["arch"], run["method"], str(run["seed"])),
-            f"{results.dataset_title(run['dataset'])}, {architecture_title(run['arch'])}",
-            f"{titles.get(run['method'], run['method'])}, seed {run['seed']}",
+            results.where(run["dataset"], run["arch"]),
+            f"{results.titles.get(run['method'], run['method'])}, seed {run['seed']}",
             [
                 run["status"],
                 counted(run["epochs"]),
@@ -305,7 +303,9 @@ def _runs(results: Results) -> Table:
         for run, seconds in zip(records(results.runs), compute_seconds(results.runs), strict=True)
     ]
     names = ("status", "epochs", "parameters", "training", "message")
-    cells = framed(["dataset", "architecture", "method", "seed"], [Column("", n.title(), n) for n in names], rows)
+    cells = framed(
+        ["dataset", "architecture", "method", "seed"], columns_of({name: name.title() for name in names}), rows
+    )
     caption = f"Every run that was asked for, with the {kind_of_compute(results)} of its training"
     return Table("runs", caption, cells)
 

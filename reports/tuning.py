@@ -88,7 +88,7 @@ def sweep_table(results: Results) -> Table:
         for (value, method), *cells in zip(sweep.values, *columns_of, strict=True)
     ]
     columns = [
-        Column("", f"{results.dataset_title(dataset)}, {architecture_title(architecture)}", f"{dataset} {architecture}")
+        Column("", results.where(dataset, architecture), f"{dataset} {architecture}")
         for dataset, architecture in places
     ]
     return Table(

@@ -1,8 +1,8 @@
 """The results in sentences, none of which says more than the metrics do."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -11,12 +11,12 @@ from reports.files import STATUSES
 from reports.layout import CONFIDENCE, printed_mean
 from reports.literature import PAPER, comparisons
 from reports.loaded import Results, majority, records
-from reports.names import PrintedMethod, architecture_title, headline_phrase
-from reports.quantities import CALIBRATION, MEAN, POOLED_CALIBRATION, Cell, Place, Quantity
+from reports.names import PrintedMethod, architecture_title, headline_phrase, sentence
+from reports.quantities import CALIBRATION, POOLED_CALIBRATION, Cell, Quantity
 from reports.reproduction import counted
 from reports.significance import detectable
 from reports.tuning import Sweep, decided_by, sweeps_of
-from reports.words import compared, count_word, difference_in_words, enumerated, plural, sentence, stated
+from reports.words import compared, count_word, difference_in_words, enumerated, plural, stated
 
 MOST_DETAILS = 5
 """A warning names so many of the files or settings that differ."""
@@ -87,9 +87,10 @@ def judge(results: Results) -> Verdict:
         abstract += best[:1] + [sentences[0] for sentences in list(answers.values())[:2]]
     outcome = _outcome(results)
     warnings = [*outcome, *_kept(results), *_code_warnings(results)]
-    return Verdict(
-        [*abstract, *counted(results), *detectable(results), *outcome, *_seed_caveat(results)], findings, warnings
-    )
+    abstract += [*counted(results), *detectable(results), *outcome]
+    if len(results.config["seeds"]) == 1:
+        abstract.append("Every figure rests on one seed: other seeds may order the methods otherwise.")
+    return Verdict(abstract, findings, warnings)
 
 
 def _opening(results: Results) -> str:
@@ -121,20 +122,17 @@ class Headline(NamedTuple):
 
 def _headlines(results: Results, dataset: str) -> list[Headline]:
     """The figures that a data set's test sets are judged by: first the mCE, where there is one."""
-    found = [(quantity, family.members.get(dataset)) for family, quantity in results.judged]
-    title = results.dataset_title(dataset)
-    return [Headline(q, headline_phrase(t), f"on {t.title_on(title)}") for q, t in found if t is not None]
+    return [
+        Headline(quantity, headline_phrase(testset), f"on {results.title_of(dataset, testset)}")
+        for family, quantity in results.judged
+        if (testset := family.members.get(dataset)) is not None
+    ]
 
 
 def _cells(results: Results, dataset: str, quantity: Quantity) -> list[tuple[PrintedMethod, Cell]]:
     """Each method's figure on a data set, averaged over the architectures, where there is one."""
-    cells = [(m, results.cell(_overall(results, dataset, m.name), quantity)) for m in results.methods]
+    cells = [(m, results.cell(results.overall_place(dataset, m.name), quantity)) for m in results.methods]
     return [(method, cell) for method, cell in cells if cell.mean is not None]
-
-
-def _overall(results: Results, dataset: str, method: str) -> Place:
-    """The mean over the architectures, or the only one."""
-    return Place(dataset, results.architectures[0] if len(results.architectures) == 1 else MEAN, method)
 
 
 def _best(results: Results, dataset: str, headline: Headline) -> str | None:
@@ -156,7 +154,7 @@ def _best(results: Results, dataset: str, headline: Headline) -> str | None:
         second, other = cells[1]
         said = f"The {extreme} {what} is that of {best.title}, {stated(cell)}"
         said += f"; {second.title} follows with {stated(other)}"
-    architecture = _overall(results, dataset, best.name).architecture
+    architecture = results.overall_architecture
     known = evidence(results, dataset, architecture, headline.quantity)
     return f"{said}{'' if known is None else _doubt(known, [m for m, _ in cells[1:]])}."
 
@@ -181,7 +179,7 @@ def _answer(results: Results, dataset: str, question: Question) -> list[str]:
     if method is None or reference is None:
         return []
     sentences: list[str] = []
-    places = [_overall(results, dataset, m.name) for m in (method, reference)]
+    places = [results.overall_place(dataset, m.name) for m in (method, reference)]
     for headline in _headlines(results, dataset):
         ours, theirs = (results.cell(place, headline.quantity) for place in places)
         if ours.mean is None or theirs.mean is None:
@@ -201,7 +199,7 @@ def _sweeps(results: Results, dataset: str) -> list[str]:
     quantity = decided_by(results)
     what = "mCE" if results.chosen is None else "validation error"
     for sweep in sweeps_of(results):
-        cells = [(value, m, results.cell(_overall(results, dataset, m), quantity)) for value, m in sweep.values]
+        cells = [(value, m, results.cell(results.overall_place(dataset, m), quantity)) for value, m in sweep.values]
         finished = sorted((c for c in cells if c[2].mean is not None), key=lambda c: c[2].mean or 0.0)
         default = next((cell for _, method, cell in finished if method == sweep.default), None)
         if len(finished) > 1:
@@ -220,7 +218,7 @@ def _confirmation(results: Results, dataset: str, sweep: Sweep, quantity: Quanti
     """A sentence on the lowest of several values, which is low by chance, too."""
     assert sweep.default is not None
     methods = [method for _, method in sweep.values]
-    architecture = _overall(results, dataset, sweep.default).architecture
+    architecture = results.overall_architecture
     found = confirmed(results, dataset, architecture, quantity, methods, sweep.default)
     if found is None:
         return "; the lowest of several is low by chance, too, so this says nothing against the default"
@@ -244,7 +242,7 @@ def _calibration(results: Results, dataset: str) -> list[str]:
         return []
     pooled = quantity == POOLED_CALIBRATION
     over = "pooled over all corrupted images" if pooled else f"averaged over the cells of -{quantity.testset}"
-    ours, theirs = (_overall(results, dataset, found.name) for found in (method, reference))
+    ours, theirs = (results.overall_place(dataset, found.name) for found in (method, reference))
     return [
         f"The {quantity.measure.phrase}, {over}, is {stated(cells[method.name])} with {method.title} "
         f"and {stated(cells[reference.name])} with {reference.title}{compared(results, ours, theirs, quantity)}."
@@ -268,24 +266,16 @@ def _against_paper(results: Results, dataset: str) -> list[str]:
 def _outcome(results: Results) -> list[str]:
     """The runs that did not finish, and those that were not evaluated after a choice."""
     said = []
-    titles = {method.name: method.title for method in results.all_methods}
     verbs = zip(STATUSES[1:], ("diverged", "failed", "did not finish"), strict=True)
     found = {verb: list(results.runs.loc[results.runs["status"] == status, "method"]) for status, verb in verbs}
     found["had no evaluation on test images"] = [run["method"] for run in results.untested]
     for verb, methods in found.items():
         if methods:
-            names = majority(titles[name] for name in methods)
+            names = majority(results.titles[name] for name in methods)
             whose = "its" if len(methods) == 1 else "their"
             count = sentence(plural(len(methods), "run"))
             said.append(f"{count} {verb} ({enumerated(names)}); {whose} cells are marked.")
     return said
-
-
-def _seed_caveat(results: Results) -> list[str]:
-    asked = len(results.config["seeds"])
-    if asked == 1:
-        return ["Every figure rests on one seed: other seeds may order the methods otherwise."]
-    return []
 
 
 def _kept(results: Results) -> list[str]:
@@ -309,18 +299,18 @@ def _kept(results: Results) -> list[str]:
 def _code_warnings(results: Results) -> list[str]:
     """Faults that make runs hard to compare or to repeat."""
     done = results.runs[results.runs["status"] == "done"]
-    titles = {method.name: method.title for method in results.all_methods}
     warnings = []
     # Methods and architectures differ in their own files by nature.
     for (architecture, method), runs in done.groupby(["arch", "method"], sort=False):
         if len(majority(runs["code"])) > 1:
-            whose = f"{titles[str(method)]} with {architecture_title(str(architecture))}"
+            whose = f"{results.titles[str(method)]} with {architecture_title(str(architecture))}"
             warnings.append(f"The runs of {whose} come from different versions of the code: {_tally(runs['code'])}.")
     if len(majority(done["torch"])) > 1:
         warnings.append(f"The runs come from different versions of torch: {_tally(done['torch'])}.")
     warnings = [f"{warning} Train them anew before comparing." for warning in warnings]
     for dataset, runs in done.groupby("dataset", sort=False):
-        digests = {digest for run in records(runs) for digest in _data_digests(results, run)}
+        noted = [results.provenance(run).get("data_sha256") or {} for run in records(runs)]
+        digests = {digests["train_images"] for digests in noted if "train_images" in digests}
         if len(digests) > 1:
             title = results.dataset_title(str(dataset))
             warnings.append(f"The runs on {title} were trained on different images. Train them anew before comparing.")
@@ -332,12 +322,6 @@ def _code_warnings(results: Results) -> list[str]:
             "so the commit alone does not give the code."
         )
     return warnings
-
-
-def _data_digests(results: Results, run: Mapping[str, Any]) -> list[str]:
-    """The sha256 of the images that a run was trained on, where it noted one."""
-    noted = results.provenance(run).get("data_sha256") or {}
-    return [str(noted["train_images"])] if "train_images" in noted else []
 
 
 def _tally(column: pd.Series) -> str:

@@ -10,6 +10,8 @@ from reports.loaded import Results
 from reports.quantities import Cell, Place, Quantity
 
 STEPWISE = "After Holm, an interval is as wide as the step that decides on its difference asks for."
+FEW = "cannot tell: "
+"""The beginning of a verdict on too few seeds, which are named behind it."""
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 
 
@@ -21,11 +23,6 @@ def count_word(count: int) -> str:
 def plural(count: int, noun: str) -> str:
     """`two runs`."""
     return f"{count_word(count)} {noun}" + ("" if count == 1 else "s")
-
-
-def sentence(text: str) -> str:
-    """With a capital."""
-    return text[:1].upper() + text[1:]
 
 
 def enumerated(names: Sequence[str]) -> str:
@@ -42,20 +39,16 @@ def averaged_over(results: Results) -> list[str]:
 def setting_in_print(value: Any) -> str:
     """The value of a recipe's setting: `1.5·10⁻⁶`, `yes`, `30, 60 and 80`."""
     if isinstance(value, float):
-        factor, power, exponent = f"{value:g}".partition("e")
-        if not power:
+        factor, _, exponent = f"{value:g}".partition("e")
+        if not exponent:
             return factor
-        return f"{factor}·10{exponent_of(exponent)}".removeprefix("1·")
+        raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        return f"{factor}·10{raised}".removeprefix("1·")
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
         return enumerated([str(item) for item in value]) if value else "none"
     return str(value)
-
-
-def exponent_of(text: str) -> str:
-    """`-06` as ⁻⁶."""
-    return str(int(text)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def stated(cell: Cell) -> str:
@@ -80,6 +73,13 @@ def bounds(interval: tuple[float, float], beside: float, measure: Measure) -> st
     return f"{low} to {high}" if interval[0] >= 0 else f"{high} to {low}"
 
 
+def signed_interval(compared: Compared) -> str:
+    """The interval of a difference with its signs: `−6.0 to −2.2`; a dash where there is none."""
+    if compared.interval is None:
+        return "–"
+    return " to ".join(decimal(bound, compared.points, compared.measure.decimals) for bound in compared.interval)
+
+
 def interval_of(compared: Compared) -> str:
     """The interval of a difference and what it is over: `95 % interval 0.4 to 4.2`; empty where there is none."""
     measure, points = compared.measure, compared.points
@@ -93,10 +93,8 @@ def interval_of(compared: Compared) -> str:
 
 def significance(compared: Compared) -> str:
     """Whether a difference is significant, as the end of a sentence about it."""
-    if compared.verdict == "cannot tell: one seed":
-        return "which one seed cannot tell from chance"
-    if compared.verdict == "cannot tell: two seeds":
-        return "which two seeds cannot tell from chance"
+    if compared.verdict.startswith(FEW):
+        return f"which {compared.verdict.removeprefix(FEW)} cannot tell from chance"
     among = ""
     if compared.difference.adjustment == "Holm" and compared.difference.family_size > 1:
         among = f" among {count_word(compared.difference.family_size)} contrasts"

@@ -92,3 +92,10 @@ def test_every_method_has_a_small_picture() -> None:
     pictures = {path.stem: path.stat().st_size for path in cards.CARDS.glob("*.jpg")}
     assert set(pictures) == set(cards.NAMES) - set(views.UNDRAWN)
     assert sum(pictures.values()) < 1_500_000
+
+
+def test_figures_on_a_part_of_a_data_set_do_not_stand_among_those_on_all_of_it() -> None:
+    for name in ("standard", "augmix", "fmix"):
+        for rows in cards.recorded(name).values():
+            assert not {"fashion", "fashion_mnist"} <= {row["experiment"] for row in rows}
+        assert sum("On Fashion-MNIST, SmallNet, thin (" in line for line in cards.card(name).splitlines()) == 2

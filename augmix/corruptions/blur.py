@@ -10,11 +10,6 @@ from augmix.corruptions import filters
 from augmix.corruptions.noise import draw, uniforms
 
 
-def to_uint8(values: np.ndarray) -> np.ndarray:
-    """Clip floats in [0, 1] and truncate them to uint8 (the published sets do not round)."""
-    return (np.clip(values, 0, 1) * 255).astype(np.uint8)
-
-
 @lru_cache(64)
 def _disk(radius: float, sigma: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the weights, rows and columns of a smoothed disk."""
@@ -119,4 +114,5 @@ def zoom_blur(images: np.ndarray, keys: np.ndarray, parameters: tuple[float, int
 
 def gaussian_blur(images: np.ndarray, keys: np.ndarray, sigma: float) -> np.ndarray:
     """Blur with a Gaussian of standard deviation `sigma`."""
-    return to_uint8(filters.gaussian_blur(images / 255, sigma))
+    blurred = np.clip(filters.gaussian_blur(images / 255, sigma), 0, 1)
+    return (blurred * 255).astype(np.uint8)  # truncated: the published sets do not round

@@ -7,14 +7,14 @@ from augmix.models._initialisation import initialise
 
 
 class AllConv(nn.Module):
-    """Nine convolutions with batch norm and GELU, max-pooling and dropout in between, for 32×32 images.
+    """Nine convolutions of 96 and 192 channels with batch norm and GELU, max-pooling and dropout in between.
 
     The 1×1 convolutions are padded: the maps grow from 6×6 to 10×10, and the average is over the first 8×8 of them.
     """
 
-    def __init__(self, num_classes: int, channels: int = 96) -> None:
+    def __init__(self, num_classes: int) -> None:
         super().__init__()
-        wide = 2 * channels
+        channels, wide = 96, 192
         self.features = nn.Sequential(
             *_layer(3, channels, 3, 1),
             *_layer(channels, channels, 3, 1),
@@ -51,5 +51,5 @@ def _layer(channels_in: int, channels: int, size: int, padding: int) -> list[nn.
 
 
 def build(num_classes: int) -> nn.Module:
-    """The net of 96 and 192 channels."""
+    """The net for 32×32 images."""
     return AllConv(num_classes)

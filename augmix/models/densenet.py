@@ -6,28 +6,30 @@ from torch import Tensor, nn
 
 from augmix.models._initialisation import initialise
 
+GROWTH = 12
+
 
 class Layer(nn.Module):
-    """Adds `growth` channels to its input by a 3×3 convolution."""
+    """Adds twelve channels to its input by a 3×3 convolution."""
 
-    def __init__(self, channels_in: int, growth: int) -> None:
+    def __init__(self, channels_in: int) -> None:
         super().__init__()
         self.bn1 = nn.BatchNorm2d(channels_in)
-        self.conv1 = nn.Conv2d(channels_in, growth, 3, 1, 1, bias=False)
+        self.conv1 = nn.Conv2d(channels_in, GROWTH, 3, 1, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat((x, self.conv1(F.relu(self.bn1(x)))), 1)
 
 
 class Bottleneck(nn.Module):
-    """Adds `growth` channels to its input by a 1×1 convolution to four times as many and a 3×3 one."""
+    """Adds twelve channels to its input by a 1×1 convolution to four times as many and a 3×3 one."""
 
-    def __init__(self, channels_in: int, growth: int) -> None:
+    def __init__(self, channels_in: int) -> None:
         super().__init__()
         self.bn1 = nn.BatchNorm2d(channels_in)
-        self.conv1 = nn.Conv2d(channels_in, 4 * growth, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(4 * growth)
-        self.conv2 = nn.Conv2d(4 * growth, growth, 3, 1, 1, bias=False)
+        self.conv1 = nn.Conv2d(channels_in, 4 * GROWTH, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(4 * GROWTH)
+        self.conv2 = nn.Conv2d(4 * GROWTH, GROWTH, 3, 1, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.conv1(F.relu(self.bn1(x)))
@@ -50,16 +52,16 @@ class DenseNet(nn.Module):
     """Three dense blocks of `layers` layers; transitions keep the share `compression` of the channels."""
 
     def __init__(
-        self, num_classes: int, layer: type[Layer] | type[Bottleneck], layers: int, compression: float, growth: int = 12
+        self, num_classes: int, layer: type[Layer] | type[Bottleneck], layers: int, compression: float
     ) -> None:
         super().__init__()
         # The modules have the names of the widely used public code: its checkpoints load.
-        channels = 2 * growth
+        channels = 2 * GROWTH
         self.conv1 = nn.Conv2d(3, channels, 3, 1, 1, bias=False)
         for block in (1, 2, 3):
-            dense = nn.Sequential(*(layer(channels + i * growth, growth) for i in range(layers)))
+            dense = nn.Sequential(*(layer(channels + i * GROWTH) for i in range(layers)))
             self.add_module(f"dense{block}", dense)
-            channels += layers * growth
+            channels += layers * GROWTH
             if block < 3:
                 kept = int(channels * compression)
                 self.add_module(f"trans{block}", Transition(channels, kept))

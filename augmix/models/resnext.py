@@ -7,14 +7,14 @@ from augmix.models._initialisation import initialise
 
 
 class Block(nn.Module):
-    """A residual bottleneck whose 3×3 convolution is in `cardinality` groups; its output has four times `planes`."""
+    """A residual bottleneck whose 3×3 convolution is in four groups; its output has twice as many channels."""
 
-    def __init__(self, channels_in: int, planes: int, stride: int, cardinality: int, base_width: int) -> None:
+    def __init__(self, channels_in: int, width: int, stride: int) -> None:
         super().__init__()
-        width, channels = planes * base_width // 64 * cardinality, 4 * planes
+        channels = 2 * width
         self.conv_reduce = nn.Conv2d(channels_in, width, 1, bias=False)
         self.bn_reduce = nn.BatchNorm2d(width)
-        self.conv_conv = nn.Conv2d(width, width, 3, stride, 1, groups=cardinality, bias=False)
+        self.conv_conv = nn.Conv2d(width, width, 3, stride, 1, groups=4, bias=False)
         self.bn = nn.BatchNorm2d(width)
         self.conv_expand = nn.Conv2d(width, channels, 1, bias=False)
         self.bn_expand = nn.BatchNorm2d(channels)
@@ -31,19 +31,18 @@ class Block(nn.Module):
 
 
 class ResNeXt(nn.Module):
-    """Three stages of `blocks` blocks with 256, 512 and 1024 channels: 9 × `blocks` + 2 layers."""
+    """Three stages of three blocks with 256, 512 and 1024 channels."""
 
-    def __init__(self, num_classes: int, blocks: int = 3, cardinality: int = 4, base_width: int = 32) -> None:
+    def __init__(self, num_classes: int) -> None:
         super().__init__()
         # The modules have the names of the widely used public code: its checkpoints load.
         self.conv_1_3x3 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
         self.bn_1 = nn.BatchNorm2d(64)
         channels = 64
-        for stage, planes in enumerate((64, 128, 256), 1):
-            stride = 1 if stage == 1 else 2
-            first = Block(channels, planes, stride, cardinality, base_width)
-            channels = 4 * planes
-            others = (Block(channels, planes, 1, cardinality, base_width) for _ in range(blocks - 1))
+        for stage, width in enumerate((128, 256, 512), 1):
+            first = Block(channels, width, 1 if stage == 1 else 2)
+            channels = 2 * width
+            others = (Block(channels, width, 1) for _ in range(2))
             self.add_module(f"stage_{stage}", nn.Sequential(first, *others))
         self.classifier = nn.Linear(channels, num_classes)
         initialise(self)

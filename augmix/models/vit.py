@@ -9,20 +9,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-PATCH = 4
+PATCH, WIDTH = 4, 96
 
 
 class Block(nn.Module):
     """Self-attention, then a two-layer perceptron, each after a layer norm and around a shortcut."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, hidden: int, bias: bool = True) -> None:
         super().__init__()
         self.heads = heads
         self.norm1 = nn.LayerNorm(width)
-        self.attention_in = nn.Linear(width, 3 * width)
-        self.attention_out = nn.Linear(width, width)
+        self.attention_in = nn.Linear(width, 3 * width, bias)
+        self.attention_out = nn.Linear(width, width, bias)
         self.norm2 = nn.LayerNorm(width)
-        self.perceptron = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.perceptron = nn.Sequential(nn.Linear(width, hidden, bias), nn.GELU(), nn.Linear(hidden, width, bias))
 
     def forward(self, x: Tensor) -> Tensor:
         batch, tokens, width = x.shape
@@ -34,14 +34,14 @@ class Block(nn.Module):
 
 
 class VisionTransformer(nn.Module):
-    """`depth` blocks over the patches' embeddings of `width` numbers, which `heads` divides."""
+    """Three blocks over the patches' embeddings."""
 
-    def __init__(self, num_classes: int, width: int = 96, depth: int = 3, heads: int = 3) -> None:
+    def __init__(self, num_classes: int) -> None:
         super().__init__()
-        self.embedding = nn.Conv2d(3, width, PATCH, PATCH)
-        self.blocks = nn.Sequential(*(Block(width, heads) for _ in range(depth)))
-        self.norm = nn.LayerNorm(width)
-        self.classifier = nn.Linear(width, num_classes)
+        self.embedding = nn.Conv2d(3, WIDTH, PATCH, PATCH)
+        self.blocks = nn.Sequential(*(Block(WIDTH, heads=3, hidden=2 * WIDTH) for _ in range(3)))
+        self.norm = nn.LayerNorm(WIDTH)
+        self.classifier = nn.Linear(WIDTH, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[2] % PATCH or x.shape[3] % PATCH:  # the convolution would leave out the rest without a word

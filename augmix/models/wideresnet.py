@@ -28,16 +28,16 @@ class Block(nn.Module):
 
 
 class WideResNet(nn.Module):
-    """Three groups of `(depth - 4) / 6` blocks with 16·`widen`, 32·`widen` and 64·`widen` channels."""
+    """Three groups of six blocks with 32, 64 and 128 channels."""
 
-    def __init__(self, num_classes: int, depth: int = 40, widen: int = 2) -> None:
+    def __init__(self, num_classes: int) -> None:
         super().__init__()
         # The modules have the names of the widely used public code: its checkpoints load.
         self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
         channels_in = 16
-        for group, channels in enumerate((16 * widen, 32 * widen, 64 * widen), 1):
+        for group, channels in enumerate((32, 64, 128), 1):
             first = Block(channels_in, channels, 1 if group == 1 else 2)
-            others = (Block(channels, channels, 1) for _ in range((depth - 4) // 6 - 1))
+            others = (Block(channels, channels, 1) for _ in range(5))
             self.add_module(f"block{group}", nn.Sequential(OrderedDict(layer=nn.Sequential(first, *others))))
             channels_in = channels
         self.bn1 = nn.BatchNorm2d(channels_in)

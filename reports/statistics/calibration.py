@@ -1,12 +1,11 @@
 """The RMS calibration error that chance alone makes."""
 
 import numpy as np
-import numpy.typing as npt
 
 from augmix.metrics import BIN_SIZE
 
 
-def calibration_floor(confidence: npt.ArrayLike, correct: npt.ArrayLike, bin_size: int = BIN_SIZE) -> float:
+def calibration_floor(confidence: np.ndarray, correct: np.ndarray) -> float:
     """The RMS calibration error that a perfectly calibrated net with these confidences would have by chance.
 
     `confidence` is the predicted class's probability, `correct` whether it is the true class: (N,) or (N, copies)
@@ -16,22 +15,11 @@ def calibration_floor(confidence: npt.ArrayLike, correct: npt.ArrayLike, bin_siz
     accuracy is that of Bernoulli draws, and for each two copies of an image in it the product of their residuals,
     which are taken from the bin's mean lest miscalibration count as chance. The floor is the root of its mean over
     the bins: of the square that chance gives on average.
-    Raises ValueError when the shapes differ, nothing is in them, a confidence is not in [0, 1] or `bin_size` is below
-    one.
     """
     probability, right = np.asarray(confidence, np.float64), np.asarray(correct, np.float64)
-    if bin_size < 1:
-        raise ValueError(f"bin_size is {bin_size}; at least 1 is accepted")
-    if probability.shape != right.shape or not probability.size or not probability.ndim:
-        raise ValueError(
-            f"confidence has shape {probability.shape}, correct {right.shape}; two equal (images,) or (images, "
-            "copies) are accepted"
-        )
-    if not (probability.min() >= 0 and probability.max() <= 1):  # false of NaN too
-        raise ValueError("a confidence is not between 0 and 1")
     images, size = len(probability), probability.size
     order = np.argsort(probability, axis=None, kind="stable")
-    bins = np.minimum(np.arange(size) // bin_size, max(size // bin_size, 1) - 1)
+    bins = np.minimum(np.arange(size) // BIN_SIZE, max(size // BIN_SIZE, 1) - 1)
     sizes = np.bincount(bins)
     p, gaps = probability.ravel()[order], (probability - right).ravel()[order]
     residuals = gaps - (np.bincount(bins, gaps) / sizes)[bins]

@@ -4,23 +4,21 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import chdtri, ndtr
 
-from reports.statistics.chance import CONFIDENCE, LEVEL
+from reports.statistics.chance import LEVEL
 from reports.statistics.differences import Difference
 
+POWER = 0.8
 STEPS = 400
 """Quantiles of the chi distribution that stand for it."""
 
 
-def detectable_difference(difference: Difference, power: float = 0.8) -> float | None:
-    """The true difference that such an experiment calls significant with probability `power`, in the scores' unit.
+def detectable_difference(difference: Difference) -> float | None:
+    """The true difference that such an experiment calls significant with probability `POWER`, in the scores' unit.
 
     It rests on the difference's standard error and on the critical value of its family, not on its estimate (the
     power at the estimate would say no more than the p value): the noncentral t distribution is solved for its
     noncentrality. None where nothing is known of the spread over seeds.
-    Raises ValueError for a `power` that is not above 1 − confidence and below 1.
     """
-    if not LEVEL < power < 1:
-        raise ValueError(f"power is {power}; a number above {1 - CONFIDENCE:g} and below 1 is accepted")
     if difference.chance is None:
         return None
     chance = difference.chance
@@ -30,7 +28,7 @@ def detectable_difference(difference: Difference, power: float = 0.8) -> float |
     border = critical * np.sqrt(chdtri(chance.degrees, upper) / chance.degrees)
 
     def missing(shift: float) -> float:
-        return float(np.mean(ndtr(shift - border) + ndtr(-shift - border))) - power
+        return float(np.mean(ndtr(shift - border) + ndtr(-shift - border))) - POWER
 
     high = critical + 1
     while missing(high) < 0:

@@ -3,17 +3,15 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-Scores = Mapping[str, Mapping[int, npt.ArrayLike | None]]
-"""method -> seed -> one score per base image, (N,); None for a run that did not finish."""
-
-Run = TypeVar("Run")
+Scores = Mapping[str, Mapping[int, npt.ArrayLike]]
+"""method -> seed -> one score per base image, (N,)."""
 
 DRAWS = 10_000
 """Bootstrap samples."""
@@ -47,36 +45,17 @@ class Sample:
     def means(cls, scores: Scores, largest: float = 1.0) -> "Sample":
         """Figures that are means over base images: of wrongness, of wrongness over 75 copies, of flips.
 
-        `scores` has a (N,) array of bools, integers or floats per method and seed; runs that are None are left out.
-        Raises ValueError when there is no method, a method has no run, runs were evaluated on different numbers of
-        images, or a score is not finite.
+        `scores` has a (N,) array of bools, integers or floats per method and seed; N is two or more.
         """
-        runs: dict[str, dict[int, npt.ArrayLike]] = _finished(scores)
-        columns = [_column(values, name, seed) for name, of in runs.items() for seed, values in of.items()]
-        sizes = sorted({len(column) for column in columns})
-        if len(sizes) > 1:
-            raise ValueError(
-                f"runs were evaluated on different images: some on {sizes[0]}, some on {sizes[-1]}; "
-                "evaluate them on the same test set"
-            )
-        if sizes[0] < 2:
-            raise ValueError("scores of fewer than two images are given; at least two are needed")
+        columns = [np.asarray(of[seed], np.float64) for of in scores.values() for seed in sorted(of)]
         table = np.stack(columns, axis=1)
-        seeds = tuple(tuple(of) for of in runs.values())
-        return cls(tuple(runs), seeds, table.mean(0), sizes[0], float(largest), table)
+        return cls(tuple(scores), _seeds_of(scores), table.mean(0), len(table), largest, table)
 
     @classmethod
     def of_seeds(cls, figures: Mapping[str, Mapping[int, float]], images: int, largest: float) -> "Sample":
         """Figures of runs, method -> seed -> figure, whose scores of single images are not at hand."""
-        runs = _finished(figures)
-        values = np.array([float(value) for of in runs.values() for value in of.values()])
-        return cls(tuple(runs), tuple(tuple(of) for of in runs.values()), values, max(images, 2), float(largest))
-
-    def index(self, method: str) -> int:
-        """The method's place in `methods`; ValueError where it has none."""
-        if method not in self.methods:
-            raise ValueError(f"there is no method '{method}'; there are {', '.join(self.methods)}")
-        return self.methods.index(method)
+        values = np.array([of[seed] for of in figures.values() for seed in sorted(of)], np.float64)
+        return cls(tuple(figures), _seeds_of(figures), values, max(images, 2), largest)
 
     @cached_property
     def by_method(self) -> dict[str, dict[int, FloatArray]]:
@@ -161,27 +140,8 @@ class Sample:
         return min(max(2 * self.images * second**2 / (fourth - second**2), 1.0), most)
 
 
-def _finished(runs: Mapping[str, Mapping[int, Run | None]]) -> dict[str, dict[int, Run]]:
-    """The runs that are not None, seeds in ascending order."""
-    if not runs:
-        raise ValueError("there is no method; give at least one")
-    found = {name: {seed: run for seed in sorted(of) if (run := of[seed]) is not None} for name, of in runs.items()}
-    for name, of in found.items():
-        if not of:
-            raise ValueError(f"method '{name}' has no finished run; leave it out")
-    return found
-
-
-def _column(values: npt.ArrayLike, name: str, seed: int) -> FloatArray:
-    try:
-        column = np.asarray(values, np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(f"method '{name}', seed {seed}: the scores are no numbers") from None
-    if column.ndim != 1:
-        raise ValueError(f"method '{name}', seed {seed}: the scores have shape {column.shape}; (images,) is accepted")
-    if not np.isfinite(column).all():
-        raise ValueError(f"method '{name}', seed {seed}: a score is not finite; leave a diverged run out")
-    return column
+def _seeds_of(runs: Mapping[str, Mapping[int, Any]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(sorted(of)) for of in runs.values())
 
 
 def _resamples(images: int) -> Iterable[npt.NDArray[np.uint8]]:

@@ -21,7 +21,7 @@ def test_it_tells_places_apart(height: int, width: int) -> None:
 
 def test_every_patch_attends_to_every_other() -> None:
     torch.manual_seed(0)
-    block = vit.Block(12, 3)
+    block = vit.Block(12, heads=3, hidden=24)
     tokens = torch.randn(1, 5, 12, requires_grad=True)
     block(tokens)[0, 0].sum().backward()
     assert tokens.grad is not None

@@ -26,7 +26,7 @@ def test_a_reliability_diagram_has_the_accuracy_at_each_confidence(
     results = load(predicted.write(), predicted.data)
     [drawing] = draw_confidence(results, tmp_path, "digits")
     clean, corrupted, *severities = drawn[drawing.name].axes
-    names = results.testsets("digits")[1].shifts
+    names = results.testsets["digits"][1].shifts
     for ax, testset, shifts in ((clean, "clean", ("clean",)), (corrupted, "C", names)):
         confidence, right = [], []
         for seed in (0, 1):

@@ -15,7 +15,7 @@ from tests.reports.synthetic import NATURAL, Synthetic
 
 def document_of(synthetic: Synthetic) -> dict[str, Any]:
     results = load(synthetic.folder, synthetic.data)
-    made = document(results, synthetic.data, all_tables(results), {})
+    made = document(results, all_tables(results), {})
     return dict(json.loads(json.dumps(made)))
 
 

@@ -15,7 +15,7 @@ from matplotlib.transforms import Bbox
 
 from augmix.corruptions import CORRUPTIONS
 from reports import figures, samples, style
-from reports.figures import _method_legend, draw_all, panels_of, spread
+from reports.figures import _method_legend, draw_plots, panels_of, spread
 from reports.loaded import load
 from reports.quantities import Cell
 from reports.samples import augmix_views, draw_samples
@@ -38,7 +38,7 @@ def test_a_figure_is_a_png_a_pdf_and_an_svg_without_dates(synthetic: Synthetic, 
     synthetic.evaluated = ("clean",)
     synthetic.calibrated = False
     synthetic.write()
-    ((_, (training,)),) = draw_all(load(synthetic.folder, synthetic.data), tmp_path / "figures").items()
+    (training,) = draw_plots(load(synthetic.folder, synthetic.data), tmp_path / "figures", "digits")
     assert training.kind == "training"
     written = {path.name: path.read_bytes() for path in (tmp_path / "figures").iterdir()}
     assert set(written) == {f"{training.name}.{suffix}" for suffix in ("png", "pdf", "svg")}
@@ -50,12 +50,12 @@ def test_a_figure_is_a_png_a_pdf_and_an_svg_without_dates(synthetic: Synthetic, 
 def test_kinds_follow_what_was_evaluated(synthetic: Synthetic, tmp_path: Path, drawn: dict[str, Figure]) -> None:
     synthetic.architectures = ("allconv", "wideresnet")
     results = load(synthetic.write(), synthetic.data)
-    kinds = [drawing.kind for drawing in draw_all(results, tmp_path)["digits"]]
+    kinds = [drawing.kind for drawing in draw_plots(results, tmp_path, "digits")]
     assert kinds == ["corruptions", "severity", "perturbations", "calibration", "training"]
     assert len(set(drawn)) == len(kinds)
     synthetic.evaluated = ("clean", "P")
     results = load(synthetic.write(), synthetic.data)
-    kinds = [drawing.kind for drawing in draw_all(results, tmp_path)["digits"]]
+    kinds = [drawing.kind for drawing in draw_plots(results, tmp_path, "digits")]
     assert kinds == ["perturbations", "calibration", "training"]
 
 
@@ -63,7 +63,7 @@ def test_every_test_set_has_its_figures(synthetic: Synthetic, tmp_path: Path, dr
     """A second -C has its own; a test set with one shift has a bar of calibration and nothing to break down."""
     synthetic.testsets |= {"C_generated": synthetic.testsets["C"], "writers": NATURAL}
     results = load(synthetic.write(), synthetic.data)
-    drawings = {drawing.kind: drawing for drawing in draw_all(results, tmp_path)["digits"]}
+    drawings = {drawing.kind: drawing for drawing in draw_plots(results, tmp_path, "digits")}
     assert list(drawings) == [
         "corruptions", "severity", "perturbations", "corruptions_C_generated", "severity_C_generated", "calibration",
         "training",
@@ -75,7 +75,7 @@ def test_every_test_set_has_its_figures(synthetic: Synthetic, tmp_path: Path, dr
 
 def test_bars_are_as_high_as_the_errors(synthetic: Synthetic, tmp_path: Path, drawn: dict[str, Figure]) -> None:
     synthetic.seeds = (0,)
-    draw_all(load(synthetic.write(), synthetic.data), tmp_path)
+    list(draw_plots(load(synthetic.write(), synthetic.data), tmp_path, "digits"))
     shown = []
     for ax in drawn["corruptions_digits"].axes:
         shifts = [label.get_text().replace("\n", "_").lower() for label in ax.get_xticklabels()]
@@ -99,7 +99,7 @@ def test_small_test_errors_are_spread_out_and_none_at_all_has_a_place(
         rows = [line.split(",") for line in path.read_text().splitlines()]
         rows[-1][5] = "0.0"
         path.write_text("\n".join(map(",".join, rows)) + "\n")
-    draw_all(load(synthetic.folder, synthetic.data), tmp_path)
+    list(draw_plots(load(synthetic.folder, synthetic.data), tmp_path, "digits"))
     error = drawn["training_digits"].axes[1]
     assert (error.get_ylim()[0] == pytest.approx(0, abs=1e-9)) == errorless
     low, middle, high = error.transScale.transform([(1, y) for y in (10, 20, 40)])[:, 1]
@@ -113,7 +113,7 @@ def test_part_of_a_test_set_has_no_mean_bar_and_a_failed_method_is_named(
     synthetic.write()
     synthetic.metrics = [row for row in synthetic.metrics if row["shift"] in ("clean", "fog", "snow")]
     synthetic.rewrite_metrics()
-    draw_all(load(synthetic.folder, synthetic.data), tmp_path)
+    list(draw_plots(load(synthetic.folder, synthetic.data), tmp_path, "digits"))
     figure = drawn["corruptions_digits"]
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == ["snow", "fog"]
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -190,7 +190,7 @@ def test_samples_show_one_image_at_every_severity_and_the_first_and_last_frame(
 ) -> None:
     synthetic.write()
     synthetic.write_arrays(side=8)
-    kinds = [d.kind for d in draw_samples(load(synthetic.folder, synthetic.data), synthetic.data, tmp_path)["digits"]]
+    kinds = [d.kind for d in draw_samples(load(synthetic.folder, synthetic.data), tmp_path, "digits")]
     assert kinds == ["views", "corruption_sample", "perturbation_sample"]
     fog = np.load(synthetic.data / "digits-C" / "fog.npy")
     shown = next(ax for ax in drawn["corruption_sample_digits"].axes if ax.get_title("left") == "fog")
@@ -212,7 +212,7 @@ def test_samples_of_a_natural_test_set(synthetic: Synthetic, tmp_path: Path, dra
     (synthetic.data / "digits-writers").mkdir()
     np.save(synthetic.data / "digits-writers" / "test_images.npy", images)
     np.save(synthetic.data / "digits-writers" / "test_labels.npy", np.zeros(10, np.int64))
-    drawings = draw_samples(load(synthetic.folder, synthetic.data), synthetic.data, tmp_path)["digits"]
+    drawings = list(draw_samples(load(synthetic.folder, synthetic.data), tmp_path, "digits"))
     assert drawings[-1].caption == "Digits-writers: some of its images."
     [strip] = drawn[drawings[-1].name].axes
     shown = np.asarray(strip.images[0].get_array())
@@ -222,7 +222,7 @@ def test_samples_of_a_natural_test_set(synthetic: Synthetic, tmp_path: Path, dra
 
 def test_samples_without_arrays_are_left_out(synthetic: Synthetic, tmp_path: Path) -> None:
     synthetic.write()
-    assert draw_samples(load(synthetic.folder, synthetic.data), synthetic.data, tmp_path) == {"digits": []}
+    assert not list(draw_samples(load(synthetic.folder, synthetic.data), tmp_path, "digits"))
 
 
 def test_views_begin_with_the_image_and_are_seeded() -> None:
@@ -253,7 +253,7 @@ def test_a_heat_map_has_each_wave_at_its_two_places(
     synthetic.testsets["fourier"] = FOURIER
     synthetic.images = 40
     results = load(synthetic.write(), synthetic.data)
-    [drawing] = [d for d in draw_all(results, tmp_path)["digits"] if d.kind == "waves_fourier"]
+    [drawing] = [d for d in draw_plots(results, tmp_path, "digits") if d.kind == "waves_fourier"]
     assert drawing.caption.startswith(
         "Error on Digits-fourier with SmallNet by the wave that is added: rows and columns"
     )
@@ -264,7 +264,7 @@ def test_a_heat_map_has_each_wave_at_its_two_places(
     grid = np.asarray(image.get_array())
     assert grid.shape == (5, 5)
     assert image.get_clim() == (0, 100)
-    testset = results.testsets("digits")[-1]
+    testset = results.testsets["digits"][-1]
     for (i, j), shift in testset.cells.items():
         values = [
             row["value"] for row in synthetic.metrics

@@ -8,7 +8,7 @@ import pytest
 from augmix.corruptions import CORRUPTIONS
 from augmix.suite.evaluate.measures import MEASURES
 from reports.document import document
-from reports.figures import draw_all
+from reports.figures import draw_plots
 from reports.findings import PHOTOMETRIC, extremes, limits, of_methods, of_severities, of_shifts, significant
 from reports.loaded import Results, load
 from reports.quantities import CLEAN_ERROR, MCE, Quantity
@@ -80,7 +80,7 @@ def test_a_share_that_is_no_more_than_its_part_is_not_mentioned(synthetic: Synth
 
 def test_captions_and_limits_reach_the_report(results: Callable[[], Results], tmp_path: Path) -> None:
     found = results()
-    content = document(found, tmp_path, all_tables(found), draw_all(found, tmp_path))
+    content = document(found, all_tables(found), {"digits": list(draw_plots(found, tmp_path, "digits"))})
     assert "The lowest mCE on Digits-C is that of AugMix, 10.1\u00a0%" in content["tables"]["main"]["caption"]
     assert content["tables"]["differences"]["caption"].endswith("differ significantly from AugMix")
     assert any("the originals have 8×8 pixels" in text for text in content["limits"])

@@ -29,7 +29,7 @@ def predicted(synthetic: Synthetic) -> Synthetic:
 
 def wrong(synthetic: Synthetic, method: str, seed: int) -> np.ndarray:
     """Whether each copy of each image is predicted wrongly, (75, 60)."""
-    [testset] = [t for t in load(synthetic.folder, synthetic.data).testsets("digits") if t.name == "C"]
+    [testset] = [t for t in load(synthetic.folder, synthetic.data).testsets["digits"] if t.name == "C"]
     path = synthetic.folder / f"digits/smallnet/{method}/seed{seed}/predictions/C.npz"
     archive = predictions.read(path, testset.shifts)
     copies = [archive.shifts[shift]["prediction"] != archive.labels.reshape(5, 60) for shift in testset.shifts]
@@ -66,7 +66,7 @@ def test_the_sheet_shows_the_images_that_divide_most(
     predicted: Synthetic, tmp_path: Path, drawn: dict[str, Figure]
 ) -> None:
     results = load(predicted.folder, predicted.data)
-    classes, sheet = draw_images(results, predicted.data, tmp_path, "digits")
+    classes, sheet = draw_images(results, tmp_path, "digits")
     assert [text.get_text() for text in drawn[classes.name].axes[0].get_yticklabels()] != list("0123")
     corrupted = results.testset("digits", "C")
     assert corrupted is not None
@@ -89,12 +89,12 @@ def test_other_test_images_than_the_corrupted_ones_are_not_shown(
     predicted: Synthetic, tmp_path: Path, drawn: dict[str, Figure]
 ) -> None:
     np.save(predicted.data / "digits" / "test_labels.npy", np.zeros(60, np.int64))
-    kinds = [d.kind for d in draw_images(load(predicted.folder, predicted.data), predicted.data, tmp_path, "digits")]
+    kinds = [d.kind for d in draw_images(load(predicted.folder, predicted.data), tmp_path, "digits")]
     assert kinds == ["classes"]
 
 
 def test_without_predictions_there_is_neither(synthetic: Synthetic, tmp_path: Path, drawn: dict[str, Figure]) -> None:
-    assert not list(draw_images(load(synthetic.write(), synthetic.data), synthetic.data, tmp_path, "digits"))
+    assert not list(draw_images(load(synthetic.write(), synthetic.data), tmp_path, "digits"))
 
 
 def test_of_a_hundred_classes_the_hardest_are_shown(
@@ -102,7 +102,7 @@ def test_of_a_hundred_classes_the_hardest_are_shown(
 ) -> None:
     monkeypatch.setattr("reports.images.CLASSES", 2)
     results = load(predicted.folder, predicted.data)
-    classes, _ = draw_images(results, predicted.data, tmp_path, "digits")
+    classes, _ = draw_images(results, tmp_path, "digits")
     corrupted = results.testset("digits", "C")
     assert corrupted is not None
     errors = class_errors(results, "digits", corrupted)

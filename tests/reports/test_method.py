@@ -40,9 +40,9 @@ def test_the_figure_has_the_image_every_step_and_the_numbers(
     synthetic: Synthetic, tmp_path: Path, drawn: dict[str, Figure]
 ) -> None:
     synthetic.write()
-    assert not list(draw_method(load(synthetic.folder, synthetic.data), synthetic.data, tmp_path, "digits"))
+    assert not list(draw_method(load(synthetic.folder, synthetic.data), tmp_path, "digits"))
     synthetic.write_arrays()
-    [drawing] = draw_method(load(synthetic.folder, synthetic.data), synthetic.data, tmp_path, "digits")
+    [drawing] = draw_method(load(synthetic.folder, synthetic.data), tmp_path, "digits")
     [ax] = drawn[drawing.name].axes
     image = np.load(synthetic.data / "digits" / "test_images.npy")[0]
     plans = telling_plans((8, 8))

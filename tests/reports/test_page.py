@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from reports import hover
 from reports.document import document
-from reports.figures import draw_all
+from reports.figures import draw_plots
 from reports.loaded import load
 from reports.make import build_report
 from reports.page import web_page
@@ -91,8 +91,8 @@ def page(synthetic: Synthetic) -> str:
 def test_the_page_says_what_the_pdf_says(page: str, synthetic: Synthetic) -> None:
     parsed = Page(page)
     results = load(synthetic.folder, synthetic.data)
-    figures = {name: list(draw_all(results, synthetic.folder / "figures")[name]) for name in results.datasets}
-    content = document(results, synthetic.data, all_tables(results), figures)
+    figures = {name: list(draw_plots(results, synthetic.folder / "figures", name)) for name in results.datasets}
+    content = document(results, all_tables(results), figures)
     words = parsed.words()
     sentences = [content["title"], *content["abstract"], *content["warnings"], content["direction"], *content["limits"]]
     sentences += [text for _, said in content["findings"] for _, text in said]

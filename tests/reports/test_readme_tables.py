@@ -20,7 +20,7 @@ def recorded(synthetic: Synthetic, tmp_path: Path) -> Path:
     """Figures of record of three methods on 60 images in three seeds."""
     synthetic.images, synthetic.seeds = 60, (0, 1, 2)
     synthetic.write()
-    readme.record(load(synthetic.folder, synthetic.data), synthetic.data, tmp_path / "records" / "trial")
+    readme.record(load(synthetic.folder, synthetic.data), tmp_path / "records" / "trial")
     return tmp_path / "records"
 
 
@@ -96,7 +96,7 @@ def test_answers_to_questions_stand_in_place_of_the_figures(synthetic: Synthetic
     synthetic.images, synthetic.seeds = 40, (0, 1, 2)
     synthetic.testsets["writers"] = NATURAL
     synthetic.write()
-    readme.record(load(synthetic.folder, synthetic.data), synthetic.data, tmp_path / "one")
+    readme.record(load(synthetic.folder, synthetic.data), tmp_path / "one")
     text = readme.printed(tmp_path / "one", tmp_path)
     assert text.startswith("### Does AugMix help on natural shifts?\n\nOn Digits, SmallNet, AugMix's error on writers")
     assert "| Standard training |" in text
@@ -104,7 +104,7 @@ def test_answers_to_questions_stand_in_place_of_the_figures(synthetic: Synthetic
     assert "minus AugMix" not in text
     del synthetic.testsets["writers"]
     synthetic.write()
-    readme.record(load(synthetic.folder, synthetic.data), synthetic.data, tmp_path / "one")
+    readme.record(load(synthetic.folder, synthetic.data), tmp_path / "one")
     assert "minus AugMix" in readme.printed(tmp_path / "one", tmp_path)
 
 
@@ -112,7 +112,7 @@ def test_fewer_seeds_of_a_method_are_said_in_a_sentence(synthetic: Synthetic, tm
     synthetic.seeds, synthetic.images = (0, 1, 2), 40
     synthetic.status = {("augmix", 1): "failed"} | {("no_jsd", seed): "diverged" for seed in synthetic.seeds}
     synthetic.write()
-    readme.record(load(synthetic.folder, synthetic.data), synthetic.data, tmp_path / "one")
+    readme.record(load(synthetic.folder, synthetic.data), tmp_path / "one")
     text = readme.printed(tmp_path / "one", tmp_path)
     assert "Not all methods have three seeds: AugMix has two and No JSD has none. They are 5 of 9 runs" in text
     assert text.splitlines()[4].startswith("| No JSD | – |  | – |  |")
@@ -121,7 +121,7 @@ def test_fewer_seeds_of_a_method_are_said_in_a_sentence(synthetic: Synthetic, tm
 def test_one_seed_says_so(synthetic: Synthetic, tmp_path: Path) -> None:
     synthetic.seeds = (0,)
     synthetic.write()
-    readme.record(load(synthetic.folder, synthetic.data), synthetic.data, tmp_path / "one")
+    readme.record(load(synthetic.folder, synthetic.data), tmp_path / "one")
     text = readme.printed(tmp_path / "one", tmp_path)
     assert "Of one seed." in text
     assert "±" not in text

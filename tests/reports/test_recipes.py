@@ -34,7 +34,7 @@ def configured(name: str, tmp_path: Path, source: str = "published", **changes: 
     testsets = {d: found.testsets(d) for d in found.datasets}
     rows = [{"dataset": d, "testset": t.name, "source": source} for d, there in testsets.items() for t in there]
     runs = pd.DataFrame(columns=list(RUN_COLUMNS))
-    return Results(tmp_path, found.record(), runs, pd.DataFrame(rows), None, {loader: 10_000}, testsets, {})
+    return Results(tmp_path, tmp_path, found.record(), runs, pd.DataFrame(rows), None, {loader: 10_000}, testsets, {})
 
 
 def differs(results: Results, method: str, architecture: str, theirs: str = "", measure: str = "mCE") -> str:

@@ -98,7 +98,7 @@ def test_a_family_is_bonferronis_where_only_seeds_matter() -> None:
         assert one.p_adjusted == pytest.approx(min(1, 3 * one.both.p), rel=1e-5)
         half = t.ppf(1 - 0.025 / 3, one.both.degrees_of_freedom) * one.both.standard_error
         assert one.family_interval == pytest.approx((one.estimate - half, one.estimate + half))
-        assert (one.family, one.family_size, one.adjustment) == ("against m00", 3, "Bonferroni")
+        assert (one.row()["family"], one.family_size, one.adjustment) == ("against m00", 3, "Bonferroni")
 
 
 @pytest.mark.parametrize("adjustment", ["Bonferroni", "Holm"])
@@ -108,7 +108,7 @@ def test_a_difference_is_significant_where_its_printed_interval_excludes_zero(ad
     for seeds in (2, 3, 5) * 40:
         world = World(tuple(0.1 + 0.06 * rng.random(5)), tuple(0.2 * rng.random(5)))
         found = against_control(Sample.means(named(world.scores(rng, seeds, 200))), "m00")
-        found = holm(found, "all") if adjustment == "Holm" else found
+        found = holm(found) if adjustment == "Holm" else found
         assert {one.adjustment for one in found} == {adjustment}
         for one in found:
             low, high = Compared(one, MEASURES["error"], True).interval or (0, 0)
@@ -126,7 +126,7 @@ def test_a_difference_is_significant_where_its_printed_interval_excludes_zero(ad
 def test_a_step_of_holm_finds_what_bonferroni_does_not() -> None:
     values = 1 + 0.01 * np.random.default_rng(4).standard_normal((4, 5)) + np.array([[0], [0.02], [0.03], [0.04]])
     family = against_control(Sample.means(without_images(values), 2), "m00")
-    found = holm(family, "three")
+    found = holm(family)
     assert [one.verdict for one in family] != [one.verdict for one in found]
     widths = [one.family_interval.high - one.family_interval.low for one in found if one.family_interval]
     assert max(widths) > min(widths)
@@ -146,12 +146,12 @@ def test_p_values_and_intervals_of_any_variances_agree(size: int) -> None:
 def test_holms_p_values() -> None:
     values = 1 + 0.01 * np.random.default_rng(4).standard_normal((4, 5)) + np.array([[0], [0.01], [0.02], [0.03]])
     found = against_control(Sample.means(without_images(values), 2), "m00")
-    together = holm([*found, found[0]], "two measures")
+    together = holm([*found, found[0]])
     p = sorted(d.both.p for d in together if d.both is not None)
     adjusted = sorted(d.p_adjusted for d in together if d.p_adjusted is not None)
     expected = np.minimum(np.maximum.accumulate(np.array([4, 3, 2, 1]) * p), 1)
     assert adjusted == pytest.approx(list(expected), rel=1e-5)
-    assert {(d.family, d.family_size, d.adjustment) for d in together} == {("two measures", 4, "Holm")}
+    assert {(d.family_size, d.adjustment) for d in together} == {(4, "Holm")}
 
 
 def test_a_p_value_is_the_level_at_which_the_interval_excludes_zero() -> None:
@@ -389,7 +389,7 @@ def test_more_seeds_see_smaller_differences() -> None:
         pytest.param({"a": {0: wrong(50), 1: wrong(50)}, "b": {0: wrong(50, 1), 1: wrong(50)}}, id="one error"),
         pytest.param({"a": {0: 1 - wrong(50), 1: 1 - wrong(50)}, "b": {0: wrong(50), 1: wrong(50)}}, id="all errors"),
         pytest.param({"a": {0: wrong(50, 1)}, "b": {0: wrong(50, 2, 3)}}, id="one seed"),
-        pytest.param({"a": {0: wrong(50, 1)}, "b": {0: wrong(50, 2), 1: wrong(50, 3), 2: None}}, id="unequal seeds"),
+        pytest.param({"a": {0: wrong(50, 1)}, "b": {0: wrong(50, 2), 1: wrong(50, 3)}}, id="unequal seeds"),
         pytest.param({"a": {0: wrong(50, 1), 1: wrong(50, 1)}, "b": {0: wrong(50, 1), 1: wrong(50, 1)}}, id="same"),
         pytest.param({"a": {0: [0, 1], 1: [1, 0]}, "b": {0: [0, 0], 1: [0, 1]}}, id="two images"),
     ],
@@ -397,7 +397,7 @@ def test_more_seeds_see_smaller_differences() -> None:
 def test_little_data_give_sound_statements(scores: dict[str, dict[int, Any]]) -> None:
     sample = Sample.means(scores)
     alone = compare(sample, "a", "b")
-    for difference in [alone, *against_control(sample, "b"), *holm([alone], "alone")]:
+    for difference in [alone, *against_control(sample, "b"), *holm([alone])]:
         assert_sound(difference)
     assert detectable_difference(alone) is None or math.isfinite(detectable_difference(alone) or 0)
     assert set(told_apart_from_best(sample)) == {"a", "b"}
@@ -434,43 +434,8 @@ def test_a_method_of_one_seed_does_not_borrow_the_others_spread() -> None:
 def test_one_method_is_the_best() -> None:
     sample = Sample.means(named(CORRUPTED.scores(np.random.default_rng(18), 3, 100)[:1]))
     assert told_apart_from_best(sample) == {"m00": False}
-    with pytest.raises(ValueError, match="there is no method besides 'm00'"):
-        against_control(sample, "m00")
-
-
-TWO: dict[str, dict[int, Any]] = {"a": {0: [0, 1, 0], 1: [1, 0, 0]}, "b": {0: [0, 0, 1], 1: [1, 1, 0]}}
-
-
-@pytest.mark.parametrize(
-    ("act", "message"),
-    [
-        (lambda: Sample.means({}), "there is no method"),
-        (lambda: Sample.means({"a": {0: None}}), "method 'a' has no finished run; leave it out"),
-        (lambda: Sample.means({"a": {0: [0, 1], 1: [0, 1, 0]}}), "some on 2, some on 3"),
-        (lambda: Sample.means({"a": {0: [0]}}), "fewer than two images"),
-        (lambda: Sample.means({"a": {0: [[0, 1]]}}), r"method 'a', seed 0: the scores have shape \(1, 2\)"),
-        (lambda: Sample.means({"a": {0: [0, math.nan]}}), "a score is not finite; leave a diverged run out"),
-        (lambda: Sample.means({"a": {0: ["x", "y"]}}), "the scores are no numbers"),
-        (lambda: compare(Sample.means(TWO), "a", "c"), "there is no method 'c'; there are a, b"),
-        (lambda: compare(Sample.means(TWO), "a", "a"), "method 'a' is compared with itself"),
-        (lambda: holm([], ""), "at least one difference"),
-        (lambda: mcnemar(wrong(3), wrong(4)), "wrongness has shapes"),
-        (lambda: mcnemar(wrong(3), wrong(3) + 0.5), "other values than 0 and 1"),
-        (lambda: detectable_difference(compare(Sample.means(TWO), "a", "b"), 1), "power is 1"),
-        (lambda: confirm(TWO, "c"), "there is no method 'c'"),
-        (lambda: confirm({"a": TWO["a"]}, "a"), "a sweep of one value"),
-        (lambda: confirm({**TWO, "b": {0: [0, 0, 1]}}, "a"), "value 'b' has one seed"),
-        (lambda: confirm(TWO, "a"), "at least four are needed"),
-        (lambda: calibration_floor([0.5, 1.5], [1, 1]), "not between 0 and 1"),
-        (lambda: calibration_floor([], []), r"confidence has shape \(0,\)"),
-        (lambda: calibration_floor([0.5], [1, 0]), r"confidence has shape \(1,\), correct \(2,\)"),
-        (lambda: calibration_floor([0.5], [1], 0), "bin_size is 0"),
-    ],
-)
-def test_what_makes_no_sense_is_refused_in_a_line(act: Callable[[], object], message: str) -> None:
-    with pytest.raises(ValueError, match=message) as refusal:
-        act()
-    assert "\n" not in str(refusal.value)
+    assert against_control(sample, "m00") == []
+    assert holm([]) == []
 
 
 # Calibration
@@ -557,10 +522,9 @@ def test_choosing_among_equals_claims_no_more_than_it_promises() -> None:
     times = 100
     for _ in range(times):
         scores = swept(rng, dict.fromkeys("abcdefgh", 0.1))
-        found = confirm(scores, "a")
-        assert found.tried == 8
-        fresh += found.difference is not None and found.difference.verdict == "significant"
         sample = Sample.means(scores)
+        _, difference = confirm(sample, "a")
+        fresh += difference is not None and difference.verdict == "significant"
         lowest = sample.methods[int(np.argmin(sample.figures))]
         chance = chance_of(sample, lowest, "a") if lowest != "a" else None
         stale += chance is not None and chance.p(float(sample.figures.min() - sample.figures[0])) < LEVEL
@@ -569,23 +533,24 @@ def test_choosing_among_equals_claims_no_more_than_it_promises() -> None:
 
 
 def test_a_better_value_is_chosen_and_confirmed() -> None:
-    found = confirm(swept(np.random.default_rng(24), {"1": 0.3, "3": 0.3, "5": 0.1}, seeds=6), "3")
-    assert (found.chosen, found.default, found.tried) == ("5", "3", 3)
-    assert found.difference is not None
-    assert (found.difference.method, found.difference.reference) == ("5", "3")
-    assert found.difference.verdict == "significant"
-    assert found.difference.n_seeds == (3, 3)
-    assert found.difference.n_images == 60
+    scores = swept(np.random.default_rng(24), {"1": 0.3, "3": 0.3, "5": 0.1}, seeds=6)
+    chosen, difference = confirm(Sample.means(scores), "3")
+    assert chosen == "5"
+    assert difference is not None
+    assert (difference.method, difference.reference) == ("5", "3")
+    assert difference.verdict == "significant"
+    assert difference.n_seeds == (3, 3)
+    assert difference.n_images == 60
 
 
 def test_the_default_needs_no_confirmation() -> None:
-    found = confirm(swept(np.random.default_rng(25), {"1": 0.3, "3": 0.1}), "3")
-    assert (found.chosen, found.difference) == ("3", None)
+    assert confirm(Sample.means(swept(np.random.default_rng(25), {"1": 0.3, "3": 0.1})), "3") == ("3", None)
     same = {name: {seed: wrong(10, 1) for seed in range(2)} for name in ("1", "3")}
-    assert confirm(same, "3").chosen == "3"
+    assert confirm(Sample.means(same), "3") == ("3", None)
 
 
 def test_a_sweep_of_two_seeds_has_one_to_test_with() -> None:
-    found = confirm(swept(np.random.default_rng(26), {"1": 0.1, "3": 0.3}, seeds=2), "3")
-    assert found.difference is not None
-    assert found.difference.verdict == "cannot tell: one seed"
+    scores = swept(np.random.default_rng(26), {"1": 0.1, "3": 0.3}, seeds=2)
+    _, difference = confirm(Sample.means(scores), "3")
+    assert difference is not None
+    assert difference.verdict == "cannot tell: one seed"

@@ -8,11 +8,6 @@ from augmix.compilation import njit
 from augmix.corruptions.noise import draw_uniform, uniforms
 
 
-def to_uint8(values: np.ndarray) -> np.ndarray:
-    """Clip floats in [0, 255] and truncate them to uint8 (the published sets do not round)."""
-    return np.clip(values, 0, 255).astype(np.uint8)
-
-
 @lru_cache(8)
 def _squared_frequencies(side: int) -> np.ndarray:
     """Return the squared distance of each frequency from zero, which comes first as in a transform."""
@@ -50,7 +45,8 @@ def blue_noise_sample(images: np.ndarray, keys: np.ndarray, level: float) -> np.
 def brownish_noise(images: np.ndarray, keys: np.ndarray, level: float) -> np.ndarray:
     """Add to each channel noise whose amplitudes fall with the squared frequency; its mean is random too."""
     noise = _spectral_noise(keys, 1 / (_squared_frequencies(images.shape[1]) + 1), 3)
-    return to_uint8(images + 6.4 * level * noise.transpose(0, 2, 3, 1))
+    noisy = np.clip(images + 6.4 * level * noise.transpose(0, 2, 3, 1), 0, 255)
+    return noisy.astype(np.uint8)  # truncated: the published sets do not round
 
 
 @njit(nogil=True, cache=True)
