@@ -15,6 +15,7 @@ from augmix.suite.evaluate.scores import FloatArray, base_labels, image_scores, 
 from augmix.suite.testsets.base import TestSet
 from reports.loaded import Results
 from reports.quantities import MEAN, POOLED, VALIDATION, Place, Quantity, headline_of
+from reports.shelf import shelved
 from reports.statistics import calibration_floor
 
 TOLERANCE = 1e-9
@@ -135,7 +136,8 @@ def _read_answers(results: Results, run: Run, testset: TestSet, quantity: Quanti
     scores = image_scores(testset, archive, quantity.metric)
     if scores is None or quantity.shift not in scores:
         return None
-    return Answers(scores[quantity.shift], base_labels(testset, archive), reliability(testset, archive))
+    labels = results.memory["images", run[0], quantity.testset][0]  # the same array of all runs
+    return Answers(shelved(scores[quantity.shift]), labels, reliability(testset, archive))
 
 
 def _testset(results: Results, dataset: str, quantity: Quantity) -> TestSet | None:
@@ -181,11 +183,11 @@ def _read_scores(
     scores = {metric: image_scores(testset, archive, metric, clean) for metric in wanted}
     by_metric = {metric: found for metric, found in scores.items() if found is not None}
     if quantity == VALIDATION:  # all of its corruptions count, though none enters the mCE
-        return {quantity.metric: {testset.mean: np.mean(list(by_metric[quantity.metric].values()), axis=0)}}
+        by_metric = {quantity.metric: {testset.mean: np.mean(list(by_metric[quantity.metric].values()), axis=0)}}
     for found in list(by_metric.values())[1:] if testset.entering else ():  # no table has them by shift
         for shift in found.keys() - {testset.mean, POOLED}:
             del found[shift]
-    return by_metric
+    return {metric: {shift: shelved(each) for shift, each in of.items()} for metric, of in by_metric.items()}
 
 
 def _archive(results: Results, run: Run, testset: TestSet, quantity: Quantity) -> Predictions | str:

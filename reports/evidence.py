@@ -9,6 +9,7 @@ from augmix.suite.evaluate.measures import Measure
 from reports.archives import scores_of_images
 from reports.loaded import Results, remembered
 from reports.quantities import Cell, Place, Quantity
+from reports.shelf import shelved
 from reports.statistics import (
     Chance,
     Difference,
@@ -150,7 +151,9 @@ def _evidence(
         return None
     scores, why_not = scores_of_images(results, dataset, architecture, quantity, figures)
     if scores is not None:
-        return Evidence(Sample.means(scores, measure.largest), measure)
+        sample = Sample.means(scores, measure.largest)
+        assert sample.scores is not None
+        return Evidence(replace(sample, scores=shelved(sample.scores)), measure)
     testset = results.named(dataset, quantity.testset)
     size = None if testset is None else results.size(dataset, testset)
     return Evidence(Sample.of_seeds(figures, size or UNKNOWN_IMAGES, measure.largest), measure, why_not)

@@ -32,8 +32,11 @@ _ASKED: list[Drawer] = []
 DRAWN = (draw_samples, draw_plots, draw_method, draw_confidence, draw_images, draw_compute)
 """The functions that draw the figures of a data set: a new one needs no more than its name here."""
 HERE = Path(__file__).parent
-FOREIGN = re.compile("[\u0590-\u1cff\u2e80-\ud7ff\uf900-\ufaff\U0001f000-\U0003ffff]")
-"""Scripts beyond Latin, Greek and Cyrillic, which Matplotlib's and Typst's own fonts lack."""
+FOREIGN = re.compile(
+    "[\u0590-\u1cff\u23e9-\u23ff\u2705\u2728\u274c\u2753-\u2755\u2b50\u2e80-\ud7ff\uf900-\ufaff\ufb50-\ufdff"
+    "\ufe10-\uffef\U00010000-\U0001d3ff\U0001e000-\U0003ffff]"
+)
+"""Scripts beyond Latin, Greek and Cyrillic, full-width letters and emoji, which our fonts lack."""
 
 
 def build_report(experiment_folder: Path, data_folder: Path) -> Path:

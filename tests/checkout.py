@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from augmix.suite.io.digests import PROJECT
+from augmix.suite.run.surroundings import find_home
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -86,6 +87,7 @@ def run_snakemake(folder: Path, checkout: Path, *options: str) -> subprocess.Com
                 sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
                 os.chdir(folder)
                 os.environ["SERVICE_TOKEN"] = SECRET
+                find_home(Path(tempfile.gettempdir()))  # without one, or a name, Snakemake itself fails
                 sys.path.insert(0, str(checkout))
                 for name in list(sys.modules):
                     if name.partition(".")[0] in PROJECT:

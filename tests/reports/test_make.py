@@ -38,7 +38,10 @@ def digests(folder: Path) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(("title", "fonts", "boxes"), [("Ziffern σ", 0, ""), ("Թվեր", 1, ""), ("数学 Թ", 1, "学 数")])
+@pytest.mark.parametrize(
+    ("title", "fonts", "boxes"),
+    [("Ziffern σ", 0, ""), ("Թվեր", 1, ""), ("数学 Թ", 1, "学 数"), ("ＡＢ ✅ ✓ ﬁ ❤️", 1, "✅ Ａ Ｂ")],
+)
 def test_a_title_in_another_script_is_typeset_or_said_to_be_missing(
     title: str,
     fonts: int,

@@ -35,7 +35,8 @@ def read(name: str, spelt_out: bool = False) -> dict[str, Any]:
 
 @pytest.mark.parametrize("spelt_out", [False, True])
 @pytest.mark.parametrize("name", PROFILES)
-def test_every_key_means_something(name: str, spelt_out: bool) -> None:
+def test_every_key_means_something(name: str, spelt_out: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))  # Snakemake's parser fails without one
     settings = read(name, spelt_out)
     options = {option.removeprefix("--") for a in get_argument_parser()._actions for option in a.option_strings}
     assert set(settings) <= options

@@ -103,16 +103,19 @@ def open_store(uri: str) -> Iterator["MlflowClient"]:
 def _environment() -> Iterator[bool]:
     """Set MLflow's switches, before it is imported; yield whether the time limit is ours: the user's own stay."""
     before = dict(os.environ)
-    switches = _ENVIRONMENT | {_TIMEOUT: _SECONDS_TO_ANSWER}
-    if not os.path.isabs(os.path.expanduser("~")):  # a user whom nobody knows has no home, and MLflow asks for one
-        switches["HOME"] = gettempdir()
-    os.environ.update(switches | before)
+    ours = _ENVIRONMENT | {_TIMEOUT: _SECONDS_TO_ANSWER} | _home()
+    os.environ.update(ours | before)
     try:
         yield _TIMEOUT not in before
     finally:
-        for name in switches:
+        for name in ours:
             if name not in before:
                 os.environ.pop(name, None)
+
+
+def _home() -> dict[str, str]:
+    """A home for a user who has none: MLflow cannot be imported without."""
+    return {} if os.path.isabs(os.path.expanduser("~")) else {"HOME": gettempdir()}
 
 
 def database_path(uri: str) -> Path | None:
@@ -261,7 +264,8 @@ def serve(results: Path, port: int = 5000, experiment: str = "") -> None:
     previous = [signal.signal(number, signal.default_int_handler) for number in signals]
     with TemporaryFile() as log:
         # A session of its own: Ctrl-C reaches only this process, which then ends the server's whole group.
-        server = subprocess.Popen(command, env=os.environ | switches, stdout=log, stderr=log, start_new_session=True)
+        environment = os.environ | switches | _home()
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
         try:
             _wait_until_it_answers(server, port, log)
             print(f"MLflow UI: {_page(database, f'http://{_HOST}:{port}', experiment)} (Ctrl-C ends it)", flush=True)

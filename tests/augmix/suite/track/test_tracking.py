@@ -648,6 +648,17 @@ def test_the_environment_stays_as_it_was(experiment: Path) -> None:
     assert dict(os.environ) == before
 
 
+def test_a_user_without_a_home_has_one_for_mlflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(_: int) -> None:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    with store._environment():
+        assert Path.home().is_dir()
+    assert "HOME" not in os.environ
+
+
 def test_mlflow_is_imported_only_when_needed() -> None:
     code = "import sys, augmix.suite.track.mirror, augmix.suite.track.store; sys.exit('mlflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
