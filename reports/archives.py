@@ -16,7 +16,7 @@ from augmix.suite.testsets.base import TestSet
 from reports.loaded import Results
 from reports.quantities import MEAN, POOLED, VALIDATION, Place, Quantity, headline_of
 from reports.shelf import shelved
-from reports.statistics import calibration_floor
+from reports.statistics.calibration import calibration_floor
 
 TOLERANCE = 1e-9
 """The most by which the mean over images may differ from metrics.csv's value, as a fraction."""

@@ -20,7 +20,9 @@ from reports.layout import decimal
 from reports.loaded import Results, load
 from reports.names import headline_title
 from reports.quantities import Place, Quantity, headline_of
-from reports.statistics import Interval, Sample, compare
+from reports.statistics.chance import Interval
+from reports.statistics.differences import compare
+from reports.statistics.sample import Sample
 from reports.words import is_nothing
 
 FIRST, SECOND = "first", "second"

@@ -12,7 +12,7 @@ from reports.layout import CONFIDENCE, Column, Row, Table, decimal, flattened, f
 from reports.loaded import Results
 from reports.names import architecture_title, headline_title
 from reports.quantities import MEAN, Quantity
-from reports.statistics import Difference, mcnemar
+from reports.statistics.differences import Difference, mcnemar
 from reports.words import FEW, signed_interval
 
 SCALED = ("difference", "low", "high", "standard_error")

@@ -10,19 +10,18 @@ from reports.archives import scores_of_images
 from reports.loaded import Results, remembered
 from reports.quantities import Cell, Place, Quantity
 from reports.shelf import shelved
-from reports.statistics import (
-    Chance,
+from reports.statistics.chance import Chance, Interval
+from reports.statistics.differences import (
     Difference,
-    Interval,
-    Sample,
     Verdict,
     against_control,
     compare,
-    confirm,
     difference_of,
     holm,
     told_apart_from_best,
 )
+from reports.statistics.sample import Sample
+from reports.statistics.sweeps import confirm
 
 UNKNOWN_IMAGES = 1000
 """How many images a sample of seeds alone is said to have where their number is not known."""

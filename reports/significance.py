@@ -9,7 +9,7 @@ from reports.layout import CONFIDENCE, decimal
 from reports.loaded import Results
 from reports.names import headline_phrase
 from reports.quantities import CLEAN_ERROR, MCE, Quantity
-from reports.statistics import detectable_difference
+from reports.statistics.power import detectable_difference
 from reports.words import STEPWISE, count_word, enumerated
 
 WHOLE = 100

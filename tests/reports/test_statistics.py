@@ -16,20 +16,19 @@ from augmix.suite.evaluate.measures import MEASURES
 from augmix.suite.evaluate.predictions import NUMBERS
 from augmix.suite.evaluate.scores import EACH
 from reports.evidence import Compared
-from reports.statistics import (
-    Chance,
+from reports.statistics.calibration import calibration_floor
+from reports.statistics.chance import LEVEL, Chance, chance_of, welch
+from reports.statistics.differences import (
     Difference,
-    Sample,
     against_control,
-    calibration_floor,
     compare,
-    confirm,
-    detectable_difference,
     holm,
     mcnemar,
     told_apart_from_best,
 )
-from reports.statistics.chance import LEVEL, chance_of, welch
+from reports.statistics.power import detectable_difference
+from reports.statistics.sample import Sample
+from reports.statistics.sweeps import confirm
 from tests.reports.worlds import REAL_DEVIATIONS, REAL_ERRORS, WORLDS, World, coverage, named
 
 NIGHTLY = "AUGMIX_TEST_NIGHTLY" in os.environ

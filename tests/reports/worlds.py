@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from reports.statistics import Chance, Sample
-from reports.statistics.chance import LEVEL, chance_of
+from reports.statistics.chance import LEVEL, Chance, chance_of
+from reports.statistics.sample import Sample
 
 Array = np.ndarray
 
