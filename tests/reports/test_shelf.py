@@ -26,7 +26,7 @@ def test_of_images_a_report_holds_no_number_of_each_run(synthetic: Synthetic) ->
     tracemalloc.start()
     try:
         known = evidence(results, "digits", "smallnet", CLEAN_ERROR)
-        testset = results.testsets("digits")[0]
+        testset = results.testsets["digits"][0]
         wrong = [one.wrong for one in answers_of(results, Place("digits", "smallnet", "augmix"), testset)]
         held = tracemalloc.get_traced_memory()[0]
     finally:
