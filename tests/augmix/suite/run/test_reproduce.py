@@ -148,7 +148,8 @@ FOREIGN = {
 
 
 def test_the_users_environment_is_kept_without_what_is_foreign(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {**FOREIGN, "SNAKEMAKE_PROFILE": "dry"}.items():
+    switches = {"PYTHONINSPECT": "1", "PYTHONOPTIMIZE": "2", "PYTHONWARNINGS": "error"}
+    for name, value in {**FOREIGN, **switches, "SNAKEMAKE_PROFILE": "dry"}.items():
         monkeypatch.setenv(name, value)
     kept = {"CUDA_VISIBLE_DEVICES": "1", "GIT_SSH": "ssh", "MLFLOW_TRACKING_URI": "http://x", "RANKING": "1"}
     for name, value in kept.items():
@@ -156,7 +157,7 @@ def test_the_users_environment_is_kept_without_what_is_foreign(monkeypatch: pyte
     found = surroundings.environment()
     assert kept.items() <= found.items()
     assert {name: found[name] for name in FOREIGN if name in found} == {"MPLBACKEND": "Agg"}
-    assert not [name for name in found if name.startswith("SNAKEMAKE_")]
+    assert not [name for name in found if name.startswith("SNAKEMAKE_") or name in switches]
 
 
 @pytest.mark.slow
