@@ -107,7 +107,7 @@ class Results:
     """The results that were accepted though something else had changed: by stage and name, why and what differs."""
 
     memory: dict[Any, Any] = field(default_factory=dict)
-    """What `remembered` keeps, by the name of the computation and its arguments."""
+    """The results that `remembered` keeps, by the name of the computation and its arguments."""
 
     @cached_property
     def _values(self) -> tuple[dict[tuple[Any, ...], int], np.ndarray, pd.Index]:
