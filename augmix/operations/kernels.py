@@ -76,8 +76,8 @@ def _stretch(low: np.int64, high: np.int64) -> tuple[float, float]:
 
 @_inlined
 def _stretched(pixel: int, shift: int, scale: float, offset: float) -> np.uint32:
-    value = np.int32(np.int32((pixel >> shift) & 255) * scale + offset)
-    return np.uint32(min(max(value, np.int32(0)), np.int32(255))) << shift
+    # A value from `low` to `high` lands within 0 and 255 also when rounded.
+    return np.uint32(np.int32(np.int32((pixel >> shift) & 255) * scale + offset)) << shift
 
 
 @_compiled
