@@ -36,7 +36,7 @@ def _scratch(height: int, width: int) -> _Scratch:
     would have its references counted in each call, which takes as long as a narrow image's row.
     """
     block = max(256 // width, 1) * width
-    padded, lut = np.empty((height + 4, width + 2), np.uint32), np.empty((3, 256), np.uint32)
+    padded, lut = np.empty((height + 4, width + 2), np.uint32), np.empty((6, 256), np.uint32)
     places, pairs = np.empty((2, width)), np.empty((2, block), np.uint64)
     return padded, lut, places, pairs, np.empty((3, block), np.int32), np.empty((2, block), np.float32)
 
@@ -60,11 +60,9 @@ def _store(pixels: np.ndarray, image: np.ndarray) -> None:
 
 
 @_compiled
-def _look_up(pixels: np.ndarray, lut: np.ndarray) -> None:
-    """Replace each channel's values by its row of `lut` (3, 256), whose values are shifted into place."""
-    for i in range(pixels.size):
-        pixel = pixels[i]
-        pixels[i] = lut[0, pixel & 255] | lut[1, (pixel >> 8) & 255] | lut[2, (pixel >> 16) & 255]
+def _copy(source: np.ndarray, target: np.ndarray) -> None:
+    for i in range(source.size):
+        target[i] = source[i]
 
 
 @_inlined
@@ -78,41 +76,47 @@ def _stretch(low: np.int64, high: np.int64) -> tuple[float, float]:
 
 @_inlined
 def _stretched(pixel: int, shift: int, scale: float, offset: float) -> np.uint32:
-    value = np.int32(np.int32((pixel >> shift) & 255) * scale + offset)
-    return np.uint32(min(max(value, np.int32(0)), np.int32(255))) << shift
+    # A value from `low` to `high` lands within 0 and 255 also when rounded.
+    return np.uint32(np.int32(np.int32((pixel >> shift) & 255) * scale + offset)) << shift
 
 
 @_compiled
-def _autocontrast(pixels: np.ndarray) -> None:
+def _autocontrast(source: np.ndarray, target: np.ndarray) -> None:
     red_low = green_low = blue_low = np.uint32(0xFF0000)
     red_high = green_high = blue_high = np.uint32(0)
-    for i in range(pixels.size):
-        red, green, blue = np.uint32(pixels[i] & 0xFF), np.uint32(pixels[i] & 0xFF00), np.uint32(pixels[i] & 0xFF0000)
+    for i in range(source.size):
+        red, green, blue = np.uint32(source[i] & 0xFF), np.uint32(source[i] & 0xFF00), np.uint32(source[i] & 0xFF0000)
         red_low, red_high = min(red_low, red), max(red_high, red)
         green_low, green_high = min(green_low, green), max(green_high, green)
         blue_low, blue_high = min(blue_low, blue), max(blue_high, blue)
     red_scale, red_offset = _stretch(np.int64(red_low), np.int64(red_high))
     green_scale, green_offset = _stretch(np.int64(green_low >> 8), np.int64(green_high >> 8))
     blue_scale, blue_offset = _stretch(np.int64(blue_low >> 16), np.int64(blue_high >> 16))
-    for i in range(pixels.size):
-        pixel = pixels[i]
+    if red_scale == green_scale == blue_scale == 1.0:  # each channel reaches from 0 to 255, or has one value alone
+        _copy(source, target)
+        return
+    for i in range(source.size):
+        pixel = source[i]
         red, green = _stretched(pixel, 0, red_scale, red_offset), _stretched(pixel, 8, green_scale, green_offset)
-        pixels[i] = red | green | _stretched(pixel, 16, blue_scale, blue_offset)
+        target[i] = red | green | _stretched(pixel, 16, blue_scale, blue_offset)
 
 
 @_compiled
-def _equalize(pixels: np.ndarray, lut: np.ndarray) -> None:
+def _equalize(source: np.ndarray, target: np.ndarray, lut: np.ndarray) -> None:
     lut[:] = 0  # counts first, then where each value stands among them, at last what it becomes
-    for i in range(pixels.size):
-        pixel = pixels[i]
-        lut[0, pixel & 255] += 1
-        lut[1, (pixel >> 8) & 255] += 1
-        lut[2, (pixel >> 16) & 255] += 1
+    for i in range(source.size):
+        # Neighbours are often equal: counted in one place, they would wait for each other.
+        pixel, half = source[i], 3 * (i & 1)
+        lut[half, pixel & 255] += 1
+        lut[half + 1, (pixel >> 8) & 255] += 1
+        lut[half + 2, (pixel >> 16) & 255] += 1
     for channel in range(3):
         shift, last = 8 * channel, 255
+        for value in range(256):
+            lut[channel, value] += lut[channel + 3, value]
         while lut[channel, last] == 0:
             last -= 1
-        step = (pixels.size - int(lut[channel, last])) // 255
+        step = (source.size - int(lut[channel, last])) // 255
         position = np.uint32(step // 2)
         for value in range(256):
             count = lut[channel, value]
@@ -123,55 +127,58 @@ def _equalize(pixels: np.ndarray, lut: np.ndarray) -> None:
         for value in range(256):
             equalized = np.int32((np.int32(lut[channel, value]) + 0.5) * inverse) if step > 0 else np.int32(value)
             lut[channel, value] = np.uint32(min(equalized, np.int32(255))) << shift
-    _look_up(pixels, lut)
+    for i in range(source.size):
+        pixel = source[i]
+        target[i] = lut[0, pixel & 255] | lut[1, (pixel >> 8) & 255] | lut[2, (pixel >> 16) & 255]
 
 
 @_compiled
-def _solarize(pixels: np.ndarray, threshold: float) -> None:
-    values = pixels.view(np.uint8)
+def _solarize(source: np.ndarray, target: np.ndarray, threshold: float) -> None:
+    values, solarized = source.view(np.uint8), target.view(np.uint8)
     first = np.int32(math.ceil(min(max(threshold, 0.0), 256.0)))
     for i in range(values.size):
-        values[i] = values[i] if np.int32(values[i]) < first else ~values[i]
+        solarized[i] = values[i] if np.int32(values[i]) < first else ~values[i]
 
 
 @_compiled
-def _posterize(pixels: np.ndarray, bits: float) -> None:
+def _posterize(source: np.ndarray, target: np.ndarray, bits: float) -> None:
     mask = np.uint32((256 - (1 << (8 - int(bits)))) * 0x010101)
-    for i in range(pixels.size):
-        pixels[i] &= mask
+    for i in range(source.size):
+        target[i] = source[i] & mask
 
 
 @_compiled
-def _invert(pixels: np.ndarray) -> None:
-    for i in range(pixels.size):
-        pixels[i] ^= np.uint32(0xFFFFFF)
+def _invert(source: np.ndarray, target: np.ndarray) -> None:
+    for i in range(source.size):
+        target[i] = source[i] ^ np.uint32(0xFFFFFF)
 
 
 @_compiled
-def _pad(pixels: np.ndarray, padded: np.ndarray, fill: int) -> None:
-    """Copy pixels (H, W) into `padded` (H + 4, W + 2): the edges repeated around them, then two rows of `fill`."""
-    height, width = pixels.shape
+def _pad(source: np.ndarray, padded: np.ndarray, fill: int) -> None:
+    """Copy pixels (H·W) into `padded` (H + 4, W + 2): the edges repeated around them, then two rows of `fill`."""
+    height, width = padded.shape[0] - 4, padded.shape[1] - 2
     for y in range(height + 2):
-        source, target = pixels[min(max(y - 1, 0), height - 1)], padded[y]
-        target[0] = source[0]
-        for x in range(width):
-            target[x + 1] = source[x]
-        target[width + 1] = source[width - 1]
+        start, row = np.uint64(min(max(y - 1, 0), height - 1) * width), padded[y]
+        row[0] = source[start]
+        for x in range(np.uint64(width)):
+            row[x + np.uint64(1)] = source[start + x]
+        row[width + 1] = row[width]
     padded[height + 2 :] = np.uint32(fill * 0x010101)
 
 
 @_compiled
-def _translate(pixels: np.ndarray, padded: np.ndarray, x: int, y: int, fill: int) -> None:
+def _translate(source: np.ndarray, target: np.ndarray, width: int, x: int, y: int, fill: int) -> None:
     """Copy the pixels from x to the right and y below; where there are none, `fill`."""
-    _pad(pixels, padded, fill)
-    height, width = pixels.shape
+    height, colour = source.size // width, np.uint32(fill * 0x010101)
     first, last = min(max(-x, 0), width), max(min(width - x, width), 0)
-    to, start = np.uint64(first), np.uint64(max(first + x + 1, 0))
-    pixels[:] = padded[height + 2, 0]
-    for row in range(max(-y, 0), min(height - y, height)):
-        source, target = padded[row + y + 1], pixels[row]
-        for i in range(np.uint64(last - first)):
-            target[to + i] = source[start + i]
+    for row in range(height):
+        start = row * width
+        for i in range(np.uint64(start), np.uint64(start + width)):
+            target[i] = colour
+        if 0 <= row + y < height:
+            to, here = np.uint64(start + first), np.uint64(max(start + first + y * width + x, 0))
+            for i in range(np.uint64(last - first)):
+                target[to + i] = source[here + i]
 
 
 @_inlined
@@ -404,8 +411,8 @@ def _affine(
     operation: int,
     parameter: float,
     fill: int,
-    pixels: np.ndarray,
-    flat: np.ndarray,
+    source: np.ndarray,
+    target: np.ndarray,
     padded: np.ndarray,
     places: np.ndarray,
     pairs: np.ndarray,
@@ -417,16 +424,17 @@ def _affine(
     The result is double precision's, as Pillow computes it. It is computed in single precision or by integers, which
     is twice as fast, and in double precision where their error might decide about a value.
     """
-    matrix = _matrix(operation, parameter, *pixels.shape)
+    matrix = _matrix(operation, parameter, padded.shape[0] - 4, padded.shape[1] - 2)
     if matrix == (1.0, 0.0, 0.0, 0.0, 1.0, 0.0):
+        _copy(source, target)
         return
-    _pad(pixels, padded, fill)
+    _pad(source, padded, fill)
     if operation == table.ROTATE:
-        _rotate(flat, padded, matrix, places, pairs, words, ways)
+        _rotate(target, padded, matrix, places, pairs, words, ways)
     elif operation == table.SHEAR_X or operation == table.TRANSLATE_X:
-        _shear_x(flat, padded, matrix, places, pairs, words)
+        _shear_x(target, padded, matrix, places, pairs, words)
     else:
-        _shear_y(flat, padded, matrix, places, pairs, words)
+        _shear_y(target, padded, matrix, places, pairs, words)
 
 
 @_inlined
@@ -442,31 +450,33 @@ def _blend(degenerate: int, value: int, factor: np.float32) -> np.uint32:
 
 
 @_compiled
-def _blend_with_grey(pixels: np.ndarray, operation: int, factor: np.float32) -> None:
+def _blend_with_grey(source: np.ndarray, target: np.ndarray, operation: int, factor: np.float32) -> None:
     """Colour blends with each pixel's own grey, contrast with the mean grey, brightness with black."""
     mean = 0
     if operation == table.CONTRAST:
-        for i in range(pixels.size):
-            mean += _grey(pixels[i])
-        mean = (2 * mean + pixels.size) // (2 * pixels.size)
-    for i in range(pixels.size):
-        grey = _grey(pixels[i]) if operation == table.COLOR else mean
+        for i in range(source.size):
+            mean += _grey(source[i])
+        mean = (2 * mean + source.size) // (2 * source.size)
+    for i in range(source.size):
+        grey = _grey(source[i]) if operation == table.COLOR else mean
         pixel = np.uint32(0)
         for shift in (0, 8, 16):
-            pixel |= _blend(grey, (pixels[i] >> shift) & 255, factor) << shift
-        pixels[i] = pixel
+            pixel |= _blend(grey, (source[i] >> shift) & 255, factor) << shift
+        target[i] = pixel
 
 
 @_compiled
-def _sharpness(pixels: np.ndarray, padded: np.ndarray, factor: np.float32) -> None:
+def _sharpness(source: np.ndarray, target: np.ndarray, padded: np.ndarray, factor: np.float32) -> None:
     """Blend with the image smoothed by the 3×3 mean with a centre of 5; the border is not smoothed."""
-    _pad(pixels, padded, 0)
-    height, width = pixels.shape
+    _pad(source, padded, 0)
+    _copy(source, target)
+    height, width = padded.shape[0] - 4, padded.shape[1] - 2
+    pixels = target.reshape(height, width)
     for y in range(1, height - 1):
         for x in range(1, width - 1):
             pixel = np.uint32(0)
             for shift in (0, 8, 16):
-                total = 4 * ((pixels[y, x] >> shift) & 255)
+                total = 4 * ((padded[y + 1, x + 1] >> shift) & 255)
                 for row in range(3):
                     for column in range(3):
                         total += (padded[y + row, x + column] >> shift) & 255
@@ -480,8 +490,8 @@ def _operate(
     operation: int,
     parameter: float,
     fill: int,
-    pixels: np.ndarray,
-    flat: np.ndarray,
+    source: np.ndarray,
+    target: np.ndarray,
     padded: np.ndarray,
     lut: np.ndarray,
     places: np.ndarray,
@@ -489,26 +499,27 @@ def _operate(
     words: np.ndarray,
     ways: np.ndarray,
 ) -> None:
-    """Apply one operation to pixels, in place; `flat` is the same memory, the other arrays are `_scratch`."""
+    """Apply one operation to the pixels (H·W) of `source`, into `target`; the other arrays are `_scratch`."""
     if operation == table.AUTOCONTRAST:
-        _autocontrast(flat)
+        _autocontrast(source, target)
     elif operation == table.EQUALIZE:
-        _equalize(flat, lut)
+        _equalize(source, target, lut)
     elif operation == table.POSTERIZE:
-        _posterize(flat, parameter)
+        _posterize(source, target, parameter)
     elif operation == table.SOLARIZE:
-        _solarize(flat, parameter)
+        _solarize(source, target, parameter)
     elif operation == table.INVERT:
-        _invert(flat)
+        _invert(source, target)
     elif operation == table.SHARPNESS:
-        _sharpness(pixels, padded, np.float32(parameter))
+        _sharpness(source, target, padded, np.float32(parameter))
     elif operation in (table.COLOR, table.CONTRAST, table.BRIGHTNESS):
-        _blend_with_grey(flat, operation, np.float32(parameter))
+        _blend_with_grey(source, target, operation, np.float32(parameter))
     elif operation in (table.TRANSLATE_X, table.TRANSLATE_Y) and parameter == int(parameter):
         across = int(operation == table.TRANSLATE_X)
-        _translate(pixels, padded, across * int(parameter), (1 - across) * int(parameter), fill)
+        x, y = across * int(parameter), (1 - across) * int(parameter)
+        _translate(source, target, padded.shape[1] - 2, x, y, fill)
     else:
-        _affine(operation, parameter, fill, pixels, flat, padded, places, pairs, words, ways)
+        _affine(operation, parameter, fill, source, target, padded, places, pairs, words, ways)
 
 
 @_compiled
@@ -573,28 +584,38 @@ def chain(
 ) -> None:
     """Write to `result` (N, C, H, W) each image from `start` to `stop` after its operations (N, D)."""
     height, width = images.shape[2:]
-    pixels = np.empty((height, width), np.uint32)
+    source, target = np.empty(height * width, np.uint32), np.empty(height * width, np.uint32)
     padded, lut, places, pairs, words, ways = _scratch(height, width)
-    flat = pixels.ravel()
     for n in range(start, stop):
-        _load(images[n], flat)
+        _load(images[n], source)
         for i in range(operations.shape[1]):
             if operations[n, i] != table.IDENTITY:
                 _operate(
-                    operations[n, i], parameters[n, i], fill, pixels, flat, padded, lut, places, pairs, words, ways
+                    operations[n, i], parameters[n, i], fill, source, target, padded, lut, places, pairs, words, ways
                 )
-        _store(flat, result[n])
+                source, target = target, source
+        _store(source, result[n])
 
 
 @_compiled
-def _add(pixels: np.ndarray, weight: np.float32, mixed: np.ndarray, start: int, stop: int, first: bool) -> None:
-    """Add weighted pixels to the mix (C, H·W), which stays within 255 whatever the rounding; the first begin it."""
+def _add(
+    first: np.ndarray,
+    second: np.ndarray,
+    weight: np.float32,
+    other_weight: np.float32,
+    mixed: np.ndarray,
+    start: int,
+    stop: int,
+    begins: bool,
+) -> None:
+    """Add two weighted views to the mix (C, H·W), which stays within 255 whatever the rounding; the first begin it."""
     for channel in range(3):  # a constant, so that the compiler unrolls it
         if channel < len(mixed):
             for i in range(np.uint64(start), np.uint64(stop)):
-                value = np.float32(np.int32((pixels[i] >> (8 * channel)) & 255))
-                before = np.float32(0) if first else mixed[channel, i]
-                mixed[channel, i] = min(before + weight * value, np.float32(255))
+                value = np.float32(np.int32((first[i] >> (8 * channel)) & 255))
+                other = np.float32(np.int32((second[i] >> (8 * channel)) & 255))
+                before = np.float32(0) if begins else mixed[channel, i]
+                mixed[channel, i] = min(before + weight * value + other_weight * other, np.float32(255))
 
 
 @_compiled
@@ -612,24 +633,22 @@ def mix(
     size, chains = height * width, operations.shape[1]
     # Half a page apart: where two buffers begin almost alike in their pages, some processors copy ten times as slowly.
     apart = -(-size // 1024) * 1024 + 512
-    views = np.empty((chains + 1, apart), np.uint32)
-    clean = views[0, :size]
+    views = np.empty((chains + 2, apart), np.uint32)
+    ends = np.zeros(chains + 1, np.int64)  # where each chain ends: without an operation, at the image
     padded, lut, places, pairs, words, ways = _scratch(height, width)
     for n in range(start, stop):
-        _load(images[n], clean)
-        for k in range(chains):
-            flat = views[k + 1, :size]
-            pixels = flat.reshape(height, width)
-            for i in range(size):
-                flat[i] = clean[i]
+        _load(images[n], views[0, :size])
+        spare = chains + 1  # an operation reads one view and writes another
+        for k in range(1, chains + 1):
+            here, there = 0, k
             for i in range(operations.shape[2]):
-                if operations[n, k, i] != table.IDENTITY:
+                if operations[n, k - 1, i] != table.IDENTITY:
                     _operate(
-                        operations[n, k, i],
-                        parameters[n, k, i],
+                        operations[n, k - 1, i],
+                        parameters[n, k - 1, i],
                         0,
-                        pixels,
-                        flat,
+                        views[here, :size],
+                        views[there, :size],
                         padded,
                         lut,
                         places,
@@ -637,10 +656,15 @@ def mix(
                         words,
                         ways,
                     )
+                    here, there, spare = there, spare, there
+            ends[k] = here
+            spare = there if here else spare
         # A piece of the mix stays in the first-level cache until it is complete.
         mixed = result[n]
         for first in range(0, size, 1024):
             last = min(first + 1024, size)
-            _add(clean, weights[n, 0], mixed, first, last, True)
-            for k in range(chains):
-                _add(views[k + 1], weights[n, k + 1], mixed, first, last, False)
+            for k in range(0, chains + 1, 2):
+                second = min(k + 1, chains)
+                other_weight = weights[n, second] if second > k else np.float32(0)
+                one, two = views[ends[k]], views[ends[second]]
+                _add(one, two, weights[n, k], other_weight, mixed, first, last, k == 0)

@@ -73,10 +73,13 @@ _SIGNS = np.array([operation.signs for operation in OPERATIONS], dtype=np.float6
 
 
 @njit(cache=True, boundscheck=True)
-def _fill(
+def fill(
     operations: np.ndarray, levels: np.ndarray, signs: np.ndarray, height: int, width: int, found: np.ndarray
 ) -> None:
-    """Write to `found` each parameter, all arrays flat; an id or a sign outside the tables is an IndexError."""
+    """Write to `found`, which may be `levels`, each parameter; all arrays are flat.
+
+    An id or a sign outside the tables is an IndexError.
+    """
     for i in range(found.size):
         operation = operations[i]
         maximum = _MAXIMUM[operation]
@@ -97,7 +100,7 @@ def parameters(operations: np.ndarray, levels: np.ndarray, signs: np.ndarray, si
     the three have one shape.
     """
     found = np.empty(operations.shape)
-    _fill(operations.ravel(), levels.ravel(), signs.ravel(), *size, found.ravel())
+    fill(operations.ravel(), levels.ravel(), signs.ravel(), *size, found.ravel())
     return found
 
 

@@ -16,7 +16,7 @@ from torchvision import tv_tensors
 from torchvision.datasets import FakeData
 from torchvision.transforms import v2
 
-from augmix import AugMix, AugMixViews, operations, transform
+from augmix import AugMix, AugMixViews, mixing, operations, transform
 from augmix.mixing import Plan, apply, apply_chain
 
 # Every test draws with a fixed seed; a p-value below this means a wrong distribution, not bad luck.
@@ -85,6 +85,39 @@ def test_plan_is_reproducible_and_apply_is_pure() -> None:
     assert torch.equal(apply(images, first), apply(images, second))
     assert torch.equal(images, before)
     assert not torch.equal(apply(images, first), apply(images, AugMix().sample(8, SIZE, rng(4))))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {},
+        {"width": 1, "depth": 1},
+        {"width": 2, "alpha": 0.05, "geometry": False},
+        {"width": 5, "depth": 4, "alpha": 3.5, "all_ops": True, "severity": 10},
+    ],
+    ids=str,
+)
+def test_the_plan_of_one_image_is_that_of_a_batch_of_one(parameters: dict[str, Any]) -> None:
+    augmix = AugMix(**parameters)
+    for seed in [*range(300), 2**63 - 2]:
+        one, batch = augmix._sample_one((30, 41), seed), augmix.sample(1, (30, 41), rng(seed))
+        assert np.array_equal(one.operations, batch.operations)
+        for name in Plan._fields:  # where C fuses multiplication and addition, a level's last bit may differ
+            np.testing.assert_allclose(getattr(one, name), getattr(batch, name), rtol=1e-15)
+
+
+def test_a_draw_that_numpy_refuses_is_left_to_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    augmix = AugMix()
+    arrays = np.empty((1, 3, 3), np.int64), np.empty((1, 3, 3)), np.ones((1, 3))
+    # The products of 0 have lower halves below 2³² mod 9.
+    for word, accepted in ((0, False), (2**63 + 2**31, True)):
+        words = np.full(20, word, np.uint64)
+        assert mixing._decode(words, augmix._available, True, 0.1, 2.9, *arrays, *SIZE) == accepted
+    expected = augmix._sample_one(SIZE, 7)
+    monkeypatch.setattr(mixing, "_decode", lambda *_: False)
+    left = augmix._sample_one(SIZE, 7)
+    for name in Plan._fields:
+        np.testing.assert_allclose(getattr(left, name), getattr(expected, name), rtol=1e-15)
 
 
 def test_refuses_a_plan_for_another_batch() -> None:
@@ -380,6 +413,7 @@ def test_refuses_a_bad_number_of_views() -> None:
         (random_images(1)[0].numpy(), TypeError, "image must be a PIL image, .* got ndarray"),
         ("photo.jpg", TypeError, "image must be a PIL image, .* got str"),
         (photograph("RGBA"), ValueError, "mode L or RGB, got RGBA"),
+        (Image.new("RGB", (0, 5)), ValueError, "none of them empty"),
         (photograph("P"), ValueError, "mode L or RGB, got P: use image.convert"),
         (photograph("I;16"), ValueError, r"got I;16: take its upper eight bits, .*\(image\) >> 8"),
         (Image.new("I;16B", (9, 9)), ValueError, "got I;16B: take its upper eight bits"),
