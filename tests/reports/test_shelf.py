@@ -1,4 +1,4 @@
-"""What a report notes of each image and run lies in files, and not in memory."""
+"""The numbers that a report notes of each image and run lie in files, and not in memory."""
 
 import os
 import tempfile
