@@ -72,6 +72,8 @@ def tables(folder: Path, by: str, testset: str | None, measure: str | None) -> l
     Raises `UserError` where there is nothing to show, with what there is.
     """
     frame = load(folder)
+    if frame.empty:
+        raise UserError(f"no run of {folder} has finished; see `augmix show {folder} --runs`")
     testset = testset or USUAL.get(by)
     if testset is not None:
         frame = _only(frame, "testset", testset, folder)

@@ -124,6 +124,13 @@ def test_what_is_not_there_is_one_line(
     assert said.count("\n") == 1
 
 
+def test_before_any_run_has_finished_it_says_so(synthetic: Synthetic, capsys: pytest.CaptureFixture[str]) -> None:
+    synthetic.status = {(method["name"], seed): "missing" for method in synthetic.methods for seed in synthetic.seeds}
+    synthetic.write()
+    assert main(["show", str(synthetic.folder)]) == 2
+    assert f"no run of {synthetic.folder} has finished; see `augmix show" in capsys.readouterr().err
+
+
 def test_a_folder_without_or_with_damaged_numbers_is_named(synthetic: Synthetic, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"metrics\.csv is missing: name a results folder"):
         augmix.load(tmp_path)

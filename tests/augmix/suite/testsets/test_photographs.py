@@ -187,6 +187,12 @@ def shorter(path: Path) -> None:
     videos.write(path, np.zeros((7, SIDE, SIDE, 3), np.uint8))
 
 
+def two_beginnings(path: Path) -> None:
+    """OpenCV would fill the rest with grey, without a word."""
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] + b"\xff\xd8" + whole[len(whole) // 2 + 2 :])
+
+
 def wider(path: Path) -> None:
     videos.write(path, np.zeros((31, 48, 48, 3), np.uint8))
 
@@ -195,6 +201,7 @@ def wider(path: Path) -> None:
     ("kind", "fault", "complaint"),
     [
         ("C", cut, r"\.JPEG is (damaged|not an image)"),
+        ("C", two_beginnings, r"\.JPEG is damaged"),
         ("C", other_size, r"\.JPEG is 80×70; 64×64 is expected: set `resize` of the test set"),
         ("C", Path.unlink, r"\.JPEG is missing"),
         ("P", cut, r"\.mp4 is damaged or not a video"),
