@@ -187,7 +187,7 @@ def _check_sample(flat_inputs: list[Any], geometry: bool) -> None:
 
 
 def _from_pil(image: Image.Image) -> torch.Tensor:
-    """Return the image as uint8 (C, H, W), in a third of torchvision's time."""
+    """Return the image as uint8 (C, H, W), without torchvision's detours."""
     if image.mode not in ("L", "RGB"):
         # Pillow cuts these off at 255, so that a photograph of 16 bits would turn white.
         if image.mode.startswith("I;16"):

@@ -13,7 +13,7 @@ from augmix.suite.evaluate.measures import measures_of
 from augmix.suite.evaluate.predictions import OutdatedError, Predictions
 from augmix.suite.evaluate.scores import FloatArray, base_labels, image_scores, reliability
 from augmix.suite.testsets.base import TestSet
-from reports.loaded import Results
+from reports.loaded import Results, remembered
 from reports.quantities import MEAN, POOLED, VALIDATION, Place, Quantity, headline_of
 from reports.shelf import shelved
 from reports.statistics.calibration import calibration_floor
@@ -63,20 +63,13 @@ def scores_of_images(
     return scores, ""
 
 
+@remembered
 def noise_floor(results: Results, place: Place, quantity: Quantity) -> float | None:
     """The RMS calibration error, in its unit, that a perfectly calibrated net with one run's confidences would have.
 
     It is that of the first seed that finished; the mean over architectures needs all of them. None where its
     predictions are not at hand.
     """
-    key = ("noise floor", place, quantity)
-    if key not in results.memory:
-        results.memory[key] = _noise_floor(results, place, quantity)
-    found: float | None = results.memory[key]
-    return found
-
-
-def _noise_floor(results: Results, place: Place, quantity: Quantity) -> float | None:
     if place.architecture == MEAN:
         each = [noise_floor(results, place._replace(architecture=name), quantity) for name in results.architectures]
         found = [floor for floor in each if floor is not None]
@@ -119,17 +112,16 @@ def answers_of(results: Results, place: Place, testset: TestSet) -> Iterator[Ans
     if quantity is None or quantity.metric != "error":
         return
     for seed in results.seeds(place, quantity).index:
-        run = (*place, int(seed))
-        key = ("answers", run, testset.name)
-        if key not in results.memory:
-            results.memory[key] = _read_answers(results, run, testset, quantity)
-        found: Answers | None = results.memory[key]
+        found = _read_answers(results, (*place, int(seed)), quantity)
         if found is not None:
             yield found
 
 
-def _read_answers(results: Results, run: Run, testset: TestSet, quantity: Quantity) -> Answers | None:
+@remembered
+def _read_answers(results: Results, run: Run, quantity: Quantity) -> Answers | None:
     """A run's answers; None where its archive is not at hand or has no such figure."""
+    testset = _testset(results, run[0], quantity)
+    assert testset is not None
     archive = _archive(results, run, testset, quantity)
     if isinstance(archive, str):
         return None
@@ -142,13 +134,12 @@ def _read_answers(results: Results, run: Run, testset: TestSet, quantity: Quanti
 
 def _testset(results: Results, dataset: str, quantity: Quantity) -> TestSet | None:
     """The test set that a quantity is measured on; for validation errors the validation corruptions."""
-    if quantity == VALIDATION:
-        key = ("validation", dataset)
-        if key not in results.memory:
-            results.memory[key] = to_choose_by(results.config, dataset)
-        found: TestSet = results.memory[key]
-        return found
-    return results.named(dataset, quantity.testset)
+    return _to_choose_by(results, dataset) if quantity == VALIDATION else results.named(dataset, quantity.testset)
+
+
+@remembered
+def _to_choose_by(results: Results, dataset: str) -> TestSet:
+    return to_choose_by(results.config, dataset)
 
 
 def archive_of(results: Results, run: Run, quantity: Quantity) -> Path:

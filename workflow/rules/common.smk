@@ -25,7 +25,7 @@ REPORTED = [
     path for path, run in RUNS.items() if FINISHED_ONLY not in os.environ or run_state(experiment, run).status == "done"
 ]
 # Seed by seed, so that methods can be compared early on; of a seed the last method first, for lists begin with the plain
-# and quick ones, which leave no core idle at the end. Test sets and evaluations go before trainings.
+# and quick ones, which leave cores idle for less at the end. Test sets and evaluations go before trainings.
 PRIORITIES = {
     path: number for number, path in enumerate(sorted(RUNS, key=lambda path: RUNS[path].seed, reverse=True), 1)
 }
