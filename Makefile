@@ -84,6 +84,8 @@ clean: ## remove .venv and every cache; data/ and results/ stay
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "augmix needs Python 3.11 or newer; name one with PYTHON=python3.11" >&2; exit 2; }
+	@test -d $(VENV) || $(PYTHON) -c 'import shutil, sys; sys.exit(shutil.disk_usage(".").free < 8e9)' || \
+		{ echo "$(VENV) takes 7 GB, and $(CURDIR) has less than 8 GB free" >&2; exit 2; }
 	@echo "Setting up $(VENV): about 3 minutes and 7 GB, once."
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile -r requirements.lock

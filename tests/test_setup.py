@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -44,6 +45,29 @@ def pins(text: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def lock() -> dict[str, str]:
     return pins((ROOT / "requirements.lock").read_text())
+
+
+@pytest.mark.parametrize(
+    ("wanting", "line"),
+    [
+        ("version_info", "augmix needs Python 3.11 or newer; name one with PYTHON=python3.11"),
+        ("disk_usage", r"\.venv takes 7 GB, and .*/checkout has less than 8 GB free"),
+    ],
+)
+def test_a_machine_that_cannot_hold_the_environment_is_told_so(tmp_path: Path, wanting: str, line: str) -> None:
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\ncase "$2" in *{wanting}*) exit 1;; *sys.exit*) exit 0;; esac\nexit 3\n')
+    python.chmod(0o755)
+    made = subprocess.run(
+        ["make", "test", f"PYTHON={python}"], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert made.returncode == 2
+    assert re.fullmatch(line, made.stderr.splitlines()[0])
+    assert not (folder / ".venv").exists()
 
 
 def test_the_conda_environment_names_the_lock() -> None:

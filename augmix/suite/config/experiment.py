@@ -10,7 +10,7 @@ from augmix.registry import nearest
 from augmix.suite.config.parse import VALIDATION, build_testset, origin_of, resolve, to_choose_by
 from augmix.suite.config.runs import EvaluateSettings, Run
 from augmix.suite.data.datasets import Preparation, source_digest
-from augmix.suite.io.configuration import Lines, merge, on_top, read
+from augmix.suite.io.configuration import Lines, merge, on_top, place, read
 from augmix.suite.io.files import expanded
 from augmix.suite.testsets.base import Making, TestSet
 from augmix.suite.train.settings import TrainSettings, files_named
@@ -24,8 +24,14 @@ class Experiment:
 
     def __init__(self, config: Mapping[str, Any], lines: Lines | None = None) -> None:
         """Resolve `config`; raises `UserError`, with the place from `lines`, for the first fault."""
-        self.config = resolve(config, lines or {})
+        self._lines = lines or {}
+        self.config = resolve(config, self._lines)
         _check_recipes(self.runs)
+
+    def place_of(self, method: str) -> str:
+        """The `file:line` that a method was written at."""
+        names = [entry["name"] for entry in self.config["methods"]]
+        return place(("methods", names.index(method)), self._lines)
 
     @property
     def name(self) -> str:

@@ -117,13 +117,14 @@ def _is_whole(path: Path, source: Source) -> bool:
         return hashlib.file_digest(file, algorithm).hexdigest() == digest
 
 
-def check_space(folder: Path, size: int, what: str) -> None:
+def check_space(folder: Path, size: float, what: str) -> None:
     """Raise `UserError` unless `size` bytes are free where `folder` is."""
-    if (free := shutil.disk_usage(folder).free) < size:
-        raise UserError(f"{what} needs {_bytes(size)} in {folder}, where {_bytes(free)} are free")
+    disk = shutil.disk_usage(folder)
+    if disk.free < size and disk.total:  # some file systems do not know their size
+        raise UserError(f"{what} needs {_bytes(size)} in {folder}, where {_bytes(disk.free)} are free")
 
 
-def _bytes(count: int) -> str:
+def _bytes(count: float) -> str:
     size = float(count)
     for unit in ("bytes", "kB", "MB"):
         if size < 1000:

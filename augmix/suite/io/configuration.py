@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from augmix.errors import UserError
+from augmix.registry import nearest
 
 Position = tuple[str | int, ...]
 Lines = dict[Position, str]
@@ -50,7 +51,7 @@ def read(path: Path | str, seen: tuple[Path, ...] = ()) -> tuple[dict[str, Any],
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         there = sorted(file.name for file in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-        hint = f"; {path.parent}/ has {', '.join(there)}" if there else ""
+        hint = f"; {nearest(path.name, there)}" if there else ""
         raise UserError(f"configuration {path} does not exist{hint}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"configuration {path} cannot be read: {error}") from None

@@ -12,7 +12,7 @@ from augmix.registry import nearest
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.config.parse import VALIDATION, origin_of
 from augmix.suite.config.runs import Run
-from augmix.suite.data.datasets import loader_module
+from augmix.suite.data.datasets import files_of, loader_module
 from augmix.suite.evaluate import stages
 from augmix.suite.evaluate.predictions import NUMBERS
 from augmix.suite.io.files import read_csv, read_json, write_json
@@ -133,13 +133,8 @@ class Plan:
 
     def bytes(self, parameters: Mapping[str, int]) -> dict[str, float]:
         """Disk that each stage takes, the prepared images and the published files among it."""
-        images = 0.0
-        for dataset in self.experiment.datasets:
-            if not origin_of(self.experiment.config, dataset).streamed:
-                for folder in {dataset, self.experiment.prepared(dataset)}:
-                    images += sum(sizes(self.experiment, folder)) * 3 * side(self.experiment, dataset) ** 2
         return {
-            "prepare": images,
+            "prepare": sum(prepared_bytes(self.experiment, folder) for folder in self.experiment.folders),
             "generate": sum(shift.bytes for shift in self.shifts),
             "train": sum(WEIGHT_BYTES * parameters[job.run.architecture] for job in self.jobs),
             "evaluate": float(sum(NUMBERS.itemsize * job.evaluated for job in self.jobs)),
@@ -219,6 +214,25 @@ def sizes(experiment: Experiment, folder: str) -> tuple[int, int]:
         train, test = train - held, held
     subset = entry["subset"]
     return min(subset["train"] or train, train), min(subset["test"] or test, test)
+
+
+def prepared_bytes(experiment: Experiment, folder: str) -> float:
+    """The bytes of a prepared data set's images; none where they stay in their files."""
+    origin = origin_of(experiment.config, folder.removesuffix(VALIDATION))
+    return 0.0 if origin.streamed else 3.0 * origin.side**2 * sum(sizes(experiment, folder))
+
+
+def bytes_missing(experiment: Experiment) -> float:
+    """The bytes of data sets and test sets that are still to be made, less those of the files they replace."""
+    missing = 0.0
+    for folder in experiment.folders:
+        if not all(path.exists() for path in files_of(experiment.data / folder)):
+            missing += prepared_bytes(experiment, folder)
+    for shift in shifts(experiment):
+        if shift.part.made:
+            there = sum(path.stat().st_size for path in shift.testset.files(shift.part.shift) if path.is_file())
+            missing += max(0.0, shift.bytes - there)
+    return missing
 
 
 @cache

@@ -17,6 +17,7 @@ from augmix.registry import nearest
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.config.runs import Run
 from augmix.suite.data import datasets
+from augmix.suite.data.download import check_space
 from augmix.suite.evaluate import stages
 from augmix.suite.io import machine
 from augmix.suite.io.digests import code
@@ -31,13 +32,14 @@ SOME_CLASSES = 10
 
 
 def check(experiment: Experiment, profile: str | None = None) -> None:
-    """Check tools, MLflow's store, data sources, photographs, methods and devices, the cheapest first."""
+    """Check tools, MLflow's store, data sources, photographs, the disk, methods and devices, the cheapest first."""
     check_tools()
     check_profile(profile)
     if executor(profile) == "slurm":
         slurm.check()
     store.check(experiment.results)
     check_data(experiment)
+    check_room(experiment)
     check_methods(experiment)
     check_nets(experiment)
     if profile is None:
@@ -96,12 +98,17 @@ def check_folders(experiment: Experiment) -> None:
 
 def _check_writable(folder: Path, kind: str) -> None:
     """Refuse a folder that cannot be made or written in, without making it."""
-    existing = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    existing = _existing(folder)
     try:
         with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:
         raise UserError(f"the {kind} folder {folder} cannot be written: {existing}: {error.strerror}") from error
+
+
+def _existing(folder: Path) -> Path:
+    """The folder itself, or the nearest above it that is there."""
+    return next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
 
 
 def _data_files(experiment: Experiment) -> Iterator[Path]:
@@ -122,6 +129,15 @@ def check_data(experiment: Experiment) -> None:
             experiment.preparation(name)  # its sources can be read
         for testset in experiment.all_testsets(name):
             testset.check(_classes(experiment, name))
+
+
+def check_room(experiment: Experiment) -> None:
+    """Check that the disk of the data has room for the data sets and test sets that are still to be made."""
+    try:
+        missing = forecast.bytes_missing(experiment)
+    except UserError:  # the source of prepared data may be gone, and with it their number
+        return
+    check_space(_existing(experiment.data), missing, f"what is still to be made of the data of {experiment.name}")
 
 
 def _classes(experiment: Experiment, dataset: str) -> list[str] | None:
@@ -158,10 +174,13 @@ def check_methods(experiment: Experiment) -> None:
     from augmix import methods
 
     for (name, splits), settings in doubtful.items():
-        method = methods.build(settings, experiment.config["method_packages"])
-        _check_classes(experiment, name, method.views)
-        if splits or "preset" not in settings:
-            methods.try_out(method, name, splits)
+        try:
+            method = methods.build(settings, experiment.config["method_packages"])
+            _check_classes(experiment, name, method.views)
+            if splits or "preset" not in settings:
+                methods.try_out(method, name, splits)
+        except UserError as error:
+            raise UserError(f"{experiment.place_of(name)}: {error}") from None
 
 
 def _splits(recipe: Mapping[str, Any]) -> bool:

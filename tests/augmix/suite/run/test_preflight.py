@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,29 @@ def test_data_may_be_read_only_when_all_of_it_is_there(write_config: Write, tmp_
     shutil.move(data, tmp_path / "elsewhere")
     data.symlink_to(tmp_path / "elsewhere")
     preflight.check_folders(there)
+
+
+def test_a_disk_without_room_for_the_data_is_refused(
+    write_config: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment = load(write_config())
+    images = 96 + 40 + 40 * 2 * 5 + 10 * 2 * 31  # of two corruptions five severities, of two perturbations 31 frames
+    left = SimpleNamespace(total=10**9, free=images * 3 * 32**2)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: left)
+    preflight.check_room(experiment)
+    left.free -= 1
+    with pytest.raises(UserError, match=rf"of the data of small needs 3\.55 MB in {tmp_path}, where 3\.55 MB are free"):
+        preflight.check(experiment)
+    left.total = left.free = 0  # as a file system says that does not know
+    preflight.check_room(experiment)
+    left.total = 10**9
+    for making in experiment.makings():
+        making.folder.mkdir(parents=True, exist_ok=True)
+        for path in {path for shift in making.shifts for path in making.testset.files(shift)}:
+            path.write_bytes(bytes(10**5))
+    # Nothing says what made these files: they are made again, and each shift takes the place of three.
+    with pytest.raises(UserError, match=r"needs 2\.35 MB"):
+        preflight.check_room(experiment)
 
 
 @pytest.fixture
@@ -158,8 +182,10 @@ def test_missing_frost_photographs_are_refused(write_config: Write, monkeypatch:
 
 def test_a_method_parameter_out_of_range_is_refused(write_config: Write) -> None:
     wide = {"name": "wide", "preset": "augmix", "parameters": {"width": 0}}
-    with pytest.raises(UserError, match=r"method 'wide': augmix: .*width"):
-        preflight.check(load(write_config(methods=[wide])))
+    path = write_config(methods=["standard", wide])
+    line = path.read_text().splitlines().index("- name: wide") + 1
+    with pytest.raises(UserError, match=rf"small\.yaml:{line}: method 'wide': augmix: .*width"):
+        preflight.check(load(path))
     composed = {"name": "mix", "views": {"augmix": {"severity": 99}}, "mix": {"standard": {}}, "loss": {"standard": {}}}
     with pytest.raises(UserError, match=r"method 'mix': augmix: .*severity"):
         preflight.check(load(write_config(methods=[composed])))
