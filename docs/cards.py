@@ -8,7 +8,7 @@ are drawn by `python -m docs.views`.
 import ast
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -214,16 +214,31 @@ def extremes(rows: Sequence[Row]) -> str:
 def overview() -> str:
     """The text of docs/methods.md: what it says, and a row for every method."""
     [place, *_] = recorded("standard")
-    lines = [f"Errors are on {', '.join(place[:2])}.\n"]
-    lines += [f"| method | | step | {' | '.join(f'{figure}, %' for figure in SHOWN)} |", "|---|---|--:|--:|--:|"]
-    for name in NAMES:
-        rows = {row["figure"]: row for row in recorded(name).get(place, [])}
+    of = {name: {row["figure"]: row for row in recorded(name).get(place, [])} for name in NAMES}
+    lines = [f"Errors are on {', '.join(place[:2])}. Each difference is from standard training in the same experiment:"]
+    lines += [f"{'; '.join(_beside(rows for name, rows in of.items() if name != 'standard'))}.\n"]
+    lines += [f"| method | | step | {' | '.join(f'{figure}, %' for figure in SHOWN)} | experiment |"]
+    lines += ["|---|---|--:|--:|--:|---|"]
+    for name, rows in of.items():
         shown = [rows.get(figure) for figure in SHOWN]
         cells = ["–" if row is None else _brief(row) for row in shown]
+        cells += [" and ".join(dict.fromkeys(f"`{row['experiment']}`" for row in shown if row)) or "–"]
         method = printed()[name]
         link = f"[{method.title}](methods/{name}.md)"
         lines.append(f"| {link} | {method.description} | {steps()[name]['step']}× | {' | '.join(cells)} |")
     return MARKS.sub(lambda _: "\n".join([*lines, ""]), PAGE.read_text(encoding="utf-8"))
+
+
+def _beside(methods: Iterable[Mapping[str, Row]]) -> Iterator[str]:
+    """Standard training's figures in each experiment that the table's differences are of."""
+    said: dict[tuple[str, str], dict[str, str]] = {}
+    for rows in methods:
+        for figure in SHOWN:
+            if (row := rows.get(figure)) is not None:
+                said.setdefault((row["experiment"], row["seeds"]), {})[figure] = _value(row, "standard")
+    for (experiment, seeds), values in sorted(said.items()):
+        figures = enumerated([f"{figure.replace('Clean', 'clean')} {value} %" for figure, value in values.items()])
+        yield f"`{experiment}` ({plural(int(seeds), 'seed')}), {figures}"
 
 
 def _brief(row: Row) -> str:

@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
-from reports.evidence import as_family, compared_cells, contrasts, interaction
+from reports.evidence import Compared, as_family, compared_cells, contrasts, interaction
 from reports.layout import CONFIDENCE, Answer, Column, Row, Table, blocks, framed
 from reports.loaded import Results
 from reports.names import headline_phrase, headline_title, sentence, spaced
 from reports.quantities import CLEAN_ERROR, Cell, Place, Quantity, headline_of
 from reports.significance import would_be_found
-from reports.words import plural, predicate
+from reports.words import differences_in_words, plural, predicate
 
 FEWEST = 4
 """Methods that a line needs: it leaves two degrees of freedom."""
@@ -207,8 +207,12 @@ def _against_standard(results: Results, found: Sequence[tuple[str, str, Quantity
         for one in contrasts(results, [pair], quantity).values()
     ]
     judged = as_family(one for *_, one in alone)
+    named: dict[str, list[tuple[str, Compared]]] = {}
+    for (where, name, _), one in zip(alone, judged, strict=True):
+        named.setdefault(where, []).append((f"on {name}", one))
     said = [
-        f"On {where}, AugMix's error on {name}, beside that of standard training, {predicate(one)}."
-        for (where, name, _), one in zip(alone, judged, strict=True)
+        f"On {where}, AugMix's error, beside that of standard training, is {sizes}, {significance}."
+        for where, found_there in named.items()
+        for significance, sizes in differences_in_words(found_there).items()
     ]
     return [*said, *would_be_found(judged, "these errors")]

@@ -14,7 +14,19 @@ from reports.quantities import CLEAN_ERROR, MCE, MFP, POOLED_CALIBRATION, VALIDA
 from reports.significance import would_be_found
 from reports.since import since
 from reports.tuning import LOSSES, consistency_losses
-from reports.words import FEW, STEPWISE, amount, compared, enumerated, plural, predicate, stated
+from reports.words import (
+    FEW,
+    STEPWISE,
+    amount,
+    compared,
+    differences_in_words,
+    enumerated,
+    placed_once,
+    plural,
+    predicate,
+    significance,
+    stated,
+)
 
 LONG = "standard, three times the epochs"
 GRID = {
@@ -47,7 +59,8 @@ PAIR = {"attention_stage", "convolution_stage"}
 def answers(results: Results) -> list[Answer]:
     """The questions that the experiment has the runs for."""
     asked = (_consistency, _attention, _fmix, _factorial, texture, natural, adaptation, since)
-    return [answer for ask in asked if (answer := ask(results))]
+    places = {results.where(*place) for place in product(results.datasets, results.architectures)}
+    return [a._replace(text=placed_once(a.text, places)) for ask in asked if (a := ask(results))]
 
 
 def question_tables(results: Results) -> list[Table]:
@@ -97,7 +110,8 @@ def _consistency(results: Results) -> Answer | None:
         found = {name: judged[name].get((place, jsd)) for name in measured}
         points = [_cell(results, one) for one in found.values()]
         differences.append(Row(place, results.where(*place[:2]), label, points))
-        text += [_against_jsd(results, label, place, name, one) for name, one in found.items() if one is not None]
+        there = {name: one for name, one in found.items() if one is not None}
+        text += _against_jsd(results.where(*place[:2]), label, there)
     text += would_be_found(judged["mce"].values(), "mCE") if "mce" in judged else []
     keys = ["dataset", "architecture", "method"]
     heads = {"weight": "λ", "validation": "Validation error"} | {name: HEADS[name] for name in measured}
@@ -122,13 +136,17 @@ def _consistency(results: Results) -> Answer | None:
     return Answer("Is JSD better than plain KL?", [*text, caveat], tables, "consistency") if rows else None
 
 
-def _against_jsd(results: Results, label: str, place: Place, name: str, found: Compared) -> str:
-    where = results.where(place.dataset, place.architecture)
-    if found.significant:
-        said = f"JSD is {'better' if found.points > 0 else 'worse'} than {label}"
-    else:
-        said = f"JSD is not shown to be better or worse than {label}"
-    return f"On {where}, {said} by the {IN_WORDS[name]}; that of the latter {predicate(found)}."
+def _against_jsd(where: str, label: str, found: Mapping[str, Compared]) -> Iterator[str]:
+    """By which figures JSD is better than another loss, by which worse, and by which neither is shown."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for name, one in found.items():
+        said = "not shown to be better or worse" if not one.significant else "better" if one.points > 0 else "worse"
+        groups.setdefault((said, significance(one)), []).append(name)
+    for (said, _), names in groups.items():
+        by = enumerated([f"the {IN_WORDS[name]}" for name in names], "or" if said.startswith("not") else "and")
+        verb = "that of the latter is" if len(names) == 1 else "those of the latter are"
+        [(told, sizes)] = differences_in_words([("", found[name]) for name in names]).items()
+        yield f"On {where}, JSD is {said} than {label} by {by}; {verb} {sizes}, {told}."
 
 
 def _attention(results: Results) -> Answer | None:

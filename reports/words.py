@@ -1,12 +1,13 @@
 """Figures and differences in words, none of which says more than the seeds and the test images do."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from augmix.suite.evaluate.measures import Measure
 from reports.evidence import Compared, between
 from reports.layout import CONFIDENCE, decimal, printed_mean
 from reports.loaded import Results
+from reports.names import sentence
 from reports.quantities import Cell, Place, Quantity
 
 STEPWISE = "After Holm, an interval is as wide as the step that decides on its difference asks for."
@@ -25,9 +26,22 @@ def plural(count: int, noun: str) -> str:
     return f"{count_word(count)} {noun}" + ("" if count == 1 else "s")
 
 
-def enumerated(names: Sequence[str]) -> str:
+def enumerated(names: Sequence[str], last: str = "and") -> str:
     """`a, b and c`."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
+
+
+def placed_once(sentences: Sequence[str], places: Collection[str]) -> list[str]:
+    """Sentences without the place that they begin with where the one before has it: "On Digits, SmallNet, …".
+
+    Where there is no other place, one mention is enough for all.
+    """
+    said, last = [], ""
+    for text in sentences:
+        place = max((place for place in places if text.startswith(f"On {place}, ")), key=len, default="")
+        said.append(sentence(text.removeprefix(f"On {place}, ")) if place and place == last else text)
+        last = place or (last if len(places) == 1 else "")
+    return said
 
 
 def averaged_over(results: Results) -> list[str]:
@@ -108,13 +122,28 @@ def is_nothing(compared: Compared) -> bool:
 
 def difference_in_words(compared: Compared) -> str:
     """`2.3 points less (95 % interval 0.4 to 4.2), significant`."""
+    return f"{_size(compared, 'no difference in the mean')}, {significance(compared)}"
+
+
+def differences_in_words(found: Sequence[tuple[str, Compared]]) -> dict[str, str]:
+    """Each significance among differences, the significant ones first, with those that have it; `found` names each.
+
+    `2.3 points less on fog (95 % interval 0.4 to 4.2) and 1.2 points more on snow (…)` of `on fog` and `on snow`.
+    """
+    groups: dict[str, list[str]] = {}
+    for name, one in sorted(found, key=lambda pair: not pair[1].significant):
+        groups.setdefault(significance(one), []).append(_size(one, "equal in the mean", name))
+    return {said: enumerated(sizes) for said, sizes in groups.items()}
+
+
+def _size(compared: Compared, nothing: str, name: str = "") -> str:
     ratio = compared.difference.ratio
     within = [interval_of(compared), f"ratio {ratio:.2f}" if ratio and not is_nothing(compared) else ""]
-    said = "no difference in the mean" if is_nothing(compared) else amount(compared.points, compared.measure)
+    said = nothing if is_nothing(compared) else amount(compared.points, compared.measure)
     if not is_nothing(compared):
         said += " less" if compared.points < 0 else " more"
     details = "; ".join(filter(None, within))
-    return f"{said}{f' ({details})' if details else ''}, {significance(compared)}"
+    return f"{said}{f' {name}' if name else ''}{f' ({details})' if details else ''}"
 
 
 def predicate(compared: Compared) -> str:

@@ -12,6 +12,7 @@ from reports.layout import Answer, Table, as_markdown
 from reports.loaded import load
 from reports.questions import answers
 from reports.tuning import draw_consistency, draw_sweeps
+from reports.words import placed_once
 from tests.reports.synthetic import Synthetic
 from tests.reports.test_tables import read
 
@@ -77,7 +78,12 @@ def test_each_loss_is_compared_at_the_weight_chosen_for_it(consistency: Syntheti
     for loss, points in (("clean ‖ augmented", "2.1 points more"), ("augmented ‖ clean", "0.15 points more")):
         said_of = f"JSD is not shown to be better or worse than KL({loss}) by the mCE; that of the latter is {points}"
         assert said_of in text
+    assert text.count("On Digits, ") == 1
     assert "which two seeds cannot tell from chance" in text
+    assert (
+        "better than KL(clean ‖ augmented) by the clean error, the mFP and the RMS calibration error on -C; thos"
+        in text
+    )
     assert "The λ of KL(clean ‖ augmented) and KL(augmented ‖ clean) is at an end of its range" in text
     assert "form and strength are confounded" in text
     assert "The corruptions of the mCE were touched once" in text
@@ -97,6 +103,13 @@ def test_jsd_can_be_worse(consistency: Synthetic) -> None:
         "JSD is worse than KL(clean ‖ augmented) by the mCE; that of the latter is 2.1 points less (95 % interval over"
         in said(found)
     )
+
+
+def test_a_place_is_said_once_in_a_row() -> None:
+    thin, wide = "Digits, SmallNet, thin", "Digits, SmallNet"
+    text = [f"On {thin}, AugMix is.", f"On {thin}, the other is.", "So.", f"On {thin}, it is.", f"On {wide}, it is."]
+    assert placed_once(text, {thin}) == [text[0], "The other is.", "So.", "It is.", text[4]]
+    assert placed_once(text, {thin, wide}) == [text[0], "The other is.", *text[2:]]
 
 
 def test_the_losses_share_a_figure_and_have_no_other(consistency: Synthetic, tmp_path: Path) -> None:
@@ -182,7 +195,7 @@ def test_fmix_is_compared_and_the_claim_was_not_tested(fashion: Synthetic) -> No
     found = answer(fashion, {"augmix": [20, 21], "fmix": [25, 26.2], "fmix_autoaugment": [18, 19.2]})
     text = said(found)
     assert "In these runs, no figure of FMix is shown to beat AugMix's." in text
-    assert "the mCE of FMix is 25.6 %, that of AugMix 20.5 %: 5.1 points more (95 % interval" in text
+    assert "The mCE of FMix is 25.6 %, that of AugMix 20.5 %: 5.1 points more (95 % interval" in text
     assert "No policy found by Fast AutoAugment was given, so exactly this claim was not tested" in text
     assert "epochs here, the order may differ" in text
     rows = by(found.tables[0], "method")

@@ -98,7 +98,10 @@ def test_answers_to_questions_stand_in_place_of_the_figures(synthetic: Synthetic
     synthetic.write()
     readme.record(load(synthetic.folder, synthetic.data), tmp_path / "one")
     text = readme.printed(tmp_path / "one", tmp_path)
-    assert text.startswith("### Does AugMix help on natural shifts?\n\nOn Digits, SmallNet, AugMix's error on writers")
+    assert text.startswith(
+        "### Does AugMix help on natural shifts?\n\nOn Digits, SmallNet, AugMix's error, beside that of "
+    )
+    assert " on writers (95 % interval " in text
     assert "| Standard training |" in text
     assert "They are 9 runs of four epochs" in text
     assert "minus AugMix" not in text
