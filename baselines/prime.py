@@ -154,13 +154,13 @@ def displaced(images: Tensor, which: np.ndarray, rng: np.random.Generator, *, cu
     if images.is_cpu:
         ends = np.array([height, width])[:, None, None] - 1
         sources = sources.clip(0, ends)
-        corners = np.minimum(sources.astype(np.uint32), (ends - 1).astype(np.uint32))
+        corners = np.minimum(sources.astype(np.uint32), np.maximum(ends - 1, 0).astype(np.uint32))
         shares = (sources - corners).astype(np.float32).reshape(2, -1)
         first = (corners[0] * np.uint32(width) + corners[1]).ravel()
         in_pieces(_kernels.displace, len(which), 1, images.numpy(), which, first, shares)
         return
     # What `grid_sample` calls -1 and 1 are the centres of the first and the last pixel; it asks for columns first.
-    axes = [2 * source / (side - 1) - 1 for source, side in zip(sources[::-1], (width, height), strict=True)]
+    axes = [2 * source / max(side - 1, 1) - 1 for source, side in zip(sources[::-1], (width, height), strict=True)]
     here, grid = to_device(images.device, which), to_device(images.device, np.stack(axes, -1).astype(np.float32))
     planes = images[here].flatten(0, 1)[None]
     changed = F.grid_sample(planes, grid[None], padding_mode="border", align_corners=True)
