@@ -171,8 +171,9 @@ def false_positive_rate(inside: ArrayLike, outside: ArrayLike, recall: float = R
     """FPR95: the share of inside images that are taken for outside ones where `recall` of the outside ones are.
 
     The threshold is the outside score at which the share of outside images at or above it is nearest to `recall`, the
-    lower of two, as in Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure", ICLR 2019. Arguments as of
-    `auroc`; raises ValueError also for a `recall` outside (0, 1].
+    lower of two. The code of Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure", ICLR 2019, whose measure
+    it is, also counts the inside images between that score and the next lower outside one: a difference that many
+    outside images make small. Arguments as of `auroc`; raises ValueError also for a `recall` outside (0, 1].
     """
     one, other = _scores(inside, outside)
     return float(np.mean(one >= recall_threshold(other, recall)))
