@@ -28,7 +28,7 @@ def corruption_error(errors: Mapping[str, ArrayLike], reference: Mapping[str, fl
     """CE of each corruption from its errors at severities 1 to 5; their mean over corruptions is the mCE.
 
     Unnormalised as on CIFAR-C, or divided by a `reference` net's mean error of the same corruption (AlexNet on
-    ImageNet-C). Raises ValueError where a corruption has no errors or the reference lacks it.
+    ImageNet-C). Raises ValueError where a corruption has no errors, or the reference lacks it or makes none on it.
     """
     if empty := [name for name, values in errors.items() if not np.size(values)]:
         raise ValueError(f"errors of {', '.join(empty)} are empty")
@@ -40,6 +40,8 @@ def corruption_error(errors: Mapping[str, ArrayLike], reference: Mapping[str, fl
     if missing := sorted(set(mean) - set(reference)):
         raise ValueError(f"reference has no error for {', '.join(missing)}")
     _check_fractions("reference", [reference[name] for name in mean])
+    if perfect := [name for name in mean if reference[name] <= 0]:
+        raise ValueError(f"reference is 0 for {', '.join(perfect)}; errors cannot be divided by it")
     return {name: value / reference[name] for name, value in mean.items()}
 
 
