@@ -25,8 +25,8 @@ def adapted(net: nn.Module, prior: float = 0) -> Iterator[None]:
 
     N is the `prior`, how many images the statistics of training count as: 0 takes the batch's alone, infinity none of
     it. n is how many images the batch has. Means and variances are mixed so, the batch's variance being unbiased; the
-    net has to be in evaluation mode, and keeps its own statistics. Raises ValueError for a net without such layers, and
-    for a prior below 0.
+    net has to be in evaluation mode, and keeps its own statistics. No gradients go through the batch's. Raises
+    ValueError for a net without such layers, and for a prior below 0.
     """
     if not prior >= 0:
         raise ValueError(f"prior is {prior}; a number of images, at least 0, is accepted")
@@ -48,6 +48,7 @@ def _forward(layer: _BatchNorm, prior: float, images: Tensor) -> Tensor:
     assert variance is not None
     share = 0.0 if math.isinf(prior) else len(images) / (prior + len(images))
     if share:
-        own_variance, own_mean = torch.var_mean(images, [0, *range(2, images.ndim)])
+        # In the layer's precision: autocast gives images in a lower one.
+        own_variance, own_mean = torch.var_mean(images.detach().to(mean.dtype), [0, *range(2, images.ndim)])
         mean, variance = mean.lerp(own_mean, share), variance.lerp(own_variance, share)
     return F.batch_norm(images, mean, variance, layer.weight, layer.bias, False, 0.0, layer.eps)

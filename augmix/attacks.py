@@ -51,7 +51,7 @@ def pgd(
 @contextmanager
 def attacked(net: nn.Module, mode: str) -> Iterator[None]:
     """The net in `mode` ("train" or "eval") within the block, its running statistics left alone."""
-    training = net.training
+    modes = {part: part.training for part in net.modules()}
     norms = [module for module in net.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
     net.train(mode == "train")
     for norm in norms:
@@ -61,4 +61,5 @@ def attacked(net: nn.Module, mode: str) -> Iterator[None]:
     finally:
         for norm in norms:
             norm.track_running_stats = True
-        net.train(training)
+        for part, training in modes.items():  # a part may be frozen within a net that trains
+            part.training = training

@@ -29,8 +29,7 @@ def jensen_shannon(logits: Sequence[Tensor], weight: float = 12.0) -> Tensor:
     `logits` are (B, K) float tensors, one a view, or (B, K, H, W) of pixels, which are averaged over as well.
     Returns a scalar; raises ValueError for fewer than two views.
     """
-    _check_views("jensen_shannon", logits)
-    log_p = torch.stack([F.log_softmax(view, dim=1) for view in logits])
+    log_p = _log_predictions("jensen_shannon", logits)
     p = log_p.exp()
     log_mean = p.mean(0).clamp(1e-7, 1.0).log()
     return weight * (p * (log_p - log_mean)).sum(2).mean()
@@ -45,8 +44,7 @@ def kullback_leibler(logits: Sequence[Tensor], weight: float = 12.0, reverse: bo
     `logits` are (B, K) float tensors, one a view, or (B, K, H, W). Returns a scalar; raises ValueError for fewer than
     two views.
     """
-    _check_views("kullback_leibler", logits)
-    log_p = torch.stack([F.log_softmax(view, dim=1) for view in logits])
+    log_p = _log_predictions("kullback_leibler", logits)
     clean, others = log_p[:1], log_p[1:]
     p, q = (others, clean) if reverse else (clean, others)
     return weight * (p.exp() * (p - q)).sum(2).mean()
@@ -63,6 +61,10 @@ def augmix(
     return cross_entropy(logits, targets, label_smoothing) + divergence(logits, weight)
 
 
-def _check_views(name: str, logits: Sequence[Tensor]) -> None:
+def _log_predictions(name: str, logits: Sequence[Tensor]) -> Tensor:
+    """The logarithms of the views' predictions, (views, B, K, …); ValueError for fewer than two views."""
     if len(logits) < 2:
         raise ValueError(f"{name} compares at least two views, got {len(logits)}")
+    log_p = torch.stack([F.log_softmax(view, dim=1) for view in logits])
+    # A class that cannot be, of logit -inf, adds nothing: 0 · log 0 would be NaN.
+    return log_p.clamp(min=torch.finfo(log_p.dtype).min)

@@ -28,7 +28,7 @@ def corruption_error(errors: Mapping[str, ArrayLike], reference: Mapping[str, fl
     """CE of each corruption from its errors at severities 1 to 5; their mean over corruptions is the mCE.
 
     Unnormalised as on CIFAR-C, or divided by a `reference` net's mean error of the same corruption (AlexNet on
-    ImageNet-C). Raises ValueError where a corruption has no errors or the reference lacks it.
+    ImageNet-C). Raises ValueError where a corruption has no errors, or the reference lacks it or makes none on it.
     """
     if empty := [name for name, values in errors.items() if not np.size(values)]:
         raise ValueError(f"errors of {', '.join(empty)} are empty")
@@ -40,6 +40,8 @@ def corruption_error(errors: Mapping[str, ArrayLike], reference: Mapping[str, fl
     if missing := sorted(set(mean) - set(reference)):
         raise ValueError(f"reference has no error for {', '.join(missing)}")
     _check_fractions("reference", [reference[name] for name in mean])
+    if perfect := [name for name in mean if reference[name] <= 0]:
+        raise ValueError(f"reference is 0 for {', '.join(perfect)}; errors cannot be divided by it")
     return {name: value / reference[name] for name, value in mean.items()}
 
 
@@ -171,8 +173,9 @@ def false_positive_rate(inside: ArrayLike, outside: ArrayLike, recall: float = R
     """FPR95: the share of inside images that are taken for outside ones where `recall` of the outside ones are.
 
     The threshold is the outside score at which the share of outside images at or above it is nearest to `recall`, the
-    lower of two, as in Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure", ICLR 2019. Arguments as of
-    `auroc`; raises ValueError also for a `recall` outside (0, 1].
+    lower of two. The code of Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure", ICLR 2019, whose measure
+    it is, also counts the inside images between that score and the next lower outside one: a difference that many
+    outside images make small. Arguments as of `auroc`; raises ValueError also for a `recall` outside (0, 1].
     """
     one, other = _scores(inside, outside)
     return float(np.mean(one >= recall_threshold(other, recall)))

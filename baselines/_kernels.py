@@ -82,12 +82,13 @@ def displace(
 ) -> None:
     """Resample some images, in place: each pixel between the four at `corners` (H·W,), by `shares` (2, H·W)."""
     _, channels, height, width = images.shape
-    before = np.empty(height * width, np.float32)
+    # Where a side is one pixel long, corners lie behind the image; their share is 0.
+    before = np.zeros((height + 1) * width + 1, np.float32)
     row = np.uint64(width)
     for n in range(start, stop):
         for channel in range(channels):
             values = images[which[n], channel].ravel()
-            before[:] = values
+            before[: values.size] = values
             for i in range(values.size):
                 corner, down, across = np.uint64(corners[i]), shares[0, i], shares[1, i]
                 above = before[corner] + across * (before[corner + _NEXT] - before[corner])

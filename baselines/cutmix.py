@@ -4,7 +4,7 @@ One box per batch. Its sides are √(1 − λ) of the image's, its centre is uni
 is cut off; the targets follow the area that is really pasted.
 
 Departures:
-    - None in the mix.
+    - In the authors' code a side of an odd number of pixels is a pixel shorter; here it has the paper's length.
 """
 
 from functools import partial

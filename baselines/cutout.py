@@ -5,7 +5,8 @@ on average. It is filled with what is 0 after normalising, the mean pixel: 127.5
 own.
 
 Departures:
-    - None in the holes; the authors' rate falls by steps over 200 epochs.
+    - In the authors' code a hole of an odd side is a pixel narrower; their sides are even. Their rate falls by steps
+      over 200 epochs.
 """
 
 from functools import partial

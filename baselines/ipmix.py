@@ -175,7 +175,7 @@ def rectangles(count: int, size: tuple[int, int], rng: np.random.Generator) -> n
     bounds = []
     for length in size:
         first = rng.integers(length - sides + 1)
-        bounds += [first, first + np.where(square, sides, rng.integers(2, sides + 1))]
+        bounds += [first, first + np.where(square, sides, rng.integers(np.minimum(2, sides), sides + 1))]
     return np.stack(bounds, axis=1)
 
 

@@ -59,6 +59,24 @@ def test_statistics_are_mixed(prior: float) -> None:
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
+def test_predictions_are_the_same_where_gradients_are_asked_for() -> None:
+    net, images = trained(), torch.randn(12, 3, 8, 8, requires_grad=True)
+    with adaptation.adapted(net, 7):
+        found = net(images)
+        with torch.no_grad():
+            assert torch.equal(net(images), found)
+    found.sum().backward()
+    assert images.grad is not None
+
+
+def test_autocast_adapts_about_alike() -> None:
+    net, images = trained(), torch.randn(12, 3, 8, 8)
+    with torch.no_grad(), adaptation.adapted(net, 7):
+        expected = net(images)
+        with torch.autocast("cpu", torch.bfloat16):
+            torch.testing.assert_close(net(images).float(), expected, atol=0.1, rtol=0)
+
+
 def test_what_cannot_be_adapted_is_refused() -> None:
     bare = nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False), nn.GroupNorm(1, 3))
     with pytest.raises(ValueError, match="no batch norm that keeps statistics"), adaptation.adapted(bare):

@@ -46,6 +46,17 @@ def test_gradients() -> None:
     assert torch.autograd.gradcheck(lambda *views: losses.jensen_shannon(views), logits)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("loss", [losses.jensen_shannon, losses.kullback_leibler])
+def test_a_class_that_cannot_be_adds_nothing(loss: Callable[..., torch.Tensor], dtype: torch.dtype) -> None:
+    some = [view[:, :9].to(dtype).requires_grad_() for view in random_logits(3)]
+    masked = [torch.nn.functional.pad(view, (0, 1), value=-torch.inf) for view in some]
+    expected, found = loss(some), loss(masked)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-3 if dtype == torch.float16 else 1e-6)
+    for one, other in zip(torch.autograd.grad(expected, some), torch.autograd.grad(found, some), strict=True):
+        torch.testing.assert_close(other, one)
+
+
 def test_one_view_is_refused() -> None:
     for divergence in (losses.jensen_shannon, losses.kullback_leibler):
         with pytest.raises(ValueError, match=f"{divergence.__name__} compares at least two views, got 1"):

@@ -103,6 +103,8 @@ def test_means_over_nothing_are_refused() -> None:
         metrics.flip_probability(np.ones((0, 5)))
     with pytest.raises(ValueError, match="bin_size is 0"):
         metrics.rms_calibration_error([0.5], [True], bin_size=0)
+    with pytest.raises(ValueError, match="reference is 0 for fog"):
+        metrics.mean_corruption_error({"snow": [0.5], "fog": [0.5]}, {"snow": 0.5, "fog": 0})
 
 
 @pytest.mark.parametrize("value", [60.0, -0.1, math.nan])

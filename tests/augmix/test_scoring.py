@@ -82,6 +82,19 @@ def test_probabilities_are_scored_as_the_metrics_do(digits: tuple[np.ndarray, np
     assert scores.value("clean", metric="brier") == pytest.approx(metrics.brier_score(true, (p**2).sum(1)), rel=1e-5)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_read_only_map_of_a_file_is_no_matter(digits: tuple[np.ndarray, np.ndarray]) -> None:
+    images, labels = digits
+    mapped = images.copy()
+    mapped.flags.writeable = False
+    torch.set_warn_always(True)  # else it would warn once in a process, which another test may have used up
+    try:
+        found = augmix.evaluate(Net(), mapped, labels, ("clean",))
+    finally:
+        torch.set_warn_always(False)
+    assert found == augmix.evaluate(Net(), images, labels, ("clean",))
+
+
 def test_a_net_gets_the_normalisation_that_is_asked_for(digits: tuple[np.ndarray, np.ndarray]) -> None:
     images, labels = digits
     net, mean, std = Net().eval(), (0.1, 0.2, 0.3), (0.5, 0.6, 0.7)

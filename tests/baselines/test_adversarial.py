@@ -88,11 +88,13 @@ def test_a_step_follows_the_sign_of_the_gradient() -> None:
 @pytest.mark.parametrize("mode", ["train", "eval"])
 def test_the_net_stays_as_it_was(images: Tensor, labels: Tensor, net: nn.Module, mode: str, training: bool) -> None:
     net.train(training)
+    next(net.children()).train(not training)  # a part may be in another mode than the net
+    modes = [module.training for module in net.modules()]
     before = copy.deepcopy(net.state_dict())
     attacked(images, labels, net, mode=mode)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert all(parameter.grad is None and parameter.requires_grad for parameter in net.parameters())
-    assert all(module.training is training for module in net.modules())
+    assert [module.training for module in net.modules()] == modes
     net.train()(images)
     assert any(not torch.equal(value, before[name]) for name, value in net.state_dict().items())
 

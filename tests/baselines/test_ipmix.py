@@ -38,6 +38,7 @@ def test_rectangles_have_the_sizes_they_should() -> None:
     large = inside_of(500, (224, 224), np.random.default_rng(0)).any(2).sum(1)
     assert large.max() == 224
     assert 64 in large
+    assert inside_of(50, (1, 3), np.random.default_rng(0)).sum((1, 2)).tolist() == [1] * 50
 
 
 def test_a_patch_is_mixed_with_the_picture_at_the_same_place(images: Tensor) -> None:

@@ -10,7 +10,7 @@ import torch
 from scipy import fft, ndimage
 from torch import Tensor, nn
 
-from baselines import prime
+from baselines import _kernels, prime
 from baselines.prime import coloured, displaced, displacement, filtered
 from tests.baselines.conftest import Elsewhere
 
@@ -70,6 +70,16 @@ def test_displaced_images_are_scipys(values: Tensor) -> None:
             for plane, made in zip(image, result, strict=True):
                 expected = ndimage.map_coordinates(plane, places, order=1, mode="nearest")
                 np.testing.assert_allclose(made, expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (5, 1)])
+def test_a_side_of_one_pixel_is_not_displaced_and_nothing_beyond_it_is_read(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_kernels, "displace", _kernels.displace.py_func)  # which looks at every index
+    values = torch.linspace(0, 1, 8 * 3 * size[0] * size[1]).view(8, 3, *size)
+    assert torch.equal(after(displaced, values, 0, cut=20), values)
+    assert torch.equal(after(displaced, values.as_subclass(Elsewhere), 0, cut=20).as_subclass(Tensor), values)
 
 
 @pytest.mark.parametrize(
