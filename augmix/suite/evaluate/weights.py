@@ -110,7 +110,7 @@ def read(path: Path) -> dict[str, Tensor]:
 
 
 def _other_kind(path: Path) -> str | None:
-    """What a file is that often comes in place of one of weights, by how it begins."""
+    """The kind of a file that has come in place of one of weights, by how it begins; None where it may be one."""
     try:
         with path.open("rb") as file:
             start = file.read(262)
