@@ -193,7 +193,7 @@ def _predict(
     """Logits of uint8 (A, H, W, 3) images: float64 (A, classes)."""
     found = []
     for start in range(0, len(images), batch_size):
-        batch = torch.from_numpy(images[start : start + batch_size]).to(device).permute(0, 3, 1, 2).contiguous()
+        batch = torch.tensor(images[start : start + batch_size], device=device).permute(0, 3, 1, 2).contiguous()
         if scale is not None and offset is not None:
             batch = (batch.to(torch.float32) * scale.to(device) - offset.to(device)).to(dtype)
         logits = net(batch)
