@@ -79,6 +79,10 @@ clean: ## remove .venv and every cache; data/ and results/ stay
 	rm -rf $(VENV) .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# What a user tells pip for other environments: installed there, nothing would be here.
+$(VENV)/.ready: export PIP_USER := 0
+unexport PIP_TARGET PIP_PREFIX PIP_ROOT
+
 # --no-deps: the lock is complete, imagecorruptions-imaug asks for a second OpenCV that needs libGL, and of timm only
 # the augmentations are used. pip would compile on one core.
 $(VENV)/.ready: requirements.lock pyproject.toml

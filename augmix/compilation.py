@@ -28,6 +28,8 @@ from numba.misc.appdirs import AppDirs
 
 config: Any = numba.config
 PACKAGE = Path(__file__).parent
+SETTINGS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK", "DEBUGINFO_DEFAULT")
+"""What decides machine code beside the CPU, and Numba's own caches do not tell apart: of `NUMBA_OPT` and its like."""
 SOURCES = ("*.py", "operations/*.py", "corruptions/**/*.py", "../baselines/*.py")
 """The files that can hold kernels."""
 PATIENCE = 1.0
@@ -98,12 +100,13 @@ def _is_writable(folder: Path) -> bool:
 
 @cache
 def _cpu() -> str:
-    """A folder's name for kernels that were compiled for this type of CPU."""
+    """A folder's name for kernels that were compiled for this type of CPU, with these settings."""
     name = config.CPU_NAME or binding.get_host_cpu_name()
     features = config.CPU_FEATURES
     if features is None:
         features = binding.get_host_cpu_features().flatten()
-    return f"kernels-{name}-{sha256(features.encode()).hexdigest()[:12]}"
+    settings = [features, *(f"{setting}={getattr(config, setting, None)}" for setting in SETTINGS)]
+    return f"kernels-{name}-{sha256(' '.join(settings).encode()).hexdigest()[:12]}"
 
 
 @cache

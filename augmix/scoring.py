@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from augmix.checks import check_choice, check_images, check_integer, choose_preset
 from augmix.corruptions import CORRUPTIONS, corrupt
@@ -63,7 +64,7 @@ def evaluate(
     net: nn.Module | Callable[[Tensor], Tensor],
     images: np.ndarray,
     labels: Sequence[int] | np.ndarray,
-    testsets: Sequence[str] = TESTSETS,
+    testsets: str | Sequence[str] = TESTSETS,
     *,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
@@ -74,14 +75,15 @@ def evaluate(
 ) -> Scores:
     """Evaluate a net on test images and on the -C and -P that are generated from them.
 
-    `net` takes float32 (B, 3, H, W) and returns logits (B, classes). It is given values in [0, 1], less `mean` and
-    over `std` where these are given, one number a channel; nothing else is normalised, but for an
-    `augmix.models.Normalised`, which takes 0 … 255 itself. A module is evaluated in evaluation mode, on the device of
-    its weights unless `device` says otherwise, and its parts are left in the modes that they were in.
+    `net` takes (B, 3, H, W), float32 or of its weights' type, and returns logits (B, classes). It is given values in
+    [0, 1], less `mean` and over `std` where these are given, one number a channel; nothing else is normalised, but for
+    an `augmix.models.Normalised`, compiled or in parallel too, which takes 0 … 255 itself. A module is evaluated in
+    evaluation mode, on the device of its weights unless `device` says otherwise, and its parts are left in the modes
+    that they were in.
 
-    `images` are uint8 (N, H, W, 3), `labels` (N,) class numbers. `testsets` are some of "clean", "C" (15 corruptions
-    at severities 1 … 5, unnormalised mCE) and "P" (ten perturbation sequences, unnormalised mFP), as Hendrycks &
-    Dietterich (ICLR 2019) define them; `preset` and `seed` are those of `augmix.corruptions.corrupt`.
+    `images` are uint8 (N, H, W, 3), `labels` (N,) class numbers. `testsets` are one or some of "clean", "C" (15
+    corruptions at severities 1 … 5, unnormalised mCE) and "P" (ten perturbation sequences, unnormalised mFP), as
+    Hendrycks & Dietterich (ICLR 2019) define them; `preset` and `seed` are those of `augmix.corruptions.corrupt`.
 
     An interval is over other test images, each with all of its copies. Those of shares are Wilson's (1927) at the
     effective number of images (Korn & Graubard, Survey Methodology 24, 1998), so that no error in N images is not
@@ -91,13 +93,14 @@ def evaluate(
     """
     check_images(images)
     labels = _labels(labels, len(images))
+    testsets = [testsets] if isinstance(testsets, str) else testsets
     for name in testsets:
         check_choice("testsets", name, TESTSETS)
     check_integer("batch_size", batch_size, 1)
     check_integer("seed", seed)
     preset = choose_preset(preset, images)
     scale, offset = _scaling(net, mean, std)
-    predict = partial(_predict, net, scale, offset, batch_size, _device(net, device))
+    predict = partial(_predict, net, scale, offset, batch_size, *_place(net, device))
     scores = Scores()
     modes = {part: part.training for part in net.modules()} if isinstance(net, nn.Module) else {}
     for part in modes:
@@ -184,6 +187,7 @@ def _predict(
     offset: Tensor | None,
     batch_size: int,
     device: torch.device,
+    dtype: torch.dtype,
     images: np.ndarray,
 ) -> np.ndarray:
     """Logits of uint8 (A, H, W, 3) images: float64 (A, classes)."""
@@ -191,7 +195,7 @@ def _predict(
     for start in range(0, len(images), batch_size):
         batch = torch.tensor(images[start : start + batch_size], device=device).permute(0, 3, 1, 2).contiguous()
         if scale is not None and offset is not None:
-            batch = batch.to(torch.float32) * scale.to(device) - offset.to(device)
+            batch = (batch.to(torch.float32) * scale.to(device) - offset.to(device)).to(dtype)
         logits = net(batch)
         if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(batch) or logits.shape[1] < 2:
             what = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
@@ -206,25 +210,35 @@ def _scaling(
     net: object, mean: Sequence[float] | None, std: Sequence[float] | None
 ) -> tuple[Tensor, Tensor] | tuple[None, None]:
     """Factor and offset (3, 1, 1) of the normalisation; None for a net that does it itself."""
-    if isinstance(net, Normalised):
+    if isinstance(_unwrapped(net), Normalised):
         if mean is not None or std is not None:
             raise ValueError("mean and std are given, but the net is an augmix.models.Normalised and has its own")
         return None, None
     if (mean is None) != (std is None):
         raise ValueError("mean and std go together; give both or neither")
-    shares = torch.tensor([[0.0] * 3 if mean is None else list(mean), [1.0] * 3 if std is None else list(std)])
-    if shares.shape != (2, 3) or not (shares[1] > 0).all():
+    given = [np.asarray([0.0] * 3 if mean is None else mean), np.asarray([1.0] * 3 if std is None else std)]
+    if [value.shape for value in given] != [(3,), (3,)] or not (given[1] > 0).all():
         raise ValueError("mean and std must be three numbers each, those of std above 0")
+    shares = torch.from_numpy(np.stack(given).astype(np.float32))  # single, and on the host, whatever torch's defaults
     if shares.max() > 1:
         raise ValueError("mean and std are of values in [0, 1]; divide them by 255")
     return (1 / (255 * shares[1]))[:, None, None], (shares[0] / shares[1])[:, None, None]
 
 
-def _device(net: object, device: torch.device | str | None) -> torch.device:
-    if device is not None:
-        return torch.device(device)
+def _unwrapped(net: Any) -> object:
+    """The net within `torch.compile`'s wrapper, or within those that copy or average it."""
+    wrappers = nn.DataParallel, nn.parallel.DistributedDataParallel, AveragedModel
+    while (inner := net.module if isinstance(net, wrappers) else getattr(net, "_orig_mod", None)) is not None:
+        net = inner
+    return net
+
+
+def _place(net: object, device: torch.device | str | None) -> tuple[torch.device, torch.dtype]:
+    """The device and the type of the images that the net takes."""
     weight = next(net.parameters(), None) if isinstance(net, nn.Module) else None
-    return torch.device("cpu") if weight is None else weight.device
+    own = torch.device("cpu") if weight is None else weight.device
+    dtype = weight.dtype if weight is not None and weight.is_floating_point() else torch.float32
+    return own if device is None else torch.device(device), dtype
 
 
 def _labels(labels: Sequence[int] | np.ndarray, count: int) -> np.ndarray:

@@ -154,8 +154,9 @@ class AugMixViews(v2.Transform):
 
 
 def _draw_seed() -> int:
-    # torch's generator is seeded differently in each DataLoader worker, numpy's global one is not.
-    return int(torch.randint(2**63 - 1, ()).item())
+    # torch's generator is seeded differently in each DataLoader worker, numpy's global one is not. It is the host's,
+    # whatever torch's default device is: a worker cannot use a GPU.
+    return int(torch.randint(2**63 - 1, (), device="cpu").item())
 
 
 def _batch(image: torch.Tensor, is_video: bool) -> tuple[torch.Tensor, int]:

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -68,6 +69,24 @@ def test_a_machine_that_cannot_hold_the_environment_is_told_so(tmp_path: Path, w
     assert made.returncode == 2
     assert re.fullmatch(line, made.stderr.splitlines()[0])
     assert not (folder / ".venv").exists()
+
+
+def test_pip_installs_into_the_environment_whatever_its_user_prefers(tmp_path: Path) -> None:
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    fake = tmp_path / "python"
+    fake.write_text(
+        '#!/bin/sh\ncase "$*" in "-m venv .venv") mkdir -p .venv/bin; cp "$0" .venv/bin;; *pip*) env >> said;; esac\n'
+    )
+    fake.chmod(0o755)
+    preferred = {"PIP_USER": "1", "PIP_TARGET": "/nowhere", "PIP_PREFIX": "/nowhere", "PIP_INDEX_URL": "https://mirror"}
+    make = ["make", ".venv/.ready", "PYTHON=./python"]
+    subprocess.run(make, cwd=tmp_path, env=os.environ | preferred, check=True, capture_output=True)
+    said = (tmp_path / "said").read_text().splitlines()
+    assert {line for line in said if line.partition("=")[0] in preferred} == {
+        "PIP_USER=0",
+        "PIP_INDEX_URL=https://mirror",
+    }
 
 
 def test_the_conda_environment_names_the_lock() -> None:

@@ -12,4 +12,4 @@ def to_device(device: torch.device, array: np.ndarray) -> torch.Tensor:
 
 def staging(shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
     """Return float64 memory of the host from which a copy to the device does not wait; torch keeps it until then."""
-    return torch.empty(shape, dtype=torch.float64, pin_memory=device.type == "cuda")
+    return torch.empty(shape, dtype=torch.float64, device="cpu", pin_memory=device.type == "cuda")

@@ -141,6 +141,15 @@ def test_each_type_of_cpu_has_a_folder_of_its_own(load: Callable[[], Any], monke
     assert found[1].name.startswith("kernels-generic-")
 
 
+@pytest.mark.parametrize(("setting", "value"), [("OPT", 0), ("SLP_VECTORIZE", 1), ("BOUNDSCHECK", 1)])
+def test_each_setting_of_the_compiler_has_a_folder_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, setting: str, value: int
+) -> None:
+    usual = compilation._cpu()
+    monkeypatch.setattr(numba.config, setting, value)
+    assert compilation._cpu.__wrapped__() != usual
+
+
 @pytest.mark.parametrize("kind", ["nbi", "nbc"])
 def test_damaged_files_are_replaced(load: Callable[[], Any], tmp_path: Path, kind: str) -> None:
     load()(4)

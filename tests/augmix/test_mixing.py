@@ -18,6 +18,7 @@ from torchvision.transforms import v2
 
 from augmix import AugMix, AugMixViews, mixing, operations, transform
 from augmix.mixing import Plan, apply, apply_chain
+from augmix.operations.transfer import staging
 
 # Every test draws with a fixed seed; a p-value below this means a wrong distribution, not bad luck.
 UNLIKELY = 1e-3
@@ -461,6 +462,17 @@ def test_float_images_have_the_mix_of_their_uint8_and_are_not_rounded(dtype: tor
     expected = apply(images, augmix.sample(4, SIZE, np.random.default_rng(seed))) / 255
     assert as_float.dtype == dtype
     torch.testing.assert_close(as_float, expected.to(dtype))
+
+
+def test_a_default_device_changes_no_view() -> None:
+    images = random_images(4)
+    torch.manual_seed(3)
+    expected = AugMixViews()(images)
+    torch.manual_seed(3)
+    with torch.device("meta"):  # as `torch.set_default_device("cuda")` for all that a loader's workers do
+        found = AugMixViews()(images)
+        assert not staging((2,), torch.device("cpu")).is_meta
+    assert all(map(torch.equal, found, expected))
 
 
 def test_without_geometry_nothing_moves_and_masks_stay_as_they_are() -> None:

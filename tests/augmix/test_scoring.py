@@ -1,11 +1,16 @@
 """Any net is scored on clean, -C and -P images as the metrics define it, with intervals that hold."""
 
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from scipy.stats import binom
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 import augmix
 from augmix import metrics
@@ -32,7 +37,7 @@ class Net(nn.Module):
             self.layers = nn.Sequential(nn.Conv2d(3, 8, 5, 2), nn.BatchNorm2d(8), nn.Flatten(), nn.Linear(1568, 10))
 
     def forward(self, images: Tensor) -> Tensor:
-        assert images.dtype == torch.float32
+        assert images.dtype == self.layers[0].weight.dtype
         found: Tensor = self.layers(images)
         return found
 
@@ -107,6 +112,41 @@ def test_a_net_gets_the_normalisation_that_is_asked_for(digits: tuple[np.ndarray
     assert list(function) == list(plain)
 
 
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        nn.DataParallel,
+        AveragedModel,
+        partial(torch.compile, backend="eager"),
+        lambda net: AveragedModel(nn.DataParallel(net)),
+    ],
+)
+def test_a_wrapped_net_is_normalised_once(
+    digits: tuple[np.ndarray, np.ndarray], wrap: Callable[[nn.Module], nn.Module]
+) -> None:
+    net = Normalised(Net().eval())
+    assert augmix.evaluate(wrap(net), *digits, testsets="clean") == augmix.evaluate(net, *digits, testsets="clean")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_images_are_of_the_weights_type(digits: tuple[np.ndarray, np.ndarray], dtype: torch.dtype) -> None:
+    net = Net()
+    expected, found = (augmix.evaluate(made, *digits, testsets=["clean"]) for made in (net, deepcopy(net).to(dtype)))
+    assert found.value("clean", metric="nll") == pytest.approx(expected.value("clean", metric="nll"), rel=0.02)
+
+
+def test_torch_defaults_change_no_score(digits: tuple[np.ndarray, np.ndarray]) -> None:
+    net = Net()
+    expected = augmix.evaluate(net, *digits, testsets=["clean"], mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"):
+            found = augmix.evaluate(net, *digits, testsets=["clean"], mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert found == expected
+
+
 @pytest.mark.parametrize(("share", "count"), [(0.02, 100), (0.3, 40), (0.9, 60)])
 def test_intervals_of_shares_hold(share: float, count: int) -> None:
     """Wilson's interval over independent images covers the truth in about 95 % of samples, counted exactly."""
@@ -140,6 +180,7 @@ def test_copies_of_an_image_are_no_further_images() -> None:
         ({"labels": [-1] * 24}, "count from 0"),
         ({"testsets": ["D"]}, "unknown testsets 'D'"),
         ({"mean": (0.5, 0.5, 0.5)}, "go together"),
+        ({"mean": 0.5, "std": 0.5}, "three numbers each"),
         ({"mean": (125, 125, 125), "std": (60, 60, 60)}, "divide them by 255"),
         ({"net": lambda batch: batch.flatten(1)[:, :10] * float("nan")}, "not finite"),
         ({"net": lambda batch: batch}, r"net gives \(24, 3, 32, 32\)"),

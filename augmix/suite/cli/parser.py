@@ -52,9 +52,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return exit_status
 
 
+def _refuse_strangers() -> None:
+    """Raise `UserError` where Python would import another's `baselines`, `ablations` or `reports` for ours."""
+    root = Path(__file__).parents[3]
+    for package in ("baselines", "ablations", "reports"):
+        found = find_package(package) if (root / package).is_dir() else None
+        if found and found.origin and Path(found.origin).parents[1] != root:
+            raise UserError(
+                f"Python finds another package '{package}', {Path(found.origin).parent}, before that of {root}: "
+                f"start with PYTHONPATH={root}, or with {root} first in it"
+            )
+
+
 def _run(args: argparse.Namespace) -> tuple[int, str]:
     """The exit status of a command and the line that explains it."""
     try:
+        _refuse_strangers()
         return args.run(args) or 0, ""
     except UserError as error:
         return 2, f"error: {_one_line(error)}"

@@ -33,7 +33,7 @@ CHUNK = 256
 """How many photographs a thread verifies at a time."""
 FAULTS = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, NotImplementedError,
-    struct.error, zlib.error, Image.DecompressionBombError,
+    struct.error, zlib.error,
 )  # fmt: skip
 """The errors that Pillow's decoders raise over damaged files."""
 
@@ -91,6 +91,8 @@ def decoding(file: Path) -> Iterator[None]:
         raise UserError(f"{file} is a folder; images are expected right in the folder of their class") from error
     except UnidentifiedImageError as error:
         raise UserError(f"{file} is not an image; repair or remove it") from error
+    except Image.DecompressionBombError as error:
+        raise UserError(f"{file} is larger than Pillow reads ({error}); scale it down or remove it") from error
     except FAULTS as error:
         if isinstance(error, OSError) and error.errno is not None:  # the system's, not Pillow's
             raise UserError(f"{file} cannot be read: {error.strerror}") from error

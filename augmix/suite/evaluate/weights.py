@@ -1,6 +1,7 @@
 """Weights trained anywhere: read from a file, and fitted to one of our architectures, timm's or anybody's."""
 
 import sys
+import zipfile
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PosixPath
@@ -85,7 +86,7 @@ def read(path: Path) -> dict[str, Tensor]:
         reason = " ".join(str(error).split())
         if "weights_only" in reason.lower():
             reason = "it holds more than tensors; save the net's state_dict() alone"
-        raise UserError(f"{path} is not a file of weights: {reason[:200]}") from error
+        raise UserError(f"{path} is not a file of weights: {_other_kind(path) or reason[:200]}") from error
     constants: dict[str, Tensor] = {}
     while isinstance(found, Mapping):
         inside = {key: value for key, value in found.items() if isinstance(value, Mapping)}
@@ -103,8 +104,34 @@ def read(path: Path) -> dict[str, Tensor]:
         if value.is_floating_point() and not value.isfinite().all():
             raise UserError(f"{path}: {name} has values that are not finite; the net diverged, or the file is damaged")
     if not weights:
-        raise UserError(f"{path} holds no weights; its keys are {', '.join(map(str, list(found)[:5]))}")
+        keys = ", ".join(map(str, list(found)[:5]))
+        raise UserError(f"{path} holds no weights of one net; its keys are {keys}: save the net's state_dict() alone")
     return {**constants, **weights}
+
+
+def _other_kind(path: Path) -> str | None:
+    """The kind of a file that has come in place of one of weights, by how it begins; None where it may be one."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(262)
+    except OSError:
+        return None
+    if not start:
+        return "it is empty; download or copy it again"
+    if start.lstrip().startswith(b"<"):
+        return "it is a web page, of a host that asks or refuses; download it in a browser"
+    if start.startswith(b"version https://git-lfs"):
+        return "it is Git LFS's pointer to it; run `git lfs pull`"
+    if start[257:] == b"ustar" or start.startswith((b"\x1f\x8b", b"7z", b"Rar!")):
+        return "it is an archive; unpack it"
+    if start.startswith(b"PK\x03\x04"):
+        if not zipfile.is_zipfile(path):
+            return "it is cut short; download or copy it again"
+        with zipfile.ZipFile(path) as archive:
+            if not any(name.endswith("data.pkl") for name in archive.namelist()):
+                return "it is an archive; unpack it"
+        return None
+    return None if start.startswith(b"\x80") or path.suffix == ".safetensors" else "torch.save has not written it"
 
 
 def _only_weights(found: Mapping[str, Any], inside: Mapping[str, Mapping[str, Any]]) -> str | None:

@@ -53,13 +53,18 @@ def read(path: Path | str, seen: tuple[Path, ...] = ()) -> tuple[dict[str, Any],
         there = sorted(file.name for file in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
         hint = f"; {nearest(path.name, there)}" if there else ""
         raise UserError(f"configuration {path} does not exist{hint}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"configuration {path} cannot be read: {error}") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UserError(f"{path}:{line}: not UTF-8; save the configuration in that encoding") from None
+    except OSError as error:
+        raise UserError(f"configuration {path} cannot be read: {error.strerror}") from None
     lines: Lines = {}
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
-        value = _construct(loader, node, (), lines, path) if node else {}
+        if node is None:
+            raise UserError(f"configuration {path} is empty")
+        value = _construct(loader, node, (), lines, path)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)

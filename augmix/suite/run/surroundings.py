@@ -15,11 +15,13 @@ from augmix.suite.evaluate.stages import AGAIN, FINISHED_ONLY
 from augmix.suite.io.progress import duration
 from augmix.suite.run import preflight
 
-# Options of another Snakemake, a place among another launcher's processes, another repository, as in git's hooks, and
-# switches of Python with which MLflow cannot be imported, or a job that has ended waits for input.
+# Options of another Snakemake, a place among another launcher's processes, another repository, as in git's hooks,
+# switches of Python with which MLflow cannot be imported, or a job that has ended waits for input, and what Bash reads
+# before each job, where another environment may be activated, say.
 _FOREIGN = re.compile(
     rf"SNAKEMAKE_.*|TORCHELASTIC_.*|(LOCAL_|GROUP_|ROLE_)?RANK|((LOCAL|GROUP|ROLE)_)?WORLD_SIZE|MASTER_(ADDR|PORT)"
-    rf"|GIT_(DIR|WORK_TREE|INDEX_FILE)|PYTHON(INSPECT|OPTIMIZE|WARNINGS)|{FINISHED_ONLY}|{AGAIN}"
+    rf"|GIT_(DIR|WORK_TREE|INDEX_FILE)|PYTHON(INSPECT|OPTIMIZE|WARNINGS)|BASH_ENV|SHELLOPTS|BASHOPTS"
+    rf"|{FINISHED_ONLY}|{AGAIN}"
 )
 TEMPORARY_MB = 8
 """The room that Snakemake needs in the temporary folder, for its plans and small files, with some to spare."""

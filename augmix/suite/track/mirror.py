@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from augmix.errors import UserError
 from augmix.suite.io.digests import json_digest
@@ -149,7 +150,7 @@ def _mirror(client: "MlflowClient", experiment: str, record: Record, run: "Run |
     The tag `_SYNCED` is written last, so that an interrupted record is completed the next time; what
     is written twice is stored once, because its time comes from the files.
     """
-    if run is not None and run.data.tags.get(_SYNCED) == record.digest:
+    if run is not None and run.data.tags.get(_SYNCED) == record.digest and not _has_lost_its_files(run):
         return "unchanged", str(run.info.run_id)
     if run is not None and not _continues(client, run, record):
         _supersede(client, run, record.path)
@@ -176,6 +177,12 @@ def _mirror(client: "MlflowClient", experiment: str, record: Record, run: "Run |
         client.update_run(run_id, status="RUNNING")
     client.set_tag(run_id, _SYNCED, record.digest)
     return ("created" if run is None else "updated"), run_id
+
+
+def _has_lost_its_files(run: "Run") -> bool:
+    """Whether the folder of a run's artifacts, one beside the results, was deleted since."""
+    address = urlsplit(run.info.artifact_uri)
+    return address.scheme == "file" and not Path(unquote(address.path)).exists()
 
 
 def _continues(client: "MlflowClient", run: "Run", record: Record) -> bool:

@@ -150,6 +150,11 @@ def _readable_errors(uri: str) -> Iterator[None]:
             ) from error
         if "database is locked" in str(error) and (database := database_path(uri)):
             raise _locked(database) from error
+        if "out-of-date database schema" in str(error):
+            raise UserError(
+                f"{shown(uri)} was made by another version of MLflow: `mlflow db upgrade '{shown(uri)}'` adapts one of "
+                "an older version; or move it away, and `augmix track sync` makes it anew from the results"
+            ) from error
         reason = (str(error).splitlines() or [type(error).__name__])[0].replace(uri, shown(uri))[:300]
         raise UserError(
             f"MLflow at {shown(uri)} fails: {reason}; mend that and run `augmix track sync` again "

@@ -167,6 +167,19 @@ def test_reports_are_made_from_a_checkout(monkeypatch: pytest.MonkeyPatch, capsy
     assert "the reports package is not installed" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("package", ["baselines", "reports"])
+def test_anothers_package_of_our_name_is_refused(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").touch()
+    for module in [module for module in sys.modules if module.split(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert main(["collect"]) == 2
+    assert f"Python finds another package '{package}', {tmp_path / package}," in capsys.readouterr().err
+
+
 def test_a_notebooks_backend_draws_no_report(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -106,6 +106,16 @@ def test_other_formats_and_damage(tmp_path: Path, pictures: list[Path]) -> None:
             photographs.read(tmp_path / f"{name}.JPEG")
 
 
+def test_an_image_of_too_many_pixels_is_not_called_damaged(
+    pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 50_000)
+    with pytest.raises(
+        UserError, match=rf"{pictures[0].name} is larger than Pillow reads \(.*187500 pixels.*; scale it"
+    ):
+        photographs.read(pictures[0])
+
+
 @pytest.mark.parametrize(
     ("mode", "options"), [("CMYK", {}), ("CMYK", {"progressive": True}), ("RGB", {"keep_rgb": True}), ("L", {})]
 )

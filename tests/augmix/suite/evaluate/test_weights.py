@@ -1,7 +1,9 @@
 """Weights from elsewhere: every way people save them, a telling refusal of what does not fit, and the numbers."""
 
 import csv
+import gzip
 import re
+import zipfile
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -109,8 +111,11 @@ def without(weights: dict[str, Tensor], *names: str) -> dict[str, Tensor]:
             "features.0.weight has values that are not finite",
         ),
         (lambda: torch.zeros(3), "holds a Tensor; a state dict is expected"),
-        (lambda: {"epoch": 3}, "holds no weights; its keys are epoch"),
-        (lambda: {"teacher": state(), "student": state()}, "holds no weights; its keys are teacher, student"),
+        (lambda: {"epoch": 3}, "holds no weights of one net; its keys are epoch"),
+        (
+            lambda: {"teacher": state(), "student": state()},
+            "holds no weights of one net; its keys are teacher, student",
+        ),
         (lambda: models.build("smallnet", 10), "it holds more than tensors; save the net's state_dict() alone"),
     ],
 )
@@ -227,6 +232,33 @@ def test_files_that_are_none_and_unknown_architectures(tmp_path: Path) -> None:
         load(tmp_path / "text.pt")
     with pytest.raises(UserError, match="unknown architecture 'smalnet'; did you mean 'smallnet'"):
         load(saved(tmp_path / "w.pt", state()), "smalnet")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it is empty"),
+        (b"\n<!DOCTYPE html><title>Google Drive - Quota exceeded</title>", "it is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "run `git lfs pull`"),
+        (gzip.compress(b"weights"), "it is an archive; unpack it"),
+        (bytes(257) + b"ustar" + bytes(250), "it is an archive; unpack it"),
+        (b"404: Not Found", "torch.save has not written it"),
+    ],
+)
+def test_what_comes_in_place_of_a_file_of_weights(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "w.pt").write_bytes(content)
+    with pytest.raises(UserError, match=re.escape(reason)):
+        weights.read(tmp_path / "w.pt")
+
+
+def test_zipped_and_truncated_weights(tmp_path: Path) -> None:
+    whole = saved(tmp_path / "w.pt", state())
+    (tmp_path / "cut.pt").write_bytes(whole.read_bytes()[:20000])
+    with zipfile.ZipFile(tmp_path / "zipped.pt", "w") as archive:
+        archive.write(whole, "w.pt")
+    for name, reason in (("cut", "it is cut short"), ("zipped", "it is an archive; unpack it")):
+        with pytest.raises(UserError, match=reason):
+            weights.read(tmp_path / f"{name}.pt")
 
 
 def test_the_numbers_are_those_of_the_net_and_of_the_test_sets_that_are_there(

@@ -42,6 +42,8 @@ def test_lines_are_those_of_the_keys(tmp_path: Path) -> None:
         ("extends: missing.yaml\n", "missing.yaml does not exist"),
         ("extends: a.yaml\n", "goes round in a circle"),
         ("extends: [a]\n", "takes the name of one YAML file"),
+        ("", "a.yaml is empty"),
+        ("# of comments alone\n", "a.yaml is empty"),
     ],
 )
 def test_faults_are_one_line(tmp_path: Path, text: str, complaint: str) -> None:
@@ -49,6 +51,13 @@ def test_faults_are_one_line(tmp_path: Path, text: str, complaint: str) -> None:
         read(write(tmp_path, "a.yaml", text))
     assert complaint in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("encoding", "line"), [("latin-1", 2), ("utf-16", 1)])
+def test_other_encodings_are_refused_by_line(tmp_path: Path, encoding: str, line: int) -> None:
+    (tmp_path / "a.yaml").write_bytes("a: 1\ntitle: café\n".encode(encoding))
+    with pytest.raises(UserError, match=rf"a\.yaml:{line}: not UTF-8; save the configuration in that encoding"):
+        read(tmp_path / "a.yaml")
 
 
 def test_extends_merges_mappings_and_replaces_lists(tmp_path: Path) -> None:

@@ -144,6 +144,7 @@ FOREIGN = {
     "MPLBACKEND": "module://nonexistent", "RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "3", "LOCAL_WORLD_SIZE": "4",
     "MASTER_ADDR": "nowhere", "MASTER_PORT": "1", "TORCHELASTIC_RUN_ID": "another", "GIT_DIR": "/nowhere",
     "GIT_WORK_TREE": "/nowhere", "SNAKEMAKE_OUTPUT_CACHE": "/nowhere", "AUGMIX_FINISHED_ONLY": "1",
+    "BASH_ENV": "/nowhere", "SHELLOPTS": "xtrace",
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ import sys
 import time
 import urllib.parse
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -601,6 +602,23 @@ def test_moved_results_keep_their_artifacts(experiment: Path, tmp_path: Path) ->
     assert mirror(moved / "digits").created == 1
     assert not experiment.parent.exists()
     assert not any((experiment.parent.as_uri() + "/") in line for line in dump(moved / "digits"))
+
+
+def test_artifacts_that_were_deleted_are_sent_again(experiment: Path) -> None:
+    mirror(experiment)
+    shutil.rmtree(experiment.parent / "mlflow-artifacts")
+    assert mirror(experiment).updated == 4
+    test_status_and_artifacts(experiment)
+    test_repeating_changes_nothing(experiment)
+
+
+def test_a_database_of_another_version_is_told(experiment: Path, tmp_path: Path) -> None:
+    mirror(experiment)
+    older = experiment.parent.rename(tmp_path / "older")  # MLflow remembers which databases it has looked at
+    with closing(sqlite3.connect(older / "mlflow.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'bd07f7e963c5'")
+    with pytest.raises(UserError, match=r"was made by another version of MLflow: `mlflow db upgrade 'sqlite:"):
+        mirror(older / experiment.name)
 
 
 def test_two_first_starts_at_once_after_one_was_killed(experiment: Path) -> None:
