@@ -73,7 +73,7 @@ def judge(results: Results) -> Verdict:
     abstract = [_opening(results)]
     for dataset in results.datasets:
         best = [line for headline in _headlines(results, dataset) if (line := _best(results, dataset, headline))]
-        answers = {q.asks: found for q in QUESTIONS if (found := _answer(results, dataset, q))}
+        answers = {q.asks: found for q in _questions(results) if (found := _answer(results, dataset, q))}
         said = {
             "Best figures" if len(results.methods) > 1 else "Figures": best,
             **answers,
@@ -156,6 +156,11 @@ def _best(results: Results, dataset: str, headline: Headline) -> str | None:
         said += f"; {second.title} follows with {stated(other)}"
     architecture = results.overall_architecture
     known = evidence(results, dataset, architecture, headline.quantity)
+    if len(cells) == 2 and len(equal) == 1:
+        # Of two alone the difference is told, by an interval of two sides, here or in the answer to their question.
+        asked = {best, second} in [set(_pair(results, question) or ()) for question in _questions(results)]
+        one, reference = (results.overall_place(dataset, method.name) for method in (second, best))
+        return f"{said}{'' if asked else compared(results, one, reference, headline.quantity)}."
     return f"{said}{'' if known is None else _doubt(known, [m for m, _ in cells[1:]])}."
 
 
@@ -173,11 +178,27 @@ def _doubt(known: Evidence, others: Sequence[PrintedMethod]) -> str:
     return f"; {enumerated(near)} {are} not told apart from it, all others are{sure}"
 
 
+def _questions(results: Results) -> list[Question]:
+    """What is asked of the experiment's methods: first of AugMix with other parameters, which somebody chose to ask."""
+    presets = {entry["name"]: entry.get("preset") for entry in results.config["methods"]}
+    variants = [m for m in results.methods if presets[m.name] == "augmix" != m.name and m.name not in results.swept]
+    of_parameters = [Question(m.name, "augmix", f"{m.title} against AugMix") for m in variants]
+    return [*of_parameters, *QUESTIONS]
+
+
+def _pair(results: Results, question: Question) -> tuple[PrintedMethod, PrintedMethod] | None:
+    """The two methods that a question is about, where the experiment has both."""
+    named = {method.name: method for method in results.methods}
+    method, reference = (named.get(name) or results.method(name) for name in (question.method, question.reference))
+    return None if method is None or reference is None else (method, reference)
+
+
 def _answer(results: Results, dataset: str, question: Question) -> list[str]:
     """The sentences on what a pair of methods shows on the data set: the mCE first, then the other test sets."""
-    method, reference = results.method(question.method), results.method(question.reference)
-    if method is None or reference is None:
+    pair = _pair(results, question)
+    if pair is None:
         return []
+    method, reference = pair
     sentences: list[str] = []
     places = [results.overall_place(dataset, m.name) for m in (method, reference)]
     for headline in _headlines(results, dataset):

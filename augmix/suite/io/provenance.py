@@ -3,7 +3,7 @@
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -18,12 +18,19 @@ ROOMS = (*PROJECT, "workflow", "Snakefile")
 """The parts of the checkout that decide results."""
 
 
-@cache
-def commit() -> tuple[str, bool | None]:
+def commit(files: Collection[str] | None = None) -> tuple[str, bool | None]:
     """The checkout's commit and whether its tree differs from it; ("unknown", None) outside of git.
 
     Of the tree, what is imported or run counts: neither configurations, for each run's is beside its results, nor logs.
+    Of sources that git does not know, those among `files` count alone, a result's own; all of them unless given.
     """
+    revision, changed, new = _state()
+    return revision, changed if changed is None else changed or bool(new if files is None else new & set(files))
+
+
+@cache
+def _state() -> tuple[str, bool | None, frozenset[str]]:
+    """The commit, whether files that it has were changed, and the sources that it has not."""
     # Running this code is trusting the checkout, whoever owns it; a repository that git's hooks name is another one.
     git = ["git", "-C", str(CHECKOUT), "-c", f"safe.directory={CHECKOUT}"]
     ours = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
@@ -36,15 +43,16 @@ def commit() -> tuple[str, bool | None]:
         # An unpacked archive may lie inside another repository, which knows nothing of it.
         ask("ls-files", "--error-unmatch", str(Path(__file__).resolve()))
         changed = ask("status", "--porcelain", "--untracked-files=no", "--", *ROOMS)
-        new = ask("ls-files", "--others", "--exclude-standard", "--", *(f":(glob){room}/**/*.py" for room in ROOMS))
-        return ask("rev-parse", "HEAD"), bool(changed or new)
+        sources = (f":(glob){room}/**/*.py" for room in ROOMS)
+        new = ask("ls-files", "-z", "--others", "--exclude-standard", "--", *sources)
+        return ask("rev-parse", "HEAD"), bool(changed), frozenset(filter(None, new.split("\0")))
     except (OSError, subprocess.SubprocessError):
-        return "unknown", None
+        return "unknown", None, frozenset()
 
 
-def describe() -> Mapping[str, Any]:
-    """The part of `provenance.json` that any run of this checkout on this machine shares."""
-    revision, dirty = commit()
+def describe(files: Collection[str] | None = None) -> Mapping[str, Any]:
+    """The part of `provenance.json` that any run of this checkout on this machine shares; `files` as of `commit`."""
+    revision, dirty = commit(files)
     return {
         "augmix": version("augmix"),
         "commit": revision,

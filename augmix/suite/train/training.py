@@ -99,7 +99,7 @@ class Trainer:
             length=64,
         )
         self.provenance = {
-            **provenance.describe(),
+            **provenance.describe(code.files),
             "fingerprint": self.fingerprint,
             "code": code.as_json(),
             "preparation": {key: record.get(key) for key in PREPARED},

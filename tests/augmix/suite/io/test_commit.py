@@ -12,7 +12,10 @@ from tests.checkout import ROOT
 
 GIT = shutil.which("git") is not None and subprocess.run(["git", "--version"], capture_output=True).returncode == 0
 pytestmark = pytest.mark.skipif(not GIT, reason="needs git")
-ASK = "from augmix.suite.io import provenance; print(*provenance.commit())"
+ASK = (
+    "import os; from augmix.suite.io import provenance; of = os.environ.get('OF');"
+    "print(*provenance.commit(of.split() if of else None))"
+)
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -56,6 +59,8 @@ def test_what_is_imported_counts_as_changed(checkout: Path) -> None:
     assert noted(checkout) == f"{head} False"
     (checkout / "augmix/new.py").touch()
     assert noted(checkout) == f"{head} True"
+    assert noted(checkout, OF="augmix/registry.py") == f"{head} False"
+    assert noted(checkout, OF="augmix/registry.py augmix/new.py") == f"{head} True"
     (checkout / "augmix/new.py").unlink()
     (checkout / "augmix/__init__.py").write_text("more = 1\n")
     assert noted(checkout) == f"{head} True"

@@ -14,9 +14,9 @@ def no_git(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         raise FileNotFoundError("git")
 
     monkeypatch.setattr(subprocess, "run", run)
-    provenance.commit.cache_clear()
+    provenance._state.cache_clear()
     yield
-    provenance.commit.cache_clear()
+    provenance._state.cache_clear()
 
 
 @pytest.mark.usefixtures("no_git")
