@@ -47,7 +47,7 @@ def statistics_in_words(results: Results) -> list[str]:
         said.append(
             f"In each figure the comparisons of all methods with {which}{own}, whose intervals hold all at once "
             f"(Bonferroni); a difference from {controls[0]} is told from the first. The contrasts of a question are "
-            f"one family. {STEPWISE} So each holds by itself, and its verdict with those of the others."
+            f"one family. {STEPWISE} Each interval holds by itself, the verdicts hold for all contrasts together."
         )
     found = list(headline_evidence(results))
     if len(results.methods) > 1:

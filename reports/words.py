@@ -10,7 +10,10 @@ from reports.loaded import Results
 from reports.names import sentence
 from reports.quantities import Cell, Place, Quantity
 
-STEPWISE = "After Holm, an interval is as wide as the step that decides on its difference asks for."
+STEPWISE = (
+    "Holm's step-down correction judges the clearest difference by the strictest level and each further one by a "
+    "milder level, and an interval is as wide as its difference's level asks for."
+)
 FEW = "cannot tell: "
 """The beginning of a verdict on too few seeds, which are named behind it."""
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
