@@ -144,9 +144,11 @@ def _readable_errors(uri: str) -> Iterator[None]:
         while cause is not None and not isinstance(cause, (requests.ConnectionError, requests.Timeout)):
             cause = cause.__cause__ or cause.__context__
         if cause is not None:
+            proxied = isinstance(cause, requests.exceptions.ProxyError)
+            remedy = f"ask it without the proxy, by NO_PROXY={urlsplit(uri).hostname}," if proxied else "start it"
             raise UserError(
                 f"the MLflow server at {shown(uri)} does not answer ({type(cause).__name__}): "
-                "start it and run `augmix track sync` again"
+                f"{remedy} and run `augmix track sync` again"
             ) from error
         if "database is locked" in str(error) and (database := database_path(uri)):
             raise _locked(database) from error

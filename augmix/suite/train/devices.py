@@ -35,6 +35,7 @@ def set_up(recipe: Mapping[str, Any]) -> torch.device:
     """
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"  # such as that kernels go by the CPU
     torch.set_num_threads(recipe["threads"])
+    torch.set_float32_matmul_precision("highest")  # NVIDIA's containers have another one in their environment
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS's sums vary
     torch.set_deterministic_debug_mode("warn")
     if recipe.get("compile"):

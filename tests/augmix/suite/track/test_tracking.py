@@ -660,6 +660,14 @@ def test_a_server_that_is_down_fails_at_once(
     assert "\n" not in str(caught.value)
 
 
+def test_a_proxy_that_does_not_reach_the_server_is_named(experiment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with pytest.raises(UserError, match=r"\(ProxyError\): ask it without the proxy, by NO_PROXY=localhost, and run"):
+        mirror(experiment, "http://user:secret@localhost:9")
+
+
 def test_the_environment_stays_as_it_was(experiment: Path) -> None:
     before = dict(os.environ)
     mirror(experiment)

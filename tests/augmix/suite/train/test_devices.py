@@ -42,6 +42,15 @@ def test_the_recipe_sets_the_threads_whatever_the_scheduler_asked_for(threads: i
         torch.set_num_threads(before)
 
 
+def test_products_of_matrices_are_in_single_precision_whatever_a_container_prefers() -> None:
+    torch.set_float32_matmul_precision("high")  # as with TORCH_ALLOW_TF32_CUBLAS_OVERRIDE=1
+    try:
+        devices.set_up({"threads": torch.get_num_threads(), "device": "cpu"})
+        assert torch.get_float32_matmul_precision() == "highest"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
 def test_every_job_takes_a_gpu_of_its_own(
     two_gpus: list[torch.device], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
