@@ -19,6 +19,7 @@ import pandas as pd
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.evaluate import durations
+from augmix.suite.io import times
 from augmix.suite.io.files import read_csv, read_json, read_mapping, write_csv, write_json, write_text
 from augmix.suite.io.progress import duration
 from reports import beside
@@ -94,7 +95,13 @@ def _made(results: Results) -> dict[str, Any]:
         "runs": len(done),
         "asked": len(results.runs),
         "seeds": len(results.config["seeds"]),
+        "taken_over": sum(_is_taken_over(results, run) for run in records(done)),
         "epochs": results.config["training"]["epochs"],
+        "other_epochs": {
+            results.titles[entry["name"]]: epochs
+            for entry in results.config["methods"]
+            if (epochs := (entry.get("training") or {}).get("epochs")) and entry["name"] in results.titles
+        },
         "parameters": majority(f"{count:,.0f}" for count in done["parameters"].dropna()),
         "test_images": [count for count in results.test_images.values() if count],
         "commit": majority(done["commit"].str[:12]),
@@ -106,6 +113,12 @@ def _made(results: Results) -> dict[str, Any]:
         "seconds": round(durations.elapsed(jobs)) if jobs else None,
         "at_a_time": round(sum(durations.spent(jobs).values()) / durations.elapsed(jobs), 1) if jobs else None,
     }
+
+
+def _is_taken_over(results: Results, run: Mapping[str, Any]) -> bool:
+    """Whether a run's net is another experiment's: its own job spent no time on training, or next to none."""
+    job = times.read(results.run_folder(run) / "train.log")
+    return job is not None and job.spent.get("training", 0.0) < float(run["train_seconds"]) / 10
 
 
 def printed(folder: Path, page: Path) -> str:
@@ -189,8 +202,12 @@ def _made_with(made: dict[str, Any]) -> str:
     tests = enumerated([f"{count:,}" for count in made["test_images"]]) if made["test_images"] else ""
     dirty = " with uncommitted changes" if made["uncommitted_changes"] else ""
     where = f"commit {_known(made['commit'])}{dirty}, torch {_known(made['torch'])}, {_known(made['machine'])}"
+    longer = enumerated([f"{method} {epochs}" for method, epochs in made.get("other_epochs", {}).items()] or [""])
+    of = f"{plural(made['epochs'], 'epoch')}{f' ({longer})' if longer else ''}"
+    if taken := made.get("taken_over", 0):
+        nets += f", {'all' if taken == made['runs'] else count_word(taken)} of them trained in another experiment"
     return (
-        f"They are {finished} of {plural(made['epochs'], 'epoch')}{nets}{f', {tests} test images' if tests else ''}; "
+        f"They are {finished} of {of}{nets}{f', {tests} test images' if tests else ''}; "
         f"{made['day']}, {where}{took}. Another machine gives other bits, and figures that differ from these within "
         "that spread: so may the order of methods that are not told apart."
     )

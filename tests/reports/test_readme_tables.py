@@ -84,6 +84,21 @@ def test_the_command_writes_between_the_marks_and_the_same_again(recorded: Path,
     assert page.read_text(encoding="utf-8") == first
 
 
+def test_nets_of_another_experiment_and_longer_trainings_are_said(synthetic: Synthetic, tmp_path: Path) -> None:
+    synthetic.methods.append({"name": "long", "preset": "standard", "training": {"epochs": 12}})
+    synthetic.write()
+    results = load(synthetic.folder, synthetic.data)
+    readme.record(results, tmp_path / "one")
+    text = readme.printed(tmp_path / "one", tmp_path)
+    assert "runs of four epochs (Long 12)" in text
+    assert "another experiment" not in text
+    for run in results.runs.to_dict("records"):
+        job = {"began": 0.0, "ended": 9.0, "spent": {"training": 0.0, "evaluation": 9.0}}
+        (results.run_folder(run) / "train.time.json").write_text(json.dumps(job))
+    readme.record(results, tmp_path / "one")
+    assert ", all of them trained in another experiment" in readme.printed(tmp_path / "one", tmp_path)
+
+
 def test_a_page_without_the_marks_is_refused_and_left_as_it_is(recorded: Path, tmp_path: Path) -> None:
     page = tmp_path / "README.md"
     page.write_text("nothing\n", encoding="utf-8")
