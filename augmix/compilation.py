@@ -29,7 +29,7 @@ from numba.misc.appdirs import AppDirs
 config: Any = numba.config
 PACKAGE = Path(__file__).parent
 SETTINGS = ("OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "BOUNDSCHECK", "DEBUGINFO_DEFAULT")
-"""What decides machine code beside the CPU, and Numba's own caches do not tell apart: of `NUMBA_OPT` and its like."""
+"""Settings of Numba, `NUMBA_OPT` and so on, that decide machine code and that its own caches do not tell apart."""
 SOURCES = ("*.py", "operations/*.py", "corruptions/**/*.py", "../baselines/*.py")
 """The files that can hold kernels."""
 PATIENCE = 1.0

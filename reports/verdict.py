@@ -179,7 +179,7 @@ def _doubt(known: Evidence, others: Sequence[PrintedMethod]) -> str:
 
 
 def _questions(results: Results) -> list[Question]:
-    """What is asked of the experiment's methods: first of AugMix with other parameters, which somebody chose to ask."""
+    """The questions about the experiment's methods: first those about AugMix with other parameters, somebody's own."""
     presets = {entry["name"]: entry.get("preset") for entry in results.config["methods"]}
     variants = [m for m in results.methods if presets[m.name] == "augmix" != m.name and m.name not in results.swept]
     of_parameters = [Question(m.name, "augmix", f"{m.title} against AugMix") for m in variants]
