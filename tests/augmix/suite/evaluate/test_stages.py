@@ -476,6 +476,11 @@ def test_numbers_that_were_edited_are_collected_again(experiment: Experiment) ->
     with (experiment.folder / "metrics.csv").open("a") as file:
         file.write("\n")
     assert not is_current(experiment, "collect")
+    assert outdated.targets(experiment, dry_run=True) == (
+        [experiment.folder / "metrics.csv"], ["will be made again of the results that are there: metrics.csv"]
+    )  # fmt: skip
+    (experiment.folder / STANDARD / "predictions.json").unlink()
+    assert outdated.targets(experiment, dry_run=True)[1] == []  # first that run is evaluated, if it can be
 
 
 def test_shifts_of_another_number_of_images_are_made_again(experiment: Experiment) -> None:
