@@ -133,12 +133,16 @@ def check_data(experiment: Experiment) -> None:
 
 
 def check_room(experiment: Experiment) -> None:
-    """Check that the disk of the data has room for the data sets and test sets that are still to be made."""
+    """Check that the disks have room for the data, test sets and predictions that are still to be made.
+
+    What weights take is known only to torch; they are left out.
+    """
     try:
-        missing = forecast.bytes_missing(experiment)
+        missing, predictions = forecast.bytes_missing(experiment), forecast.prediction_bytes_missing(experiment)
     except UserError:  # the source of prepared data may be gone, and with it their number
         return
     check_space(_existing(experiment.data), missing, f"what is still to be made of the data of {experiment.name}")
+    check_space(_existing(experiment.folder), predictions, f"what is still to be predicted of {experiment.name}")
 
 
 def _classes(experiment: Experiment, dataset: str) -> list[str] | None:

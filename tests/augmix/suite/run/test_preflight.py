@@ -17,6 +17,7 @@ from augmix.corruptions import weather
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment, load
 from augmix.suite.io.digests import code
+from augmix.suite.plan import forecast
 from augmix.suite.run import preflight
 
 Write = Callable[..., Path]
@@ -85,6 +86,31 @@ def test_a_disk_without_room_for_the_data_is_refused(
     # Nothing says what made these files: they are made again, and each shift takes the place of three.
     with pytest.raises(UserError, match=r"needs 2\.35 MB"):
         preflight.check_room(experiment)
+
+
+def test_a_disk_without_room_for_the_predictions_is_refused(
+    write_config: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "disk" / "results"
+    results.mkdir(parents=True)
+    folders = {"data": str(tmp_path / "data"), "results": str(results)}
+    experiment = load(write_config(folders=folders, methods=["standard", "augmix"], validation=0.25))
+    shifts = len(experiment.validation_testsets("digits")[1].shifts)
+    images = 40 + 40 * 2 * 5 + 10 * 2 * 31 + forecast.sizes(experiment, "digits-validation")[1] * (1 + 5 * shifts)
+    left = SimpleNamespace(total=10**9, free=2 * images * 20)
+    ample = SimpleNamespace(total=10**9, free=10**9)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: left if path == results else ample)
+    preflight.check_room(experiment)
+    left.free -= 1
+    with pytest.raises(UserError, match=rf"what is still to be predicted of small needs .* in {results}, where"):
+        preflight.check_room(experiment)
+    for run in experiment.runs[:1]:
+        (experiment.folder / run.path).mkdir(parents=True)
+        for name in ("predictions.json", "validation.json"):
+            (experiment.folder / run.path / name).touch()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: ample if path == tmp_path else left)
+    left.free = images * 20
+    preflight.check_room(experiment)
 
 
 @pytest.fixture
