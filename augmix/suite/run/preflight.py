@@ -196,10 +196,11 @@ def check_methods(experiment: Experiment) -> None:
 
 def _is_doubtful(folder: Path, run: Run) -> bool:
     """Whether a run's method is to be tried before it is trained with."""
-    settings, trained = run.training.method, _trained_with(folder, run)
+    settings = run.training.method
     if _are_ours(_files(settings, run.training.method_packages)):
-        return not trained and (settings.get("parameters") != {} or _splits(run.training.training))
-    return not trained or not _same_code(folder, run)
+        known = settings.get("parameters") == {} and not _splits(run.training.training)
+        return not known and not _trained_with(folder, run)
+    return not _trained_with(folder, run) or not _same_code(folder, run)
 
 
 def _files(settings: Mapping[str, Any], packages: Sequence[str]) -> list[str]:
