@@ -54,7 +54,9 @@ def load(folder: str | Path) -> "pd.DataFrame":
 
 
 def runs_of(folder: Path) -> Shown:
-    """A row a run: what became of it."""
+    """A row a run: what became of it; a `UserError` where the folder is none of an experiment's results."""
+    if not (folder / "runs.csv").is_file():
+        raise UserError(f"{folder / 'runs.csv'} is missing: name an experiment's results, such as results/fashion")
     rows = [
         [
             "/".join([*(row[key] for key in RUN[:3]), f"seed{row['seed']}"]),
