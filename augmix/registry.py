@@ -15,7 +15,7 @@ from augmix.errors import UserError
 
 def nearest(name: object, valid: Iterable[str]) -> str:
     """A half-sentence that helps with a misspelt name: the nearest valid one, or all of them."""
-    choices = sorted(valid)
+    choices = sorted(set(valid))
     match = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.5)
     return f"did you mean '{match[0]}'?" if match else f"valid: {', '.join(choices) or 'none'}"
 

@@ -84,7 +84,9 @@ def lines(first: Path, second: Path) -> list[Line]:
     found = list(_common(*sides))
     if not found:
         raise UserError(
-            f"{first} and {second} have no figure in common: no test set, or no data set, architecture and method"
+            f"{first} and {second} have no figure in common: no data set, architecture and method of one is in the "
+            "other too, with a test set of both; two runs of any methods can be compared, by their folders "
+            "<results>/<data set>/<net>/<method>/seed<k>"
         )
     return found
 
@@ -93,6 +95,11 @@ def _side(given: Path) -> Side:
     """Read a results folder, or a run inside of one."""
     given = given.resolve()
     folder = next((path for path in (given, *given.parents[:4]) if (path / "experiment.yaml").is_file()), None)
+    if folder is None and (given / "metrics.csv").is_file():
+        raise UserError(
+            f"{given} has no experiment.yaml: the numbers that `augmix evaluate --checkpoint` writes are shown by "
+            f"`augmix show {given}`; experiments and their runs can be compared"
+        )
     if folder is None:
         raise UserError(
             f"{given} is neither a results folder nor a run inside of one: there is no experiment.yaml, which is "

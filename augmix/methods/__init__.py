@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from augmix.errors import UserError
 from augmix.operations.transfer import to_device
-from augmix.registry import method_module, method_parts
+from augmix.registry import method_file, method_module, method_parts
 from augmix.split_norm import in_views, split
 
 Views = Callable[[Tensor, Tensor, nn.Module, np.random.Generator], list[Tensor]]
@@ -78,29 +78,61 @@ def build(settings: Mapping[str, Any], packages: Sequence[str]) -> Method:
 
 
 def try_out(method: Method, title: str, splits: bool = False) -> None:
-    """Take one step of a method put together from parts, on two black images of 32 × 32 pixels; `splits` batch norms.
+    """Take one step of a method on two images of noise, 32 × 32 pixels; `splits` batch norms.
 
-    Raises `UserError` where the parts do not fit each other: a loss that compares views and one view, say.
+    Raises `UserError` where the method, or one of its parts, cannot: a loss that compares views and one view, say. Its
+    cause is what a part raised.
     """
-    images, labels, rng = torch.zeros(2, 3, 32, 32, dtype=torch.uint8), torch.arange(2), np.random.default_rng(0)
+    labels, rng = torch.arange(2), np.random.default_rng(0)
+    images = torch.from_numpy(rng.integers(256, size=(2, 3, 32, 32), dtype=np.uint8))
     with torch.random.fork_rng(devices=[]):
         net = nn.Sequential(nn.BatchNorm2d(3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
     if splits:
         split(net, title)
     try:
-        views, targets = method.mix(method.views(images, labels, net, rng), F.one_hot(labels).float(), rng)
-        with in_views(net, len(views)):
-            method.loss(net(torch.cat([view.float() for view in views])).chunk(len(views)), targets)
-    except (UserError, ValueError) as error:
-        raise UserError(f"method '{title}' cannot take a step: {error}") from error
+        views = _checked(method.views(images, labels, net, rng), "views", len(images))
+        mixed, targets = method.mix(views, F.one_hot(labels).float(), rng)
+        with in_views(net, len(_checked(mixed, "mixed views", len(images)))):
+            loss = method.loss(net(torch.cat([view.float() for view in mixed])).chunk(len(mixed)), targets)
+        if not isinstance(loss, Tensor) or loss.numel() != 1:
+            given = tuple(loss.shape) if isinstance(loss, Tensor) else type(loss).__name__
+            raise UserError(f"its loss is {given}; a tensor of one number is expected")
+        if not loss.isfinite():
+            raise UserError(f"its loss is {float(loss)}")
+        loss.backward()
+    except Exception as error:  # somebody's method can raise anything
+        kind = "" if isinstance(error, UserError | ValueError) else f"{type(error).__name__}: "
+        raise UserError(f"method '{title}' cannot take a step: {kind}{error}") from error
+
+
+def _checked(views: Any, what: str, count: int) -> Any:
+    """The views, where they are a list of finite images, (count, C, H, W) each."""
+    if not isinstance(views, list | tuple) or not all(isinstance(view, Tensor) for view in views) or not views:
+        raise UserError(f"its {what} are a {type(views).__name__}; a list of tensors is expected")
+    for view in views:
+        if view.ndim != 4 or len(view) != count:
+            raise UserError(f"its {what} are {tuple(view.shape)} for {count} images; ({count}, C, H, W) is expected")
+        if not view.float().isfinite().all():
+            raise UserError(f"its {what} have values that are not finite (NaN or infinity)")
+    return views
 
 
 def _method(title: str, name: str, parameters: Mapping[str, Any], packages: Sequence[str]) -> Method:
-    module = importlib.import_module(method_module(name, packages))
     try:
-        method: Method = module.method(**parameters)
+        module = importlib.import_module(method_module(name, packages))
+    except ImportError as error:
+        file = method_file(name, packages)
+        raise UserError(
+            f"method '{title}': {file} cannot be imported: {error}; install it, or mend the name"
+        ) from error
+    try:
+        method = module.method(**parameters)
     except (TypeError, ValueError) as error:
         raise UserError(f"method '{title}': {name}: {error}") from error
+    if not isinstance(method, Method):
+        raise UserError(
+            f"method '{title}': `method` in {module.__file__} gives a {type(method).__name__}; a Method is expected"
+        )
     return method
 
 

@@ -48,7 +48,9 @@ def run(args: argparse.Namespace) -> None:
     from augmix.suite.evaluate import stamps
 
     settings, folder = run_settings(args, "evaluation", EvaluateSettings)
-    if (folder / "model.pt").exists() and not stamps.pending(settings, folder):
+    if not (folder / "model.pt").exists():
+        raise UserError(f"{folder / 'model.pt'} is missing: train this run first")
+    if not stamps.pending(settings, folder):
         # Torch takes seconds to import, and the training has evaluated its net already.
         stamps.finish(settings, folder, {}, None)
         return

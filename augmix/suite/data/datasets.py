@@ -309,6 +309,8 @@ def test_images_digest(folder: Path) -> str:
 
 def record(folder: Path) -> dict[str, Any]:
     """The record that `prepare` wrote of a data set: its classes, settings and checksums."""
+    if not (folder / "dataset.json").exists():
+        raise UserError(f"{folder / 'dataset.json'} is missing: prepare the data set first, with `augmix prepare`")
     noted = read_json(folder / "dataset.json")
     if not isinstance(noted, dict) or not {"classes", "loader", "sha256"} <= set(noted):
         raise UserError(f"{folder / 'dataset.json'} is not a data set's record; run `augmix prepare` again")

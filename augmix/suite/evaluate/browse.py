@@ -32,8 +32,9 @@ class Shown(NamedTuple):
 def load(folder: str | Path) -> "pd.DataFrame":
     """Every number of a results folder, such as `results/fashion`, tidy: the rows and columns of its metrics.csv.
 
-    `seed` is int64, `severity` Int64 (missing over all severities, or where there are none), `value` float64: a
-    fraction, but for the negative log-likelihood in nats. Runs that did not finish have no rows.
+    `seed` is int64 (Int64 and missing where `augmix evaluate --checkpoint` wrote them: nobody knows theirs), `severity`
+    Int64 (missing over all severities, or where there are none), `value` float64: a fraction, but for the negative
+    log-likelihood in nats. Runs that did not finish have no rows.
     Raises `UserError` where the file is missing or damaged.
     """
     import pandas as pd
@@ -43,15 +44,19 @@ def load(folder: str | Path) -> "pd.DataFrame":
         raise UserError(f"{path} is missing: name a results folder, such as results/fashion, or run `augmix collect`")
     rows = read_csv(path, COLUMNS)
     frame = pd.DataFrame([[row[column] for column in COLUMNS] for row in rows], columns=list(COLUMNS))
+    known = (frame["seed"] != "").any()
     try:
-        severity = pd.to_numeric(frame["severity"].replace("", None))
-        return frame.astype({"seed": "int64", "value": "float64"}).assign(severity=severity.astype("Int64"))
+        severity, seed = (pd.to_numeric(frame[column].replace("", None)) for column in ("severity", "seed"))
+        numbers = {"severity": severity.astype("Int64"), "seed": seed.astype("int64" if known else "Int64")}
+        return frame.assign(**numbers).astype({"value": "float64"})
     except (ValueError, TypeError) as error:
         raise UserError(f"{path} has something that is no number ({error}); run `augmix collect`") from None
 
 
 def runs_of(folder: Path) -> Shown:
-    """A row a run: what became of it."""
+    """A row a run: what became of it; a `UserError` where the folder is none of an experiment's results."""
+    if not (folder / "runs.csv").is_file():
+        raise UserError(f"{folder / 'runs.csv'} is missing: name an experiment's results, such as results/fashion")
     rows = [
         [
             "/".join([*(row[key] for key in RUN[:3]), f"seed{row['seed']}"]),
@@ -100,7 +105,8 @@ def _table(folder: Path, part: "pd.DataFrame", by: str, measure: str | None) -> 
     """The header and the rows of one data set and architecture."""
     if by in ("method", "seed"):
         part = _headlines(part, measure)
-        rows = part["method"] + (", seed " + part["seed"].astype(str) if by == "seed" else "")
+        seeds = (", seed " + part["seed"].astype(str)).where(part["seed"].notna(), "")
+        rows = part["method"] + (seeds if by == "seed" else "")
         return _pivoted(part.assign(row=rows, column=_figure(part)), "method", by == "method")
     if by == "class":
         part = _by_class(folder, part)
@@ -137,8 +143,9 @@ def _by_class(folder: Path, part: "pd.DataFrame") -> "pd.DataFrame":
     import pandas as pd
 
     rows = []
-    for (dataset, arch, method, seed, testset), _ in part.groupby([*RUN, "testset"], sort=False):
-        run = folder / str(dataset) / str(arch) / str(method) / f"seed{seed}"
+    for (dataset, arch, method, seed, testset), _ in part.groupby([*RUN, "testset"], sort=False, dropna=False):
+        # The predictions of weights from elsewhere lie in the folder itself.
+        run = folder if pd.isna(seed) else folder / str(dataset) / str(arch) / str(method) / f"seed{seed}"
         try:
             errors = _class_errors(predictions.path_of(run, "predictions", str(testset)))
         except OutdatedError as error:

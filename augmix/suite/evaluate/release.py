@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from augmix.errors import UserError
-from augmix.models._released import INDEX, read_index
+from augmix.models._released import INDEX, SHIPPED, read_index
 from augmix.registry import nearest
 from augmix.scoring import share_score
 from augmix.suite.config.experiment import Experiment
@@ -27,7 +27,7 @@ images of {height}×{width} pixels. It is one net of one seed; the experiment's 
 between methods by more than chance.
 
 ```python
-net = augmix.models.load("{name}")      # takes images in [0, 255], (B, 3, H, W)
+net = augmix.models.load("{name}"{place})      # {where}takes images in [0, 255], (B, 3, H, W)
 ```
 
 | figure | value | 95 % interval over test images |
@@ -75,7 +75,7 @@ def release(
     runs = [run for run in experiment.runs if run.seed == seed and run.method in (methods or known)]
     if not runs:
         raise UserError(f"{experiment.name} has no seed {seed}")
-    nets = [_net(experiment, run, url, licence) for run in runs]
+    nets = [_net(experiment, run, output, url, licence) for run in runs]
     index = read_index(output / INDEX) if (output / INDEX).exists() else {}
     there = {entry["file"]: (name, entry["sha256"]) for name, entry in index.items()}
     for net in nets:
@@ -92,8 +92,10 @@ def release(
     return [net.name for net in nets]
 
 
-def _net(experiment: Experiment, run: Run, url: str, licence: str) -> Net:
+def _net(experiment: Experiment, run: Run, output: Path, url: str, licence: str) -> Net:
     folder, data = experiment.folder / run.path, Path(run.training.data)
+    if not (folder / "provenance.json").exists():
+        raise UserError(f"{folder} is not trained yet: run `augmix reproduce` with the same --config first")
     noted, provenance = datasets.record(data), read_mapping(folder / "provenance.json", {"model_sha256": str})
     weights, sha256 = folder / "model.pt", provenance["model_sha256"]
     if digests.file_digest(weights) != sha256:
@@ -108,11 +110,14 @@ def _net(experiment: Experiment, run: Run, url: str, licence: str) -> Net:
         "normalisation": noted["normalisation"],
         **({"url": f"{url.rstrip('/')}/{file}"} if url else {}),
     }
+    shipped = output.resolve() == SHIPPED.resolve()
     height, width = datasets.read_images(data, "test").shape[1:3]
     card = CARD.format(
         **entry,
         **{key: provenance[key] for key in ("parameters", "seed", "augmix", "commit", "device")},
         name=name,
+        place="" if shipped else f', "{output}"',
+        where="" if shipped else "this card's folder; ",
         count=len(noted["classes"]),
         method=run.method,
         title=experiment.config["datasets"][run.dataset].get("title") or run.dataset,

@@ -19,7 +19,7 @@ from augmix.suite.evaluate import predictions
 from augmix.suite.io import digests
 from augmix.suite.io.changes import Difference, difference, differing
 from augmix.suite.io.digests import code
-from augmix.suite.io.files import read_mapping, write_json
+from augmix.suite.io.files import is_damaged_array, read_mapping, write_json
 from augmix.suite.io.locks import is_locked
 from augmix.suite.testsets import base
 from augmix.suite.testsets.base import MISSING, Making, TestSet
@@ -145,10 +145,23 @@ def _changes_of_data(experiment: Experiment, folder: str) -> Iterator[Change]:
     if missing := [file.name for file in datasets.files_of(target.parent) if not file.exists()]:
         yield Change("prepare", folder, target, "", "data", (f"{missing[0]} is missing",))
         return
+    for file in datasets.files_of(target.parent)[:-1]:
+        if is_damaged_array(file):
+            yield Change("prepare", folder, target, "", "data", (f"{file.name} is damaged",))
+            return
     noted, made = datasets.record(target.parent), wanted.made_of()
-    settings = differing({key: noted.get(key) for key in made}, made)
+    settings = _prepared_otherwise(noted, made)
     if found := difference(settings, noted.get("code"), code(wanted.roots())):
         yield Change("prepare", folder, target, "", *found)
+
+
+def _prepared_otherwise(noted: Mapping[str, Any], made: Mapping[str, Any]) -> list[str]:
+    """How the settings of a preparation differ from those it is made with now; of the source, digests say nothing."""
+    if noted.get("source") == made["source"]:
+        return differing({key: noted.get(key) for key in made}, made)
+    rest = {key: value for key, value in made.items() if key != "source"}
+    found = differing({key: noted.get(key) for key in rest}, rest)
+    return [*found, "other images in the source: some were added, removed or replaced"]
 
 
 def _changes_of_making(making: Making) -> Iterator[Change]:
@@ -181,7 +194,8 @@ def changes_of_run(experiment: Experiment, run: Run) -> list[Change]:
     settings = differing(*_recipes(read_mapping(folder / "config.yaml", {}), noted, run))
     settings = settings or _other_data(experiment, run, noted)
     if not settings and "model_sha256" in noted and target.stat().st_size <= SMALL_MODEL:
-        settings = ["other weights than it noted"] if digests.file_digest(target) != noted["model_sha256"] else []
+        changed = "other weights than its training wrote: model.pt was replaced or damaged"
+        settings = [changed] if digests.file_digest(target) != noted["model_sha256"] else []
     found = []
     if trained := difference(settings, noted.get("code"), code(run.training.roots())):
         found.append(Change("train", run.path, target, run.path, *trained))
@@ -206,7 +220,7 @@ def _other_data(experiment: Experiment, run: Run, noted: Mapping[str, Any]) -> l
     wanted = experiment.preparation(data.name).made_of()
     if wanted["source"] is None:
         wanted["source"] = noted["preparation"].get("source")
-    return differing(noted["preparation"], wanted)
+    return _prepared_otherwise(noted["preparation"], wanted)
 
 
 def _changes_of_evaluation(folder: Path, run: Run, settings: EvaluateSettings, weights: str) -> Iterator[Change]:

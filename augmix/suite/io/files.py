@@ -157,8 +157,10 @@ def read_array(path: Path | str, dtype: type | None = None, shape: tuple[int | N
         raise UserError(f"{path} is missing")
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is not a whole .npy file ({error}); delete it to have it made again") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, EOFError) as error:  # NumPy takes what is no array for a pickle, and advises to trust it
+        raise UserError(f"{path} is not a whole .npy file: it is damaged; delete it to have it made again") from error
     if dtype is not None and array.dtype != dtype:
         raise UserError(f"{path} holds {array.dtype}, expected {np.dtype(dtype)}")
     if shape is not None and (
@@ -167,3 +169,14 @@ def read_array(path: Path | str, dtype: type | None = None, shape: tuple[int | N
         expected = "×".join("any" if e is None else str(e) for e in shape)
         raise UserError(f"{path} has shape {'×'.join(map(str, array.shape))}, expected {expected}")
     return array
+
+
+def is_damaged_array(path: Path) -> bool:
+    """Whether a `.npy` file that can be read is none, or shorter than its header says."""
+    try:
+        np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError:
+        return False
+    except (ValueError, EOFError):
+        return True
+    return False

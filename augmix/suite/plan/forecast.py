@@ -235,6 +235,22 @@ def bytes_missing(experiment: Experiment) -> float:
     return missing
 
 
+def prediction_bytes_missing(experiment: Experiment) -> float:
+    """The bytes of predictions that are still to be made, less those of the files they replace."""
+    images: Counter[str] = Counter()
+    for shift in shifts(experiment):
+        images[str(experiment.data / shift.folder)] += shift.part.images
+    missing = 0.0
+    tested = _tested(experiment)
+    for run in experiment.runs:
+        for settings in (run.evaluation if run.method in tested else None, run.validation):
+            folder = experiment.folder / run.path
+            if settings and not (folder / f"{settings.output}.json").exists():
+                there = sum(path.stat().st_size for path in (folder / settings.output).glob("*.npz"))
+                missing += max(0, NUMBERS.itemsize * images[settings.data] - there)
+    return missing
+
+
 @cache
 def _sizes(loader: str, options: tuple[tuple[str, object], ...]) -> tuple[int, int]:
     train, test = loader_module(loader).sizes(**dict(options))

@@ -58,9 +58,13 @@ def targets(
     forced = {change.target for change in found} | {experiment.folder / run.path / "model.pt" for run in again}
     forced = set(_downstream(experiment, forced))
     outputs = {stage: experiment.folder / names[0] for stage, names in summaries.OUTPUTS.items()}
+    if experiment.validation is None:
+        del outputs["choose"]  # one that is there was left by an earlier configuration, and nothing makes it
     stale = [path for stage, path in outputs.items() if path.exists() and not summaries.is_current(experiment, stage)]
-    if stale and not forced:
-        lines.append(f"made again of what is there now: {listed([path.name for path in stale])}")
+    # Where runs are to be made, the numbers and the report come after them in any case.
+    whole = all((experiment.folder / run.path / f"{experiment.output}.json").exists() for run in experiment.runs)
+    if stale and whole and not forced:
+        lines.append(f"will be made again of the results that are there: {listed([path.name for path in stale])}")
     return sorted(forced | set(stale)), lines
 
 

@@ -5,7 +5,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,13 @@ from typing import Any
 import yaml
 
 from augmix.errors import UserError
-from augmix.registry import nearest
+from augmix.registry import method_file, method_parts, nearest
 from augmix.suite.config.experiment import Experiment
 from augmix.suite.config.runs import Run
 from augmix.suite.data import datasets
 from augmix.suite.data.download import check_space
 from augmix.suite.evaluate import stages
-from augmix.suite.io import machine
+from augmix.suite.io import machine, provenance
 from augmix.suite.io.digests import code
 from augmix.suite.io.files import read_mapping
 from augmix.suite.plan import forecast
@@ -132,12 +133,16 @@ def check_data(experiment: Experiment) -> None:
 
 
 def check_room(experiment: Experiment) -> None:
-    """Check that the disk of the data has room for the data sets and test sets that are still to be made."""
+    """Check that the disks have room for the data, test sets and predictions that are still to be made.
+
+    What weights take is known only to torch; they are left out.
+    """
     try:
-        missing = forecast.bytes_missing(experiment)
+        missing, predictions = forecast.bytes_missing(experiment), forecast.prediction_bytes_missing(experiment)
     except UserError:  # the source of prepared data may be gone, and with it their number
         return
     check_space(_existing(experiment.data), missing, f"what is still to be made of the data of {experiment.name}")
+    check_space(_existing(experiment.folder), predictions, f"what is still to be predicted of {experiment.name}")
 
 
 def _classes(experiment: Experiment, dataset: str) -> list[str] | None:
@@ -158,29 +163,62 @@ def _prepared(experiment: Experiment, folder: str) -> bool:
 
 
 def check_methods(experiment: Experiment) -> None:
-    """Build each method with parameters, of several parts, or with split batch norms, that was not trained with yet.
+    """Build each method that was not trained with yet, and have it take a step, unless it is ours with its defaults.
 
-    The latter two take a step as well: each part may be right, and they do not go together.
+    Of ours with parameters, a preset is built alone: its step is known to work. The code of others has to have been
+    trained with as it is now.
     """
     doubtful: dict[tuple[str, bool], Any] = {
         (run.method, _splits(run.training.training)): run.training.method
         for run in experiment.runs
-        if (run.training.method.get("parameters") != {} or _splits(run.training.training))
-        and not _trained_with(experiment.folder / run.path, run)
+        if _is_doubtful(experiment.folder / run.path, run)
     }
     if not doubtful:
         return
     # This imports torch, which takes seconds.
     from augmix import methods
 
+    packages = experiment.config["method_packages"]
     for (name, splits), settings in doubtful.items():
+        files = _files(settings, packages)
         try:
-            method = methods.build(settings, experiment.config["method_packages"])
+            method = methods.build(settings, packages)
             _check_classes(experiment, name, method.views)
-            if splits or "preset" not in settings:
+            if splits or "preset" not in settings or not _are_ours(files):
                 methods.try_out(method, name, splits)
         except UserError as error:
-            raise UserError(f"{experiment.place_of(name)}: {error}") from None
+            said = str(error) if _are_ours(files) else f"{error}{_raised_at(error.__cause__, files)}"
+            raise UserError(f"{experiment.place_of(name)}: {said}") from error
+        except Exception as error:  # somebody's code can raise anything
+            said = f"{type(error).__name__}: {error}{_raised_at(error, files)}"
+            raise UserError(f"{experiment.place_of(name)}: method '{name}': {said}") from error
+
+
+def _is_doubtful(folder: Path, run: Run) -> bool:
+    """Whether a run's method is to be tried before it is trained with."""
+    settings = run.training.method
+    if _are_ours(_files(settings, run.training.method_packages)):
+        known = settings.get("parameters") == {} and not _splits(run.training.training)
+        return not known and not _trained_with(folder, run)
+    return not _trained_with(folder, run) or not _same_code(folder, run)
+
+
+def _files(settings: Mapping[str, Any], packages: Sequence[str]) -> list[str]:
+    """The files that define a method's parts."""
+    names = {name for sources in method_parts(settings).values() for name, _ in sources}
+    return [str(method_file(name, packages)) for name in sorted(names)]
+
+
+def _are_ours(files: Sequence[str]) -> bool:
+    """Whether these files of methods are the project's, as they were committed; not so where git does not say."""
+    rooms = [provenance.CHECKOUT / room for room in ("augmix", "baselines", "ablations")]
+    return provenance.commit()[1] is False and all(any(Path(f).is_relative_to(room) for room in rooms) for f in files)
+
+
+def _raised_at(error: BaseException | None, files: Sequence[str]) -> str:
+    """` (mine.py:12)`, the last line of these files that an error came through; empty where it came through none."""
+    lines = [f for f in traceback.extract_tb(error.__traceback__ if error else None) if f.filename in files]
+    return f" ({lines[-1].filename}:{lines[-1].lineno})" if lines else ""
 
 
 def _splits(recipe: Mapping[str, Any]) -> bool:
@@ -237,9 +275,14 @@ def check_nets(experiment: Experiment) -> None:
 def _shown(experiment: Experiment, run: Run) -> bool:
     """Whether a run was trained with the code, method and batch norms of now, and evaluated on all its test sets."""
     folder = experiment.folder / run.path
-    if not _trained_with(folder, run) or not stages.evaluated(folder, run.testsets, run.evaluation.output):
-        return False
-    noted = read_mapping(folder / "provenance.json", {}).get("code") or {}
+    evaluated = stages.evaluated(folder, run.testsets, run.evaluation.output)
+    return _trained_with(folder, run) and evaluated and _same_code(folder, run)
+
+
+def _same_code(folder: Path, run: Run) -> bool:
+    """Whether the run in `folder` notes that the code of now trained it."""
+    path = folder / "provenance.json"
+    noted = (read_mapping(path, {}).get("code") or {}) if path.exists() else {}
     return bool(noted.get("digest") == code(run.training.roots()).digest)
 
 

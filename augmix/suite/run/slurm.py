@@ -42,7 +42,10 @@ def options() -> list[str]:
 
 
 def _configuration() -> dict[str, str]:
-    lines = _run("scontrol", "show", "config").splitlines()
+    try:
+        lines = _run("scontrol", "show", "config").splitlines()
+    except RunError as error:  # before any job, there is nothing that has failed
+        raise UserError(str(error)) from None
     return {key.strip(): value.strip() for key, _, value in (line.partition("=") for line in lines)}
 
 

@@ -43,7 +43,7 @@ class Display:
         log = self._log
         for number in sorted(set(log.failed) - self._told):
             self._told.add(number)
-            tell(f"failed: {self.name(log.failed[number])}; the other jobs go on")
+            tell(f"failed: {self.name(log.failed[number])}{'; the other jobs go on' if log.running else ''}")
         if not log.total:
             return
         if self._bar is not None:
@@ -75,7 +75,8 @@ class Display:
         positions = {number: position(job) for number, job in self._log.running.items()}
         names = [self.name(job) + _epoch(positions[number]) for number, job in self._log.running.items()]
         more = f" and {len(names) - SHOWN_JOBS} more" if len(names) > SHOWN_JOBS else ""
-        text = f"running: {', '.join(names[:SHOWN_JOBS])}{more}" if names else "between jobs"
+        idle = f"{len(self._log.failed)} failed" if self._log.failed else "between jobs"
+        text = f"running: {', '.join(names[:SHOWN_JOBS])}{more}" if names else idle
         left = seconds_left(self._log, positions)
         # The forecast comes first: a narrow terminal cuts the line's end.
         return f"about {duration(left)} left; {text}" if left is not None else text

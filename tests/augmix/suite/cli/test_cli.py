@@ -227,6 +227,14 @@ def test_bad_input_is_one_line_and_status_2(
     assert not list(tmp_path.rglob("*.npy"))
 
 
+def test_a_run_that_is_not_trained_is_not_evaluated(
+    write_config: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = write_config(testsets={"C": None, "P": None})
+    assert main(["evaluate", "digits/smallnet/standard/seed0", "--config", str(config)]) == 2
+    assert capsys.readouterr().err.endswith("seed0/model.pt is missing: train this run first\n")
+
+
 def test_prepare_corrupt_and_perturb_as_people_call_them(
     write_config: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

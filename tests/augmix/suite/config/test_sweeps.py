@@ -13,6 +13,7 @@ import yaml
 from augmix.corruptions.validation import VALIDATION_CORRUPTIONS
 from augmix.errors import UserError
 from augmix.registry import method_parameters
+from augmix.suite.cli import main
 from augmix.suite.config.experiment import Experiment, load
 from augmix.suite.config.runs import code_of_evaluation
 from augmix.suite.config.sweeps import definitions, expand
@@ -23,6 +24,7 @@ from augmix.suite.evaluate.choosing import choose, to_test
 from augmix.suite.evaluate.predictions import NUMBERS, Predictions
 from augmix.suite.evaluate.results import collect
 from augmix.suite.io import digests
+from augmix.suite.run import outdated
 
 WriteConfig = Callable[..., Path]
 
@@ -126,3 +128,25 @@ def test_only_the_chosen_have_test_figures(validated: Experiment) -> None:
 def test_a_missing_choice_is_named(validated: Experiment) -> None:
     with pytest.raises(UserError, match=r"chosen\.csv is missing; run `augmix choose` again"):
         to_test(validated)
+
+
+def test_a_choice_that_an_earlier_configuration_left_is_ignored(
+    validated: Experiment, write_config: WriteConfig
+) -> None:
+    choose(validated)
+    plain = load(write_config(seeds=[0, 1], testsets={"P": {"shifts": []}}))
+    assert (plain.folder / "chosen.csv").exists()
+    found, lines = outdated.targets(plain, dry_run=True)
+    assert plain.folder / "chosen.csv" not in found  # no rule makes it
+    assert "chosen.csv" not in "".join(lines)
+
+
+@pytest.mark.parametrize(("changes", "lacking"), [({}, "sweeps"), ({"sweeps": ["width"]}, "validation")])
+def test_an_experiment_that_chooses_nothing_is_refused(
+    write_config: WriteConfig, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], lacking: str
+) -> None:
+    path = write_config(**changes)
+    assert main(["choose", "--config", str(path)]) == 2
+    said = f"experiment 'small' chooses nothing: it has no `{lacking}`; see config/sweeps_digits.yaml"
+    assert capsys.readouterr().err == f"augmix choose: error: {said}\n"
+    assert not (load(path).folder / "chosen.csv").exists()

@@ -13,7 +13,7 @@ import augmix
 from augmix.corruptions.textures import TEXTURES
 from augmix.errors import UserError
 from augmix.suite.cli import main
-from augmix.suite.evaluate import predictions
+from augmix.suite.evaluate import browse, predictions
 from tests.reports.synthetic import SHIFTED, Synthetic
 
 
@@ -134,6 +134,8 @@ def test_before_any_run_has_finished_it_says_so(synthetic: Synthetic, capsys: py
 def test_a_folder_without_or_with_damaged_numbers_is_named(synthetic: Synthetic, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"metrics\.csv is missing: name a results folder"):
         augmix.load(tmp_path)
+    with pytest.raises(UserError, match=r"runs\.csv is missing: name an experiment's results"):
+        browse.runs_of(tmp_path)
     path = synthetic.folder / "metrics.csv"
     path.write_text(path.read_text().replace(",0.", ",nought.", 1))
     with pytest.raises(UserError, match="has something that is no number"):

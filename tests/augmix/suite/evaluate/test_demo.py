@@ -91,3 +91,12 @@ def test_bad_input_is_one_line(
     said = capsys.readouterr().err
     assert line in said
     assert said.count("\n") == 1
+
+
+def test_a_run_whose_data_are_gone_says_what_makes_them(
+    picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"data": str(tmp_path / "gone"), "architecture": "smallnet"}))
+    assert main(["demo", str(picture), "--model", str(tmp_path)]) == 2
+    said = f"{tmp_path}/gone/test_images.npy is missing: run `augmix prepare --config …` for the run's experiment first"
+    assert capsys.readouterr().err == f"augmix demo: error: {said}\n"

@@ -65,9 +65,18 @@ def test_what_is_released_is_loaded(experiment: Experiment, tmp_path: Path) -> N
     assert torch.equal(net(images), models.Normalised(own).eval()(images))
     assert net.classes == list("0123456789")
     card = (folder / "digits-smallnet_thin-augmix.md").read_text()
+    assert f'net = augmix.models.load("{NAME}", "{folder}")' in card
     assert f"| clean error | 25.00% | {wilson(39)} |" in card
     assert f"| mCE (-C) | 25.00% | {wilson(19)} |" in card
     assert f"sha256 | `{digests.file_digest(folder / 'digits-smallnet_thin-augmix.pt')}`" in card
+
+
+def test_a_card_in_the_package_names_no_folder(
+    experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("augmix.suite.evaluate.release.SHIPPED", tmp_path)
+    release(experiment, tmp_path, 0, ["augmix"])
+    assert f'load("{NAME}")      # takes images in' in (tmp_path / "digits-smallnet_thin-augmix.md").read_text()
 
 
 def test_one_method_with_an_address(experiment: Experiment, tmp_path: Path) -> None:
@@ -90,6 +99,11 @@ def test_nothing_is_written_of_what_is_not_whole(experiment: Experiment, tmp_pat
     (run / "model.pt").unlink()
     with pytest.raises(UserError, match=r"model\.pt cannot be read"):
         release(experiment, folder, 0)
+    (run / "provenance.json").unlink()
+    with pytest.raises(
+        UserError, match=r"seed0 is not trained yet: run `augmix reproduce` with the same --config first"
+    ):
+        release(experiment, folder, 0)
     assert not folder.exists()
 
 
@@ -97,7 +111,7 @@ def test_the_licence_is_the_releasers_to_state(experiment: Experiment, tmp_path:
     folder = tmp_path / "weights"
     card = folder / "digits-smallnet_thin-augmix.md"
     release(experiment, folder, 0, ["augmix"])
-    assert "licence" not in card.read_text()
+    assert "| licence" not in card.read_text()
     release(experiment, folder, 0, ["augmix"], licence="CC BY 4.0")
     assert re.search(r"\| trained by \|.*\|\n\| licence \| CC BY 4\.0 \|\n\nThe recipe", card.read_text())
 

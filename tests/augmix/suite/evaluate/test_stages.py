@@ -21,6 +21,7 @@ from augmix.suite.evaluate import evaluation, predictions, results, stages, stam
 from augmix.suite.evaluate.stages import changes, keep, kept, prune, run_state, unkept
 from augmix.suite.evaluate.summaries import is_current
 from augmix.suite.io import digests
+from augmix.suite.io.files import read_array
 from augmix.suite.plan import forecast
 from augmix.suite.run import outdated
 from augmix.suite.run.status import print_status
@@ -419,6 +420,8 @@ def test_foreign_weights_are_neither_evaluated_nor_taken_over(experiment: Experi
     folder = experiment.folder / run.path
     right = digests.file_digest(folder / "model.pt")
     weights(folder, 0.5, noted=False)
+    [found] = [change for change in changes(experiment) if change.stage == "train"]
+    assert found.details == ("other weights than its training wrote: model.pt was replaced or damaged",)
     shutil.rmtree(folder / "predictions")
     with pytest.raises(UserError, match=r"model\.pt is not the net that was trained there; delete it"):
         evaluation.evaluate(run.evaluation, folder)
@@ -476,6 +479,11 @@ def test_numbers_that_were_edited_are_collected_again(experiment: Experiment) ->
     with (experiment.folder / "metrics.csv").open("a") as file:
         file.write("\n")
     assert not is_current(experiment, "collect")
+    assert outdated.targets(experiment, dry_run=True) == (
+        [experiment.folder / "metrics.csv"], ["will be made again of the results that are there: metrics.csv"]
+    )  # fmt: skip
+    (experiment.folder / STANDARD / "predictions.json").unlink()
+    assert outdated.targets(experiment, dry_run=True)[1] == []  # first that run is evaluated, if it can be
 
 
 def test_shifts_of_another_number_of_images_are_made_again(experiment: Experiment) -> None:
@@ -633,6 +641,31 @@ def test_a_missing_array_is_prepared_again(experiment: Experiment) -> None:
     (experiment.data / "digits" / "train_labels.npy").unlink()
     [found] = changes(experiment)
     assert (found.stage, found.why, found.details) == ("prepare", "data", ("train_labels.npy is missing",))
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"none"])
+def test_a_damaged_array_is_prepared_again(experiment: Experiment, content: bytes) -> None:
+    path = experiment.data / "digits" / "test_images.npy"
+    content = path.read_bytes()[:-1] if content == b"none" else content
+    path.write_bytes(content)
+    [found] = [change for change in changes(experiment) if change.stage == "prepare"]
+    assert (found.why, found.details) == ("data", ("test_images.npy is damaged",))
+    with pytest.raises(
+        UserError, match=r"images\.npy is not a whole \.npy file: it is damaged; delete it to have it ma"
+    ):
+        read_array(path)
+
+
+def test_images_that_change_are_told_without_digests(experiment: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("augmix.suite.data.loaders.digits.digest", lambda **_: "0123456789abcdef", raising=False)
+    for path in (*experiment.folder.rglob("provenance.json"), experiment.data / "digits" / "dataset.json"):
+        noted = json.loads(path.read_text())
+        noted.get("preparation", noted)["source"] = "fedcba9876543210"
+        path.write_text(json.dumps(noted))
+    found = [change for change in changes(experiment) if change.stage in ("prepare", "train")]
+    assert [change.stage for change in found] == ["prepare", "train", "train"]
+    other = "other images in the source: some were added, removed or replaced"
+    assert {(change.why, change.details) for change in found} == {("data", (other,))}
 
 
 def test_kept_files_without_a_stamp_are_gone_on_with(experiment: Experiment) -> None:

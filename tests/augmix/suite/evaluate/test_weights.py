@@ -19,13 +19,14 @@ from augmix.corruptions import CORRUPTIONS
 from augmix.errors import UserError
 from augmix.perturbations import PERTURBATIONS
 from augmix.suite.cli import main
-from augmix.suite.evaluate import checkpoint, predictions, weights
+from augmix.suite.evaluate import browse, checkpoint, predictions, weights
 from augmix.suite.evaluate.paper import paper_results
 from augmix.suite.evaluate.results import Row
 from augmix.suite.io import digests
 from augmix.suite.testsets import kinds
 from augmix.suite.testsets.base import TestSet
 from augmix.suite.testsets.folder import of_folder
+from reports.compare import lines
 
 
 def saved(path: Path, value: Any) -> Path:
@@ -292,6 +293,15 @@ def test_a_data_set_alone_is_evaluated_on_its_own_test_images(small_digits: Path
     data.symlink_to(small_digits)
     path = saved(tmp_path / "mine.pt", state())
     _, found = checkpoint.evaluate_checkpoint(path, "smallnet", data, tmp_path / "out", "cpu")
+    frame = browse.load(tmp_path / "out")
+    assert frame["seed"].isna().all()
+    for by, row in (("method", "mine"), ("seed", "mine"), ("class", "0")):
+        [shown] = browse.tables(tmp_path / "out", by, None, None)
+        assert shown.rows[0][0] == row
+    with pytest.raises(
+        UserError, match=r"out has no experiment\.yaml: .* are shown by `augmix show .*out`; experiments"
+    ):
+        lines(tmp_path / "out", tmp_path / "out")
     assert [(headline.title, headline.value is None) for headline in found] == [
         ("clean error", False), ("mCE", True), ("mFP", True),
     ]  # fmt: skip

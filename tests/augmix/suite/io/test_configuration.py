@@ -90,4 +90,4 @@ def test_merge_leaves_its_arguments_alone() -> None:
 
 def test_nearest() -> None:
     assert nearest("gausian_noise", ["gaussian_noise", "fog"]) == "did you mean 'gaussian_noise'?"
-    assert nearest("zzz", ["b", "a"]) == "valid: a, b"
+    assert nearest("zzz", ["b", "a", "b"]) == "valid: a, b"

@@ -1,6 +1,8 @@
 import json
 import os
+import re
 import shutil
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,6 +17,7 @@ from augmix.corruptions import weather
 from augmix.errors import UserError
 from augmix.suite.config.experiment import Experiment, load
 from augmix.suite.io.digests import code
+from augmix.suite.plan import forecast
 from augmix.suite.run import preflight
 
 Write = Callable[..., Path]
@@ -83,6 +86,31 @@ def test_a_disk_without_room_for_the_data_is_refused(
     # Nothing says what made these files: they are made again, and each shift takes the place of three.
     with pytest.raises(UserError, match=r"needs 2\.35 MB"):
         preflight.check_room(experiment)
+
+
+def test_a_disk_without_room_for_the_predictions_is_refused(
+    write_config: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "disk" / "results"
+    results.mkdir(parents=True)
+    folders = {"data": str(tmp_path / "data"), "results": str(results)}
+    experiment = load(write_config(folders=folders, methods=["standard", "augmix"], validation=0.25))
+    shifts = len(experiment.validation_testsets("digits")[1].shifts)
+    images = 40 + 40 * 2 * 5 + 10 * 2 * 31 + forecast.sizes(experiment, "digits-validation")[1] * (1 + 5 * shifts)
+    left = SimpleNamespace(total=10**9, free=2 * images * 20)
+    ample = SimpleNamespace(total=10**9, free=10**9)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: left if path == results else ample)
+    preflight.check_room(experiment)
+    left.free -= 1
+    with pytest.raises(UserError, match=rf"what is still to be predicted of small needs .* in {results}, where"):
+        preflight.check_room(experiment)
+    for run in experiment.runs[:1]:
+        (experiment.folder / run.path).mkdir(parents=True)
+        for name in ("predictions.json", "validation.json"):
+            (experiment.folder / run.path / name).touch()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: ample if path == tmp_path else left)
+    left.free = images * 20
+    preflight.check_room(experiment)
 
 
 @pytest.fixture
@@ -229,9 +257,83 @@ def test_a_method_that_was_trained_with_is_not_built_again(write_config: Write, 
     folder.mkdir(parents=True)
     (folder / "model.pt").touch()
     (folder / "config.yaml").write_text(yaml.safe_dump(run.training.as_json()))
+    (folder / "provenance.json").write_text(json.dumps({"code": {"digest": code(run.training.roots()).digest}}))
     preflight.check_methods(experiment)
     with pytest.raises(UserError, match="width"):
         preflight.check_methods(load(write_config(methods=[wide], training={"batch_norm": others})))
+
+
+METHOD = """
+from augmix.losses import cross_entropy
+from augmix.methods import Method, unmixed
+
+def views(images, labels, net, rng):
+    return {views}
+
+def method():
+    return {made}
+"""
+MADE = "Method(views, unmixed, cross_entropy)"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (
+            METHOD.format(views="[images]", made="None"),
+            r"`method` in .*mine\.py gives a NoneType; a Method is expected",
+        ),
+        (METHOD.format(views="images", made=MADE), "cannot take a step: its views are a Tensor; a list of tensors"),
+        (
+            METHOD.format(views="[images[:1]]", made=MADE),
+            r"its views are \(1, 3, 32, 32\) for 2 images; \(2, C, H, W\)",
+        ),
+        (METHOD.format(views="[imagse]", made=MADE), r"step: NameError: name 'imagse' is not .* \(.*/mine\.py:6\)$"),
+        (
+            METHOD.format(views="[images]", made="Mehtod"),
+            r"NameError: name 'Mehtod' is not defined.* \(.*/mine\.py:9\)$",
+        ),
+        (METHOD.format(views="[images / 0 * 0]", made=MADE), "its views have values that are not finite"),
+        (
+            METHOD.format(views="[images]", made="Method(views, unmixed, lambda z, t: 0)"),
+            "its loss is int; a tensor of",
+        ),
+        (
+            METHOD.format(views="[images]", made="Method(views, unmixed, lambda z, t: z[0].detach().sum())"),
+            "does not require grad",
+        ),
+        (
+            f"import no_such_package\n{METHOD}",
+            r"mine\.py cannot be imported: No module named 'no_such_package'; install it, or mend .* \(.*mine\.py:1\)$",
+        ),
+    ],
+)
+def test_a_method_of_others_is_tried(
+    write_config: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, complaint: str
+) -> None:
+    file = tmp_path / "their_methods" / "mine.py"
+    file.parent.mkdir()
+    file.write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    try:
+        with pytest.raises(UserError, match=complaint) as caught:
+            preflight.check_methods(load(write_config(methods=["mine"], method_packages=["their_methods"])))
+    finally:
+        for name in ("their_methods.mine", "their_methods"):
+            sys.modules.pop(name, None)
+    assert "\n" not in str(caught.value)
+    assert re.match(r".*small\.yaml:\d+: method 'mine'", str(caught.value))
+
+
+def test_our_methods_are_tried_where_they_are_not_as_committed(
+    write_config: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiment, tried = load(write_config(methods=["augmix", "mixup"])), []
+    monkeypatch.setattr("augmix.methods.try_out", lambda method, name, splits: tried.append(name))
+    for dirty in (False, True, None):
+        monkeypatch.setattr("augmix.suite.io.provenance.commit", lambda dirty=dirty: ("abc", dirty))
+        preflight.check_methods(experiment)
+    assert tried == ["augmix", "mixup"] * 2
 
 
 def test_a_device_that_is_not_there_is_refused(write_config: Write) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from augmix.errors import RunError, UserError
+from augmix.errors import UserError
 from augmix.suite.run import slurm
 
 
@@ -53,7 +53,7 @@ def test_a_slurm_that_is_down_says_so(command: Path) -> None:
     for name in ("sbatch", "squeue", "scancel"):
         play(command, name, "")
     play(command, "scontrol", "echo 'scontrol: error: Unable to contact slurm controller' >&2; exit 1")
-    with pytest.raises(RunError, match="SLURM does not answer: scontrol: error: Unable to contact"):
+    with pytest.raises(UserError, match="SLURM does not answer: scontrol: error: Unable to contact"):
         slurm.check()
 
 

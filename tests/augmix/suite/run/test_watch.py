@@ -125,3 +125,15 @@ def test_lines_name_what_differs_and_the_epoch(tmp_path: Path, capsys: pytest.Ca
     assert display.name(failed) == "corrupt fog"
     assert said[1].endswith("0 of 3 jobs, about 1 min 10 s left; running: train augmix seed0 epoch 3/10")
     assert len(said) == 2
+
+
+def test_where_nothing_runs_after_a_failure_nothing_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    log = log_of({"prepare": 1, "train": 4}, [], [])
+    log.failed[0] = Job("prepare", 0.0, {"folder": "mine"})
+    display = Display(Experiment({**TINY}), log)
+    display._line_time -= 20
+    display.update()
+    display.close()
+    failed, line = capsys.readouterr().err.splitlines()
+    assert failed == "failed: prepare mine"
+    assert line.endswith("  0 of 5 jobs, 1 failed")

@@ -154,7 +154,7 @@ def test_the_one_that_fails_says_why(small_experiment: MakeExperiment, tmp_path:
     errors = finish(process)
     assert process.returncode == 2, errors
     assert "Traceback" not in errors, errors
-    assert (folder / "train.log").read_text().strip().splitlines()[-1].endswith("dataset.json is missing")
+    assert (folder / "train.log").read_text().strip().splitlines()[-1].endswith("first, with `augmix prepare`")
 
 
 def batches_of(split: datasets.Split, settings: TrainSettings, rank: int = 0, processes: int = 1) -> Batches:

@@ -199,7 +199,7 @@ def test_a_second_process_does_not_write_beside_the_first(small_experiment: Make
 
 def test_missing_data_is_named(small_experiment: MakeExperiment, tmp_path: Path) -> None:
     settings = replace(run_settings(small_experiment), data=str(tmp_path / "nowhere"))
-    with pytest.raises(UserError, match=r"nowhere/dataset\.json is missing"):
+    with pytest.raises(UserError, match=r"nowhere/dataset\.json is missing: prepare the data set first, with `augmix"):
         training.train(settings, folder(tmp_path, "x"))
 
 
