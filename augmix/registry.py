@@ -14,9 +14,9 @@ from augmix.errors import UserError
 
 
 def nearest(name: object, valid: Iterable[str]) -> str:
-    """A half-sentence that helps with a misspelt name: the nearest valid one, or all of them."""
+    """A half-sentence that helps with a misspelt name: the nearest valid one, or all of them where none is near."""
     choices = sorted(valid)
-    match = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.5)
+    match = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.6)
     return f"did you mean '{match[0]}'?" if match else f"valid: {', '.join(choices) or 'none'}"
 
 

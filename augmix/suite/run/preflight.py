@@ -125,7 +125,12 @@ def check_data(experiment: Experiment) -> None:
     """The sources of data sets and test sets are there, unless these are prepared: sources may be gone then."""
     for name, entry in experiment.datasets.items():
         if not all(_prepared(experiment, folder) for folder in {name, experiment.prepared(name)}):
-            datasets.loader_module(entry["loader"]).check(**entry["options"])
+            try:
+                datasets.loader_module(entry["loader"]).check(**entry["options"])
+            except UserError as error:
+                options = ("datasets", name, "options")
+                where = experiment.place((*options, "folder"), options)
+                raise UserError(f"{where}: {error}") from error
             experiment.preparation(name)  # its sources can be read
         for testset in experiment.all_testsets(name):
             testset.check(_classes(experiment, name))
@@ -245,13 +250,18 @@ def _shown(experiment: Experiment, run: Run) -> bool:
 
 def check_devices(experiment: Experiment) -> None:
     """A device that is asked for by name is there; on other machines (with a profile) this cannot be known."""
-    asked = {run.training.training["device"] for run in experiment.runs} - {"auto", "cpu"}
-    if not asked:
+    asked = {run.training.training["device"]: run for run in experiment.runs}
+    if not asked.keys() - {"auto", "cpu"}:
         return
     from augmix.suite.train import devices
 
     for device in sorted(asked):
-        devices.find(device)
-    most = max(run.training.training["processes"] for run in experiment.runs)
+        try:
+            devices.find(device)
+        except UserError as error:
+            raise UserError(f"{experiment.place_of_setting(asked[device], 'device')}: {error}") from error
+    widest = max(experiment.runs, key=lambda run: int(run.training.training["processes"]))
+    most = widest.training.training["processes"]
     if "cuda" in asked and most > (there := machine.gpus()):
-        raise UserError(f"training.processes is {most}, and this machine has {there} GPUs; lower it")
+        where = experiment.place_of_setting(widest, "processes")
+        raise UserError(f"{where}: training.processes is {most}, and this machine has {there} GPUs; lower it")
