@@ -36,6 +36,10 @@ MOST = 3
 """The most corruptions that a card names on either side."""
 MARKS = re.compile(r"(?<=<!-- methods -->\n).*(?=<!-- end of methods -->)", re.DOTALL)
 """The place of the table of all methods in docs/methods.md, whose other words are written by hand."""
+INTERVALS = (
+    "Differences are in points, with 95 % intervals that hold for all methods of an experiment at once; those of "
+    "[an answer of record](../results.md#answers-of-record) hold for its own contrasts, and may be narrower."
+)
 IN_YAML = {"None": "null", "True": "true", "False": "false"}
 Row = Mapping[str, str]
 
@@ -127,6 +131,7 @@ def card(name: str) -> str:
         "## Cost",
         " ".join(_cost(name)),
         "## When it helps and hurts",
+        *([INTERVALS] if name != "standard" and recorded(name) else []),
         *(_results(name) or ["It was not run here: no experiment of record has it."]),
         "## What differs from its authors' code",
         "\n".join(f"- {entry}" for entry in known.departures),
