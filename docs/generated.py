@@ -135,7 +135,7 @@ def _value(value: Any) -> str:
         value = f"[{', '.join(map(str, value))}]"
     elif isinstance(value, float):
         value = f"{value:.6g}"
-    elif isinstance(value, bool | None):
+    elif isinstance(value, bool | None) or value == "":
         value = json.dumps(value)
     return f"`{value}`"
 
