@@ -164,7 +164,8 @@ def _class_names(run: Path) -> Callable[[int], str]:
     noted = read_mapping(run / "config.yaml", {"data": str}) if (run / "config.yaml").is_file() else {"data": ""}
     home = run.joinpath(*[".."] * 6)  # above <results>/<experiment>/<dataset>/<architecture>/<method>/seed<k>
     records = [root / expanded(noted["data"]) / "dataset.json" for root in (Path(), home)]
-    names = next((read_mapping(file, {"classes": list})["classes"] for file in records if file.is_file()), [])
+    record = next((file for file in records if file.is_file()), None)
+    names = read_mapping(record, {"classes": list})["classes"] if record else []
     return lambda label: str(names[label]) if label < len(names) else str(label)
 
 

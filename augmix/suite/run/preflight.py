@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,19 +121,27 @@ def _data_files(experiment: Experiment) -> Iterator[Path]:
             yield from making.testset.files(shift)
 
 
+@contextmanager
+def _placed(where: str) -> Iterator[None]:
+    """Put the `file:line` that a fault is about before its message."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+
+
 def check_data(experiment: Experiment) -> None:
     """The sources of data sets and test sets are there, unless these are prepared: sources may be gone then."""
     for name, entry in experiment.datasets.items():
         if not all(_prepared(experiment, folder) for folder in {name, experiment.prepared(name)}):
-            try:
+            options = ("datasets", name, "options")
+            with _placed(experiment.place((*options, "folder"), options)):
                 datasets.loader_module(entry["loader"]).check(**entry["options"])
-            except UserError as error:
-                options = ("datasets", name, "options")
-                where = experiment.place((*options, "folder"), options)
-                raise UserError(f"{where}: {error}") from error
             experiment.preparation(name)  # its sources can be read
         for testset in experiment.all_testsets(name):
-            testset.check(_classes(experiment, name))
+            places = ("datasets", name, "testsets", testset.name), ("testsets", testset.name)
+            with _placed(experiment.place(*places)):
+                testset.check(_classes(experiment, name))
 
 
 def check_room(experiment: Experiment) -> None:
@@ -179,13 +187,11 @@ def check_methods(experiment: Experiment) -> None:
     from augmix import methods
 
     for (name, splits), settings in doubtful.items():
-        try:
+        with _placed(experiment.place_of(name)):
             method = methods.build(settings, experiment.config["method_packages"])
             _check_classes(experiment, name, method.views)
             if splits or "preset" not in settings:
                 methods.try_out(method, name, splits)
-        except UserError as error:
-            raise UserError(f"{experiment.place_of(name)}: {error}") from None
 
 
 def _splits(recipe: Mapping[str, Any]) -> bool:
@@ -256,10 +262,8 @@ def check_devices(experiment: Experiment) -> None:
     from augmix.suite.train import devices
 
     for device in sorted(asked):
-        try:
+        with _placed(experiment.place_of_setting(asked[device], "device")):
             devices.find(device)
-        except UserError as error:
-            raise UserError(f"{experiment.place_of_setting(asked[device], 'device')}: {error}") from error
     widest = max(experiment.runs, key=lambda run: int(run.training.training["processes"]))
     most = widest.training.training["processes"]
     if "cuda" in asked and most > (there := machine.gpus()):
