@@ -72,7 +72,7 @@ def test_a_machine_that_cannot_hold_the_environment_is_told_so(tmp_path: Path, w
 
 
 def test_an_experiment_is_named_by_name_or_by_file() -> None:
-    for name in ("quick", "quick.yaml", "config/quick.yaml", str(ROOT / "config/quick.yaml")):
+    for name in ("quick", "quick.yaml", "config/quick", "config/quick.yaml", str(ROOT / "config/quick.yaml")):
         command = ["make", "-n", "-o", ".venv/.ready", "status", f"EXPERIMENT={name}"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         [named] = re.findall(r'status --config "(.*)"', done.stdout)

@@ -50,7 +50,7 @@ def read(path: Path | str, seen: tuple[Path, ...] = ()) -> tuple[dict[str, Any],
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        there = [file.stem for file in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+        there = [file.name for file in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
         hint = f"; {nearest(path.stem, there)}" if there else ""
         raise UserError(f"configuration {path} does not exist{hint}") from None
     except UnicodeDecodeError as error:

@@ -78,9 +78,9 @@ def test_an_inherited_data_set_can_be_left_out(tmp_path: Path) -> None:
 
 def test_a_missing_file_names_its_nearest_neighbour(tmp_path: Path) -> None:
     write(tmp_path, "digits.yaml", "a: 1\n")
-    with pytest.raises(UserError, match=r"digit\.yaml does not exist; did you mean 'digits'\?"):
+    with pytest.raises(UserError, match=r"digit\.yaml does not exist; did you mean 'digits\.yaml'"):
         read(tmp_path / "digit.yaml")
-    with pytest.raises(UserError, match=r"nope\.yaml does not exist; valid: digits"):
+    with pytest.raises(UserError, match=r"nope\.yaml does not exist; valid: digits\.yaml"):
         read(tmp_path / "nope.yaml")
 
 
