@@ -5,7 +5,8 @@ CORES ?= all
 PORT ?= 5000
 VENV := .venv
 BIN := $(VENV)/bin
-CONFIG := config/$(EXPERIMENT).yaml
+# A name, or the path of a file.
+CONFIG := $(or $(wildcard $(filter %.yaml,$(EXPERIMENT))),config/$(patsubst config/%,%,$(EXPERIMENT:.yaml=)).yaml)
 
 .PHONY: help reproduce plan status test test-cluster test-nightly benchmark lint format docs sbom ui lock clean
 .DEFAULT_GOAL := help

@@ -14,10 +14,13 @@ from augmix.errors import UserError
 
 
 def nearest(name: object, valid: Iterable[str]) -> str:
-    """A half-sentence that helps with a misspelt name: the nearest valid one, or all of them."""
-    choices = sorted(set(valid))
-    match = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.5)
-    return f"did you mean '{match[0]}'?" if match else f"valid: {', '.join(choices) or 'none'}"
+    """A half-sentence that helps with a misspelt name: the nearest valid one, or all of them where none is near.
+
+    Names of files are compared without the ending that all have, `.yaml`.
+    """
+    choices = {choice.removesuffix(".yaml"): choice for choice in sorted(valid)}
+    match = difflib.get_close_matches(str(name).removesuffix(".yaml"), choices, n=1, cutoff=0.6)
+    return f"did you mean '{choices[match[0]]}'?" if match else f"valid: {', '.join(choices.values()) or 'none'}"
 
 
 def find_package(package: str) -> ModuleSpec | None:

@@ -25,13 +25,21 @@ CHECKOUT = Path(__file__).parents[1]
 PAGE = CHECKOUT / "docs" / "methods.md"
 CARDS = CHECKOUT / "docs" / "methods"
 PACKAGES = ("baselines", "ablations")
-NAMES = sorted(method_names(PACKAGES), key=("augmix", "standard").__contains__, reverse=True)
+STEPS = {row["method"]: row for row in read_csv(CARDS / "steps.csv", ("method", "step", "passes"))}
+"""The costs of each method's step. A method without, such as one of the reader's own, has no card."""
+NAMES = sorted(
+    filter(STEPS.__contains__, method_names(PACKAGES)), key=("augmix", "standard").__contains__, reverse=True
+)
 SHOWN = ("Clean error", "mCE")
 """The figures that stand in the table of all methods."""
 MOST = 3
 """The most corruptions that a card names on either side."""
 MARKS = re.compile(r"(?<=<!-- methods -->\n).*(?=<!-- end of methods -->)", re.DOTALL)
 """The place of the table of all methods in docs/methods.md, whose other words are written by hand."""
+INTERVALS = (
+    "Differences are in points, with 95 % intervals that hold for all methods of an experiment at once; those of "
+    "[an answer of record](../results.md#answers-of-record) hold for its own contrasts, and may be narrower."
+)
 IN_YAML = {"None": "null", "True": "true", "False": "false"}
 Row = Mapping[str, str]
 
@@ -91,12 +99,6 @@ def printed() -> dict[str, PrintedMethod]:
 
 
 @cache
-def steps() -> dict[str, Row]:
-    """The costs of each method's step."""
-    return {row["method"]: row for row in read_csv(CARDS / "steps.csv", ("method", "step", "passes"))}
-
-
-@cache
 def recorded(name: str) -> dict[tuple[str, str, str], list[Row]]:
     """A method's figures by data set, architecture and number of test images, which tells a data set from parts of it.
 
@@ -129,6 +131,7 @@ def card(name: str) -> str:
         "## Cost",
         " ".join(_cost(name)),
         "## When it helps and hurts",
+        *([INTERVALS] if name != "standard" and recorded(name) else []),
         *(_results(name) or ["It was not run here: no experiment of record has it."]),
         "## What differs from its authors' code",
         "\n".join(f"- {entry}" for entry in known.departures),
@@ -144,7 +147,7 @@ def _parameters(known: Documented) -> Iterator[str]:
 
 
 def _cost(name: str) -> Iterator[str]:
-    step = steps()[name]
+    step = STEPS[name]
     passes = (
         "one forward and backward pass" if step["passes"] == "1" else f"{step['passes']} forward and backward passes"
     )
@@ -225,7 +228,7 @@ def overview() -> str:
         cells += [" and ".join(dict.fromkeys(f"`{row['experiment']}`" for row in shown if row)) or "–"]
         method = printed()[name]
         link = f"[{method.title}](methods/{name}.md)"
-        lines.append(f"| {link} | {method.description} | {steps()[name]['step']}× | {' | '.join(cells)} |")
+        lines.append(f"| {link} | {method.description} | {STEPS[name]['step']}× | {' | '.join(cells)} |")
     return MARKS.sub(lambda _: "\n".join([*lines, ""]), PAGE.read_text(encoding="utf-8"))
 
 

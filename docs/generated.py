@@ -1,16 +1,18 @@
 """The pages of the documentation that are made of the code: config/README.md, and the methods' cards (`docs/cards.py`).
 
-`python -m docs.generated` writes them. The page of the commands is made when the site is built (`docs/hooks.py`), and
-kept nowhere.
+`python -m docs.generated` writes them, without the configurations and methods that are the reader's own. The page of
+the commands is made when the site is built (`docs/hooks.py`), and kept nowhere.
 """
 
 import argparse
 import json
+import subprocess
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from augmix.registry import method_names
 from augmix.suite.cli.parser import build_parser
 from augmix.suite.config.schema import KINDS, schema
 from augmix.suite.io.files import write_text
@@ -45,6 +47,17 @@ SAID_NOWHERE = {"seed": "The seed of its draws.", "steps": "The steps of the att
 """Keys of test sets that the schemas give no words for."""
 
 
+def tracked(*folders: str, ending: str) -> set[str]:
+    """The names, without ending, of the files that git tracks in some folders; none outside of a clone."""
+    git = ["git", "-C", str(CHECKOUT), "-c", f"safe.directory={CHECKOUT}", "ls-files"]
+    try:
+        asked = [f":(glob){folder}/*{ending}" for folder in folders]
+        listed = subprocess.run([*git, *asked], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return set()
+    return {Path(path).stem for path in listed.splitlines()}
+
+
 def configuration() -> str:
     """The text of config/README.md: the experiments of the folder, and every key that the YAML may have."""
     parts = [HEAD, "## The experiments\n", _experiments()]
@@ -59,9 +72,12 @@ def configuration() -> str:
 
 
 def _experiments() -> str:
-    """A row a file, with the first paragraph of the comment that it begins with."""
+    """A row a file of the repository, with the first paragraph of the comment that it begins with."""
     lines = ["| file | what it is |", "| --- | --- |"]
+    ours, before = tracked("config", ending=".yaml"), CONFIGURATION.read_text(encoding="utf-8")
     for path in sorted(CONFIGURATION.parent.glob("*.yaml")):
+        if path.stem not in ours and f"\n| `{path.name}` |" not in before:
+            continue
         words = []
         for line in path.read_text(encoding="utf-8").splitlines():
             if not line.startswith("# "):
@@ -119,7 +135,7 @@ def _value(value: Any) -> str:
         value = f"[{', '.join(map(str, value))}]"
     elif isinstance(value, float):
         value = f"{value:.6g}"
-    elif isinstance(value, bool | None):
+    elif isinstance(value, bool | None) or value == "":
         value = json.dumps(value)
     return f"`{value}`"
 
@@ -157,3 +173,5 @@ if __name__ == "__main__":
     for page, text in {CONFIGURATION: configuration(), **cards.pages()}.items():
         write_text(page, text)
         print(page)
+    if left := [name for name in method_names(cards.PACKAGES) if name not in cards.NAMES]:
+        print(f"without a card, for their steps were not measured (see CONTRIBUTING.md): {', '.join(left)}")

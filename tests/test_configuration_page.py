@@ -1,15 +1,39 @@
 """The reference of the YAML: config/README.md is what the command writes, and says something of every key."""
 
 import re
+import subprocess
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from augmix.suite.config.schema import schema
-from docs.generated import CONFIGURATION, commands, configuration
+from docs import generated
+from docs.generated import CONFIGURATION, commands, configuration, tracked
 
 
 def test_the_page_is_up_to_date() -> None:
     assert CONFIGURATION.read_text(encoding="utf-8") == configuration(), "run `python -m docs.generated`"
+
+
+def test_the_repositorys_configurations_are_listed_and_ones_own_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert {name for name in tracked("config", ending=".yaml") if f"| `{name}.yaml` |" not in configuration()} == set()
+    (tmp_path / "config").mkdir()
+    for name in ("quick", "own"):
+        (tmp_path / f"config/{name}.yaml").write_text("# A trial.\n", encoding="utf-8")
+    page = tmp_path / "config/README.md"
+    page.write_text("| file | what it is |\n| `quick.yaml` | Of an archive without git. |\n", encoding="utf-8")
+    monkeypatch.setattr(generated, "CHECKOUT", tmp_path)
+    monkeypatch.setattr(generated, "CONFIGURATION", page)
+    text = configuration()
+    assert "| `quick.yaml` | A trial. |" in text
+    assert "own.yaml" not in text
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    subprocess.run(["git", "-C", tmp_path, "add", "config/own.yaml"], check=True)
+    assert "| `own.yaml` | A trial. |" in configuration()
 
 
 def undescribed(place: str, node: Mapping[str, Any]) -> Iterator[str]:

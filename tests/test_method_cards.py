@@ -1,12 +1,18 @@
 """The methods' cards are what the command writes, all of one shape, and say whose every default is."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from augmix.registry import method_names
 from docs import cards, views
+from docs.generated import tracked
+from reports.style import LOOKS
 
 SECTIONS = (
     "## Parameters", "## Cost", "## When it helps and hurts", "## What differs from its authors' code",
@@ -17,6 +23,27 @@ def test_the_pages_are_up_to_date() -> None:
     for path, text in cards.pages().items():
         assert path.read_text(encoding="utf-8") == text, "run `python -m docs.generated`"
     assert {path.stem for path in cards.CARDS.glob("*.md")} == set(cards.NAMES)
+
+
+def test_every_method_of_the_repository_has_its_cost_its_card_and_its_look() -> None:
+    ours = tracked("augmix/methods", *cards.PACKAGES, ending=".py")
+    for name in ours.intersection(method_names(cards.PACKAGES)):
+        assert name in cards.NAMES, f"{name} has no card; CONTRIBUTING.md says how one is made"
+        assert name in LOOKS, f"{name} has no look in reports/style.py"
+
+
+def test_a_method_of_ones_own_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "own_methods").mkdir()
+    (tmp_path / "own_methods/inverted.py").write_text("def method(): ...\n", encoding="utf-8")
+    code = (
+        "from augmix import registry\nnames = registry.method_names\n"
+        "registry.method_names = lambda packages: names([*packages, 'own_methods'])\n"
+        "from docs import cards\nassert 'inverted' in cards.method_names(cards.PACKAGES)\n"
+        "assert 'inverted' not in cards.overview()\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code], check=True, cwd=cards.CHECKOUT, env={**os.environ, "PYTHONPATH": str(tmp_path)}
+    )
 
 
 @pytest.mark.parametrize("name", cards.NAMES)

@@ -109,7 +109,7 @@ def test_the_tens_are_those_of_the_paper_and_none_is_of_c() -> None:
         ({"images": np.zeros((1, 32, 32), np.uint8)}, ValueError, r"images must have shape \(N, H, W, 3\)"),
         ({"name": "sparkle"}, ValueError, "unknown name 'sparkle'; did you mean 'sparkles'?"),
         ({"name": "fog"}, ValueError, "unknown name 'fog'; valid: blue_noise_sample"),
-        ({"name": "caustic_refraction"}, ValueError, "unknown name 'caustic_refraction'; did you mean 'transverse"),
+        ({"name": "caustic_refraction"}, ValueError, "unknown name 'caustic_refraction'; valid: blue_noise"),
         ({"preset": "imagenet"}, ValueError, "unknown name 'ripple'"),
         ({"severity": 6}, ValueError, "severity must be 1 … 5, not 6"),
         ({"seed": "a"}, TypeError, "seed must be an integer"),

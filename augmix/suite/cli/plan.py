@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
     request, absent = _here(forecast.request(experiment, throughput))
     side_by_side, processes = _jobs(request, args.cores, args.devices)
     if request.nets:
-        print("measuring for about a minute …", file=sys.stderr)
+        print("measuring: ten seconds or, with large nets, longer …", file=sys.stderr)
     made = forecast.Plan(experiment, calibration.calibrate(request, processes), throughput)
     made.save(side_by_side)
     print(tables.forecast(made, side_by_side))

@@ -10,7 +10,7 @@ from augmix.registry import nearest
 from augmix.suite.config.parse import VALIDATION, build_testset, origin_of, resolve, to_choose_by
 from augmix.suite.config.runs import EvaluateSettings, Run
 from augmix.suite.data.datasets import Preparation, source_digest
-from augmix.suite.io.configuration import Lines, merge, on_top, place, read
+from augmix.suite.io.configuration import Lines, Position, merge, on_top, place, read
 from augmix.suite.io.files import expanded
 from augmix.suite.testsets.base import Making, TestSet
 from augmix.suite.train.settings import TrainSettings, files_named
@@ -26,12 +26,34 @@ class Experiment:
         """Resolve `config`; raises `UserError`, with the place from `lines`, for the first fault."""
         self._lines = lines or {}
         self.config = resolve(config, self._lines)
-        _check_recipes(self.runs)
+        for run in self.runs:
+            self._check_recipe(run)
 
     def place_of(self, method: str) -> str:
         """The `file:line` that a method was written at."""
         names = [entry["name"] for entry in self.config["methods"]]
-        return place(("methods", names.index(method)), self._lines)
+        return self.place(("methods", names.index(method)))
+
+    def place(self, *positions: Position) -> str:
+        """The `file:line` of the first position that was written in a file, or of what encloses the last."""
+        return place(next((one for one in positions if one in self._lines), positions[-1]), self._lines)
+
+    def place_of_setting(self, run: Run, key: str) -> str:
+        """The `file:line` of a key of a run's recipe: the method's own, the architecture's, or that of all runs."""
+        entries = (("methods", run.method), ("architectures", run.architecture))
+        layers = [(kind, [entry["name"] for entry in self.config[kind]].index(name)) for kind, name in entries]
+        return self.place(*((*layer, "training", key) for layer in layers), ("training", key))
+
+    def _check_recipe(self, run: Run) -> None:
+        recipe = run.training.training
+        if recipe["schedule"] == "steps" and not recipe["milestones"]:
+            where = self.place_of_setting(run, "schedule")
+            raise UserError(f"{where}: {run.path}: training.schedule is steps; name its epochs as training.milestones")
+        for key in ("warmup_epochs", "milestones"):
+            latest = max([recipe[key]] if isinstance(recipe[key], int) else recipe[key], default=0)
+            if latest >= recipe["epochs"]:
+                fault = f"training.{key} has {latest}, but training ends after {recipe['epochs']} epochs"
+                raise UserError(f"{self.place_of_setting(run, key)}: {run.path}: {fault}")
 
     @property
     def name(self) -> str:
@@ -175,19 +197,6 @@ class Experiment:
 
 def _evaluation(data: Path, testsets: list[TestSet], output: str) -> EvaluateSettings:
     return EvaluateSettings(str(data), [testset.settings() for testset in testsets], output)
-
-
-def _check_recipes(runs: list[Run]) -> None:
-    for run in runs:
-        recipe = run.training.training
-        if recipe["schedule"] == "steps" and not recipe["milestones"]:
-            raise UserError(f"{run.path}: training.schedule is steps; name its epochs as training.milestones")
-        for key in ("warmup_epochs", "milestones"):
-            latest = max([recipe[key]] if isinstance(recipe[key], int) else recipe[key], default=0)
-            if latest >= recipe["epochs"]:
-                raise UserError(
-                    f"{run.path}: training.{key} has {latest}, but training ends after {recipe['epochs']} epochs"
-                )
 
 
 def load(*paths: Path | str, overrides: Mapping[str, Any] | None = None) -> Experiment:

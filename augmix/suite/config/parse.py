@@ -36,7 +36,7 @@ def resolve(config: Mapping[str, Any], lines: Lines) -> dict[str, Any]:
 
     Raises `UserError` with the file and line of the first fault.
     """
-    spelled = expand(_spell_out(config))
+    spelled = expand(_spell_out(config), lines)
     validate(spelled, schema(), lines)
     resolved: dict[str, Any] = fill(spelled, schema(), schema())
     for key, folder in resolved["folders"].items():
@@ -215,6 +215,10 @@ def _check_methods(config: Mapping[str, Any], lines: Lines) -> None:
     for i, method in enumerate(config["methods"]):
         for part, name, parameters in _parts(method, place(("methods", i), lines)):
             of = "" if part == "preset" else f" in '{part}'"
+            changes = method.get("parameters") or method.get("training")
+            if name not in known and part == "preset" and name == method["name"] and changes:
+                where, hint = place(("methods", i), lines), f"{{name: {name}, preset: augmix, …}}"
+                raise UserError(f"{where}: unknown method '{name}'; a name of your own needs a preset: {hint}")
             _refuse(place(("methods", i), lines), "method", name, known, of)
             where, valid = place(("methods", i, part, name), lines), method_parameters(name, packages)
             for parameter in parameters:

@@ -72,6 +72,23 @@ def _unknown(fault: Any) -> str:
     return next(key for key in fault.instance if key not in fault.schema.get("properties", {}))
 
 
+def _home(key: str, position: Position) -> str | None:
+    """A half-sentence on where an unknown key belongs, if it is another section's; test sets have keys of their own."""
+    whole = schema()
+    if "testsets" in position:
+        return None
+    if position and key in whole["properties"]:
+        return "it belongs at the top of the file"
+    definitions = whole["$defs"]
+    homes = {
+        "training:": definitions["training"],
+        "folders:": whole["properties"]["folders"],
+        "datasets: {<name>: …}": definitions["dataset"],
+    }
+    found = [home for home, node in homes.items() if key in node["properties"]]
+    return f"it belongs under {found[0]}" if found else None
+
+
 def _explain(fault: Any, position: Position) -> str:
     name, value = describe(position), fault.instance
     match fault.validator:
@@ -80,16 +97,19 @@ def _explain(fault: Any, position: Position) -> str:
             unknown = _unknown(fault)
             if unknown in MOVED:
                 return f"'{unknown}' is no key of {name} any more; write {MOVED[unknown]}"
-            return f"unknown key '{unknown}' in {name}; {nearest(unknown, known)}"
+            return f"unknown key '{unknown}' in {name}; {_home(unknown, position) or nearest(unknown, known)}"
         case "required":
             missing = next(key for key in fault.validator_value if key not in value)
             return f"{name} lacks '{missing}'"
         case "enum":
-            return f"{name} is {value!r}; {nearest(value, map(str, fault.validator_value))}"
+            accepted = ("null" if choice is None else choice for choice in fault.validator_value)
+            return f"{name} is {value!r}; valid: {', '.join(accepted)}"
         case "type":
             wanted = fault.validator_value
             kinds = [KINDS[kind] for kind in (wanted if isinstance(wanted, list) else [wanted])]
-            return f"{name} must be {' or '.join(kinds)}, not {'empty' if value is None else repr(value)}"
+            listed = "object" not in wanted if "array" in wanted else position == ("datasets",)
+            hint = f"; write [{value}]" if listed and type(value) in (str, int) else ""
+            return f"{name} must be {' or '.join(kinds)}, not {'empty' if value is None else repr(value)}{hint}"
         case "minimum" | "maximum" | "exclusiveMinimum" | "exclusiveMaximum":
             sign = {"minimum": "≥", "maximum": "≤", "exclusiveMinimum": ">", "exclusiveMaximum": "<"}[fault.validator]
             return f"{name} is {value}; it must be {sign} {fault.validator_value}"
@@ -100,7 +120,8 @@ def _explain(fault: Any, position: Position) -> str:
         case "pattern" | "propertyNames":
             return f"{name} is {value!r}; a name has letters, digits, '_', '-', '.' and begins with neither sign"
         case "uniqueItems":
-            return f"{name} names something twice"
+            twice = next(entry for i, entry in enumerate(value) if entry in value[:i])
+            return f"{name} names {twice!r} twice"
         case "minItems" | "minProperties":
             return f"{name} is empty; give at least {fault.validator_value}"
         case "maxProperties":

@@ -7,7 +7,7 @@ from typing import Any
 
 from augmix.errors import UserError
 from augmix.registry import method_parameters, nearest
-from augmix.suite.io.configuration import read
+from augmix.suite.io.configuration import Lines, place, read
 
 
 @cache
@@ -17,19 +17,25 @@ def definitions() -> Mapping[str, Any]:
     return found
 
 
-def expand(config: Mapping[str, Any]) -> dict[str, Any]:
+def expand(config: Mapping[str, Any], lines: Lines) -> dict[str, Any]:
     """`config` with the methods that its `sweeps` ask for, each noting its value of each sweep it is part of.
 
-    A method's default value is that method under its own name, so that all its sweeps share one run.
+    `lines` are the places of its keys, for complaints. A method's default value is that method under its own name, so
+    that all its sweeps share one run.
     """
-    config = dict(config)
-    names = config.pop("sweeps", None)
-    if not isinstance(names, list):
-        return config if names is None else {**config, "sweeps": names}
-    methods = {method["name"]: dict(method) for method in config.get("methods", [])}
-    for name in names:
+    config = {key: value for key, value in config.items() if key != "sweeps" or value is not None}
+    names, given = config.get("sweeps"), config.get("methods", [])
+    if not isinstance(names, list) or not isinstance(given, list):
+        return config  # the schema says what is wrong
+    own = [method.get("name") if isinstance(method, dict) else None for method in given]
+    if not all(isinstance(name, str) for name in (*names, *own)):
+        return config
+    del config["sweeps"]
+    methods = {method["name"]: dict(method) for method in given}
+    for i, name in enumerate(names):
         if name not in definitions():
-            raise UserError(f"unknown sweep '{name}'; {nearest(name, definitions())}")
+            where = place(("sweeps", i), lines)
+            raise UserError(f"{where}: unknown sweep '{name}'; {nearest(name, definitions())}")
         sweep = definitions()[name]
         method, parameter = sweep["method"], sweep["parameter"]
         defaults = method_parameters(method, config.get("method_packages", ["baselines", "ablations"]))

@@ -169,8 +169,10 @@ def _class_errors(path: Path) -> Iterator[tuple[int, float]]:
 def _class_names(run: Path) -> Callable[[int], str]:
     """The name of a class by its number, where the run's data are at hand."""
     noted = read_mapping(run / "config.yaml", {"data": str}) if (run / "config.yaml").is_file() else {"data": ""}
-    record = expanded(noted["data"]) / "dataset.json"
-    names = read_mapping(record, {"classes": list})["classes"] if record.is_file() else []
+    home = run.joinpath(*[".."] * 6)  # above <results>/<experiment>/<dataset>/<architecture>/<method>/seed<k>
+    records = [root / expanded(noted["data"]) / "dataset.json" for root in (Path(), home)]
+    record = next((file for file in records if file.is_file()), None)
+    names = read_mapping(record, {"classes": list})["classes"] if record else []
     return lambda label: str(names[label]) if label < len(names) else str(label)
 
 

@@ -50,8 +50,8 @@ def read(path: Path | str, seen: tuple[Path, ...] = ()) -> tuple[dict[str, Any],
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        there = sorted(file.name for file in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-        hint = f"; {nearest(path.name, there)}" if there else ""
+        there = [file.name for file in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+        hint = f"; {nearest(path.stem, there)}" if there else ""
         raise UserError(f"configuration {path} does not exist{hint}") from None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1

@@ -33,8 +33,8 @@ def forecast(made: plan.Plan, side_by_side: int) -> str:
             ("architecture", "parameters", "images/s", "runs", "hours"), _architectures(made, parameters), numbers=True
         ),
         "",
-        f"step: seconds of a training step over those of a plain one; parameters: with {CLASSES} classes; "
-        "images/s: training, plain steps",
+        f"step: seconds of a training step over those of a plain one; parameters: of nets with {CLASSES} classes, "
+        "whatever the data have; images/s: training, plain steps",
     ]
     left = {path for path, state in states.items() if state != "done"}
     for jobs in dict.fromkeys((1, side_by_side)):

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -122,14 +122,27 @@ def _data_files(experiment: Experiment) -> Iterator[Path]:
             yield from making.testset.files(shift)
 
 
+@contextmanager
+def _placed(where: str) -> Iterator[None]:
+    """Put the `file:line` that a fault is about before its message."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+
+
 def check_data(experiment: Experiment) -> None:
     """The sources of data sets and test sets are there, unless these are prepared: sources may be gone then."""
     for name, entry in experiment.datasets.items():
         if not all(_prepared(experiment, folder) for folder in {name, experiment.prepared(name)}):
-            datasets.loader_module(entry["loader"]).check(**entry["options"])
+            options = ("datasets", name, "options")
+            with _placed(experiment.place((*options, "folder"), options)):
+                datasets.loader_module(entry["loader"]).check(**entry["options"])
             experiment.preparation(name)  # its sources can be read
         for testset in experiment.all_testsets(name):
-            testset.check(_classes(experiment, name))
+            places = ("datasets", name, "testsets", testset.name), ("testsets", testset.name)
+            with _placed(experiment.place(*places)):
+                testset.check(_classes(experiment, name))
 
 
 def check_room(experiment: Experiment) -> None:
@@ -211,8 +224,10 @@ def _files(settings: Mapping[str, Any], packages: Sequence[str]) -> list[str]:
 
 def _are_ours(files: Sequence[str]) -> bool:
     """Whether these files of methods are the project's, as they were committed; not so where git does not say."""
-    rooms = [provenance.CHECKOUT / room for room in ("augmix", "baselines", "ablations")]
-    return provenance.commit()[1] is False and all(any(Path(f).is_relative_to(room) for room in rooms) for f in files)
+    inside = [Path(f).relative_to(provenance.CHECKOUT) for f in files if Path(f).is_relative_to(provenance.CHECKOUT)]
+    rooms = {path.parts[0] for path in inside}
+    shipped = len(inside) == len(files) and rooms <= {"augmix", "baselines", "ablations"}
+    return shipped and provenance.commit({path.as_posix() for path in inside})[1] is False
 
 
 def _raised_at(error: BaseException | None, files: Sequence[str]) -> str:
@@ -288,13 +303,16 @@ def _same_code(folder: Path, run: Run) -> bool:
 
 def check_devices(experiment: Experiment) -> None:
     """A device that is asked for by name is there; on other machines (with a profile) this cannot be known."""
-    asked = {run.training.training["device"] for run in experiment.runs} - {"auto", "cpu"}
-    if not asked:
+    asked = {run.training.training["device"]: run for run in experiment.runs}
+    if not asked.keys() - {"auto", "cpu"}:
         return
     from augmix.suite.train import devices
 
     for device in sorted(asked):
-        devices.find(device)
-    most = max(run.training.training["processes"] for run in experiment.runs)
+        with _placed(experiment.place_of_setting(asked[device], "device")):
+            devices.find(device)
+    widest = max(experiment.runs, key=lambda run: int(run.training.training["processes"]))
+    most = widest.training.training["processes"]
     if "cuda" in asked and most > (there := machine.gpus()):
-        raise UserError(f"training.processes is {most}, and this machine has {there} GPUs; lower it")
+        where = experiment.place_of_setting(widest, "processes")
+        raise UserError(f"{where}: training.processes is {most}, and this machine has {there} GPUs; lower it")

@@ -18,10 +18,13 @@ CHECKOUT = Path(__file__).parents[4]
 WriteConfig = Callable[..., Path]
 
 
-@pytest.mark.parametrize("path", sorted((CHECKOUT / "config").glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_shipped_experiment_is_valid(path: Path) -> None:
-    experiment = load(path)
-    assert experiment.name == path.stem
+LISTED = re.findall(r"^\| `(\w+)\.yaml` \|", (CHECKOUT / "config/README.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_every_shipped_experiment_is_valid(name: str) -> None:
+    experiment = load(CHECKOUT / f"config/{name}.yaml")
+    assert experiment.name == name
     assert experiment.runs
 
 
@@ -69,7 +72,19 @@ def test_a_new_seed_leaves_the_other_runs_settings_alone(write_config: WriteConf
         ({"training": {"epochs": 15.0}}, "training.epochs must be a whole number, not 15.0"),
         ({"training": {"epochs": 0}}, "training.epochs is 0; it must be ≥ 1"),
         ({"training": {"learning_rate": 0}}, "training.learning_rate is 0; it must be > 0"),
-        ({"training": {"device": "gpu"}}, "training.device is 'gpu'"),
+        ({"training": {"device": "gpu"}}, "training.device is 'gpu'; valid: auto, cpu, cuda, mps"),
+        ({"epochs": 3}, "unknown key 'epochs' in the experiment; it belongs under training:"),
+        ({"flip": False}, "unknown key 'flip' in the experiment; it belongs under datasets: {<name>: …}"),
+        ({"methods": [{"name": "augmix", "epochs": 3}]}, "unknown key 'epochs' in methods[0]; it belongs under train"),
+        ({"training": {"seeds": [3]}}, "unknown key 'seeds' in training; it belongs at the top of the file"),
+        ({"methods": "augmix"}, "methods must be a list, not 'augmix'; write [augmix]"),
+        ({"seeds": 3}, "seeds must be a list, not 3; write [3]"),
+        ({"datasets": "digits"}, "datasets must be a mapping, not 'digits'; write [digits]"),
+        ({"methods": [{"name": "augmix", "views": "augmix"}]}, "must be a mapping or a list, not 'augmix'"),
+        (
+            {"methods": [{"name": "depth_1", "parameters": {"depth": 1}}]},
+            "unknown method 'depth_1'; a name of your own needs a preset: {name: depth_1, preset: augmix, …}",
+        ),
         ({"methods": ["augmux"]}, "unknown method 'augmux'; did you mean 'augmix'?"),
         ({"methods": []}, "methods is empty"),
         ({"methods": ["augmix", "augmix"]}, "methods lists the name 'augmix' twice"),
@@ -98,7 +113,7 @@ def test_a_new_seed_leaves_the_other_runs_settings_alone(write_config: WriteConf
         ),
         ({"testsets": {"C": {"shifts": ["frog"]}}}, "unknown corruption 'frog'; did you mean"),
         ({"testsets": {"P": {"shifts": ["tild"]}}}, "unknown perturbation 'tild'; did you mean 'tilt'?"),
-        ({"testsets": {"C": {"shifts": ["fog", "fog"]}}}, "testsets.C.shifts names something twice"),
+        ({"testsets": {"C": {"shifts": ["fog", "fog"]}}}, "testsets.C.shifts names 'fog' twice"),
         ({"testsets": {"C": {"shift": ["fog"]}}}, "unknown key 'shift' in testsets.C; did you mean 'shifts'?"),
         ({"testsets": {"C": {"images": 0}}}, "testsets.C.images is 0; it must be ≥ 1"),
         ({"testsets": {"P": {"seed": -1}}}, "testsets.P.seed is -1; it must be ≥ 0"),
@@ -137,7 +152,7 @@ def test_a_new_seed_leaves_the_other_runs_settings_alone(write_config: WriteConf
             "'published' is no key of datasets.d any more; write testsets: {C: {published: …, resize: …}",
         ),
         ({"method_packages": ["no_such_package"]}, "no Python package 'no_such_package'"),
-        ({"seeds": [1, 1]}, "seeds names something twice"),
+        ({"seeds": [1, 2, 2]}, "seeds names 2 twice"),
         ({"seeds": [True]}, "seeds[0] must be a whole number"),
         (
             {"methods": [{"name": "m", "preset": "augmix", "parameters": {"sevrity": 3}}]},
@@ -275,8 +290,17 @@ def test_a_resolved_configuration_resolves_to_itself(write_config: WriteConfig) 
 def test_a_schedule_that_does_not_fit_its_epochs_is_refused(
     write_config: WriteConfig, training: dict[str, Any], complaint: str
 ) -> None:
-    with pytest.raises(UserError, match=f"digits/smallnet/standard/seed0: training.{complaint}"):
-        load(write_config(training=training))
+    path = write_config(training=training)
+    with pytest.raises(UserError) as caught:
+        load(path)
+    place, _, message = str(caught.value).partition(": ")
+    assert message.startswith(f"digits/smallnet/standard/seed0: training.{complaint}")
+    file, _, line = place.rpartition(":")
+    assert file == str(path)
+    assert path.read_text(encoding="utf-8").splitlines()[int(line) - 1].lstrip().startswith(complaint.split()[0])
+    own = [{"name": "standard", "training": {"epochs": 9} | training}]
+    with pytest.raises(UserError, match="seed0: training"):
+        load(write_config(methods=own))
 
 
 def test_the_paper_s_imagenet_recipe() -> None:

@@ -39,7 +39,7 @@ def test_every_sweep_varies_a_parameter_that_exists_and_includes_its_default(nam
 
 
 def test_expansion_shares_the_default_run() -> None:
-    config = expand({"methods": [{"name": "standard", "preset": "standard"}], "sweeps": ["width", "views"]})
+    config = expand({"methods": [{"name": "standard", "preset": "standard"}], "sweeps": ["width", "views"]}, {})
     names = [method["name"] for method in config["methods"]]
     assert names == [
         "standard", "augmix_width_1", "augmix_width_2", "augmix", "augmix_width_4", "augmix_width_5",
@@ -51,8 +51,14 @@ def test_expansion_shares_the_default_run() -> None:
 
 
 def test_unknown_sweeps_are_refused(write_config: WriteConfig) -> None:
-    with pytest.raises(UserError, match="unknown sweep 'widht'; did you mean 'width'"):
+    with pytest.raises(UserError, match=r"\.yaml:\d+: unknown sweep 'widht'; did you mean 'width'"):
         load(write_config(sweeps=["widht"]))
+    with pytest.raises(UserError, match="methods must be a list, not 'augmix'"):
+        load(write_config(sweeps=["width"], methods="augmix"))
+    with pytest.raises(UserError, match=r"methods\[0\] lacks 'name'"):
+        load(write_config(sweeps=["width"], methods=[{"preset": "augmix"}]))
+    with pytest.raises(UserError, match=r"sweeps\[0\] must be text"):
+        load(write_config(sweeps=[["width"]]))
     with pytest.raises(UserError, match="sweeps must be a list"):
         load(write_config(sweeps=3))
 

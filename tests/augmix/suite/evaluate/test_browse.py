@@ -94,6 +94,23 @@ def test_by_class_is_of_the_predictions(synthetic: Synthetic, capsys: pytest.Cap
     assert rows[2][2] == f"{mean(expected):.1f}"
 
 
+def test_classes_have_names_wherever_the_command_is_given(
+    synthetic: Synthetic, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in sorted(synthetic.folder.rglob("C.npz")):
+        found = predictions.read(path, ("fog", "snow"))
+        predictions.write(path, found, {"settings": {"kind": "corruptions", "shifts": ["fog", "snow"]}})
+        (path.parents[1] / "config.yaml").write_text("data: data/prepared\n")
+    record = synthetic.folder.parents[1] / "data/prepared/dataset.json"
+    record.parent.mkdir(parents=True)
+    record.write_text('{"classes": ["ant", "bee", "cow"]}')
+    for there in (synthetic.folder.parents[1], tmp_path / "elsewhere"):
+        there.mkdir(exist_ok=True)
+        monkeypatch.chdir(there)
+        _, *rows = shown(capsys, str(synthetic.folder), "--by", "class", "--testset", "C")
+        assert [row[0] for row in rows][:3] == ["ant", "bee", "cow"]
+
+
 def test_what_became_of_the_runs(synthetic: Synthetic, capsys: pytest.CaptureFixture[str]) -> None:
     synthetic.status = {("augmix", 1): "diverged"}
     synthetic.write()

@@ -80,6 +80,8 @@ def test_a_missing_file_names_its_nearest_neighbour(tmp_path: Path) -> None:
     write(tmp_path, "digits.yaml", "a: 1\n")
     with pytest.raises(UserError, match=r"digit\.yaml does not exist; did you mean 'digits\.yaml'"):
         read(tmp_path / "digit.yaml")
+    with pytest.raises(UserError, match=r"nope\.yaml does not exist; valid: digits\.yaml"):
+        read(tmp_path / "nope.yaml")
 
 
 def test_merge_leaves_its_arguments_alone() -> None:
@@ -91,3 +93,4 @@ def test_merge_leaves_its_arguments_alone() -> None:
 def test_nearest() -> None:
     assert nearest("gausian_noise", ["gaussian_noise", "fog"]) == "did you mean 'gaussian_noise'?"
     assert nearest("zzz", ["b", "a", "b"]) == "valid: a, b"
+    assert nearest("mine", ["imagenet", "digits"]) == "valid: digits, imagenet"

@@ -131,7 +131,7 @@ def test_a_good_image_folder_passes(folder_experiment: Callable[[], Experiment])
 @pytest.mark.parametrize(
     ("removed", "complaint"),
     [
-        ([""], "images does not exist"),
+        ([""], r"small\.yaml:\d+: image folder .*images does not exist"),
         (["test"], "images/test does not exist"),
         (["train/cat", "train/dog"], "images/train is empty"),
         (["train/cat", "test/cat"], "only one class \\('dog'\\)"),
@@ -342,7 +342,7 @@ def test_a_device_that_is_not_there_is_refused(write_config: Write) -> None:
     if torch.backends.mps.is_available():
         pytest.skip("this machine has the device")
     experiment = load(write_config(training={"device": "mps"}))
-    with pytest.raises(UserError, match="device 'mps' is not available here"):
+    with pytest.raises(UserError, match=r"small\.yaml:\d+: device 'mps' is not available here"):
         preflight.check(experiment)
 
 

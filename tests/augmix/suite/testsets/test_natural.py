@@ -352,10 +352,11 @@ def test_classes_that_are_known_are_compared_before_any_job(
     folders = [write_images(tmp_path / str(len(names)), names) for names in (("ant", "bee", "cat"), ("ant", "bee"))]
     own, theirs = ({"loader": "image_folder", "options": {"folder": str(folder)}} for folder in folders)
     mine = {"kind": "natural", **theirs, "classes": classes}
-    found = load(write_config(datasets={"own": own}, testsets={"C": None, "P": None, "mine": mine}))
+    path = write_config(datasets={"own": own}, testsets={"C": None, "P": None, "mine": mine})
+    line = path.read_text(encoding="utf-8").splitlines().index("  mine:") + 1
     with pytest.raises(UserError) as caught:
-        preflight.check_data(found)
-    assert str(caught.value) == complaint
+        preflight.check_data(load(path))
+    assert str(caught.value) == f"{path}:{line}: {complaint}"
 
 
 def test_a_loaders_classes_are_those_that_it_loads(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_faults_are_told_before_any_job(write_config: Callable[..., Path]) -> No
         check("cutout")
     with pytest.raises(UserError, match="data set 'digits': vit has no batch norm that could be split"):
         check("augmix", "vit")
-    with pytest.raises(UserError, match=r"training\.batch_norm is 'spilt'; did you mean 'split'"):
+    with pytest.raises(UserError, match=r"training\.batch_norm is 'spilt'; valid: shared, split"):
         check({"name": "augmix", "training": {"batch_norm": "spilt"}})
 
 
