@@ -331,7 +331,7 @@ def test_our_methods_are_tried_where_they_are_not_as_committed(
     experiment, tried = load(write_config(methods=["augmix", "mixup"])), []
     monkeypatch.setattr("augmix.methods.try_out", lambda method, name, splits: tried.append(name))
     for dirty in (False, True, None):
-        monkeypatch.setattr("augmix.suite.io.provenance.commit", lambda dirty=dirty: ("abc", dirty))
+        monkeypatch.setattr("augmix.suite.io.provenance.commit", lambda _, dirty=dirty: ("abc", dirty))
         preflight.check_methods(experiment)
     assert tried == ["augmix", "mixup"] * 2
 

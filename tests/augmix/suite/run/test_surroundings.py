@@ -19,7 +19,7 @@ from augmix.suite.run import surroundings
 Write = Callable[..., Path]
 
 
-@pytest.mark.parametrize("home", [None, "/nonexistent", "/proc", "own"])
+@pytest.mark.parametrize("home", [None, "/no/such/home", "/proc", "own"])
 def test_caches_find_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str | None) -> None:
     own = tmp_path / "own"
     own.mkdir()
