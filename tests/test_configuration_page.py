@@ -20,7 +20,9 @@ def test_the_page_is_up_to_date() -> None:
 def test_the_repositorys_configurations_are_listed_and_ones_own_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert {name for name in tracked("config", ending=".yaml") if f"| `{name}.yaml` |" not in configuration()} == set()
+    if not (ours := tracked("config", ending=".yaml")):
+        pytest.skip("needs a clone and git, which tell the repository's configurations from one's own")
+    assert {name for name in ours if f"| `{name}.yaml` |" not in configuration()} == set()
     (tmp_path / "config").mkdir()
     for name in ("quick", "own"):
         (tmp_path / f"config/{name}.yaml").write_text("# A trial.\n", encoding="utf-8")

@@ -27,6 +27,8 @@ def test_the_pages_are_up_to_date() -> None:
 
 def test_every_method_of_the_repository_has_its_cost_its_card_and_its_look() -> None:
     ours = tracked("augmix/methods", *cards.PACKAGES, ending=".py")
+    if not ours:
+        pytest.skip("needs a clone and git, which tell the repository's methods from one's own")
     for name in ours.intersection(method_names(cards.PACKAGES)):
         assert name in cards.NAMES, f"{name} has no card; CONTRIBUTING.md says how one is made"
         assert name in LOOKS, f"{name} has no look in reports/style.py"

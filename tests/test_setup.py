@@ -71,12 +71,15 @@ def test_a_machine_that_cannot_hold_the_environment_is_told_so(tmp_path: Path, w
     assert not (folder / ".venv").exists()
 
 
-def test_an_experiment_is_named_by_name_or_by_file() -> None:
-    for name in ("quick", "quick.yaml", "config/quick", "config/quick.yaml", str(ROOT / "config/quick.yaml")):
+def test_an_experiment_is_named_by_name_or_by_file(tmp_path: Path) -> None:
+    own = tmp_path / "config/quick.yaml"
+    own.parent.mkdir()
+    own.touch()
+    for name in ("quick", "quick.yaml", "config/quick", "config/quick.yaml", str(own)):
         command = ["make", "-n", "-o", ".venv/.ready", "status", f"EXPERIMENT={name}"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
         [named] = re.findall(r'status --config "(.*)"', done.stdout)
-        assert named.removeprefix(f"{ROOT}/") == "config/quick.yaml"
+        assert named.removeprefix(f"{tmp_path}/") == "config/quick.yaml"
 
 
 def test_pip_installs_into_the_environment_whatever_its_user_prefers(tmp_path: Path) -> None:

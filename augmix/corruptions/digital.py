@@ -184,7 +184,11 @@ def _resize_rows(images: np.ndarray, starts: np.ndarray, weights: np.ndarray, ou
 
 
 def _resize(images: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resize as Pillow's box filter does, across first, with a uint8 intermediate."""
+    """Resize as Pillow's box filter does, across first, with a uint8 intermediate.
+
+    That is Pillow 11.3's order at any shape. Pillow 13 takes images taller than twice their width the other way round,
+    which changes some of their values by 1.
+    """
     count, old_height, old_width, channels = images.shape
     across = np.empty((count * old_height, width, channels), np.uint8)
     _resize_rows(images.reshape(-1, old_width, channels), *_box_taps(old_width, width), across)

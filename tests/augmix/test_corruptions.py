@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, NAMES, corrupt, weather
+from augmix.corruptions import CORRUPTIONS, EXTRA_CORRUPTIONS, NAMES, corrupt, digital, weather
 from augmix.errors import UserError
 
 DETERMINISTIC = {
@@ -69,6 +70,18 @@ def test_flat_images(name: str, color: int) -> None:
     result = corrupt(images, name, 4)
     if "noise" not in name and name not in ("snow", "frost", "brightness", "spatter", "saturate", "fog"):
         assert np.abs(result.astype(int) - color).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(45, 100), (100, 51), (100, 45), (150, 20)])
+def test_pixelate_has_pillows_values_and_of_tall_images_nearly(size: tuple[int, int]) -> None:
+    (height, width), factor = size, 0.25
+    images = np.random.default_rng(0).integers(0, 256, (2, height, width, 3), dtype=np.uint8)
+    small = (int(width * factor), int(height * factor))
+    shrunk = [Image.fromarray(image).resize(small, Image.Resampling.BOX) for image in images]
+    expected = np.stack([np.asarray(image.resize((width, height), Image.Resampling.BOX)) for image in shrunk])
+    found = digital.pixelate(images, np.empty(0), factor)
+    # Pillow from 13 on begins with the rows where images are taller than twice their width.
+    assert np.abs(found.astype(int) - expected).max() <= (height > 2 * width)
 
 
 def test_images_may_be_strided_or_read_only() -> None:

@@ -102,7 +102,7 @@ def _explain(fault: Any, position: Position) -> str:
             missing = next(key for key in fault.validator_value if key not in value)
             return f"{name} lacks '{missing}'"
         case "enum":
-            accepted = ("null" if choice is None else choice for choice in fault.validator_value)
+            accepted = ("null" if choice is None else str(choice) for choice in fault.validator_value)
             return f"{name} is {value!r}; valid: {', '.join(accepted)}"
         case "type":
             wanted = fault.validator_value

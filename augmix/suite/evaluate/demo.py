@@ -39,7 +39,7 @@ def write_sheet(path: Path, output: Path, model: Path | None, severity: int, see
         data = expanded(settings["data"])
         if missing := [data / name for name in ("test_images.npy", "dataset.json") if not (data / name).exists()]:
             raise UserError(f"{missing[0]} is missing: run `augmix prepare --config …` for the run's experiment first")
-        side = datasets.read_images(expanded(settings["data"]), "test").shape[1]
+        side = datasets.read_images(data, "test").shape[1]
         image = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC))
     titles, images = _sheet(image, severity, seed)
     _draw(output, images, titles, [""] * len(images) if model is None else _said(model, settings, images))

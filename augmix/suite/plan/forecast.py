@@ -3,8 +3,9 @@
 import heapq
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from augmix.errors import UserError
@@ -77,9 +78,7 @@ class Plan:
     def __init__(self, experiment: Experiment, calibration: Calibration, throughput: Mapping[str, float]) -> None:
         self.experiment, self.calibration, self.throughput = experiment, calibration, throughput
         self.shifts = list(shifts(experiment))
-        self._images: Counter[str] = Counter()
-        for shift in self.shifts:
-            self._images[shift.folder] += shift.part.images
+        self._images = _images(self.shifts)
         self.generations = list(self._generations())
         tested = _tested(experiment)
         self.jobs = [self._job(run, run.method in tested) for run in experiment.runs]
@@ -235,19 +234,23 @@ def bytes_missing(experiment: Experiment) -> float:
     return missing
 
 
+def _images(found: Iterable[Shift]) -> Counter[str]:
+    """How many images a net predicts, by the data sets' folders."""
+    images: Counter[str] = Counter()
+    for shift in found:
+        images[shift.folder] += shift.part.images
+    return images
+
+
 def prediction_bytes_missing(experiment: Experiment) -> float:
     """The bytes of predictions that are still to be made, less those of the files they replace."""
-    images: Counter[str] = Counter()
-    for shift in shifts(experiment):
-        images[str(experiment.data / shift.folder)] += shift.part.images
-    missing = 0.0
-    tested = _tested(experiment)
+    images, tested, missing = _images(shifts(experiment)), _tested(experiment), 0.0
     for run in experiment.runs:
         for settings in (run.evaluation if run.method in tested else None, run.validation):
             folder = experiment.folder / run.path
             if settings and not (folder / f"{settings.output}.json").exists():
                 there = sum(path.stat().st_size for path in (folder / settings.output).glob("*.npz"))
-                missing += max(0, NUMBERS.itemsize * images[settings.data] - there)
+                missing += max(0, NUMBERS.itemsize * images[Path(settings.data).name] - there)
     return missing
 
 

@@ -194,17 +194,17 @@ def check_methods(experiment: Experiment) -> None:
     packages = experiment.config["method_packages"]
     for (name, splits), settings in doubtful.items():
         files = _files(settings, packages)
+        ours = _are_ours(files)
         try:
             method = methods.build(settings, packages)
             _check_classes(experiment, name, method.views)
-            if splits or "preset" not in settings or not _are_ours(files):
+            if splits or "preset" not in settings or not ours:
                 methods.try_out(method, name, splits)
-        except UserError as error:
-            said = str(error) if _are_ours(files) else f"{error}{_raised_at(error.__cause__, files)}"
-            raise UserError(f"{experiment.place_of(name)}: {said}") from error
         except Exception as error:  # somebody's code can raise anything
-            said = f"{type(error).__name__}: {error}{_raised_at(error, files)}"
-            raise UserError(f"{experiment.place_of(name)}: method '{name}': {said}") from error
+            told = isinstance(error, UserError)
+            said = str(error) if told else f"method '{name}': {type(error).__name__}: {error}"
+            at = "" if ours else _raised_at(error.__cause__ if told else error, files)
+            raise UserError(f"{experiment.place_of(name)}: {said}{at}") from error
 
 
 def _is_doubtful(folder: Path, run: Run) -> bool:
@@ -304,7 +304,8 @@ def _same_code(folder: Path, run: Run) -> bool:
 def check_devices(experiment: Experiment) -> None:
     """A device that is asked for by name is there; on other machines (with a profile) this cannot be known."""
     asked = {run.training.training["device"]: run for run in experiment.runs}
-    if not asked.keys() - {"auto", "cpu"}:
+    asked = {device: run for device, run in asked.items() if device not in ("auto", "cpu")}
+    if not asked:
         return
     from augmix.suite.train import devices
 
